@@ -1,0 +1,91 @@
+"""Argument checks with one error form: name, what was expected, what came."""
+
+import numbers
+
+
+def check(condition, name, expected, received, hint=""):
+    """Raises `ValueError` naming the argument unless `condition` holds.
+
+    Args:
+        condition: bool.
+        name: str, the argument's name.
+        expected: str, completes "`name` must be ...".
+        received: the value that came, shown with `repr`.
+        hint: str, one more sentence on the remedy.
+
+    Raises:
+        ValueError: when `condition` is false.
+    """
+    if condition:
+        return
+    text = f"`{name}` must be {expected}. Received: {name}={received!r}"
+    raise ValueError(f"{text}. {hint}" if hint else text)
+
+
+def parse_number(value, name="value"):
+    """Returns `value` as a float; `"8/255"` is read as a fraction.
+
+    Args:
+        value: a real number, or a str holding a number or `"p/q"`.
+        name: str, the argument's name in the error.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    if isinstance(value, numbers.Real) and not isinstance(value, bool):
+        return float(value)
+    try:
+        numerator, _, denominator = value.partition("/")
+        return float(numerator) / float(denominator or "1")
+    except (AttributeError, TypeError, ValueError, ZeroDivisionError):
+        check(False, name, 'a number or a fraction such as "8/255"', value)
+
+
+def check_number(value, name, low=None, high=None, low_open=False):
+    """Returns `value` as a float within [low, high], or (low, high].
+
+    Raises:
+        ValueError: when it is no number, not finite, or out of the range.
+    """
+    number = parse_number(value, name)
+    above = low is None or (number > low if low_open else number >= low)
+    below = high is None or number <= high
+    finite = number - number == 0.0
+    left = "(-inf" if low is None else f"{'(' if low_open else '['}{low:g}"
+    right = "inf)" if high is None else f"{high:g}]"
+    expected = f"a number in {left}, {right}"
+    check(above and below and finite, name, expected, value)
+    return number
+
+
+def check_integer(value, name, minimum=1):
+    """Returns `value` as an int of at least `minimum`.
+
+    Raises:
+        ValueError: when it is no integer or smaller than `minimum`.
+    """
+    integral = isinstance(value, numbers.Integral)
+    okay = integral and not isinstance(value, bool) and value >= minimum
+    check(okay, name, f"an integer >= {minimum}", value)
+    return int(value)
+
+
+def check_choice(value, name, choices):
+    """Returns `value` if it is one of `choices`.
+
+    Raises:
+        ValueError: otherwise; the text lists the choices.
+    """
+    listed = ", ".join(repr(choice) for choice in choices)
+    check(value in choices, name, f"one of {listed}", value)
+    return value
+
+
+def check_flag(value, name):
+    """Returns `value` if it is a bool.
+
+    Raises:
+        ValueError: otherwise.
+    """
+    check(isinstance(value, bool), name, "True or False", value)
+    return value

@@ -1,0 +1,37 @@
+"""Pure functions, one equation each; the bottom layer of the package."""
+
+from keras_mixup.ops.ascent import projected_ascent
+from keras_mixup.ops.losses import cross_entropy
+from keras_mixup.ops.losses import kl_divergence
+from keras_mixup.ops.losses import label_indices
+from keras_mixup.ops.losses import label_probabilities
+from keras_mixup.ops.losses import log_mean_probability
+from keras_mixup.ops.losses import margin
+from keras_mixup.ops.mixing import mix
+from keras_mixup.ops.mixing import random_permutation
+from keras_mixup.ops.mixing import sample_beta
+from keras_mixup.ops.norm_ball import project
+from keras_mixup.ops.norm_ball import random_start
+from keras_mixup.ops.norm_ball import steepest_direction
+from keras_mixup.ops.random import fold_in
+from keras_mixup.ops.random import row_seeds
+from keras_mixup.ops.random import seed_pair
+
+__all__ = [
+    "cross_entropy",
+    "fold_in",
+    "kl_divergence",
+    "label_indices",
+    "label_probabilities",
+    "log_mean_probability",
+    "margin",
+    "mix",
+    "project",
+    "projected_ascent",
+    "random_permutation",
+    "random_start",
+    "row_seeds",
+    "sample_beta",
+    "seed_pair",
+    "steepest_direction",
+]

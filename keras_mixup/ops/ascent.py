@@ -1,0 +1,83 @@
+"""The project's one inner loop: projected ascent over nested tensors."""
+
+import tensorflow as tf
+
+from keras_mixup.ops import random
+
+
+def projected_ascent(
+    objective,
+    start,
+    step_sizes,
+    projections,
+    num_steps,
+    directions=tf.sign,
+    seed=None,
+):
+    """Maximises an objective by projected steps; a graph loop.
+
+    Each step computes the gradient of the summed objective with respect to
+    every tensor of the point, turns it into a direction, takes one step of
+    the given size and projects (Madry et al., 2018; Mixup Inference, Eq. 18).
+
+    Args:
+        objective: callable from a point to a tensor that is summed: a scalar
+            or one value per row. With `seed` it is called as
+            `objective(point, seed=...)`, with another seed at each step.
+        start: a tensor or nested structure of float tensors, the start.
+        step_sizes: a number or tensor for each tensor of `start`, in the
+            same structure.
+        projections: a callable for each tensor of `start`, in the same
+            structure, applied to it after each step.
+        num_steps: int >= 0.
+        directions: one callable from a gradient to a direction for all
+            tensors, or a structure like `start`; `tf.sign` by default.
+        seed: None, or int32 [2].
+
+    Returns:
+        The last point, in the structure of `start`, behind `stop_gradient`.
+        Costs `num_steps` gradients of the objective and no other pass.
+    """
+    flat_start = [tf.convert_to_tensor(t) for t in tf.nest.flatten(start)]
+    sizes = tf.nest.flatten(step_sizes)
+    projectors = tf.nest.flatten(projections)
+    if callable(directions):
+        directors = [directions] * len(flat_start)
+    else:
+        directors = tf.nest.flatten(directions)
+
+    def gradients(step, point):
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(point)
+            packed = tf.nest.pack_sequence_as(start, point)
+            if seed is None:
+                value = objective(packed)
+            else:
+                value = objective(packed, seed=random.fold_in(seed, step))
+            total = tf.reduce_sum(value)
+        zero = tf.UnconnectedGradients.ZERO
+        return tape.gradient(total, point, unconnected_gradients=zero)
+
+    def body(step, *point):
+        moved = [
+            projector(tensor + tf.cast(size, tensor.dtype) * director(slope))
+            for tensor, slope, size, projector, director in zip(
+                point,
+                gradients(step, list(point)),
+                sizes,
+                projectors,
+                directors,
+            )
+        ]
+        return (step + 1, *moved)
+
+    _, *point = tf.while_loop(
+        lambda step, *_: step < num_steps,
+        body,
+        (tf.constant(0), *flat_start),
+        parallel_iterations=1,
+        # XLA needs the bound to differentiate or unroll the loop.
+        maximum_iterations=num_steps,
+    )
+    point = [tf.stop_gradient(tensor) for tensor in point]
+    return tf.nest.pack_sequence_as(start, point)

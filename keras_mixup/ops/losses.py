@@ -1,0 +1,96 @@
+"""Per-example losses on logits; nothing here reduces over the batch."""
+
+import math
+
+import tensorflow as tf
+
+
+def label_probabilities(labels, num_classes):
+    """Returns float32 [B, C] from int labels [B] or probabilities [B, C].
+
+    Args:
+        labels: integer [B], or float [B, C].
+        num_classes: int, C.
+    """
+    labels = tf.convert_to_tensor(labels)
+    if labels.dtype.is_integer and labels.shape.rank == 1:
+        return tf.one_hot(labels, num_classes, dtype=tf.float32)
+    return tf.cast(labels, tf.float32)
+
+
+def label_indices(labels):
+    """Returns int32 [B] from int labels [B] or the argmax of [B, C]."""
+    labels = tf.convert_to_tensor(labels)
+    if labels.shape.rank == 1:
+        return tf.cast(labels, tf.int32)
+    return tf.argmax(labels, axis=-1, output_type=tf.int32)
+
+
+def cross_entropy(labels, logits):
+    """Returns -sum_c y_c log softmax(z)_c, float32 [B].
+
+    Args:
+        labels: int [B] or probabilities [B, C].
+        logits: [B, C], any float dtype; computed in float32.
+    """
+    logits = tf.cast(logits, tf.float32)
+    probabilities = label_probabilities(labels, logits.shape[-1])
+    return tf.nn.softmax_cross_entropy_with_logits(probabilities, logits)
+
+
+def kl_divergence(labels, logits):
+    """Returns KL(y || softmax(z)) = cross-entropy minus the entropy of y.
+
+    Args:
+        labels: int [B] or probabilities [B, C]; 0 log 0 is 0.
+        logits: [B, C].
+
+    Returns:
+        float32 [B]; the loss of the adversarially optimized mixup paper
+        (Algorithms 1 to 4, "L: KL divergence").
+    """
+    probabilities = label_probabilities(labels, logits.shape[-1])
+    entropy = -tf.reduce_sum(
+        tf.math.xlogy(probabilities, probabilities), axis=-1
+    )
+    return cross_entropy(probabilities, logits) - entropy
+
+
+def margin(labels, logits):
+    """Returns max_{c != y} z_c - z_y, float32 [B]: positive means wrong.
+
+    Args:
+        labels: int [B] or probabilities [B, C], whose argmax counts.
+        logits: [B, C] with C >= 2.
+    """
+    logits = tf.cast(logits, tf.float32)
+    hit = tf.one_hot(
+        label_indices(labels),
+        logits.shape[-1],
+        dtype=tf.bool,
+        on_value=True,
+        off_value=False,
+    )
+    own = tf.reduce_sum(tf.where(hit, logits, 0.0), axis=-1)
+    others = tf.where(hit, tf.float32.min, logits)
+    return tf.reduce_max(others, axis=-1) - own
+
+
+def log_mean_probability(logits):
+    """Returns the log of the mean softmax over the draws, float32 [B, C].
+
+    Args:
+        logits: [N, B, C], one slice per draw.
+
+    Returns:
+        logsumexp over draws of log_softmax minus log N: a valid logit with
+        finite gradients even at logits of +-1e4, where the log of a mean of
+        probabilities would be -inf (Mixup Inference, Algorithm 1).
+    """
+    log_probabilities = tf.nn.log_softmax(tf.cast(logits, tf.float32))
+    draws = logits.shape[0]
+    if draws is None:
+        log_draws = tf.math.log(tf.cast(tf.shape(logits)[0], tf.float32))
+    else:
+        log_draws = math.log(draws)
+    return tf.reduce_logsumexp(log_probabilities, axis=0) - log_draws

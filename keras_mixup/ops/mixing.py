@@ -1,0 +1,52 @@
+"""Mixup's three ingredients: a weight, a partner, an interpolation."""
+
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+
+def sample_beta(shape, concentration1, concentration0, seed):
+    """Draws from Beta(a, b).
+
+    Args:
+        shape: int sequence or int32 tensor, the shape of the result.
+        concentration1: float > 0, a.
+        concentration0: float > 0, b.
+        seed: int32 [2].
+
+    Returns:
+        float32 of shape `shape`, in [0, 1]. Drawn by tensorflow-probability
+        in log space, so that a tiny concentration gives 0 or 1, never 0/0;
+        unlike `keras.random.beta` it compiles under XLA.
+    """
+    beta = tfp.distributions.Beta(float(concentration1), float(concentration0))
+    return beta.sample(shape, seed=seed)
+
+
+def random_permutation(size, seed):
+    """Returns a uniformly random permutation of range(size), int32 [size].
+
+    Args:
+        size: int or int scalar tensor.
+        seed: int32 [2].
+    """
+    indices = tf.range(size, dtype=tf.int32)
+    return tf.random.experimental.stateless_shuffle(indices, seed)
+
+
+def mix(weight, left, right):
+    """Returns `weight * left + (1 - weight) * right`, row by row.
+
+    Args:
+        weight: scalar, or [B] with one weight per row.
+        left: [B, ...].
+        right: [B, ...] of the same shape.
+
+    Returns:
+        [B, ...]. Mixup (Zhang et al., 2018); Mixup Inference, section 2.2.
+    """
+    left = tf.convert_to_tensor(left)
+    weight = tf.cast(weight, left.dtype)
+    if weight.shape.rank:
+        ones = tf.ones(left.shape.rank - weight.shape.rank, tf.int32)
+        weight = tf.reshape(weight, tf.concat([tf.shape(weight), ones], 0))
+    return weight * left + (1.0 - weight) * right

@@ -1,0 +1,85 @@
+"""Geometry of the allowed set: start in it, step along it, project onto it."""
+
+import numpy as np
+import tensorflow as tf
+
+from keras_mixup.ops import random
+
+_TINY = float(np.finfo("float32").tiny)
+
+
+def _image_axes(images):
+    return list(range(1, images.shape.rank))
+
+
+def _l2_norm(values):
+    axes = _image_axes(values)
+    # Scaling by the largest entry first keeps gradients below 1e-19, whose
+    # squares underflow in float32, at their true length.
+    largest = tf.reduce_max(tf.abs(values), axis=axes, keepdims=True)
+    scale = tf.where(largest > 0.0, largest, tf.ones_like(largest))
+    squares = tf.reduce_sum((values / scale) ** 2, axis=axes, keepdims=True)
+    return scale * tf.sqrt(squares)
+
+
+def random_start(threat, images, seed):
+    """Draws a point uniformly from the ball around each image, then clips.
+
+    Args:
+        threat: `ThreatModel`.
+        images: float32 [B, H, W, C] in the threat's bounds.
+        seed: int32 [2].
+
+    Returns:
+        float32 [B, H, W, C] in the ball and in the bounds (Madry et al.,
+        2018, section 2.1, for L-infinity).
+    """
+    shape, eps = tf.shape(images), threat.eps
+    if threat.norm == "linf":
+        noise = tf.random.stateless_uniform(shape, seed, -eps, eps)
+        return tf.clip_by_value(images + noise, *threat.bounds)
+    normal = tf.random.stateless_normal(shape, random.fold_in(seed, 0))
+    direction = normal / tf.maximum(_l2_norm(normal), _TINY)
+    per_image = [shape[0]] + [1] * (images.shape.rank - 1)
+    uniform = tf.random.stateless_uniform(per_image, random.fold_in(seed, 1))
+    dimension = tf.cast(tf.reduce_prod(shape[1:]), tf.float32)
+    noise = eps * direction * uniform ** (1.0 / dimension)
+    return tf.clip_by_value(images + noise, *threat.bounds)
+
+
+def steepest_direction(norm, gradient):
+    """Returns the unit-length direction of steepest ascent in the norm.
+
+    Args:
+        norm: `"linf"` (the sign) or `"l2"` (the normalised gradient).
+        gradient: [B, ...].
+
+    Returns:
+        [B, ...], zero where the gradient is zero.
+    """
+    if norm == "linf":
+        return tf.sign(gradient)
+    length = _l2_norm(gradient)
+    return gradient / tf.where(length > 0.0, length, tf.ones_like(length))
+
+
+def project(threat, images, candidates):
+    """Projects candidates into the bounds and the ball around the images.
+
+    Args:
+        threat: `ThreatModel`.
+        images: float32 [B, ...], the centres.
+        candidates: float32 [B, ...].
+
+    Returns:
+        float32 [B, ...]. Bounds, ball, bounds, in cleverhans' order, so that
+        L2 iterates agree with its PGD; clipping to the bounds moves a point
+        towards its centre, so the result lies in both sets.
+    """
+    offset = tf.clip_by_value(candidates, *threat.bounds) - images
+    if threat.norm == "linf":
+        offset = tf.clip_by_value(offset, -threat.eps, threat.eps)
+    else:
+        length = tf.maximum(_l2_norm(offset), _TINY)
+        offset = offset * tf.minimum(1.0, threat.eps / length)
+    return tf.clip_by_value(images + offset, *threat.bounds)

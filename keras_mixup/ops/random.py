@@ -1,0 +1,66 @@
+"""Seeds as data: every draw is a pure function of a seed."""
+
+import numbers
+
+import tensorflow as tf
+
+_INT32 = tf.int32
+
+
+def seed_pair(seed):
+    """Returns a stateless seed, int32 [2].
+
+    Args:
+        seed: an int (any size), an int32 [2] tensor, or None for a fresh
+            seed at every execution.
+    """
+    if seed is None:
+        # tf.random.uniform stays random in an exported graph, where a
+        # SeedGenerator would replay its sequence after each server start.
+        return tf.random.uniform((2,), _INT32.min, _INT32.max, _INT32)
+    if isinstance(seed, numbers.Integral):
+        low, high = int(seed) & 0xFFFFFFFF, (int(seed) >> 32) & 0xFFFFFFFF
+        signed = [v - (1 << 32) if v >= (1 << 31) else v for v in (low, high)]
+        return tf.constant(signed, _INT32)
+    return tf.cast(tf.convert_to_tensor(seed), _INT32)
+
+
+def fold_in(seed, *data):
+    """Returns a new int32 [2] seed that depends on `seed` and every number.
+
+    Args:
+        seed: int32 [2].
+        *data: ints or integer scalars (step, replica, purpose), folded in
+            one after the other; equal arguments give equal seeds.
+    """
+    for number in data:
+        number = tf.cast(number, tf.int64)
+        seed = tf.random.experimental.stateless_fold_in(seed, number)
+    return seed
+
+
+def row_seeds(seed, batch_size):
+    """Returns int32 [B, 2]: one seed per row.
+
+    Args:
+        seed: None (fresh at every execution), an int, int32 [2], or int32
+            [B, 2], which is returned as it is.
+        batch_size: int or int scalar tensor, B.
+
+    Raises:
+        ValueError: for a seed of another shape.
+    """
+    if seed is None:
+        shape = (batch_size, 2)
+        return tf.random.uniform(shape, _INT32.min, _INT32.max, _INT32)
+    seed = seed_pair(seed)
+    if seed.shape.rank == 2 and seed.shape[-1] == 2:
+        return seed
+    if seed.shape.rank != 1:
+        raise ValueError(
+            "`seed` must be None, an int, or int32 of shape [2] or [B, 2]. "
+            f"Received: seed of shape {seed.shape}"
+        )
+    return tf.random.stateless_uniform(
+        (batch_size, 2), seed, minval=None, maxval=None, dtype=_INT32
+    )

@@ -1,0 +1,62 @@
+"""What the adversary may do: a norm, a radius and the pixel bounds."""
+
+import keras
+
+from keras_mixup import _checks
+from keras_mixup import _config
+
+
+@keras.saving.register_keras_serializable("keras_mixup")
+class ThreatModel(_config.Configurable):
+    """The set of allowed inputs around a clean image.
+
+    An adversarial image `x'` of `x` satisfies `||x' - x|| <= eps` in the norm
+    and lies in `bounds`, in the same unit as the images ([0, 1] here).
+
+    Args:
+        norm: `"linf"` or `"l2"` (over all pixels and channels of an image).
+        eps: float >= 0 or a fraction such as `"8/255"`, in pixel units. In
+            L-infinity it is at most the width of `bounds`, unless
+            `unbounded` is true.
+        bounds: (low, high), the valid pixel range.
+        unbounded: bool, allows an L-infinity `eps` as wide as the bounds or
+            wider, for the check that an unbounded attack always succeeds.
+
+    Raises:
+        ValueError: for an unknown norm, a negative eps, empty bounds, or an
+            L-infinity eps wider than the bounds.
+
+    Example:
+
+    >>> ThreatModel("linf", "8/255").eps
+    0.03137254901960784
+    """
+
+    def __init__(self, norm, eps, bounds=(0.0, 1.0), unbounded=False):
+        self.norm = _checks.check_choice(norm, "norm", ("linf", "l2"))
+        pair = isinstance(bounds, (tuple, list)) and len(bounds) == 2
+        okay = pair and float(bounds[0]) < float(bounds[1])
+        _checks.check(okay, "bounds", "a pair (low, high), low < high", bounds)
+        self.bounds = (float(bounds[0]), float(bounds[1]))
+        self.unbounded = _checks.check_flag(unbounded, "unbounded")
+        self.eps = _checks.check_number(eps, "eps", low=0.0)
+        self._check_unit(eps)
+
+    def _check_unit(self, received):
+        width = self.bounds[1] - self.bounds[0]
+        if self.norm != "linf" or self.unbounded or self.eps <= width:
+            return
+        _checks.check(
+            False,
+            "eps",
+            f"at most {width:g}, since images lie in {list(self.bounds)}",
+            received,
+            hint=f'Did you mean "{received}/255"?',
+        )
+
+    def __eq__(self, other):
+        same = isinstance(other, ThreatModel)
+        return same and self.get_config() == other.get_config()
+
+    def __hash__(self):
+        return hash((self.norm, self.eps, self.bounds, self.unbounded))

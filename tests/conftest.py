@@ -1,0 +1,30 @@
+"""Shared set-up: two logical CPUs (for replicas) and fixed seeds."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+_DEVICE = tf.config.list_physical_devices("CPU")[0]
+# Must run before any TensorFlow op; MirroredStrategy tests need two devices.
+tf.config.set_logical_device_configuration(
+    _DEVICE, [tf.config.LogicalDeviceConfiguration()] * 2
+)
+
+
+@pytest.fixture(autouse=True)
+def _seeds():
+    np.random.seed(0)
+    tf.random.set_seed(0)
+    yield
+    # Keeps a test's seed from reaching the next file through a module scope.
+    tf.random.set_seed(None)
+
+
+@pytest.fixture
+def strategy():
+    """MirroredStrategy over the two logical CPUs."""
+    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
