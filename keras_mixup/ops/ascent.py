@@ -67,6 +67,7 @@ def projected_ascent(
                 sizes,
                 projectors,
                 directors,
+                strict=True,
             )
         ]
         return (step + 1, *moved)
