@@ -1,6 +1,36 @@
-"""Mixup-based adversarial robustness for TensorFlow and Keras 3."""
+"""Mixup-based adversarial robustness for TensorFlow and Keras 3.
 
-from keras_mixup.threat import ThreatModel
+`keras_mixup.<part>` is imported when it is first used, so that
+`import keras_mixup` costs nothing and a command line can print its help or
+refuse a flag before TensorFlow is loaded.
+"""
+
+import importlib
 
 __version__ = "0.1.0"
-__all__ = ["ThreatModel", "__version__"]
+
+_SUBPACKAGES = (
+    "attacks",
+    "data",
+    "evaluation",
+    "export",
+    "inference",
+    "metrics",
+    "models",
+    "ops",
+    "training",
+)
+
+__all__ = ["ThreatModel", "__version__", *_SUBPACKAGES]
+
+
+def __getattr__(name):
+    if name == "ThreatModel":
+        return importlib.import_module("keras_mixup.threat").ThreatModel
+    if name in _SUBPACKAGES:
+        return importlib.import_module(f"keras_mixup.{name}")
+    raise AttributeError(f"module 'keras_mixup' has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted(__all__)

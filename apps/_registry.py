@@ -1,0 +1,127 @@
+"""Names on the command line -> classes, imported when they are asked for.
+
+Adding an attack, algorithm, defence or model is one line here.
+"""
+
+import difflib
+import importlib
+import inspect
+
+from keras_mixup import _checks
+
+MODELS = {
+    "small_convnet": "keras_mixup.models:SmallConvNet",
+    "preact_resnet18": "keras_mixup.models:PreActResNet18",
+    "resnet34": "keras_mixup.models:ResNet34",
+    "resnet50": "keras_mixup.models:ResNet50",
+    "mixup_inference_resnet50": "keras_mixup.models:MixupInferenceResNet50",
+    "wide_resnet34": "keras_mixup.models:WideResNet34",
+}
+ALGORITHMS = {
+    "erm": "keras_mixup.training:ERM",
+    "mixup": "keras_mixup.training:Mixup",
+    "adversarial_training": "keras_mixup.training:AdversarialTraining",
+    "interpolated_adversarial_training": (
+        "keras_mixup.training:InterpolatedAdversarialTraining"
+    ),
+}
+ATTACKS = {
+    "pgd": "keras_mixup.attacks:PGD",
+    "cleverhans_pgd": "keras_mixup.attacks:CleverHansPGD",
+    "cleverhans_spsa": "keras_mixup.attacks:CleverHansSPSA",
+    "mixup_inference_attack": "keras_mixup.attacks:MixupInferenceAttack",
+}
+DEFENCES = {
+    "mixup_inference_ol": "keras_mixup.inference:MixupInferenceOL",
+    "mixup_inference_pl": "keras_mixup.inference:MixupInferencePL",
+    "mixup_inference_combined": "keras_mixup.inference:MixupInferenceCombined",
+    "gaussian_noise": "keras_mixup.inference:GaussianNoiseInference",
+    "random_rotation": "keras_mixup.inference:RandomRotationInference",
+    "random_resize_pad": "keras_mixup.inference:RandomResizePadInference",
+    "random_crop_resize": "keras_mixup.inference:RandomCropResizeInference",
+}
+
+
+def check_name(table, kind, name):
+    """Returns `name` if `table` has it; imports nothing.
+
+    Args:
+        table: one of `MODELS`, `ALGORITHMS`, `ATTACKS`, `DEFENCES`.
+        kind: str, what the names are, such as "model".
+        name: str.
+
+    Raises:
+        ValueError: for an unknown name; the text lists the known ones.
+    """
+    near = difflib.get_close_matches(str(name), table, n=1, cutoff=0.5)
+    hint = f'Did you mean "{near[0]}"?' if near else ""
+    known = ", ".join(table)
+    _checks.check(name in table, kind, f"one of {known}", name, hint=hint)
+    return name
+
+
+def find(table, kind, name):
+    """Returns the class called `name`; arguments and errors as `check_name`."""
+    check_name(table, kind, name)
+    module, _, attribute = table[name].partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def build_model(name, input_shape, num_classes, **options):
+    """Returns the classifier `name`; `options` go to its constructor."""
+    model = find(MODELS, "model", name)
+    return _call(model, name, (input_shape, num_classes), options)
+
+
+def build_algorithm(name, classifier, **options):
+    """Returns the training algorithm `name` around `classifier`."""
+    algorithm = find(ALGORITHMS, "algorithm", name)
+    return _call(algorithm, name, (classifier,), options)
+
+
+def build_attack(name, threat, **options):
+    """Returns the attack `name` under the threat model `threat`."""
+    return _call(find(ATTACKS, "attack", name), name, (threat,), options)
+
+
+def build_defence(name, classifier, pool=None, **options):
+    """Returns the defence `name` around `classifier`.
+
+    Args:
+        name: str, a key of `DEFENCES`.
+        classifier: keras.Model, images -> logits.
+        pool: `SamplePool`; handed on to the defences that take one.
+        **options: the defence's other constructor arguments.
+
+    Raises:
+        ValueError: unknown name or option, or a pool is needed and missing.
+    """
+    defence = find(DEFENCES, "defence", name)
+    if "pool" not in _parameters(defence):
+        return _call(defence, name, (classifier,), options)
+    _checks.check(pool is not None, "pool", f"a SamplePool for {name}", pool)
+    return _call(defence, name, (classifier, pool), options)
+
+
+def accepts(table, kind, name, option):
+    """Whether the constructor of `name` takes the argument `option`."""
+    return option in _parameters(find(table, kind, name))
+
+
+def _parameters(target):
+    return inspect.signature(target).parameters
+
+
+def _call(target, name, arguments, options):
+    """Calls `target`; an option it does not take is named with those it does.
+
+    An option that is None was not given: the constructor's default holds.
+    """
+    given = {key: value for key, value in options.items() if value is not None}
+    taken = _parameters(target)
+    open_ended = any(p.kind is p.VAR_KEYWORD for p in taken.values())
+    known = ", ".join(list(taken)[len(arguments) :])
+    for key in given:
+        okay = open_ended or key in taken
+        _checks.check(okay, "option", f"one of {known} for {name}", key)
+    return target(*arguments, **given)
