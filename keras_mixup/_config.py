@@ -4,6 +4,8 @@ import inspect
 
 import keras
 
+_VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
 
 class Configurable:
     """Mixin: every constructor argument is an attribute of the same name.
@@ -12,13 +14,18 @@ class Configurable:
     the constructor; nested Keras objects are (de)serialised on the way.
     """
 
+    @classmethod
+    def argument_names(cls):
+        """Returns the names of the constructor's arguments, in order."""
+        parameters = inspect.signature(cls.__init__).parameters.values()
+        named = [p.name for p in parameters if p.kind not in _VARIADIC]
+        return tuple(name for name in named if name != "self")
+
     def get_config(self):
         """Returns the constructor's arguments as plain serialisable values."""
-        names = inspect.signature(type(self).__init__).parameters
         return {
             name: keras.saving.serialize_keras_object(getattr(self, name))
-            for name in names
-            if name != "self"
+            for name in self.argument_names()
         }
 
     @classmethod
@@ -32,6 +39,5 @@ class Configurable:
         )
 
     def __repr__(self):
-        names = inspect.signature(type(self).__init__).parameters
-        shown = (f"{n}={getattr(self, n)!r}" for n in names if n != "self")
+        shown = (f"{n}={getattr(self, n)!r}" for n in self.argument_names())
         return f"{type(self).__name__}({', '.join(shown)})"

@@ -7,9 +7,11 @@ from keras_mixup.ops.losses import label_indices
 from keras_mixup.ops.losses import label_probabilities
 from keras_mixup.ops.losses import log_mean_probability
 from keras_mixup.ops.losses import margin
+from keras_mixup.ops.mixing import check_mix_weight
 from keras_mixup.ops.mixing import mix
 from keras_mixup.ops.mixing import random_permutation
 from keras_mixup.ops.mixing import sample_beta
+from keras_mixup.ops.mixing import sample_mix_weight
 from keras_mixup.ops.norm_ball import project
 from keras_mixup.ops.norm_ball import random_start
 from keras_mixup.ops.norm_ball import steepest_direction
@@ -18,6 +20,7 @@ from keras_mixup.ops.random import row_seeds
 from keras_mixup.ops.random import seed_pair
 
 __all__ = [
+    "check_mix_weight",
     "cross_entropy",
     "fold_in",
     "kl_divergence",
@@ -32,6 +35,7 @@ __all__ = [
     "random_start",
     "row_seeds",
     "sample_beta",
+    "sample_mix_weight",
     "seed_pair",
     "steepest_direction",
 ]

@@ -31,10 +31,10 @@ def fold_in(seed, *data):
     Args:
         seed: int32 [2].
         *data: ints or integer scalars (step, replica, purpose), folded in
-            one after the other; equal arguments give equal seeds.
+            one after the other, modulo 2^32; equal arguments give equal seeds.
     """
     for number in data:
-        number = tf.cast(number, tf.int64)
+        number = tf.cast(number, _INT32)
         seed = tf.random.experimental.stateless_fold_in(seed, number)
     return seed
 

@@ -1,0 +1,37 @@
+"""Training algorithms: each a `keras.Model` around a classifier."""
+
+from keras_mixup.training.adversarial import AdversarialTraining
+from keras_mixup.training.base import Algorithm
+from keras_mixup.training.callbacks import BestClassifier
+from keras_mixup.training.callbacks import MetricsLog
+from keras_mixup.training.callbacks import RetraceGuard
+from keras_mixup.training.callbacks import StopOnNaN
+from keras_mixup.training.callbacks import read_metrics
+from keras_mixup.training.callbacks import save_atomically
+from keras_mixup.training.checkpoint import Checkpoint
+from keras_mixup.training.checkpoint import latest_step
+from keras_mixup.training.checkpoint import resume_position
+from keras_mixup.training.erm import ERM
+from keras_mixup.training.interpolated import InterpolatedAdversarialTraining
+from keras_mixup.training.mixup import Mixup
+from keras_mixup.training.schedules import WarmUp
+from keras_mixup.training.schedules import make_schedule
+
+__all__ = [
+    "ERM",
+    "AdversarialTraining",
+    "Algorithm",
+    "BestClassifier",
+    "Checkpoint",
+    "InterpolatedAdversarialTraining",
+    "MetricsLog",
+    "Mixup",
+    "RetraceGuard",
+    "StopOnNaN",
+    "WarmUp",
+    "latest_step",
+    "make_schedule",
+    "read_metrics",
+    "resume_position",
+    "save_atomically",
+]

@@ -1,0 +1,170 @@
+"""What a run keeps beside its weights, and what stops it."""
+
+import json
+import math
+import os
+import time
+
+import keras
+import tensorflow as tf
+
+from keras_mixup import _checks
+
+
+class BestClassifier(keras.callbacks.Callback):
+    """Writes the classifier to `path` whenever a validation metric improves.
+
+    Choose on data cut from the training split, never on the test split: a
+    best epoch chosen on test data is the flaw of several published robust
+    accuracies. The file is replaced atomically.
+
+    Args:
+        path: str ending in `.keras`.
+        monitor: str, a key of the epoch's logs.
+        mode: `"max"` or `"min"`.
+
+    Attributes:
+        best: `tf.Variable` float64, so that `Checkpoint(state=[best])`
+            carries it through a resume.
+
+    Raises:
+        ValueError: for another mode; at the first epoch's end, when
+            `monitor` is not among the logs.
+    """
+
+    def __init__(self, path, monitor="val_accuracy", mode="max"):
+        super().__init__()
+        self.path = path
+        self.monitor = monitor
+        self.mode = _checks.check_choice(mode, "mode", ("max", "min"))
+        self._sign = 1.0 if mode == "max" else -1.0
+        # Sign times value, so that larger is better in either mode.
+        self.best = tf.Variable(-math.inf, dtype=tf.float64, trainable=False)
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Saves when the monitored value is the best so far."""
+        logs = logs or {}
+        expected = f"one of {sorted(logs)}"
+        _checks.check(self.monitor in logs, "monitor", expected, self.monitor)
+        value = self._sign * float(logs[self.monitor])
+        missing = not os.path.exists(self.path)
+        if value > float(self.best.numpy()) or missing:
+            save_atomically(self.model.classifier, self.path)
+            self.best.assign(value)
+
+
+def save_atomically(model, path):
+    """Saves a Keras model under a temporary name, then renames it.
+
+    Args:
+        model: `keras.Model`.
+        path: str ending in `.keras`.
+    """
+    folder, name = os.path.split(os.path.abspath(path))
+    temporary = os.path.join(folder, f".{os.getpid()}.{name}")
+    try:
+        model.save(temporary)
+        os.replace(temporary, path)
+    finally:
+        if os.path.exists(temporary):
+            os.remove(temporary)
+
+
+class StopOnNaN(keras.callbacks.Callback):
+    """Stops the run at the first step whose loss is NaN or infinite.
+
+    Raises:
+        FloatingPointError: names the step; the newest checkpoint stays.
+    """
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Reads the running mean of the loss, which keeps a NaN."""
+        loss = (logs or {}).get("loss", 0.0)
+        if math.isfinite(float(loss)):
+            return
+        step = int(self.model.step.numpy())
+        raise FloatingPointError(
+            f"The loss is {float(loss)} at step {step} (step {batch + 1} of "
+            "its epoch). Try a smaller learning rate, or float32 instead of "
+            "a mixed precision."
+        )
+
+
+class MetricsLog(keras.callbacks.Callback):
+    """Appends one JSON line per epoch to a file.
+
+    A line has `epoch` (from 1), `step`, `learning_rate`, `seconds` and the
+    epoch's logs. A resumed run drops the lines of the epochs it repeats.
+
+    Args:
+        path: str.
+    """
+
+    def __init__(self, path):
+        super().__init__()
+        self.path = path
+        self._first = True
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Starts the clock; at the run's first epoch drops later lines."""
+        self._start = time.monotonic()
+        if not self._first:
+            return
+        self._first = False
+        kept = [r for r in read_metrics(self.path) if r["epoch"] <= epoch]
+        temporary = f"{self.path}.{os.getpid()}.tmp"
+        with open(temporary, "w", encoding="utf-8") as file:
+            file.writelines(json.dumps(row) + "\n" for row in kept)
+        os.replace(temporary, self.path)
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Appends the epoch's line."""
+        rate = keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)
+        row = {
+            "epoch": epoch + 1,
+            "step": int(self.model.step.numpy()),
+            "learning_rate": float(rate),
+            "seconds": round(time.monotonic() - self._start, 3),
+            **{key: float(value) for key, value in (logs or {}).items()},
+        }
+        with open(self.path, "a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+
+
+def read_metrics(path):
+    """Returns the rows of a metrics file; a torn last line is left out.
+
+    Args:
+        path: str; a missing file gives an empty list.
+    """
+    if not os.path.exists(path):
+        return []
+    with open(path, encoding="utf-8") as file:
+        lines = file.read().split("\n")
+    return [json.loads(line) for line in lines[:-1] if line]
+
+
+class RetraceGuard(keras.callbacks.Callback):
+    """Stops a run whose steps are traced again after the first epoch.
+
+    A retrace costs seconds every time, and on one worker of several it makes
+    the others wait for ever.
+
+    Raises:
+        RuntimeError: at the end of the epoch in which it happened.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self._expected = None
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Compares the number of traces with the first epoch's."""
+        traces = dict(self.model.traces)
+        self._expected = self._expected or traces
+        if traces != self._expected:
+            raise RuntimeError(
+                f"A step was traced again in epoch {epoch + 1}: {traces}, "
+                f"before {self._expected}. Keep the shapes and dtypes of the "
+                "batches constant."
+            )

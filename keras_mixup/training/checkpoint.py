@@ -1,0 +1,130 @@
+"""Atomic checkpoints and exact resume, step by step."""
+
+import re
+
+import keras
+import tensorflow as tf
+
+from keras_mixup import _checks
+
+_PATTERN = re.compile(r"step-(\d+)$")
+
+
+def latest_step(directory):
+    """Returns the step of the newest checkpoint, 0 when there is none.
+
+    Args:
+        directory: str, where `Checkpoint` writes.
+    """
+    path = tf.train.latest_checkpoint(directory)
+    return int(_PATTERN.search(path).group(1)) if path else 0
+
+
+def resume_position(step, steps_per_epoch):
+    """Returns (initial_epoch, skip) for `fit` and `Algorithm.skip`.
+
+    A checkpoint at the end of an epoch resumes inside that epoch, with all
+    of its steps skipped: its validation and its line in the log may not have
+    been reached, and repeating them changes nothing.
+
+    Args:
+        step: int, finished steps.
+        steps_per_epoch: int.
+    """
+    if step == 0:
+        return 0, 0
+    epoch = (step - 1) // steps_per_epoch
+    return epoch, step - epoch * steps_per_epoch
+
+
+class Checkpoint(keras.callbacks.Callback):
+    """Saves everything a step depends on, every so many steps; restores it.
+
+    What is saved: all variables of the model (dropout's seed states and the
+    global step with them), the optimizer's, the metrics' and those given as
+    `state`. Together with a data pipeline that starts at `latest_step`, the
+    resumed run ends with bit-identical weights. TensorFlow writes the data
+    first and switches the pointer last, so that a kill at any moment leaves
+    the previous checkpoint valid.
+
+    Use it as the first callback:
+
+    >>> start = checkpoint.latest_step(directory)
+    >>> epoch, model.skip = checkpoint.resume_position(start, steps_per_epoch)
+    >>> model.fit(training_data_from(start), initial_epoch=epoch, ...,
+    ...           callbacks=[checkpoint.Checkpoint(directory, every=500)])
+
+    `keras.callbacks.BackupAndRestore` is no replacement: it forgets seed
+    states and the position inside an epoch.
+
+    Args:
+        directory: str, made when missing.
+        every: int >= 1, steps between two checkpoints; the last step is
+            always saved.
+        state: sequence of `tf.Variable` that other callbacks keep.
+        max_to_keep: int >= 1.
+
+    Raises:
+        ValueError: when `every` or `max_to_keep` is smaller than 1.
+    """
+
+    def __init__(self, directory, every=500, state=(), max_to_keep=2):
+        super().__init__()
+        self.directory = directory
+        self.every = _checks.check_integer(every, "every")
+        self.state = list(state)
+        self.max_to_keep = _checks.check_integer(max_to_keep, "max_to_keep")
+        self._step = 0
+        self._metric_values = None
+
+    def on_train_begin(self, logs=None):
+        """Restores the newest checkpoint, if there is one."""
+        model = self.model
+        variables = model.variables + model.optimizer.variables
+        # All trackers, also those that evaluate() hides.
+        self._metrics = [v.value for v in model.metrics_variables]
+        checkpoint = tf.train.Checkpoint(
+            model=[v.value for v in variables],
+            metrics=self._metrics,
+            state=self.state,
+        )
+        self._manager = tf.train.CheckpointManager(
+            checkpoint,
+            self.directory,
+            max_to_keep=self.max_to_keep,
+            checkpoint_name="step",
+        )
+        latest = self._manager.latest_checkpoint
+        self._step = latest_step(self.directory)
+        if latest:
+            # Fails when the file has more than the model, and when the
+            # model has more than the file.
+            status = checkpoint.restore(latest)
+            status.assert_consumed()
+            self._metric_values = [v.numpy() for v in self._metrics]
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Puts the restored metrics back after Keras has reset them."""
+        if self._metric_values is None:
+            return
+        for variable, value in zip(
+            self._metrics, self._metric_values, strict=True
+        ):
+            variable.assign(value)
+        self._metric_values = None
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Saves after every `every`-th step."""
+        step = int(self.model.step.numpy())
+        if step != self._step and step % self.every == 0:
+            self._save(step)
+
+    def on_train_end(self, logs=None):
+        """Saves the last step."""
+        step = int(self.model.step.numpy())
+        if step != self._step:
+            self._save(step)
+
+    def _save(self, step):
+        self._manager.save(checkpoint_number=step)
+        self._step = step

@@ -1,0 +1,21 @@
+"""Empirical risk minimisation: the plain classifier."""
+
+import keras
+
+from keras_mixup.training import base
+
+
+@keras.saving.register_keras_serializable("keras_mixup")
+class ERM(base.Algorithm):
+    """Minimises cross-entropy on the images as they come.
+
+    Costs one classifier pass per step. Mixup Inference, section 2.2.
+
+    Args:
+        classifier: `keras.Model` from [B, H, W, C] in [0, 1] to logits.
+        seed: int, the source of every random draw.
+        name: str or None.
+
+    Raises:
+        ValueError: when the classifier ends in a softmax.
+    """

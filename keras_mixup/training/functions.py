@@ -1,0 +1,176 @@
+"""From a step to a compiled function, with the guards around it."""
+
+import numpy as np
+import tensorflow as tf
+
+from keras_mixup import _checks
+
+
+def check_compile_options(replicas, jit_compile, options):
+    """Refuses what is known to break or to change results silently.
+
+    Args:
+        replicas: int, replicas in sync.
+        jit_compile: bool.
+        options: dict of the remaining arguments of `compile`.
+
+    Raises:
+        ValueError: for `steps_per_execution` > 1, an unknown option, or XLA
+            or eager mode with several replicas.
+    """
+    unknown = set(options) - {
+        "run_eagerly",
+        "steps_per_execution",
+        "auto_scale_loss",
+    }
+    if unknown:
+        raise ValueError(f"compile() does not take {sorted(unknown)}.")
+    steps = options.get("steps_per_execution", 1)
+    hint = "Keras applies the optimizer inside a loop then, which fails"
+    _checks.check(steps == 1, "steps_per_execution", "1", steps, hint)
+    if replicas == 1:
+        return
+    hint = "XLA cannot reach the variables of another replica's device"
+    _checks.check(
+        not jit_compile, "jit_compile", "False under a strategy", True, hint
+    )
+    eager = bool(options.get("run_eagerly", False))
+    _checks.check(not eager, "run_eagerly", "False under a strategy", eager)
+
+
+def step_function(model, step, name):
+    """Compiles a step for no strategy, several replicas and several workers.
+
+    Args:
+        model: the `Algorithm`.
+        step: callable from a local batch to a dict of scalars.
+        name: `"train"` or `"test"`; `model.traces[name]` counts the traces.
+
+    Returns:
+        A callable from an iterator to the dict of scalars: the mean over
+        this worker's replicas, read without a collective operation. Keras
+        replaces it at the end of an epoch by the metrics' global result.
+    """
+    strategy = model.distribute_strategy
+
+    def local_mean(value):
+        values = strategy.experimental_local_results(value)
+        return values[0] if len(values) == 1 else tf.reduce_mean(values, 0)
+
+    def on_data(data):
+        model.traces[name] += 1  # runs while tracing only
+        outputs = strategy.run(step, args=(data,))
+        return {key: local_mean(value) for key, value in outputs.items()}
+
+    if model.run_eagerly:
+        return lambda iterator: on_data(next(iterator))
+    on_data = tf.function(
+        on_data,
+        autograph=False,
+        reduce_retracing=True,
+        jit_compile=bool(model.jit_compile),
+    )
+    # Taking the batch inside the graph keeps its static shape [None, ...],
+    # so that a short last batch does not trace again.
+    on_iterator = tf.function(
+        lambda iterator: on_data(iterator.get_next()),
+        autograph=False,
+        reduce_retracing=True,
+    )
+    kinds = (tf.data.Iterator, tf.distribute.DistributedIterator)
+
+    def function(iterator):
+        if isinstance(iterator, kinds):
+            return on_iterator(iterator)
+        return on_data(next(iterator))
+
+    return function
+
+
+def resumable(model, function):
+    """Wraps a train function so that the first `model.skip` calls do nothing.
+
+    The data pipeline of a resumed run starts at the step of its checkpoint;
+    skipping the calls before it keeps Keras' epochs, batch counters and
+    validation where they were. The last skipped call reports the restored
+    metrics, in case the checkpoint ended an epoch.
+    """
+
+    def train_function(iterator):
+        if model.skip <= 0:
+            return function(iterator)
+        model.skip -= 1
+        return {} if model.skip else model.get_metrics_result()
+
+    return train_function
+
+
+def refuse_empty_replica(images):
+    """Returns `images`; the step fails by name when the batch is empty.
+
+    BatchNormalization would otherwise turn to NaN on every replica without
+    a word (seen with 17 rows in batches of 16 on two replicas).
+    """
+    if images.shape[0] is not None:
+        return images
+    message = (
+        "A replica received an empty batch: the last batch is smaller than "
+        "the number of replicas. Batch with drop_remainder=True, or choose a "
+        "batch size that leaves no such remainder."
+    )
+    check = tf.debugging.assert_positive(tf.shape(images)[0], message=message)
+    if check is None:  # eager mode has already checked
+        return images
+    with tf.control_dependencies([check]):
+        return tf.identity(images)
+
+
+def check_images(images):
+    """Raises unless `images` is a float batch [B, H, W, C] in [0, 1].
+
+    Args:
+        images: array-like, the first batch of a run.
+
+    Raises:
+        ValueError: names what is wrong: rank, dtype, NaN or range.
+    """
+    _checks.check(
+        images.ndim == 4, "x", "images [B, H, W, C]", f"shape {images.shape}"
+    )
+    hint = "Divide uint8 images by 255"
+    floating = np.issubdtype(images.dtype, np.floating)
+    expected = "float images in [0, 1]"
+    _checks.check(floating, "x", expected, f"dtype {images.dtype}", hint)
+    finite = bool(np.isfinite(images).all())
+    _checks.check(finite, "x", "images without NaN or infinity", "NaN or inf")
+    low, high = images.min(initial=1.0), images.max(initial=0.0)
+    shown = f"values from {low:g} to {high:g}"
+    _checks.check(low >= 0.0 and high <= 1.0, "x", expected, shown, hint)
+
+
+def check_labels(labels, count, num_classes):
+    """Raises unless labels are ints [B] below C or probabilities [B, C].
+
+    Args:
+        labels: array-like, the labels of the first batch.
+        count: int, B, the number of images.
+        num_classes: int, C, the classifier's outputs.
+
+    Raises:
+        ValueError: names what is wrong.
+    """
+    expected = f"int labels [B] or probabilities [B, {num_classes}]"
+    okay = labels.shape in ((count,), (count, num_classes))
+    _checks.check(okay, "y", expected, f"shape {labels.shape}")
+    if labels.ndim == 1:
+        whole = np.issubdtype(labels.dtype, np.integer)
+        _checks.check(whole, "y", expected, f"dtype {labels.dtype}")
+        inside = labels.min(initial=0) >= 0 and (
+            labels.max(initial=0) < num_classes
+        )
+        shown = f"labels from {labels.min()} to {labels.max()}"
+        _checks.check(inside, "y", f"in 0..{num_classes - 1}", shown)
+        return
+    sums = np.abs(labels.sum(axis=-1) - 1.0).max(initial=0.0) < 1e-3
+    okay = sums and labels.min(initial=0.0) >= 0.0
+    _checks.check(okay, "y", "rows of probabilities", "rows that are not")

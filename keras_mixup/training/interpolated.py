@@ -1,0 +1,78 @@
+"""Interpolated adversarial training: mixup on both halves."""
+
+import keras
+
+from keras_mixup import _checks
+from keras_mixup import ops
+from keras_mixup.training import adversarial
+from keras_mixup.training import mixup
+
+
+@keras.saving.register_keras_serializable("keras_mixup")
+class InterpolatedAdversarialTraining(adversarial.AdversarialTraining):
+    """Mixup on the clean images and, apart from it, on the attacked ones.
+
+    Minimises the mean of L(mix(x)) and L(mix(x + delta)); the two halves
+    draw their own pairs and their own lambda (Lamb et al., 2019, Algorithm
+    1; Mixup Inference, A.2 and its released code). The attack is run on the
+    single images. k + 2 classifier passes per step with k attack steps.
+
+    Args:
+        classifier: `keras.Model` from [B, H, W, C] in [0, 1] to logits.
+        attack: attack with a graph-safe `perturb`, such as `attacks.PGD`.
+        alpha: float > 0, lambda ~ Beta(alpha, alpha), for each pair.
+        mix_weight: None, or what replaces the Beta distribution, as in
+            `Mixup`.
+        attack_training: bool, as in `AdversarialTraining`.
+        seed: int, the source of every random draw.
+        name: str or None.
+
+    Raises:
+        ValueError: when an argument is out of its range.
+    """
+
+    def __init__(
+        self,
+        classifier,
+        attack,
+        alpha=1.0,
+        mix_weight=None,
+        attack_training=False,
+        seed=0,
+        name=None,
+    ):
+        super().__init__(
+            classifier,
+            attack,
+            clean_weight=1.0,
+            attack_training=attack_training,
+            seed=seed,
+            name=name,
+        )
+        self.alpha = _checks.check_number(
+            alpha, "alpha", low=0.0, low_open=True
+        )
+        self.mix_weight = ops.check_mix_weight(mix_weight, optional=True)
+
+    def draw(self, batch_size, seed):
+        """Returns the attack's seed and the pairs of either half."""
+        distribution = self.mix_weight
+        if distribution is None:
+            distribution = ("beta", self.alpha, self.alpha)
+        pairs = {
+            half: mixup.draw_pairs(
+                batch_size, distribution, ops.fold_in(seed, number)
+            )
+            for number, half in enumerate(("clean", "adversarial"), start=1)
+        }
+        return {**super().draw(batch_size, seed), **pairs}
+
+    def prepare_batch(self, images, targets, draws):
+        """Returns the mixed adversarial and the mixed clean examples."""
+        batch = super().prepare_batch(images, targets, draws)
+        pairs = {"": draws["adversarial"], "clean_": draws["clean"]}
+        return {
+            half + key: mixup.mix_with_partner(batch[half + key], pair)
+            for half, pair in pairs.items()
+            for key in ("images", "targets")
+        }
