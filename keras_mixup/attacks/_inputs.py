@@ -1,0 +1,111 @@
+"""What an attack refuses at its eager border, before any work starts."""
+
+import numpy as np
+import tensorflow as tf
+
+from keras_mixup import _checks
+
+
+def check_images(images, threat):
+    """Returns `images` as float32 [B, H, W, C] within the threat's bounds.
+
+    Raises:
+        ValueError: for another dtype or rank, no image, NaN, or a pixel
+            outside `threat.bounds`.
+    """
+    images = tf.convert_to_tensor(images)
+    _checks.check(
+        images.dtype == tf.float32,
+        "images",
+        "float32",
+        images.dtype.name,
+        hint=f"Pixels are expected in {list(threat.bounds)}.",
+    )
+    shape = tuple(images.shape)
+    _checks.check(len(shape) == 4, "images", "of shape [B, H, W, C]", shape)
+    _checks.check(shape[0] > 0, "images", "at least one image", shape)
+    values = images.numpy()
+    _checks.check(not np.isnan(values).any(), "images", "free of NaN", "NaN")
+    low, high = threat.bounds
+    smallest, largest = float(values.min()), float(values.max())
+    _checks.check(
+        smallest >= np.float32(low) and largest <= np.float32(high),
+        "images",
+        f"within the bounds [{low:g}, {high:g}]",
+        f"values in [{smallest:g}, {largest:g}]",
+    )
+    return images
+
+
+def check_labels(labels, num_images, name="labels"):
+    """Returns int labels as int32 [B], probabilities as float32 [B, C].
+
+    Raises:
+        ValueError: for another shape, a count that differs from the images,
+            or rows that are no probabilities.
+    """
+    labels = tf.convert_to_tensor(labels)
+    shape = tuple(labels.shape)
+    integers = labels.dtype.is_integer and len(shape) == 1
+    floats = labels.dtype.is_floating and len(shape) == 2
+    _checks.check(
+        integers or (floats and name == "labels"),
+        name,
+        "integers of shape [B]"
+        + (" or probabilities of shape [B, C]" if name == "labels" else ""),
+        f"{labels.dtype.name} of shape {shape}",
+    )
+    _checks.check(
+        shape[0] == num_images,
+        name,
+        f"one per image ({num_images})",
+        f"{shape[0]} rows",
+    )
+    if integers:
+        return tf.cast(labels, tf.int32)
+    labels = tf.cast(labels, tf.float32)
+    sums = labels.numpy().sum(axis=-1)
+    okay = labels.numpy().min() >= 0.0 and np.allclose(sums, 1.0, atol=1e-3)
+    _checks.check(
+        okay, name, "rows of probabilities that sum to 1", "other rows"
+    )
+    return labels
+
+
+def check_logits(logits, num_images):
+    """Raises unless the model gave finite logits [B, C] with C >= 2."""
+    shape = tuple(logits.shape)
+    okay = len(shape) == 2 and shape[0] == num_images and shape[1] >= 2
+    _checks.check(okay, "model_fn", "a map from images to logits [B, C]", shape)
+    values = np.asarray(logits, "float32")
+    _checks.check(
+        np.isfinite(values).all(),
+        "model_fn",
+        "finite on every image",
+        f"{np.count_nonzero(~np.isfinite(values))} NaN or infinite outputs",
+    )
+    sums_to_one = np.allclose(values.sum(axis=-1), 1.0, atol=1e-4)
+    _checks.check(
+        not (values.min() >= 0.0 and sums_to_one),
+        "model_fn",
+        "a map to logits",
+        "rows that are probabilities",
+        hint="A softmax hides gradients from the attack: drop the last "
+        "softmax, or return the log of the probabilities.",
+    )
+
+
+def check_label_range(labels, num_classes, name="labels"):
+    """Raises unless every label names one of the model's classes."""
+    if labels.shape.rank == 2:
+        width = labels.shape[-1]
+        expected = f"[B, {num_classes}], as wide as the model's output"
+        _checks.check(width == num_classes, name, expected, tuple(labels.shape))
+        return
+    values = labels.numpy()
+    _checks.check(
+        values.min() >= 0 and values.max() < num_classes,
+        name,
+        f"in 0..{num_classes - 1}, the classes of the model's output",
+        f"values in {values.min()}..{values.max()}",
+    )

@@ -1,0 +1,189 @@
+"""What every attack shares: checks, one compiled run, an honest verdict."""
+
+import inspect
+import typing
+import weakref
+
+import keras
+import tensorflow as tf
+
+from keras_mixup import _checks
+from keras_mixup import _config
+from keras_mixup import ops
+from keras_mixup.attacks import _inputs
+from keras_mixup.threat import ThreatModel
+
+
+class AttackResult(typing.NamedTuple):
+    """What an attack returns, one row per image.
+
+    Attributes:
+        images: float32 [B, H, W, C], in the ball and in the bounds.
+        success: bool [B], the model is now wrong, or predicts the target.
+        gradient_passes: int32 [B], forward-and-backward passes spent.
+        queries: int32 [B], forward-only passes spent by the attack.
+    """
+
+    images: tf.Tensor
+    success: tf.Tensor
+    gradient_passes: tf.Tensor
+    queries: tf.Tensor
+
+
+class Attack(_config.Configurable):
+    """Base class: a subclass writes `run`, callers call the object.
+
+    The object holds settings alone and never changes; `__call__` is not to
+    be overridden, so that every attack is checked, kept inside the threat
+    model and judged in the same way.
+
+    Args:
+        threat: `ThreatModel`, what the adversary may do.
+
+    Raises:
+        ValueError: when `threat` is no `ThreatModel`.
+    """
+
+    # Whether `run` may be traced; attacks made of eager code turn it off.
+    compiled = True
+
+    def __init__(self, threat):
+        okay = isinstance(threat, ThreatModel)
+        _checks.check(okay, "threat", "a keras_mixup.ThreatModel", threat)
+        self.threat = threat
+        options = {"jit_compile": False, "reduce_retracing": True}
+        self._predict = tf.function(_logits, **options)
+        self._execute = self._run_and_project
+        if self.compiled:
+            self._execute = tf.function(self._run_and_project, **options)
+
+    @property
+    def name(self):
+        """str: names the attack in records and tables."""
+        return type(self).__name__.lower()
+
+    def run(self, model_fn, images, labels, targets, seed):
+        """Searches adversarial images; written by each subclass.
+
+        Args:
+            model_fn: callable from images to logits.
+            images: float32 [B, H, W, C], checked.
+            labels: int32 [B] or float32 [B, C].
+            targets: int32 [B], or None for an untargeted attack.
+            seed: int32 [2].
+
+        Returns:
+            (images, gradient_passes, queries): float32 [B, H, W, C] and two
+            integers or int32 [B].
+        """
+        raise TypeError(f"{type(self).__name__} must define `run`.")
+
+    def target_of(self, model_fn):
+        """Returns what `run` gets as `model_fn`: a plain callable."""
+        return as_function(model_fn)
+
+    @typing.final
+    def __call__(self, model_fn, images, labels, *, targets=None, seed=None):
+        """Attacks a batch of images.
+
+        Args:
+            model_fn: callable from images [B, H, W, C] to logits [B, C]: a
+                Keras model (called with `training=False`), a defence or a
+                function.
+            images: float32 [B, H, W, C] in the threat's bounds.
+            labels: the true labels, integers [B] or probabilities [B, C].
+            targets: integers [B], the classes to be predicted, or None.
+            seed: None (fresh), an int, or int32 [2].
+
+        Returns:
+            `AttackResult`. Success is judged by `model_fn` itself: for a
+            randomised defence by one pass with fresh draws.
+
+        Raises:
+            ValueError: for unusable images, labels, targets or outputs.
+            RuntimeError: inside a `tf.function`.
+        """
+        if not tf.executing_eagerly():
+            raise RuntimeError(
+                f"{type(self).__name__} checks its input and is called "
+                "eagerly. Inside a graph use `PGD.perturb`."
+            )
+        function, subject = as_function(model_fn), self.target_of(model_fn)
+        images = _inputs.check_images(images, self.threat)
+        labels = _inputs.check_labels(labels, len(images))
+        if targets is not None:
+            targets = _inputs.check_labels(targets, len(images), "targets")
+        _build(model_fn, images)
+        self._check_outputs(function, images, labels, targets)
+        adversarial, gradient_passes, queries = self._execute(
+            subject, images, labels, targets, ops.seed_pair(seed)
+        )
+        logits = self._predict(function, adversarial)
+        _inputs.check_logits(logits, len(images))
+        predicted = ops.label_indices(logits)
+        if targets is None:
+            success = predicted != ops.label_indices(labels)
+        else:
+            success = predicted == targets
+        return AttackResult(adversarial, success, gradient_passes, queries)
+
+    def _check_outputs(self, function, images, labels, targets):
+        logits = self._predict(function, images)
+        _inputs.check_logits(logits, len(images))
+        _inputs.check_label_range(labels, logits.shape[-1])
+        if targets is not None:
+            _inputs.check_label_range(targets, logits.shape[-1], "targets")
+
+    def _run_and_project(self, subject, images, labels, targets, seed):
+        adversarial, *counts = self.run(subject, images, labels, targets, seed)
+        adversarial = ops.project(self.threat, images, adversarial)
+        rows = [tf.shape(images)[0]]
+        counts = [tf.broadcast_to(tf.cast(n, tf.int32), rows) for n in counts]
+        return (adversarial, *counts)
+
+
+# One callable per model (and method), so that no call retraces.
+_FUNCTIONS = weakref.WeakKeyDictionary()
+
+
+def as_function(model_fn):
+    """Returns a plain callable from images to logits, one per model.
+
+    A Keras layer or model is called with `training=False`: BatchNorm and
+    Dropout of the attacked model are those of inference. A bound method,
+    which Python makes anew at each access, gets one lasting callable, since
+    `tf.function` traces once per object. Other callables come back as they
+    are.
+
+    Raises:
+        ValueError: when `model_fn` cannot be called.
+    """
+    expected = "a callable from images to logits"
+    _checks.check(callable(model_fn), "model_fn", expected, model_fn)
+    if isinstance(model_fn, keras.layers.Layer):
+        return _lasting(model_fn, None)
+    if inspect.ismethod(model_fn):
+        return _lasting(model_fn.__self__, model_fn.__func__)
+    return model_fn
+
+
+def _lasting(owner, method):
+    functions = _FUNCTIONS.setdefault(owner, {})
+    if method not in functions:
+        # A strong reference would keep the model alive for ever.
+        reference = weakref.ref(owner)
+        if method is None:
+            functions[method] = lambda x: reference()(x, training=False)
+        else:
+            functions[method] = lambda x: method(reference(), x)
+    return functions[method]
+
+
+def _build(model_fn, images):
+    # Variables must exist before a trace; an unbuilt model makes them here.
+    if isinstance(model_fn, keras.layers.Layer) and not model_fn.built:
+        model_fn(images[:1], training=False)
+
+
+def _logits(function, images):
+    return function(images)

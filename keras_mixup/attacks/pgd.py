@@ -1,0 +1,186 @@
+"""Projected gradient descent, the attack that training uses."""
+
+import keras
+import tensorflow as tf
+
+from keras_mixup import _checks
+from keras_mixup import ops
+from keras_mixup.attacks import base
+
+LOSSES = {
+    "cross_entropy": ops.cross_entropy,
+    "margin": ops.margin,
+    "kl": ops.kl_divergence,
+}
+LABEL_SOURCES = ("true", "predicted")
+
+
+@keras.saving.register_keras_serializable("keras_mixup")
+class PGD(base.Attack):
+    """Projected gradient descent in L-infinity or L2 (Madry et al., 2018).
+
+    Returns the last iterate. With restarts, each one runs all its steps, and
+    every image keeps that restart's last iterate which has the highest loss.
+    From equal starts the iterates equal those of cleverhans.
+
+    Args:
+        threat: `ThreatModel`.
+        step_size: float > 0 or `"2/255"`, in the unit of `threat.eps`.
+        num_steps: int >= 1.
+        num_restarts: int >= 1; more than one needs the random start.
+        random_start: bool, whether to start uniformly in the ball.
+        loss: `"cross_entropy"`, `"margin"`, `"kl"`, or a callable
+            `(labels, logits) -> [B]` that is maximised.
+        label_source: `"true"`, or `"predicted"`: the untargeted attack
+            leads away from the model's own prediction on the clean image,
+            as the authors of Mixup Inference released it.
+
+    Raises:
+        ValueError: for arguments outside these ranges.
+
+    Example:
+
+    >>> attack = PGD(ThreatModel("linf", "8/255"), step_size="2/255")
+    >>> attack(model, images, labels, seed=0).success
+    """
+
+    def __init__(
+        self,
+        threat,
+        step_size=2 / 255,
+        num_steps=10,
+        num_restarts=1,
+        random_start=True,
+        loss="cross_entropy",
+        label_source="true",
+    ):
+        super().__init__(threat)
+        self.step_size = check_step_size(step_size, threat)
+        self.num_steps = _checks.check_integer(num_steps, "num_steps")
+        self.num_restarts = _checks.check_integer(num_restarts, "num_restarts")
+        self.random_start = _checks.check_flag(random_start, "random_start")
+        _checks.check(
+            random_start or self.num_restarts == 1,
+            "num_restarts",
+            "1 without a random start, since all restarts would be equal",
+            num_restarts,
+        )
+        if not callable(loss):
+            _checks.check_choice(loss, "loss", tuple(LOSSES))
+        self.loss = loss
+        self.label_source = _checks.check_choice(
+            label_source, "label_source", LABEL_SOURCES
+        )
+
+    @property
+    def name(self):
+        restarts = f"x{self.num_restarts}" if self.num_restarts > 1 else ""
+        return f"pgd-{self.num_steps}{restarts}"
+
+    def run(self, model_fn, images, labels, targets, seed):
+        adversarial = self.perturb(model_fn, images, labels, seed, targets)
+        # Forward-only: the choice among restarts, the clean prediction.
+        queries = self.num_restarts if self.num_restarts > 1 else 0
+        if self.label_source == "predicted" and targets is None:
+            queries += 1
+        return adversarial, self.num_steps * self.num_restarts, queries
+
+    def perturb(self, model_fn, images, labels, seed, targets=None, start=None):
+        """Returns adversarial images; safe inside a graph, unchecked.
+
+        Args:
+            model_fn: callable from images to logits; a Keras model is called
+                with `training=False`.
+            images: float32 [B, H, W, C].
+            labels: int [B] or probabilities [B, C].
+            seed: an int, or int32 [2].
+            targets: int [B] to lead to, or None.
+            start: float32 [B, H, W, C] instead of the start of the settings;
+                the attack then runs once.
+
+        Returns:
+            float32 [B, H, W, C] behind `stop_gradient`.
+        """
+        model_fn, seed = base.as_function(model_fn), ops.seed_pair(seed)
+        if targets is None:
+            labels = attack_labels(model_fn, images, labels, self.label_source)
+        loss = self.loss if callable(self.loss) else LOSSES[self.loss]
+
+        def objective(candidates):
+            if targets is None:
+                return loss(labels, model_fn(candidates))
+            return -loss(targets, model_fn(candidates))
+
+        if start is not None:
+            return self._ascend(objective, images, start)
+        if self.num_restarts == 1:
+            return self._restart(objective, images, ops.fold_in(seed, 0))
+        return self._best_restart(objective, images, seed)
+
+    def _restart(self, objective, images, seed):
+        start = images
+        if self.random_start:
+            start = ops.random_start(self.threat, images, seed)
+        return self._ascend(objective, images, start)
+
+    def _ascend(self, objective, images, start):
+        return ops.projected_ascent(
+            objective,
+            start,
+            self.step_size,
+            lambda point: ops.project(self.threat, images, point),
+            self.num_steps,
+            directions=lambda slope: ops.steepest_direction(
+                self.threat.norm, slope
+            ),
+        )
+
+    def _best_restart(self, objective, images, seed):
+        def body(index, best, highest):
+            point = self._restart(objective, images, ops.fold_in(seed, index))
+            value = tf.stop_gradient(objective(point))
+            better = value > highest
+            mask = tf.reshape(better, [-1, 1, 1, 1])
+            return (
+                index + 1,
+                tf.where(mask, point, best),
+                tf.where(better, value, highest),
+            )
+
+        lowest = tf.fill(tf.shape(images)[:1], float("-inf"))
+        _, best, _ = tf.while_loop(
+            lambda index, *_: index < self.num_restarts,
+            body,
+            (tf.constant(0), images, lowest),
+            parallel_iterations=1,
+            maximum_iterations=self.num_restarts,
+        )
+        return best
+
+
+def check_step_size(step_size, threat):
+    """Returns the step size as a float; refuses one wider than the bounds.
+
+    Raises:
+        ValueError: for a step size that is not positive, or, in L-infinity,
+            wider than the bounds (255ths given where pixel units are meant).
+    """
+    wide = threat.norm != "linf" or threat.unbounded
+    high = None if wide else threat.bounds[1] - threat.bounds[0]
+    return _checks.check_number(
+        step_size, "step_size", low=0.0, high=high, low_open=True
+    )
+
+
+def attack_labels(model_fn, images, labels, label_source):
+    """Returns the labels an untargeted attack leads away from.
+
+    Args:
+        model_fn: callable from images to logits.
+        images: float32 [B, H, W, C], clean.
+        labels: int [B] or probabilities [B, C], the true ones.
+        label_source: `"true"` or `"predicted"`.
+    """
+    if label_source == "true":
+        return labels
+    return ops.label_indices(tf.stop_gradient(model_fn(images)))
