@@ -1,0 +1,23 @@
+"""Data sets, their splits, and input pipelines addressed by step."""
+
+from keras_mixup.data.load import load
+from keras_mixup.data.load import load_arrays
+from keras_mixup.data.pipeline import as_float
+from keras_mixup.data.pipeline import evaluation_dataset
+from keras_mixup.data.pipeline import training_dataset
+from keras_mixup.data.specs import DATASETS
+from keras_mixup.data.specs import DatasetSpec
+from keras_mixup.data.specs import ImageSet
+from keras_mixup.data.splits import class_balanced_subset
+
+__all__ = [
+    "DATASETS",
+    "DatasetSpec",
+    "ImageSet",
+    "as_float",
+    "class_balanced_subset",
+    "evaluation_dataset",
+    "load",
+    "load_arrays",
+    "training_dataset",
+]

@@ -1,0 +1,161 @@
+"""The parts every classifier shares; each kind of block stands here once.
+
+A stage ends in a layer called `stage_1`, `stage_2`, ...; nothing but that
+layer's output is read behind it, so a model can be cut there in two.
+"""
+
+import re
+
+import keras
+from keras import layers
+
+from keras_mixup import _checks
+
+
+def classifier_input(input_shape, mean, std):
+    """Starts a classifier: the input and its normalised images.
+
+    Args:
+        input_shape: (height, width, channels).
+        mean: None (0), or one float per channel, in [0, 1] units.
+        std: None (1), or one float > 0 per channel, in [0, 1] units.
+
+    Returns:
+        (inputs, normalised images), both float32 under every precision
+        policy: near 1 a bfloat16 has steps of 1/256, so that casting before
+        the normalisation would erase a perturbation of a few 1/255.
+
+    Raises:
+        ValueError: for another shape, or a mean or std of another length.
+    """
+    sizes = isinstance(input_shape, (tuple, list)) and len(input_shape) == 3
+    okay = sizes and all(isinstance(n, int) and n > 0 for n in input_shape)
+    expected = "three positive integers (height, width, channels)"
+    _checks.check(okay, "input_shape", expected, input_shape)
+    channels = input_shape[-1]
+    mean = _per_channel(mean, "mean", channels, 0.0)
+    std = _per_channel(std, "std", channels, 1.0, low=0.0)
+    inputs = keras.Input(input_shape, dtype="float32", name="images")
+    images = layers.Normalization(
+        mean=mean,
+        variance=[value**2 for value in std],
+        dtype="float32",
+        name="normalization",
+    )(inputs)
+    return inputs, images
+
+
+def _per_channel(values, name, channels, default, low=None):
+    if values is None:
+        return [default] * channels
+    try:
+        listed = [float(value) for value in values]
+    except TypeError:
+        listed = []
+    expected = f"None or {channels} numbers, one per channel"
+    _checks.check(len(listed) == channels, name, expected, values)
+    for value in listed:
+        _checks.check_number(value, name, low=low, low_open=True)
+    return listed
+
+
+def classifier(inputs, features, num_classes, name):
+    """Ends a classifier: global average, then logits, both in float32.
+
+    Args:
+        inputs: the tensor from `classifier_input`.
+        features: [B, h, w, c], the last stage's output.
+        num_classes: int >= 2.
+        name: str, the model's name.
+
+    Returns:
+        A functional `keras.Model` from images to logits [B, num_classes].
+    """
+    num_classes = _checks.check_integer(num_classes, "num_classes", minimum=2)
+    features = layers.GlobalAveragePooling2D(
+        dtype="float32", name="global_average"
+    )(features)
+    logits = layers.Dense(num_classes, dtype="float32", name="logits")(features)
+    return keras.Model(inputs, logits, name=name)
+
+
+def convolution(x, filters, kernel_size, strides, name, use_bias=False):
+    """A convolution with He initialisation and "same" padding."""
+    return layers.Conv2D(
+        filters,
+        kernel_size,
+        strides=strides,
+        padding="same",
+        use_bias=use_bias,
+        kernel_initializer="he_normal",
+        name=name,
+    )(x)
+
+
+def normalize(x, name, synchronized):
+    """BatchNormalization with PyTorch's constants, as the papers' code has."""
+    return layers.BatchNormalization(
+        momentum=0.9, epsilon=1e-5, synchronized=synchronized, name=name
+    )(x)
+
+
+def normalize_relu(x, name, synchronized):
+    """BatchNormalization, then ReLU."""
+    x = normalize(x, f"{name}_norm", synchronized)
+    return layers.ReLU(name=f"{name}_relu")(x)
+
+
+def preactivation_block(x, filters, strides, name, output_name, synchronized):
+    """Two 3x3 convolutions, each behind norm and ReLU (He et al., 2016b).
+
+    Where the shape changes, the shortcut is a 1x1 convolution of the
+    activated input; otherwise it is the raw input.
+    """
+    active = normalize_relu(x, f"{name}_1", synchronized)
+    shortcut = x
+    if strides != 1 or x.shape[-1] != filters:
+        shortcut = convolution(active, filters, 1, strides, f"{name}_shortcut")
+    x = convolution(active, filters, 3, strides, f"{name}_1_conv")
+    x = normalize_relu(x, f"{name}_2", synchronized)
+    x = convolution(x, filters, 3, 1, f"{name}_2_conv")
+    return layers.Add(name=output_name)([x, shortcut])
+
+
+def stage(x, block, number, filters, num_blocks, strides, **options):
+    """Chains `num_blocks` blocks; the last output is called `stage_<number>`.
+
+    Args:
+        x: [B, h, w, c].
+        block: one of this module's block functions.
+        number: int, the stage's number from 1.
+        filters: int, the block's width.
+        num_blocks: int >= 1.
+        strides: int, of the first block; the others keep the size.
+        **options: given to every block.
+    """
+    for index in range(1, num_blocks + 1):
+        name = f"stage_{number}_block_{index}"
+        last = index == num_blocks
+        x = block(
+            x,
+            filters,
+            strides if index == 1 else 1,
+            name=name,
+            output_name=f"stage_{number}" if last else f"{name}_output",
+            **options,
+        )
+    return x
+
+
+def stages(model):
+    """Returns the names of the layers that end a stage, in order.
+
+    Args:
+        model: a `keras.Model`.
+
+    Returns:
+        A tuple such as ("stage_1", "stage_2"); empty if there is none.
+    """
+    names = (layer.name for layer in model.layers)
+    found = [name for name in names if re.fullmatch(r"stage_\d+", name)]
+    return tuple(sorted(found, key=lambda name: int(name.split("_")[1])))

@@ -1,0 +1,60 @@
+"""Pre-activation residual networks for small images."""
+
+from keras_mixup import _checks
+from keras_mixup.models import blocks
+
+
+def PreActResNet18(
+    input_shape,
+    num_classes,
+    width=64,
+    mean=None,
+    std=None,
+    *,
+    final_norm=True,
+    synchronized=False,
+    name="preact_resnet18",
+):
+    """PreActResNet-18 with a 3x3 stem and no max-pooling.
+
+    Four stages of two pre-activation blocks with `width`, 2, 4 and 8 times
+    `width` channels (He et al., "Identity Mappings in Deep Residual
+    Networks", 2016). At 32x32x3 and 10 classes it has 11,172,170 trainable
+    parameters with the final BatchNormalization, as the robust-overfitting
+    study trains it (Rice et al., 2020), and 11,171,146 without.
+
+    Args:
+        input_shape: (height, width, channels).
+        num_classes: int >= 2.
+        width: int >= 1, channels of the first stage.
+        mean: None (no shift) or floats [channels] in [0, 1] units.
+        std: None (no scaling) or floats > 0 [channels] in [0, 1] units.
+        final_norm: bool, BatchNormalization and ReLU behind the last stage.
+        synchronized: bool, batch statistics over all replicas.
+        name: str, the model's name.
+
+    Returns:
+        A functional `keras.Model`: float32 images [B, H, W, C] in [0, 1] to
+        float32 logits [B, num_classes], with layers `stage_1` to `stage_4`.
+
+    Raises:
+        ValueError: for arguments out of range.
+    """
+    width = _checks.check_integer(width, "width")
+    _checks.check_flag(final_norm, "final_norm")
+    _checks.check_flag(synchronized, "synchronized")
+    inputs, x = blocks.classifier_input(input_shape, mean, std)
+    x = blocks.convolution(x, width, 3, 1, "stem_conv")
+    for number in range(1, 5):
+        x = blocks.stage(
+            x,
+            blocks.preactivation_block,
+            number,
+            filters=width * 2 ** (number - 1),
+            num_blocks=2,
+            strides=1 if number == 1 else 2,
+            synchronized=synchronized,
+        )
+    if final_norm:
+        x = blocks.normalize_relu(x, "final", synchronized)
+    return blocks.classifier(inputs, x, num_classes, name)
