@@ -1,0 +1,323 @@
+"""Trains a classifier: python -m apps.train --flagfile=apps/flagfiles/....
+
+The run folder receives config.json (flags, versions, commit), metrics.jsonl
+(one line per epoch), checkpoints/, classifier.keras (the best epoch by
+validation accuracy) and final.keras (the last step). A killed run goes on
+with the same flags and --resume, and ends with the same weights.
+"""
+
+import sys
+
+from apps import _common
+from apps import _registry
+from apps import _run_folder
+from keras_mixup import _checks
+
+FLAGS = _common.Flags(__doc__)
+
+# --- data
+FLAGS.string("dataset", "digits", "Data set; see docs/data.md.")
+FLAGS.string("data_dir", None, "Folder of prepared tfds data sets.")
+FLAGS.boolean("download", False, "Let tfds download what is missing.")
+FLAGS.integer(
+    "num_train", None, "Class-balanced seeded subset of so many.", minimum=1
+)
+FLAGS.integer(
+    "num_validation", None, "Images cut from train for validation.", minimum=1
+)
+FLAGS.choice(
+    "augment",
+    "default",
+    ["default", "none", "crop_flip", "crop"],
+    "Augmentation; default: what the papers use on this data set.",
+)
+# --- classifier
+FLAGS.string("model", "small_convnet", "Architecture; see docs/training.md.")
+FLAGS.integer("width", None, "Width of the architecture.", minimum=1)
+# --- algorithm
+FLAGS.string("algorithm", "mixup", "Algorithm; see docs/training.md.")
+FLAGS.number("alpha", None, "Mixup: lambda ~ Beta(alpha, alpha).")
+FLAGS.string(
+    "mix_weight",
+    None,
+    "Replaces the Beta distribution: 0.6, uniform:0.4:0.6 or beta:2:1.",
+)
+FLAGS.choice(
+    "weight_per", None, ["sample", "batch"], "One lambda a pair or a batch."
+)
+FLAGS.number("clean_weight", None, "Weight of the clean loss; 1 is 1:1.")
+FLAGS.boolean("attack_training", None, "BatchNorm in training mode inside.")
+FLAGS.choice("norm", None, ["linf", "l2"], "Attack: norm of the ball.")
+FLAGS.number("eps", None, "Attack: radius in [0, 1] units, as 8/255.")
+FLAGS.number("step_size", None, "Attack: step in the same unit, as 2/255.")
+FLAGS.integer("num_steps", None, "Attack: number of steps.", minimum=0)
+# --- optimisation
+FLAGS.integer("epochs", 120, "Epochs.", minimum=1)
+FLAGS.integer("batch_size", 64, "Images per step, all replicas.", minimum=1)
+FLAGS.choice("optimizer", "adam", ["sgd", "adam"], "Optimizer.")
+FLAGS.number("learning_rate", 0.001, "Learning rate before any drop.")
+FLAGS.number("momentum", None, "SGD: momentum; 0.9 unless given.")
+FLAGS.number(
+    "weight_decay",
+    0.0,
+    "Multiple of the weights added to the gradient, as PyTorch does.",
+)
+FLAGS.number(
+    "decoupled_weight_decay", None, "Keras' own: subtracted from the weights."
+)
+FLAGS.choice(
+    "schedule",
+    "constant",
+    ["constant", "piecewise", "cosine"],
+    "Learning-rate schedule.",
+)
+FLAGS.number_list(
+    "drops", "", "Piecewise: epochs (>= 1) or fractions (< 1) of the drops."
+)
+FLAGS.number("drop_factor", 0.1, "Piecewise: factor at each drop.")
+FLAGS.number("warmup_epochs", 0.0, "Epochs of linear warm-up.")
+# --- run
+FLAGS.string("run_dir", None, "Folder of the run; must not exist.")
+FLAGS.boolean("resume", False, "Continue the run in --run_dir, if any.")
+FLAGS.integer(
+    "checkpoint_every", 500, "Steps between two checkpoints.", minimum=1
+)
+FLAGS.boolean("tensorboard", False, "Also write TensorBoard logs.")
+FLAGS.choice(
+    "verbose",
+    "auto",
+    ["auto", "0", "1", "2"],
+    "0 silent, 1 progress bar, 2 a line an epoch; auto: 1 on a terminal.",
+)
+FLAGS.runtime()
+
+
+def main(flags):
+    """Checks everything, then trains; see the module's text."""
+    _registry.check_name(_registry.MODELS, "model", flags.model)
+    _registry.check_name(_registry.ALGORITHMS, "algorithm", flags.algorithm)
+    _run_folder.check(flags.run_dir, flags.resume)
+    if flags.tensorboard:
+        _require_tensorboard()
+    strategy = _common.set_up(flags)
+    from keras_mixup import data
+
+    options = {"data_dir": flags.data_dir, "download": flags.download}
+    if flags.num_validation:
+        options["num_validation"] = flags.num_validation
+    train = data.load_arrays(flags.dataset, "train", **options)
+    validation = data.load_arrays(flags.dataset, "validation", **options)
+    if flags.num_train:
+        train = data.class_balanced_subset(train, flags.num_train, flags.seed)
+    steps_per_epoch = _steps_per_epoch(flags, len(train.labels), strategy)
+    with strategy.scope():
+        model = build(flags, steps_per_epoch)
+    config = _common.describe_run("apps.train", FLAGS)
+    run_dir, resumed = _run_folder.create(flags.run_dir, config, flags.resume)
+    _fit(flags, model, train, validation, run_dir, steps_per_epoch, strategy)
+    _finish(model, run_dir, resumed)
+
+
+def build(flags, steps_per_epoch):
+    """Returns the compiled algorithm around a fresh classifier.
+
+    Args:
+        flags: the parsed flag values.
+        steps_per_epoch: int, for the schedule.
+    """
+    from keras_mixup import data
+
+    spec = data.DATASETS[flags.dataset]
+    options = {"mean": spec.mean, "std": spec.std}
+    if flags.width:
+        widening = _registry.accepts(
+            _registry.MODELS, "model", flags.model, "width_factor"
+        )
+        options["width_factor" if widening else "width"] = flags.width
+    if flags.strategy != "none" and _registry.accepts(
+        _registry.MODELS, "model", flags.model, "synchronized"
+    ):
+        # Replicas would otherwise keep moving averages of their own.
+        options["synchronized"] = True
+    classifier = _registry.build_model(
+        flags.model, spec.image_shape, spec.num_classes, **options
+    )
+    model = _registry.build_algorithm(
+        flags.algorithm, classifier, **_algorithm_options(flags)
+    )
+    model.compile(
+        optimizer=_optimizer(flags, steps_per_epoch),
+        coupled_weight_decay=flags.weight_decay,
+        jit_compile=False,
+    )
+    return model
+
+
+def _algorithm_options(flags):
+    # An option the algorithm does not take is refused by the registry.
+    options = {
+        "seed": flags.seed,
+        "alpha": flags.alpha,
+        "mix_weight": parse_mix_weight(flags.mix_weight),
+        "weight_per": flags.weight_per,
+        "clean_weight": flags.clean_weight,
+        "attack_training": flags.attack_training,
+    }
+    attacked = _registry.accepts(
+        _registry.ALGORITHMS, "algorithm", flags.algorithm, "attack"
+    )
+    given = [flags.norm, flags.eps, flags.step_size, flags.num_steps]
+    if attacked:
+        options["attack"] = _training_attack(flags)
+    elif any(value is not None for value in given):
+        raise _common.UsageError(
+            f"--algorithm={flags.algorithm} attacks nothing; --norm, --eps, "
+            "--step_size and --num_steps belong to adversarial algorithms."
+        )
+    return options
+
+
+def _training_attack(flags):
+    from keras_mixup import ThreatModel
+
+    def default(value, otherwise):
+        return otherwise if value is None else value
+
+    threat = ThreatModel(
+        default(flags.norm, "linf"), default(flags.eps, 8 / 255)
+    )
+    return _registry.build_attack(
+        "pgd",
+        threat,
+        step_size=default(flags.step_size, 2 / 255),
+        num_steps=default(flags.num_steps, 10),
+    )
+
+
+def parse_mix_weight(text):
+    """Reads `0.6`, `uniform:0.4:0.6` or `beta:2:1`; None stays None."""
+    if text is None:
+        return None
+    kind, *numbers = text.split(":")
+    if not numbers:
+        return _checks.parse_number(kind, "mix_weight")
+    return (
+        kind,
+        *(_checks.parse_number(n, "mix_weight") for n in numbers),
+    )
+
+
+def _optimizer(flags, steps_per_epoch):
+    import keras
+
+    from keras_mixup import training
+
+    schedule = training.make_schedule(
+        flags.learning_rate,
+        steps_per_epoch,
+        flags.epochs,
+        kind=flags.schedule,
+        drops=flags.drops,
+        drop_factor=flags.drop_factor,
+        warmup_epochs=flags.warmup_epochs,
+    )
+    decay = flags.decoupled_weight_decay
+    if flags.optimizer == "sgd":
+        momentum = 0.9 if flags.momentum is None else flags.momentum
+        return keras.optimizers.SGD(schedule, momentum, weight_decay=decay)
+    if flags.momentum is not None:
+        raise _common.UsageError("--momentum belongs to --optimizer=sgd.")
+    return keras.optimizers.Adam(schedule, weight_decay=decay)
+
+
+def _steps_per_epoch(flags, num_examples, strategy):
+    replicas = strategy.num_replicas_in_sync
+    size = flags.batch_size
+    _checks.check(
+        size % replicas == 0,
+        "batch_size",
+        f"a multiple of the {replicas} replicas",
+        size,
+    )
+    expected = f"at most the {num_examples} training images"
+    _checks.check(size <= num_examples, "batch_size", expected, size)
+    return num_examples // size
+
+
+def _fit(flags, model, train, validation, run_dir, steps_per_epoch, strategy):
+    from keras_mixup import data
+    from keras_mixup import training
+
+    directory = str(run_dir / "checkpoints")
+    start = training.latest_step(directory)
+    epoch, model.skip = training.resume_position(start, steps_per_epoch)
+    spec = data.DATASETS[flags.dataset]
+    augment = {"default": spec.augment, "none": None}.get(
+        flags.augment, flags.augment
+    )
+    dataset = data.training_dataset(
+        train,
+        flags.batch_size,
+        flags.seed,
+        start_step=start,
+        augment=augment,
+    )
+    verbose = flags.verbose
+    if verbose == "auto":
+        verbose = "1" if sys.stdout.isatty() else "2"
+    model.fit(
+        dataset,
+        initial_epoch=epoch,
+        epochs=flags.epochs,
+        steps_per_epoch=steps_per_epoch,
+        validation_data=data.evaluation_dataset(validation, flags.batch_size),
+        callbacks=_callbacks(flags, run_dir, directory),
+        verbose=int(verbose),
+    )
+
+
+def _callbacks(flags, run_dir, directory):
+    import keras
+
+    from keras_mixup import training
+
+    best = training.BestClassifier(str(run_dir / "classifier.keras"))
+    callbacks = [
+        training.Checkpoint(directory, flags.checkpoint_every, [best.best]),
+        training.StopOnNaN(),
+        training.RetraceGuard(),
+        best,
+        training.MetricsLog(str(run_dir / "metrics.jsonl")),
+    ]
+    if flags.tensorboard:
+        logs = str(run_dir / "tensorboard")
+        callbacks.append(keras.callbacks.TensorBoard(logs))
+    return callbacks
+
+
+def _finish(model, run_dir, resumed):
+    from keras_mixup import training
+
+    training.save_atomically(model.classifier, str(run_dir / "final.keras"))
+    rows = training.read_metrics(str(run_dir / "metrics.jsonl"))
+    best = max(rows, key=lambda row: row["val_accuracy"])
+    word = "Resumed and trained" if resumed else "Trained"
+    print(
+        f"{word} {rows[-1]['epoch']} epochs ({rows[-1]['step']} steps). Best "
+        f"validation accuracy {best['val_accuracy']:.2%} in epoch "
+        f"{best['epoch']}: {run_dir / 'classifier.keras'}"
+    )
+
+
+def _require_tensorboard():
+    try:
+        import tensorboard  # noqa: F401
+    except ImportError as error:
+        raise ImportError(
+            "--tensorboard needs TensorBoard: "
+            'pip install "keras_mixup[tensorboard]"'
+        ) from error
+
+
+if __name__ == "__main__":
+    _common.run(main, FLAGS)
