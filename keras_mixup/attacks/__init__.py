@@ -1,7 +1,21 @@
 """Attacks: any callable from images to logits is a model."""
 
+from keras_mixup.attacks.adaptive import MixupInferenceAttack
 from keras_mixup.attacks.base import Attack
 from keras_mixup.attacks.base import AttackResult
+from keras_mixup.attacks.cleverhans import CleverHansPGD
+from keras_mixup.attacks.cleverhans import CleverHansSPSA
 from keras_mixup.attacks.pgd import PGD
+from keras_mixup.attacks.targets import random_targets
+from keras_mixup.attacks.targets import second_most_likely_targets
 
-__all__ = ["PGD", "Attack", "AttackResult"]
+__all__ = [
+    "PGD",
+    "Attack",
+    "AttackResult",
+    "CleverHansPGD",
+    "CleverHansSPSA",
+    "MixupInferenceAttack",
+    "random_targets",
+    "second_most_likely_targets",
+]

@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_mixup import _checks
+from keras_mixup import _classifiers
 
 
 def check_images(images, threat):
@@ -74,25 +75,11 @@ def check_labels(labels, num_images, name="labels"):
 
 def check_logits(logits, num_images):
     """Raises unless the model gave finite logits [B, C] with C >= 2."""
-    shape = tuple(logits.shape)
-    okay = len(shape) == 2 and shape[0] == num_images and shape[1] >= 2
-    _checks.check(okay, "model_fn", "a map from images to logits [B, C]", shape)
-    values = np.asarray(logits, "float32")
-    _checks.check(
-        np.isfinite(values).all(),
-        "model_fn",
-        "finite on every image",
-        f"{np.count_nonzero(~np.isfinite(values))} NaN or infinite outputs",
-    )
-    sums_to_one = np.allclose(values.sum(axis=-1), 1.0, atol=1e-4)
-    _checks.check(
-        not (values.min() >= 0.0 and sums_to_one),
-        "model_fn",
-        "a map to logits",
-        "rows that are probabilities",
-        hint="A softmax hides gradients from the attack: drop the last "
-        "softmax, or return the log of the probabilities.",
-    )
+    rows = logits.shape[0] if logits.shape.rank else None
+    expected = "a map from images [B, H, W, C] to logits [B, C]"
+    received = f"{rows} rows for {num_images} images"
+    _checks.check(rows == num_images, "model_fn", expected, received)
+    _classifiers.check_logits(logits, name="model_fn")
 
 
 def check_label_range(labels, num_classes, name="labels"):

@@ -1,5 +1,6 @@
 """What every attack shares: checks, one compiled run, an honest verdict."""
 
+import functools
 import inspect
 import typing
 import weakref
@@ -51,11 +52,10 @@ class Attack(_config.Configurable):
         okay = isinstance(threat, ThreatModel)
         _checks.check(okay, "threat", "a keras_mixup.ThreatModel", threat)
         self.threat = threat
-        options = {"jit_compile": False, "reduce_retracing": True}
-        self._predict = tf.function(_logits, **options)
+        self._predict = _compile(_logits)
         self._execute = self._run_and_project
         if self.compiled:
-            self._execute = tf.function(self._run_and_project, **options)
+            self._execute = _compile(self._run_and_project)
 
     @property
     def name(self):
@@ -168,7 +168,10 @@ def as_function(model_fn):
 
 
 def _lasting(owner, method):
-    functions = _FUNCTIONS.setdefault(owner, {})
+    try:
+        functions = _FUNCTIONS.setdefault(owner, {})
+    except TypeError:  # No hash or no weak reference; it will be retraced.
+        return functools.partial(method, owner)
     if method not in functions:
         # A strong reference would keep the model alive for ever.
         reference = weakref.ref(owner)
@@ -183,6 +186,14 @@ def _build(model_fn, images):
     # Variables must exist before a trace; an unbuilt model makes them here.
     if isinstance(model_fn, keras.layers.Layer) and not model_fn.built:
         model_fn(images[:1], training=False)
+
+
+def _compile(function):
+    # The partial makes TensorFlow count traces per attack; by itself it
+    # counts per line of code and warns when several attacks are traced.
+    return tf.function(
+        functools.partial(function), jit_compile=False, reduce_retracing=True
+    )
 
 
 def _logits(function, images):

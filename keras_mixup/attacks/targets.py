@@ -1,0 +1,40 @@
+"""Which class a targeted attack leads to."""
+
+import tensorflow as tf
+
+from keras_mixup import _checks
+from keras_mixup import ops
+
+
+def random_targets(labels, num_classes, seed):
+    """Draws another class than the true one, uniformly, for each image.
+
+    Args:
+        labels: int [B] or probabilities [B, C].
+        num_classes: int >= 2.
+        seed: None, an int, or int32 [2].
+
+    Returns:
+        int32 [B].
+    """
+    _checks.check_integer(num_classes, "num_classes", 2)
+    labels = ops.label_indices(labels)
+    offsets = tf.random.stateless_uniform(
+        tf.shape(labels), ops.seed_pair(seed), 1, num_classes, tf.int32
+    )
+    return (labels + offsets) % num_classes
+
+
+def second_most_likely_targets(logits, labels):
+    """Returns the highest-ranked class other than the true one, int32 [B].
+
+    On an image that the model already gets wrong this is its prediction.
+
+    Args:
+        logits: [B, C], the model's output on the clean images.
+        labels: int [B] or probabilities [B, C].
+    """
+    logits = tf.cast(logits, tf.float32)
+    own = tf.one_hot(ops.label_indices(labels), logits.shape[-1]) > 0.0
+    others = tf.where(own, float("-inf"), logits)
+    return tf.argmax(others, axis=-1, output_type=tf.int32)
