@@ -2,6 +2,18 @@
 
 from keras_mixup.models.blocks import stages
 from keras_mixup.models.preact_resnet import PreActResNet18
+from keras_mixup.models.resnet import MixupInferenceResNet50
+from keras_mixup.models.resnet import ResNet34
+from keras_mixup.models.resnet import ResNet50
 from keras_mixup.models.small_convnet import SmallConvNet
+from keras_mixup.models.wide_resnet import WideResNet34
 
-__all__ = ["PreActResNet18", "SmallConvNet", "stages"]
+__all__ = [
+    "MixupInferenceResNet50",
+    "PreActResNet18",
+    "ResNet34",
+    "ResNet50",
+    "SmallConvNet",
+    "WideResNet34",
+    "stages",
+]

@@ -121,6 +121,44 @@ def preactivation_block(x, filters, strides, name, output_name, synchronized):
     return layers.Add(name=output_name)([x, shortcut])
 
 
+def basic_block(x, filters, strides, name, output_name, synchronized):
+    """Two 3x3 convolutions and a shortcut, ReLU last (He et al., 2016a)."""
+    shortcut = _projection(x, filters, strides, name, synchronized)
+    x = convolution(x, filters, 3, strides, f"{name}_1_conv")
+    x = normalize_relu(x, f"{name}_1", synchronized)
+    x = convolution(x, filters, 3, 1, f"{name}_2_conv")
+    x = normalize(x, f"{name}_2_norm", synchronized)
+    x = layers.Add(name=f"{name}_add")([x, shortcut])
+    return layers.ReLU(name=output_name)(x)
+
+
+def bottleneck_block(
+    x, filters, strides, name, output_name, synchronized, expansion
+):
+    """1x1, 3x3 (with the stride) and 1x1 convolutions, ReLU last.
+
+    The output has `expansion * filters` channels (He et al., 2016a).
+    """
+    shortcut = _projection(x, expansion * filters, strides, name, synchronized)
+    x = convolution(x, filters, 1, 1, f"{name}_1_conv")
+    x = normalize_relu(x, f"{name}_1", synchronized)
+    x = convolution(x, filters, 3, strides, f"{name}_2_conv")
+    x = normalize_relu(x, f"{name}_2", synchronized)
+    x = convolution(x, expansion * filters, 1, 1, f"{name}_3_conv")
+    x = normalize(x, f"{name}_3_norm", synchronized)
+    x = layers.Add(name=f"{name}_add")([x, shortcut])
+    return layers.ReLU(name=output_name)(x)
+
+
+def _projection(x, filters, strides, name, synchronized):
+    # The shortcut: the input itself, or its 1x1 convolution where the shape
+    # changes.
+    if strides == 1 and x.shape[-1] == filters:
+        return x
+    x = convolution(x, filters, 1, strides, f"{name}_shortcut")
+    return normalize(x, f"{name}_shortcut_norm", synchronized)
+
+
 def stage(x, block, number, filters, num_blocks, strides, **options):
     """Chains `num_blocks` blocks; the last output is called `stage_<number>`.
 

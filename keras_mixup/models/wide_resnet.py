@@ -1,0 +1,57 @@
+"""Wide residual networks."""
+
+from keras_mixup import _checks
+from keras_mixup.models import blocks
+
+_BASE_WIDTH = 16
+
+
+def WideResNet34(
+    input_shape,
+    num_classes,
+    width_factor=10,
+    mean=None,
+    std=None,
+    *,
+    synchronized=False,
+    name="wide_resnet34",
+):
+    """WideResNet-34, the usual net of adversarial training.
+
+    Three stages of five pre-activation blocks with 16, 32 and 64 times
+    `width_factor` channels behind a 16-channel stem, without dropout
+    (Zagoruyko and Komodakis, 2016): 46,160,474 trainable parameters with
+    factor 10 at 32x32x3 and 10 classes.
+
+    Args:
+        input_shape: (height, width, channels).
+        num_classes: int >= 2.
+        width_factor: int >= 1.
+        mean: None (no shift) or floats [channels] in [0, 1] units.
+        std: None (no scaling) or floats > 0 [channels] in [0, 1] units.
+        synchronized: bool, batch statistics over all replicas.
+        name: str, the model's name.
+
+    Returns:
+        A functional `keras.Model`: float32 images [B, H, W, C] in [0, 1] to
+        float32 logits [B, num_classes], with layers `stage_1` to `stage_3`.
+
+    Raises:
+        ValueError: for arguments out of range.
+    """
+    width_factor = _checks.check_integer(width_factor, "width_factor")
+    _checks.check_flag(synchronized, "synchronized")
+    inputs, x = blocks.classifier_input(input_shape, mean, std)
+    x = blocks.convolution(x, _BASE_WIDTH, 3, 1, "stem_conv")
+    for number in (1, 2, 3):
+        x = blocks.stage(
+            x,
+            blocks.preactivation_block,
+            number,
+            filters=_BASE_WIDTH * width_factor * 2 ** (number - 1),
+            num_blocks=5,
+            strides=1 if number == 1 else 2,
+            synchronized=synchronized,
+        )
+    x = blocks.normalize_relu(x, "final", synchronized)
+    return blocks.classifier(inputs, x, num_classes, name)
