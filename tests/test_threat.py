@@ -1,0 +1,63 @@
+"""The threat model's units, errors and configuration."""
+
+import keras
+import pytest
+
+from keras_mixup import ThreatModel
+
+
+def test_fraction_is_read_in_pixel_units():
+    assert ThreatModel("linf", "8/255").eps == 8 / 255
+
+
+def test_eps_in_255ths_is_refused_with_the_likely_meaning():
+    with pytest.raises(ValueError, match='Did you mean "8/255"'):
+        ThreatModel("linf", 8)
+
+
+def test_wide_eps_is_allowed_in_l2_and_on_request():
+    assert ThreatModel("l2", 8).eps == 8.0
+    assert ThreatModel("linf", 8, unbounded=True).eps == 8.0
+    assert ThreatModel("linf", 8, bounds=(0, 255)).eps == 8.0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        (("l1", 0.1), "`norm` must be one of 'linf', 'l2'"),
+        (("linf", -0.1), "`eps` must be a number in"),
+        (("linf", float("nan")), "`eps` must be a number in"),
+        (("linf", "8:255"), "`eps` must be a number or a fraction"),
+        (("linf", 0.1, (1.0, 0.0)), r"`bounds` must be a pair \(low, high\)"),
+        (("linf", 0.1, 1.0), "`bounds` must be a pair"),
+        (("linf", 0.1, (0, 1), "yes"), "`unbounded` must be True or False"),
+    ],
+)
+def test_bad_arguments_are_named(arguments, match):
+    with pytest.raises(ValueError, match=match):
+        ThreatModel(*arguments)
+
+
+@pytest.mark.parametrize(
+    "threat",
+    [
+        ThreatModel("linf", "8/255"),
+        ThreatModel("l2", 2, bounds=(-1, 1)),
+        ThreatModel("linf", 3, unbounded=True),
+    ],
+    ids=repr,
+)
+def test_config_round_trip(threat):
+    stored = keras.saving.serialize_keras_object(threat)
+    restored = keras.saving.deserialize_keras_object(stored)
+    assert restored == threat
+    assert hash(restored) == hash(threat)
+    assert restored.bounds == threat.bounds
+
+
+def test_threats_differ_in_every_field():
+    threat = ThreatModel("linf", 0.1)
+    assert threat != ThreatModel("l2", 0.1)
+    assert threat != ThreatModel("linf", 0.2)
+    assert threat != ThreatModel("linf", 0.1, bounds=(0.0, 0.5))
+    assert threat != ThreatModel("linf", 0.1, unbounded=True)
