@@ -34,6 +34,7 @@ def random_start(threat, images, seed):
         float32 [B, H, W, C] in the ball and in the bounds (Madry et al.,
         2018, section 2.1, for L-infinity).
     """
+    images = tf.convert_to_tensor(images)
     shape, eps = tf.shape(images), threat.eps
     if threat.norm == "linf":
         noise = tf.random.stateless_uniform(shape, seed, -eps, eps)
@@ -57,6 +58,7 @@ def steepest_direction(norm, gradient):
     Returns:
         [B, ...], zero where the gradient is zero.
     """
+    gradient = tf.convert_to_tensor(gradient)
     if norm == "linf":
         return tf.sign(gradient)
     length = _l2_norm(gradient)
