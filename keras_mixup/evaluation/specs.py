@@ -1,0 +1,103 @@
+"""Which attack is run with which knowledge: one column of the table."""
+
+from typing import NamedTuple
+
+from keras_mixup import _checks
+from keras_mixup import attacks as attacks_lib
+
+TARGETED = ("none", "random", "second_most_likely")
+
+
+class AttackSpec(NamedTuple):
+    """An attack and what its attacker knows.
+
+    Attributes:
+        name: str, the name in records and tables; `"clean"` by custom for no
+            attack. It must tell all settings that records do not hold.
+        attack: an attack object, or None for the clean images.
+        knowledge: `"none"` (exactly for no attack), `"oblivious"`: crafted
+            once on the undefended classifier and scored on every model; or
+            `"adaptive"`: crafted anew through each model.
+        targeted: `"none"`, `"random"` (another class, uniformly) or
+            `"second_most_likely"` (of the undefended classifier). Accuracy
+            is the share of true labels in either mode.
+        undefended: the attack that replaces `attack` on models without draws
+            in adaptive mode; None derives PGD with the same threat, steps and
+            step size from a `MixupInferenceAttack` and takes `attack`
+            itself otherwise.
+    """
+
+    name: str
+    attack: object | None
+    knowledge: str
+    targeted: str = "none"
+    undefended: object | None = None
+
+    @property
+    def column(self):
+        """(attack, knowledge, norm, eps), as in a record."""
+        if self.attack is None:
+            return self.name, self.knowledge, None, None
+        threat = self.attack.threat
+        return self.name, self.knowledge, threat.norm, threat.eps
+
+
+def check_specs(attacks):
+    """Returns `attacks` as a list of checked `AttackSpec`.
+
+    Args:
+        attacks: iterable of `AttackSpec` or of tuples (name, attack,
+            knowledge, ...).
+
+    Raises:
+        ValueError: for none at all, a name given twice with the same
+            knowledge and radius, or knowledge that does not fit the attack.
+    """
+    specs = [AttackSpec(*entry) for entry in attacks]
+    _checks.check(specs, "attacks", "at least one attack or None", attacks)
+    for spec in specs:
+        _check_spec(spec)
+    columns = [spec.column for spec in specs]
+    twice = sorted({str(c[:2]) for c in columns if columns.count(c) > 1})
+    expected = "free of two attacks with one name, knowledge and radius"
+    _checks.check(not twice, "attacks", expected, twice)
+    return specs
+
+
+def _check_spec(spec):
+    known = ("none",) if spec.attack is None else ("oblivious", "adaptive")
+    _checks.check_choice(spec.knowledge, f"knowledge of {spec.name}", known)
+    _checks.check_choice(spec.targeted, "targeted", TARGETED)
+    if spec.attack is None:
+        return
+    okay = callable(spec.attack) and hasattr(spec.attack, "threat")
+    expected = "an attack object with a threat model, or None"
+    _checks.check(okay, f"attack of {spec.name}", expected, spec.attack)
+
+
+def attack_for(spec, model):
+    """Returns the attack that `spec` runs against `model`."""
+    attack = spec.attack
+    if is_randomized(model):
+        return attack
+    if spec.undefended is not None:
+        return spec.undefended
+    if isinstance(attack, attacks_lib.MixupInferenceAttack):
+        # Without draws, the average over draws is the model itself.
+        return attacks_lib.PGD(
+            attack.threat,
+            step_size=attack.step_size,
+            num_steps=attack.num_steps,
+            random_start=attack.random_start,
+        )
+    return attack
+
+
+def is_randomized(model):
+    """Whether `model` is a defence that draws (the defence protocol)."""
+    return hasattr(model, "draw") and hasattr(model, "classifier")
+
+
+def undefended(model):
+    """Returns the classifier inside a defence, or the model itself."""
+    return model.classifier if is_randomized(model) else model

@@ -1,0 +1,51 @@
+"""Accuracy against the worst of several attacks, example by example."""
+
+import numpy as np
+
+from keras_mixup import _checks
+
+
+def robust_accuracy(labels, predictions):
+    """Returns the share of examples that every attack leaves correct.
+
+    An example counts when all its predictions equal the true label, in
+    targeted mode too: an attack that reaches another wrong class than its
+    target has still broken the example.
+
+    Args:
+        labels: int [n], the true labels.
+        predictions: int [num_attacks, n], or [n] for a single attack; include
+            the predictions on the clean images, since an example that is
+            wrong without an attack is not robust.
+
+    Returns:
+        float in [0, 1].
+
+    Raises:
+        ValueError: for other shapes, or without any example or attack.
+
+    Source: the per-example worst case of Croce and Hein, 2020
+    (arXiv 2003.01690), section 6.
+
+    Example:
+
+    >>> robust_accuracy([0, 1, 2], [[0, 1, 2], [0, 2, 2]])
+    0.6666666666666666
+    """
+    labels = np.asarray(labels)
+    _checks.check(
+        labels.ndim == 1 and labels.size > 0,
+        "labels",
+        "integers of shape [n], n >= 1",
+        labels.shape,
+    )
+    predictions = np.atleast_2d(np.asarray(predictions))
+    _checks.check(
+        predictions.ndim == 2
+        and len(predictions) > 0
+        and predictions.shape[1] == len(labels),
+        "predictions",
+        f"integers of shape [num_attacks, {len(labels)}]",
+        predictions.shape,
+    )
+    return float(np.mean(np.all(predictions == labels, axis=0)))

@@ -1,0 +1,113 @@
+import json
+import math
+
+import pytest
+
+from keras_mixup import evaluation
+from keras_mixup.evaluation import records as records_lib
+
+
+def record(example_id=0, prediction=0, **changes):
+    fields = {
+        "example_id": example_id,
+        "label": 0,
+        "model": "mixup",
+        "defence": "none",
+        "attack": "pgd-10",
+        "knowledge": "oblivious",
+        "norm": "linf",
+        "eps": 8 / 255,
+        "attack_seed": 0,
+        "eval_seed": None,
+        "prediction": prediction,
+        "loss": 0.5,
+        "gradient_passes": 10,
+        "queries": 0,
+        "pool_split": None,
+    }
+    return evaluation.Record(**{**fields, **changes})
+
+
+def test_a_line_holds_exactly_the_agreed_fields(tmp_path):
+    path = tmp_path / "records.jsonl"
+    evaluation.write_records(path, [record()])
+    line = json.loads(path.read_text())
+    assert (
+        list(line)
+        == (
+            "example_id label model defence attack knowledge norm eps "
+            "attack_seed eval_seed prediction loss gradient_passes queries "
+            "pool_split"
+        ).split()
+    )
+
+
+def test_round_trip_keeps_values_and_keys(tmp_path):
+    path = tmp_path / "records.jsonl"
+    written = [record(i, loss=math.pi * i, eval_seed=i) for i in range(5)]
+    evaluation.append_records(path, written[:2])
+    evaluation.append_records(path, written[2:])
+    read = evaluation.read_records(path)
+    assert read == written
+    assert [r.key for r in read] == [r.key for r in written]
+
+
+def test_key_ignores_the_outcome_but_nothing_else():
+    base = record()
+    for field in ("label", "prediction", "loss", "gradient_passes", "queries"):
+        assert base._replace(**{field: 7}).key == base.key
+    for field in set(base._fields) - {
+        "label",
+        "prediction",
+        "loss",
+        "gradient_passes",
+        "queries",
+    }:
+        assert base._replace(**{field: "other"}).key != base.key
+
+
+def test_torn_last_line_is_dropped_once_and_then_overwritten(tmp_path):
+    path = tmp_path / "records.jsonl"
+    evaluation.append_records(path, [record(0), record(1)])
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-20])
+    with pytest.warns(UserWarning, match="incomplete last line") as caught:
+        assert evaluation.read_records(path) == [record(0)]
+    assert len(caught) == 1
+    evaluation.append_records(path, [record(1)])
+    assert path.read_bytes() == whole
+
+
+def test_a_broken_line_in_the_middle_is_named(tmp_path):
+    path = tmp_path / "records.jsonl"
+    evaluation.append_records(path, [record(0)])
+    with open(path, "a") as file:
+        file.write('{"example_id": 3}\n')
+    with pytest.raises(ValueError, match="line 2: no evaluation record"):
+        evaluation.read_records(path)
+
+
+def test_write_leaves_the_old_file_when_a_value_is_no_json(tmp_path):
+    path = tmp_path / "records.jsonl"
+    evaluation.write_records(path, [record(0)])
+    with pytest.raises(ValueError):
+        evaluation.write_records(path, [record(1, loss=math.nan)])
+    assert evaluation.read_records(path) == [record(0)]
+    assert [p.name for p in tmp_path.iterdir()] == ["records.jsonl"]
+
+
+def test_summarize_counts_by_hand():
+    # Seed 0: 3 of 4 right, seed 1: 1 of 4: mean 0.5, sample std 0.3535...
+    rows = [record(i, prediction=int(i == 0), eval_seed=0) for i in range(4)]
+    rows += [record(i, prediction=int(i > 0), eval_seed=1) for i in range(4)]
+    rows += [rows[0]]  # A line that occurs twice counts once.
+    rows += [record(i, attack="clean", knowledge="none") for i in range(2)]
+    attacked, clean = records_lib.summarize(rows)
+    assert attacked.accuracy == 0.5
+    assert attacked.std == pytest.approx(math.sqrt(0.125))
+    assert (attacked.num_examples, attacked.num_seeds) == (4, 2)
+    assert attacked.gradient_passes == 10
+    assert clean.accuracy == 1.0 and clean.std is None
+    assert clean.num_examples == 2
+    assert attacked.row == ("mixup", "none")
+    assert attacked.column == ("pgd-10", "oblivious", "linf", 8 / 255)

@@ -1,0 +1,345 @@
+"""Linear models: clean and attacked accuracy are known in closed form."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_mixup import ThreatModel
+from keras_mixup import attacks
+from keras_mixup import evaluation
+from keras_mixup import ops
+
+EPS = 0.1
+PGD = attacks.PGD(
+    ThreatModel("linf", EPS), step_size=0.05, num_steps=4, random_start=False
+)
+CLEAN = ("clean", None, "none")
+
+
+class Linear:
+    """Class 1 if the first pixel is above 0.5; eps shifts it by eps."""
+
+    def __init__(self):
+        self.rows_seen = []
+
+    def __call__(self, images):
+        first = tf.reshape(images, [tf.shape(images)[0], -1])[:, 0]
+        if tf.executing_eagerly():
+            self.rows_seen.append(len(images))
+        return tf.stack([tf.zeros_like(first), 10.0 * (first - 0.5)], axis=-1)
+
+
+class Noisy:
+    """A randomised defence: the classifier behind uniform pixel noise."""
+
+    num_draws = 2
+    pool = None
+
+    def __init__(self, classifier, width=0.2, pool=None):
+        self.classifier, self.width, self.pool = classifier, width, pool
+
+    def draw(self, images, seed=None, logits=None):
+        seeds = ops.row_seeds(seed, tf.shape(images)[0])
+        noise = tf.map_fn(
+            lambda row: tf.random.stateless_uniform([2], row, -1.0, 1.0),
+            seeds,
+            fn_output_signature=tf.TensorSpec([2], tf.float32),
+        )
+        return {"noise": self.width * noise}
+
+    def apply(self, images, draws):
+        noise = tf.transpose(draws["noise"])[:, :, None, None, None]
+        return images[None] + noise
+
+    def predict_from_draws(self, images, draws, logits=None):
+        inputs = self.apply(images, draws)
+        outputs = tf.stack([self.classifier(inputs[i]) for i in range(2)])
+        return ops.log_mean_probability(outputs)
+
+    def __call__(self, images, seed=None):
+        return self.predict_from_draws(images, self.draw(images, seed))
+
+
+def data(count=7):
+    """First pixels 0.30, 0.35, ...; label 1 above 0.5."""
+    first = 0.3 + 0.4 * (np.arange(count) + 0.5) / count
+    images = np.full((count, 2, 2, 1), 0.5, np.float32)
+    images[:, 0, 0, 0] = first
+    return images, (first > 0.5).astype(np.int32), first
+
+
+def run(models, specs, count=7, **options):
+    images, labels, _ = data(count)
+    settings = {"batch_size": 4, "verbose": False, **options}
+    return evaluation.evaluate(models, specs, images, labels, **settings)
+
+
+def accuracy(records, **fields):
+    chosen = [
+        r.prediction == r.label
+        for r in records
+        if all(getattr(r, k) == v for k, v in fields.items())
+    ]
+    return np.mean(chosen), len(chosen)
+
+
+def test_known_accuracy_and_exact_masking_of_the_padded_last_batch():
+    model = Linear()
+    specs = [CLEAN, ("pgd-4", PGD, "oblivious")]
+    records = run({"linear": model}, specs)
+    _, _, first = data()
+    assert accuracy(records, attack="clean") == (1.0, 7)
+    survives = np.abs(first - 0.5) > EPS
+    assert 0 < survives.sum() < 7
+    assert accuracy(records, attack="pgd-4") == (survives.mean(), 7)
+    ids = [r.example_id for r in records if r.attack == "pgd-4"]
+    assert ids == list(range(7))
+    # Seven examples in batches of four: no shape but four is ever scored.
+    assert set(model.rows_seen) == {4}
+
+
+def test_record_fields_follow_model_attack_and_seed():
+    model = Linear()
+    defence = Noisy(model, pool="a pool")
+    specs = [CLEAN, ("pgd-4", PGD, "oblivious")]
+    records = run(
+        {"linear": model, "noise": defence},
+        specs,
+        eval_seeds=(5, 6),
+        attack_seed=3,
+        pool_split="train",
+        example_ids=np.arange(7) + 100,
+    )
+    plain = [r for r in records if r.defence == "none"]
+    noisy = [r for r in records if r.defence == "noise"]
+    assert (len(plain), len(noisy)) == (14, 28)
+    assert {r.model for r in records} == {"linear"}
+    assert {r.eval_seed for r in plain} == {None}
+    assert {r.eval_seed for r in noisy} == {5, 6}
+    assert {r.pool_split for r in plain} == {None}
+    assert {r.pool_split for r in noisy} == {"train"}
+    assert {r.example_id for r in records} == set(range(100, 107))
+    clean = [r for r in records if r.attack == "clean"]
+    assert {(r.norm, r.eps, r.attack_seed) for r in clean} == {(None,) * 3}
+    attacked = [r for r in records if r.attack == "pgd-4"]
+    assert {(r.norm, r.eps, r.attack_seed) for r in attacked} == {
+        ("linf", EPS, 3)
+    }
+    assert {r.gradient_passes for r in attacked} == {4}
+    images, labels, _ = data()
+    expected = ops.cross_entropy(labels, model(images)).numpy()
+    losses = [r.loss for r in plain if r.attack == "clean"]
+    np.testing.assert_allclose(losses, expected, rtol=1e-6)
+
+
+class Recorder:
+    """Wraps an attack and notes what it is asked to break."""
+
+    def __init__(self, attack):
+        self.attack, self.threat, self.calls = attack, attack.threat, []
+
+    def __call__(self, model_fn, images, labels, **options):
+        self.calls.append((model_fn, images.shape[0], options))
+        return self.attack(model_fn, images, labels, **options)
+
+
+def test_oblivious_is_crafted_once_and_adaptive_for_each_model():
+    model = Linear()
+    defences = {"a": Noisy(model), "b": Noisy(model, 0.1)}
+    models = {"linear": model, **defences}
+    oblivious, adaptive = Recorder(PGD), Recorder(PGD)
+    run(
+        models,
+        [("pgd", oblivious, "oblivious"), ("eot", adaptive, "adaptive")],
+        count=4,
+    )
+    assert [call[0] for call in oblivious.calls] == [model]
+    assert [call[0] for call in adaptive.calls] == list(models.values())
+
+
+def test_oblivious_images_come_from_the_classifier_that_is_not_scored():
+    model = Linear()
+    attack = Recorder(PGD)
+    records = run({"noise": Noisy(model)}, [("pgd", attack, "oblivious")])
+    assert {id(call[0]) for call in attack.calls} == {id(model)}
+    assert {r.model for r in records} == {"classifier"}
+
+
+def test_adaptive_attack_on_a_model_without_draws_is_pgd_on_itself():
+    threat = ThreatModel("linf", EPS)
+    adaptive = attacks.MixupInferenceAttack(
+        threat, num_steps=5, num_draws=2, step_size=0.04, random_start=False
+    )
+    model = Linear()
+    records = run(
+        {"linear": model, "noise": Noisy(model)},
+        [("tramer2020", adaptive, "adaptive")],
+    )
+    _, _, first = data()
+    survives = (np.abs(first - 0.5) > EPS).mean()
+    assert accuracy(records, defence="none") == (survives, 7)
+    passes = {r.defence: r.gradient_passes for r in records}
+    assert passes == {"none": 5, "noise": 10}
+
+
+def test_a_rows_number_does_not_depend_on_batch_size_or_neighbours():
+    model = Linear()
+    models = {"noise": Noisy(model)}
+    whole = run(models, [CLEAN], batch_size=7)
+    pairs = run(models, [CLEAN], batch_size=2)
+    assert [r.prediction for r in whole] == [r.prediction for r in pairs]
+    losses = [r.loss for r in whole], [r.loss for r in pairs]
+    np.testing.assert_allclose(*losses, rtol=1e-6)
+    images, labels, _ = data()
+    alone = evaluation.evaluate(
+        models,
+        [CLEAN],
+        images[5:6],
+        labels[5:6],
+        example_ids=[5],
+        verbose=False,
+    )
+    assert alone[0].loss == pytest.approx(whole[5].loss, rel=1e-6)
+
+
+def test_equal_seeds_repeat_and_other_evaluation_seeds_differ():
+    model = Linear()
+    models = {"linear": model, "noise": Noisy(model)}
+    specs = [CLEAN, ("pgd", PGD, "oblivious")]
+    first = run(models, specs, eval_seeds=(1, 2))
+    assert run(models, specs, eval_seeds=(1, 2)) == first
+    by_seed = {
+        seed: [r.loss for r in first if r.eval_seed == seed]
+        for seed in (None, 1, 2)
+    }
+    assert by_seed[1] != by_seed[2]
+    other = run(models, specs, eval_seeds=(3,))
+    assert [r.loss for r in other if r.eval_seed == 3] != by_seed[1]
+
+
+def test_evaluation_draws_are_not_the_attackers():
+    """Equal numbers for both seeds, yet no seed that both would use."""
+    attacker, evaluator = [], []
+
+    def attack(model_fn, images, labels, *, targets, seed):
+        attacker.append(tuple(np.asarray(seed)))
+        attacker.extend(map(tuple, np.asarray(ops.row_seeds(seed, 4))))
+        return attacks.AttackResult(images, None, [0] * 4, [0] * 4)
+
+    attack.threat = ThreatModel("linf", EPS)
+
+    class Spy(Noisy):
+        def draw(self, images, seed=None, logits=None):
+            tf.py_function(
+                lambda s: evaluator.extend(map(tuple, s.numpy())), [seed], []
+            )
+            return super().draw(images, seed, logits)
+
+    run(
+        {"noise": Spy(Linear())},
+        [("x", attack, "adaptive")],
+        count=4,
+        attack_seed=0,
+        eval_seeds=(0,),
+    )
+    assert len(set(evaluator)) == 4 and len(set(attacker)) == 5
+    assert not set(attacker) & set(evaluator)
+
+
+def test_resume_after_a_cut_file_equals_the_uninterrupted_run(tmp_path):
+    model = Linear()
+    models = {"linear": model, "noise": Noisy(model)}
+    options = {"eval_seeds": (0, 1)}
+    specs = [CLEAN, ("pgd", Recorder(PGD), "oblivious")]
+    path = tmp_path / "records.jsonl"
+    expected = run(models, specs, records_path=path, **options)
+    whole = path.read_bytes()
+    assert evaluation.read_records(path) == expected
+    calls = len(specs[1][1].calls)
+    assert calls == 2
+
+    # In the middle of a line of the second batch's attacked records.
+    path.write_bytes(whole[: len(whole) - 1000])
+    with pytest.warns(UserWarning, match="incomplete last line"):
+        again = run(models, specs, records_path=path, **options)
+    assert again == expected
+    assert path.read_bytes() == whole
+    assert len(specs[1][1].calls) == calls + 1
+
+    # Nothing is left to do: no attack runs, nothing is written.
+    assert run(models, specs, records_path=path, **options) == expected
+    assert path.read_bytes() == whole
+    assert len(specs[1][1].calls) == calls + 1
+
+
+def test_targets_reach_the_attack_and_are_never_the_true_label():
+    model = Linear()
+    for targeted in ("random", "second_most_likely"):
+        attack = Recorder(PGD)
+        run(
+            {"linear": model},
+            [evaluation.AttackSpec("t", attack, "oblivious", targeted)],
+            count=4,
+        )
+        _, labels, _ = data(4)
+        # Two classes leave one other class, whatever the rule.
+        targets = np.asarray(attack.calls[0][2]["targets"])
+        np.testing.assert_array_equal(targets, 1 - labels)
+
+
+def test_keras_defence_is_traced_once_for_a_short_last_batch():
+    import keras
+
+    traces = []
+
+    class Counted(keras.layers.Layer):
+        def call(self, images):
+            traces.append(images.shape)
+            flat = keras.ops.reshape(images, [4, -1])
+            return flat[:, :2]
+
+    run({"layer": Counted()}, [CLEAN], count=7)
+    graph = [shape for shape in traces if shape[0] == 4]
+    assert len(traces) == len(graph) and len(traces) <= 2
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ({"images": np.zeros((0, 2, 2, 1))}, "`images` must be of shape"),
+        ({"images": np.full((7, 2, 2, 1), 2.0)}, r"floats in \[0, 1\]"),
+        ({"images": np.full((7, 2, 2, 1), np.nan)}, "must be finite"),
+        ({"images": np.zeros((7, 2, 2, 1), int)}, "uint8 or float"),
+        ({"labels": np.zeros(6, int)}, "`labels` must be integers"),
+        ({"labels": np.full(7, -1)}, "`labels` must be >= 0"),
+        ({"labels": np.full(7, 2)}, "3 or more classes wide"),
+        ({"example_ids": np.zeros(7, int)}, "7 different integers"),
+        ({"eval_seeds": ()}, "`eval_seeds` must be different"),
+        ({"batch_size": 0}, "`batch_size` must be an integer"),
+        ({"models": {}}, "`models` must be a dict"),
+        ({"attacks": []}, "`attacks` must be at least one"),
+        ({"attacks": [CLEAN, CLEAN]}, "free of two attacks"),
+        ({"attacks": [("x", None, "adaptive")]}, "knowledge of x"),
+        ({"attacks": [("x", PGD, "none")]}, "knowledge of x"),
+        (
+            {"models": {"nan": lambda x: np.full((len(x), 2), np.nan)}},
+            "`output of nan under clean` must be finite",
+        ),
+    ],
+)
+def test_bad_input_is_named_and_nothing_is_written(tmp_path, change, match):
+    images, labels, _ = data()
+    path = tmp_path / "records.jsonl"
+    arguments = {
+        "models": {"linear": Linear()},
+        "attacks": [CLEAN],
+        "images": images,
+        "labels": labels,
+        "records_path": path,
+        "batch_size": 7,
+        "verbose": False,
+        **change,
+    }
+    with pytest.raises(ValueError, match=match):
+        evaluation.evaluate(**arguments)
+    assert not path.exists()
