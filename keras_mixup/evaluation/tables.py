@@ -1,0 +1,210 @@
+"""Accuracy tables from records: never an oblivious number on its own."""
+
+import html
+from typing import NamedTuple
+
+from keras_mixup.evaluation import records as records_lib
+
+NOT_MEASURED = "not measured"
+NOT_APPLICABLE = "–"
+_GROUPS = {
+    "none": "no attack",
+    "oblivious": "attack ignores the defence",
+    "transfer": "attack on another model",
+    "adaptive": "attack goes through the defence",
+}
+_ORDER = tuple(_GROUPS)
+
+
+class Table(NamedTuple):
+    """A table as text, before any format.
+
+    Attributes:
+        groups: tuple of (title, span), over the columns after the first.
+        header: tuple of str, one per column.
+        rows: tuple of tuples of str.
+        knowledge: tuple of str, of each column after the first.
+        notes: tuple of str, to be printed below.
+    """
+
+    groups: tuple
+    header: tuple
+    rows: tuple
+    knowledge: tuple
+    notes: tuple
+
+
+def accuracy_table(records):
+    """Makes the table of accuracies: a row per model, a column per attack.
+
+    Within one norm and radius the oblivious columns are followed by the
+    adaptive ones. A defence without the one or the other says "not measured";
+    a missing adaptive column is added for that purpose.
+
+    Args:
+        records: iterable of `Record`.
+
+    Returns:
+        `Table`; cells are "percent" or "percent ± standard deviation over the
+        evaluation seeds", with the count where it differs from the rest.
+    """
+    summaries = records_lib.summarize(records)
+    cells = {(s.row, s.column): s for s in summaries}
+    rows = list(dict.fromkeys(s.row for s in summaries))
+    columns = _columns(summaries)
+    count = max((s.num_examples for s in summaries), default=0)
+    body = tuple(
+        (row_label(row), *(_cell(cells, row, c, count) for c in columns))
+        for row in rows
+    )
+    return Table(
+        groups=_groups(columns),
+        header=("model", *(column[0] for column in columns)),
+        rows=body,
+        knowledge=tuple(column[1] for column in columns),
+        notes=tuple(_notes(summaries, body, count)),
+    )
+
+
+def row_label(row):
+    """Returns "model" or "model + defence" for a (model, defence) pair."""
+    model, defence = row
+    return model if defence == "none" else f"{model} + {defence}"
+
+
+def radius_text(norm, eps):
+    """Returns the budget as people write it: `L-inf, eps 8/255`."""
+    number, levels = f"{eps:g}", round(eps * 255 * 4) / 4
+    if float(f"{eps:.3g}") != eps and abs(levels / 255 - eps) < 1e-9:
+        number = f"{levels:g}/255"
+    return f"{'L-inf' if norm == 'linf' else 'L2'}, eps {number}"
+
+
+def to_text(table):
+    """Returns the table for a terminal."""
+    header = [_two_lines(table, i) for i in range(len(table.header))]
+    lines = [[h[0] for h in header], [h[1] for h in header], *table.rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    padded = [
+        "  ".join(
+            cell.ljust(width) if i == 0 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    ]
+    rule = "-" * max(map(len, padded))
+    return "\n".join([*padded[:2], rule, *padded[2:], rule, *table.notes])
+
+
+def to_markdown(table):
+    """Returns the table in GitHub's Markdown."""
+    names = [table.header[0]]
+    for name, knowledge in zip(table.header[1:], table.knowledge, strict=True):
+        names.append(name if knowledge == "none" else f"{name}, {knowledge}")
+    lines = [names, ["---"] + ["---:"] * len(table.knowledge), *table.rows]
+    escaped = [[cell.replace("|", "\\|") for cell in line] for line in lines]
+    body = "\n".join(f"| {' | '.join(line)} |" for line in escaped)
+    notes = "\n".join(f"- {note}" for note in table.notes)
+    return f"{body}\n\n{notes}\n"
+
+
+def to_html(table):
+    """Returns the table as an HTML fragment; classes name the knowledge."""
+    kinds = ("model", *table.knowledge)
+    groups = "".join(
+        f'<th colspan="{span}" scope="colgroup">{html.escape(title)}</th>'
+        for title, span in table.groups
+    )
+    head = "".join(
+        f'<th scope="col" class="{kind}">{html.escape(name)}</th>'
+        for kind, name in zip(kinds, table.header, strict=True)
+    )
+    body = "\n".join(
+        "<tr>" + "".join(map(_html_cell, kinds, row)) + "</tr>"
+        for row in table.rows
+    )
+    notes = "".join(f"<li>{html.escape(note)}</li>" for note in table.notes)
+    return (
+        '<div class="scroll"><table class="accuracy">\n'
+        f"<thead><tr><td></td>{groups}</tr>\n<tr>{head}</tr></thead>\n"
+        f"<tbody>\n{body}\n</tbody></table></div>\n"
+        f'<ul class="notes">{notes}</ul>'
+    )
+
+
+def _columns(summaries):
+    columns = dict.fromkeys(s.column for s in summaries)
+    budgets = list(dict.fromkeys(column[2:] for column in columns))
+    for budget in budgets:
+        inside = [s for s in summaries if s.column[2:] == budget]
+        one_sided = {"oblivious"} == {s.knowledge for s in inside}
+        if one_sided and any(s.defence != "none" for s in inside):
+            columns[("adaptive", "adaptive", *budget)] = None
+    return sorted(
+        columns,
+        key=lambda c: (
+            c[1] != "none",
+            budgets.index(c[2:]),
+            _ORDER.index(c[1]),
+        ),
+    )
+
+
+def _groups(columns):
+    titles = []
+    for _, knowledge, norm, eps in columns:
+        title = _GROUPS[knowledge]
+        if knowledge != "none":
+            title = f"{title} ({radius_text(norm, eps)})"
+        if titles and titles[-1][0] == title:
+            titles[-1][1] += 1
+        else:
+            titles.append([title, 1])
+    return tuple((title, span) for title, span in titles)
+
+
+def _cell(cells, row, column, count):
+    found = cells.get((row, column))
+    if found is None:
+        return NOT_APPLICABLE if row[1] == "none" else NOT_MEASURED
+    text = f"{100 * found.accuracy:.1f}"
+    if found.std is not None:
+        text += f" ± {100 * found.std:.1f}"
+    if found.num_examples != count:
+        text += f" (n={found.num_examples})"
+    return text
+
+
+def _notes(summaries, body, count):
+    yield f"Accuracy in percent: true label predicted; {count} examples."
+    seeds = max((s.num_seeds for s in summaries), default=0)
+    if seeds > 1:
+        yield (
+            f"± is the standard deviation over {seeds} evaluation seeds of "
+            "the defence's own draws."
+        )
+    if any(NOT_MEASURED in row for row in body):
+        yield (
+            "Not measured: without an adaptive attack the oblivious accuracy "
+            "is only an upper bound, and no evidence of robustness."
+        )
+    if any(s.defence == "none" and s.eps is not None for s in summaries):
+        yield (
+            "Rows without a defence: every attack on them is white-box; the "
+            "adaptive one runs there without draws."
+        )
+
+
+def _two_lines(table, index):
+    if index == 0:
+        return "", table.header[0]
+    knowledge = table.knowledge[index - 1]
+    shown = "" if knowledge == "none" else knowledge
+    return shown, table.header[index]
+
+
+def _html_cell(kind, text):
+    if kind == "model":
+        return f'<th scope="row">{html.escape(text)}</th>'
+    missing = " missing" if text in (NOT_MEASURED, NOT_APPLICABLE) else ""
+    return f'<td class="{kind}{missing}">{html.escape(text)}</td>'

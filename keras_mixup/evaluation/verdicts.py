@@ -1,0 +1,114 @@
+"""One plain sentence per defence: what is left when the attacker adapts."""
+
+import math
+from typing import NamedTuple
+
+from keras_mixup.evaluation import records as records_lib
+from keras_mixup.evaluation import tables
+
+
+class Verdict(NamedTuple):
+    """A defence beside the classifier it defends, at one radius.
+
+    Accuracies are the lowest over the attacks of that kind that saw all
+    examples, in [0, 1]; None where nothing was measured.
+
+    Attributes:
+        name: str, the defended model.
+        budget: str, norm and radius.
+        oblivious: float, attack crafted on the undefended classifier.
+        adaptive: float, attack crafted through the defence.
+        undefended: float, the classifier itself under its worst attack.
+        error: float, 95 % sampling error of adaptive - undefended, as if the
+            two were independent.
+    """
+
+    name: str
+    budget: str
+    oblivious: float | None
+    adaptive: float | None
+    undefended: float | None
+    error: float | None
+
+    @property
+    def sentence(self):
+        """str: the finding in words; a gain is claimed only if there is one."""
+        start = f"{self.name} ({self.budget}): "
+        if self.oblivious is not None:
+            start += f"{_percent(self.oblivious)} if the attacker ignores it, "
+        if self.adaptive is None:
+            return (
+                start + "adaptive accuracy not measured. Nothing follows "
+                "about its robustness."
+            )
+        start += f"{_percent(self.adaptive)} if the attacker goes through it"
+        if self.undefended is None:
+            return start + "."
+        start += f"; undefended {_percent(self.undefended)}. "
+        return start + self._comparison()
+
+    def _comparison(self):
+        gain = self.adaptive - self.undefended
+        points = f"{100 * abs(gain):.1f} points"
+        error = f"sampling error {100 * self.error:.1f}"
+        if abs(gain) <= self.error:
+            return f"No gain beyond chance ({100 * gain:+.1f}, {error})."
+        if gain < 0:
+            return f"The defence loses {points} ({error})."
+        return (
+            f"It keeps {points} ({error}) under the attacks tried here; a "
+            "stronger attack may keep less."
+        )
+
+
+def verdicts(records):
+    """Returns one `Verdict` per defended model and radius.
+
+    Args:
+        records: iterable of `Record`.
+    """
+    summaries = records_lib.summarize(records)
+    count = max((s.num_examples for s in summaries), default=0)
+    # A minimum over different subsets of examples would compare nothing.
+    whole = [s for s in summaries if s.num_examples == count]
+    budgets = dict.fromkeys(
+        (s.norm, s.eps) for s in whole if s.knowledge != "none"
+    )
+    defended = dict.fromkeys(s.row for s in whole if s.defence != "none")
+    return [
+        _verdict(whole, row, budget, count)
+        for budget in budgets
+        for row in defended
+        if any(s.row == row and (s.norm, s.eps) == budget for s in whole)
+    ]
+
+
+def _verdict(summaries, row, budget, count):
+    def worst(chosen, kinds):
+        found = [
+            s.accuracy
+            for s in summaries
+            if s.row == chosen
+            and (s.norm, s.eps) == budget
+            and s.knowledge in kinds
+        ]
+        return min(found, default=None)
+
+    every = ("oblivious", "transfer", "adaptive")
+    oblivious = worst(row, ("oblivious", "transfer"))
+    adaptive = worst(row, ("adaptive",))
+    if adaptive is not None:
+        # Ignoring the defence is open to the adaptive attacker as well.
+        adaptive = worst(row, every)
+    undefended = worst((row[0], "none"), every)
+    error = None
+    if adaptive is not None and undefended is not None:
+        variance = sum(p * (1.0 - p) for p in (adaptive, undefended))
+        error = 1.96 * math.sqrt(variance / count)
+    name = tables.row_label(row)
+    text = tables.radius_text(*budget)
+    return Verdict(name, text, oblivious, adaptive, undefended, error)
+
+
+def _percent(share):
+    return f"{100 * share:.1f} %"

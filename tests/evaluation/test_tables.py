@@ -1,0 +1,189 @@
+"""Hand-made records against tables counted by hand."""
+
+import pytest
+
+from keras_mixup import evaluation
+from keras_mixup.evaluation import tables
+from keras_mixup.evaluation import verdicts
+
+LINF = ("linf", 8 / 255)
+
+
+def cell(model, defence, attack, knowledge, hits, seed=None, budget=LINF):
+    """Records of len(hits) examples; a 1 is a true label predicted."""
+    norm, eps = (None, None) if knowledge == "none" else budget
+    return [
+        evaluation.Record(
+            example_id=i,
+            label=3,
+            model=model,
+            defence=defence,
+            attack=attack,
+            knowledge=knowledge,
+            norm=norm,
+            eps=eps,
+            attack_seed=None if eps is None else 0,
+            eval_seed=seed,
+            prediction=3 if hit else 1,
+            loss=1.0,
+            gradient_passes=10,
+            queries=0,
+            pool_split=None,
+        )
+        for i, hit in enumerate(hits)
+    ]
+
+
+def full_records():
+    """Classifier 100 / 25 / 0; MI-OL 75 / 75 (± over two seeds) / 25."""
+    return [
+        *cell("mixup", "none", "clean", "none", [1, 1, 1, 1]),
+        *cell("mixup", "MI-OL", "clean", "none", [1, 1, 1, 0], 0),
+        *cell("mixup", "MI-OL", "clean", "none", [1, 1, 0, 1], 1),
+        *cell("mixup", "none", "tramer", "adaptive", [0, 0, 0, 0]),
+        *cell("mixup", "MI-OL", "tramer", "adaptive", [1, 0, 0, 0], 0),
+        *cell("mixup", "MI-OL", "tramer", "adaptive", [0, 1, 0, 0], 1),
+        *cell("mixup", "none", "pgd-10", "oblivious", [0, 0, 0, 1]),
+        *cell("mixup", "MI-OL", "pgd-10", "oblivious", [1, 1, 0, 0], 0),
+        *cell("mixup", "MI-OL", "pgd-10", "oblivious", [1, 1, 1, 1], 1),
+    ]
+
+
+def test_rows_columns_and_cells():
+    table = tables.accuracy_table(full_records())
+    # Oblivious stands before adaptive, whatever the order of the records.
+    assert table.header == ("model", "clean", "pgd-10", "tramer")
+    assert table.rows == (
+        ("mixup", "100.0", "25.0", "0.0"),
+        ("mixup + MI-OL", "75.0 ± 0.0", "75.0 ± 35.4", "25.0 ± 0.0"),
+    )
+    assert table.knowledge == ("none", "oblivious", "adaptive")
+    assert table.groups == (
+        ("no attack", 1),
+        ("attack ignores the defence (L-inf, eps 8/255)", 1),
+        ("attack goes through the defence (L-inf, eps 8/255)", 1),
+    )
+    assert not any("Not measured" in note for note in table.notes)
+
+
+def test_oblivious_is_never_alone():
+    records = [r for r in full_records() if r.knowledge != "adaptive"]
+    table = tables.accuracy_table(records)
+    assert table.header == ("model", "clean", "pgd-10", "adaptive")
+    assert [row[-1] for row in table.rows] == ["–", "not measured"]
+    assert any("upper bound" in note for note in table.notes)
+    for text in (tables.to_markdown(table), tables.to_html(table)):
+        assert "not measured" in text
+
+
+def test_one_defence_without_its_adaptive_number_says_so():
+    records = full_records()
+    records += cell("mixup", "MI-PL", "pgd-10", "oblivious", [1, 1, 1, 1], 0)
+    table = tables.accuracy_table(records)
+    assert table.rows[2] == (
+        "mixup + MI-PL",
+        "not measured",
+        "100.0",
+        "not measured",
+    )
+
+
+def test_each_radius_has_its_own_pair():
+    wide = ("linf", 0.1)
+    records = full_records()
+    records += cell("mixup", "none", "pgd-10", "oblivious", [0] * 4, 0, wide)
+    records += cell("mixup", "MI-OL", "pgd-10", "oblivious", [1] * 4, 0, wide)
+    table = tables.accuracy_table(records)
+    assert table.header == (
+        *("model", "clean", "pgd-10", "tramer"),
+        *("pgd-10", "adaptive"),
+    )
+    assert table.rows[1][-2:] == ("100.0", "not measured")
+    assert table.groups[-1] == (
+        "attack goes through the defence (L-inf, eps 0.1)",
+        1,
+    )
+
+
+def test_a_smaller_count_is_stated_in_the_cell():
+    records = full_records()
+    records += cell("mixup", "none", "spsa", "oblivious", [1, 0])
+    table = tables.accuracy_table(records)
+    assert table.rows[0] == ("mixup", "100.0", "25.0", "50.0 (n=2)", "0.0")
+
+
+def test_without_a_defence_no_adaptive_column_is_invented():
+    records = [
+        *cell("erm", "none", "clean", "none", [1, 1]),
+        *cell("erm", "none", "pgd-10", "oblivious", [1, 0]),
+    ]
+    table = tables.accuracy_table(records)
+    assert table.header == ("model", "clean", "pgd-10")
+    assert table.rows == (("erm", "100.0", "50.0"),)
+
+
+def test_markdown_text_and_html_hold_the_same_cells():
+    table = tables.accuracy_table(full_records())
+    markdown = tables.to_markdown(table).splitlines()
+    assert markdown[0] == (
+        "| model | clean | pgd-10, oblivious | tramer, adaptive |"
+    )
+    assert markdown[3] == (
+        "| mixup + MI-OL | 75.0 ± 0.0 | 75.0 ± 35.4 | 25.0 ± 0.0 |"
+    )
+    text = tables.to_text(table).splitlines()
+    assert text[0].split() == ["oblivious", "adaptive"]
+    assert text[3].split() == ["mixup", "100.0", "25.0", "0.0"]
+    html = tables.to_html(table)
+    assert '<td class="adaptive">25.0 ± 0.0</td>' in html
+
+
+def test_html_escapes_names():
+    records = cell("<b>&", "none", "clean", "none", [1])
+    assert "<b>" not in tables.to_html(tables.accuracy_table(records))
+
+
+@pytest.mark.parametrize(
+    ("eps", "text"),
+    [
+        (8 / 255, "L-inf, eps 8/255"),
+        (0.5 / 255, "L-inf, eps 0.5/255"),
+        (0.1, "L-inf, eps 0.1"),
+        (0.0, "L-inf, eps 0"),
+    ],
+)
+def test_radius_is_written_as_people_write_it(eps, text):
+    assert tables.radius_text("linf", eps) == text
+
+
+def test_verdict_compares_with_the_undefended_worst_case():
+    (verdict,) = verdicts.verdicts(full_records())
+    assert verdict[2:5] == (0.75, 0.25, 0.0)
+    # 1.96 * sqrt((.25 * .75 + 0) / 4) = 0.424 > 0.25: nothing is claimed.
+    assert verdict.error == pytest.approx(0.4244, abs=1e-4)
+    assert verdict.sentence == (
+        "mixup + MI-OL (L-inf, eps 8/255): 75.0 % if the attacker ignores "
+        "it, 25.0 % if the attacker goes through it; undefended 0.0 %. No "
+        "gain beyond chance (+25.0, sampling error 42.4)."
+    )
+
+
+def test_verdict_words_for_gain_loss_and_nothing_measured():
+    def sentence(undefended, adaptive):
+        records = cell("m", "none", "a", "adaptive", undefended)
+        if adaptive is not None:
+            records += cell("m", "d", "a", "adaptive", adaptive, 0)
+        records += cell("m", "d", "o", "oblivious", [1] * 8, 0)
+        return verdicts.verdicts(records)[0].sentence
+
+    assert "loses 100.0 points" in sentence([1] * 8, [0] * 8)
+    assert "keeps 100.0 points" in sentence([0] * 8, [1] * 8)
+    assert "not measured" in sentence([0] * 8, None)
+
+
+def test_verdict_takes_the_lower_of_adaptive_and_oblivious():
+    records = cell("m", "none", "a", "adaptive", [0, 0])
+    records += cell("m", "d", "a", "adaptive", [1, 1], 0)
+    records += cell("m", "d", "o", "oblivious", [1, 0], 0)
+    (verdict,) = verdicts.verdicts(records)
+    assert (verdict.oblivious, verdict.adaptive) == (0.5, 0.5)
