@@ -24,6 +24,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import tempfile
 import traceback
 
 from absl import flags as absl_flags
@@ -233,6 +234,28 @@ def exit_code(main, flags, argv=None):
     return 0
 
 
+def import_tensorflow():
+    """Imports TensorFlow without its start-up notices.
+
+    Some are written before TensorFlow reads the variables that silence it,
+    so that only the file descriptor can be turned away. If the import fails,
+    what it wrote is shown.
+    """
+    with tempfile.TemporaryFile() as notices:
+        sys.stderr.flush()
+        stderr = os.dup(2)
+        os.dup2(notices.fileno(), 2)
+        try:
+            import tensorflow  # noqa: F401
+        except BaseException:
+            notices.seek(0)
+            os.write(stderr, notices.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+
+
 def set_up(values):
     """Applies the flags of `Flags.runtime` to TensorFlow and Keras.
 
@@ -246,6 +269,7 @@ def set_up(values):
         A `tf.distribute.Strategy`; with `--strategy=none` the default one,
         whose `scope()` changes nothing.
     """
+    import_tensorflow()
     import keras
     import tensorflow as tf
 

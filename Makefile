@@ -1,0 +1,57 @@
+# Every target sets up $(VENV) by itself when it is missing or out of date,
+# and prints the plain commands that it runs.
+PYTHON ?= python3
+VENV ?= .venv
+DEMO ?= runs/demo
+BIN = $(VENV)/bin
+PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: demo test slow referee gpu lint format setup clean distclean
+
+setup: $(VENV)/.installed
+
+# The mark is set last: an interrupted set-up starts over.
+$(VENV)/.created:
+	@$(PYTHON) apps/_check_python.py
+	$(PYTHON) -m venv --clear $(VENV)
+	touch $@
+
+$(VENV)/.installed: pyproject.toml $(VENV)/.created
+	@echo "Installing TensorFlow and the rest; this takes a few minutes."
+	$(PIP) install --upgrade pip
+	$(PIP) install --editable '.[plots,dev]'
+	touch $@
+
+# Trains on digits with mixup and, for comparison, without; attacks and
+# defends both; exports; loads the export with TensorFlow alone. A second
+# call continues an interrupted first one, DEMO=runs/other starts afresh.
+demo: $(VENV)/.installed
+	$(BIN)/python -m apps.train --flagfile=apps/flagfiles/digits/mixup.flags --run_dir=$(DEMO)/mixup --resume
+	$(BIN)/python -m apps.train --flagfile=apps/flagfiles/digits/erm.flags --run_dir=$(DEMO)/erm --resume
+
+test: $(VENV)/.installed
+	$(BIN)/python -m pytest
+
+slow: $(VENV)/.installed
+	$(BIN)/python -m pytest -m slow
+
+referee: $(VENV)/.installed
+	$(BIN)/python -m pytest -m referee
+
+gpu: $(VENV)/.installed
+	$(BIN)/python -m pytest -m gpu
+
+lint: $(VENV)/.installed
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+
+format: $(VENV)/.installed
+	$(BIN)/python -m ruff check --fix .
+	$(BIN)/python -m ruff format .
+
+clean:
+	rm -rf build dist *.egg-info .pytest_cache .ruff_cache
+	find apps benchmarks examples keras_mixup tests -name __pycache__ -prune -exec rm -rf {} +
+
+distclean: clean
+	rm -rf $(VENV)
