@@ -19,6 +19,7 @@ flag answer at once.
 """
 
 import datetime
+import glob
 import importlib.metadata
 import os
 import pathlib
@@ -239,14 +240,19 @@ def import_tensorflow():
 
     Some are written before TensorFlow reads the variables that silence it,
     so that only the file descriptor can be turned away. If the import fails,
-    what it wrote is shown.
+    what it wrote is shown. Where there is an NVIDIA device everything is
+    shown, since a driver's complaint then matters.
     """
+    if glob.glob("/dev/nvidia*"):
+        return
     with tempfile.TemporaryFile() as notices:
         sys.stderr.flush()
         stderr = os.dup(2)
         os.dup2(notices.fileno(), 2)
         try:
-            import tensorflow  # noqa: F401
+            import tensorflow as tf
+
+            tf.config.list_physical_devices()
         except BaseException:
             notices.seek(0)
             os.write(stderr, notices.read())
