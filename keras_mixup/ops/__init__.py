@@ -18,6 +18,7 @@ from keras_mixup.ops.norm_ball import steepest_direction
 from keras_mixup.ops.random import fold_in
 from keras_mixup.ops.random import row_seeds
 from keras_mixup.ops.random import seed_pair
+from keras_mixup.ops.resampling import sample_bilinear
 
 __all__ = [
     "check_mix_weight",
@@ -35,6 +36,7 @@ __all__ = [
     "random_start",
     "row_seeds",
     "sample_beta",
+    "sample_bilinear",
     "sample_mix_weight",
     "seed_pair",
     "steepest_direction",

@@ -1,0 +1,25 @@
+"""Randomised defences at inference, as Keras layers around a classifier."""
+
+from keras_mixup.inference.base import RandomizedInference
+from keras_mixup.inference.combined import MixupInferenceCombined
+from keras_mixup.inference.mixup_inference import MixupInferenceOL
+from keras_mixup.inference.mixup_inference import MixupInferencePL
+from keras_mixup.inference.pool import SamplePool
+from keras_mixup.inference.settings import paper_settings
+from keras_mixup.inference.transforms import GaussianNoiseInference
+from keras_mixup.inference.transforms import RandomCropResizeInference
+from keras_mixup.inference.transforms import RandomResizePadInference
+from keras_mixup.inference.transforms import RandomRotationInference
+
+__all__ = [
+    "GaussianNoiseInference",
+    "MixupInferenceCombined",
+    "MixupInferenceOL",
+    "MixupInferencePL",
+    "RandomCropResizeInference",
+    "RandomResizePadInference",
+    "RandomRotationInference",
+    "RandomizedInference",
+    "SamplePool",
+    "paper_settings",
+]

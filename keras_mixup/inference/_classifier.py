@@ -1,0 +1,123 @@
+"""Checks of what a defence is given: a classifier and images."""
+
+import keras
+import tensorflow as tf
+
+from keras_mixup import _checks
+
+_REMEDY = (
+    "Remove the softmax from the classifier: defences average the softmax of "
+    "logits, and a second softmax would flatten every answer."
+)
+
+
+def _ends_in_softmax(layer):
+    layers = getattr(layer, "layers", None)
+    if layers:
+        return _ends_in_softmax(layers[-1])
+    if isinstance(layer, keras.layers.Softmax):
+        return True
+    return getattr(layer, "activation", None) is keras.activations.softmax
+
+
+def check_classifier(classifier):
+    """Raises `ValueError` unless `classifier` is a layer that gives logits."""
+    layer = isinstance(classifier, keras.layers.Layer)
+    expected = "a keras.Model or keras layer"
+    _checks.check(layer, "classifier", expected, classifier)
+    _checks.check(
+        not _ends_in_softmax(classifier),
+        "classifier",
+        "a model that returns logits, not one that ends in softmax",
+        classifier.name,
+        hint=_REMEDY,
+    )
+
+
+def _known_shape(classifier, attribute):
+    # A subclassed or unbuilt model has no symbolic shape to read.
+    try:
+        shape = getattr(classifier, attribute)
+    except AttributeError:
+        return None
+    single = isinstance(shape, tuple) and not isinstance(shape[0], tuple)
+    return shape if single else None
+
+
+def check_input_shape(classifier, shape, name):
+    """Raises `ValueError` if rows of `shape` do not fit the classifier."""
+    expected = _known_shape(classifier, "input_shape")
+    if expected is None:
+        return
+    fits = tf.TensorShape(shape).is_compatible_with(expected[1:])
+    text = f"of the classifier's input shape {list(expected[1:])}"
+    _checks.check(fits, name, text, f"shape {list(shape)}")
+
+
+def check_num_classes(classifier, num_classes):
+    """Raises `ValueError` if the classifier has another number of classes."""
+    shape = _known_shape(classifier, "output_shape")
+    if shape is None:
+        return
+    text = f"a classifier of {num_classes} classes, as many as the pool has"
+    received = f"output shape {shape}"
+    _checks.check(shape[-1] == num_classes, "classifier", text, received)
+
+
+def num_classes(classifier, image_shape):
+    """Returns the width of the classifier's output for [H, W, C] images."""
+    shape = _known_shape(classifier, "output_shape")
+    if shape is None:
+        inputs = keras.KerasTensor((None, *image_shape), "float32")
+        shape = classifier.compute_output_spec(inputs, training=False).shape
+    return shape[-1]
+
+
+def check_images(images):
+    """Raises `ValueError` unless images are float [B, H, W, C] in [0, 1].
+
+    The values are looked at in eager mode alone; a graph cannot raise here.
+    """
+    fits = images.dtype.is_floating and images.shape.rank == 4
+    shown = f"{images.dtype.name} of shape {images.shape}"
+    hint = "Divide by 255." if images.dtype == tf.uint8 else ""
+    expected = "float of shape [B, H, W, C] in [0, 1]"
+    _checks.check(fits, "images", expected, shown, hint)
+    if not tf.executing_eagerly() or not tf.size(images):
+        return
+    low = float(tf.reduce_min(images))
+    high = float(tf.reduce_max(images))
+    # NaN fails both comparisons, but only if the reductions pass it on.
+    inside = low >= 0.0 and high <= 1.0
+    finite = bool(tf.reduce_all(tf.math.is_finite(images)))
+    shown = f"values in [{low:g}, {high:g}]" if finite else "NaN or infinity"
+    _checks.check(inside and finite, "images", "finite, in [0, 1]", shown)
+
+
+def check_logits(logits, expected_classes=None):
+    """Raises `ValueError` for outputs that are no logits of C classes.
+
+    In eager mode it also refuses outputs that are all probabilities, as those
+    of a softmax hidden in a subclassed model are.
+    """
+    fits = logits.shape.rank == 2 and logits.shape[-1] is not None
+    if expected_classes is not None:
+        fits = fits and logits.shape[-1] == expected_classes
+    width = "classes" if expected_classes is None else expected_classes
+    expected = f"a model whose output has shape [B, {width}]"
+    received = f"output shape {logits.shape}"
+    _checks.check(fits, "classifier", expected, received)
+    if not tf.executing_eagerly() or not tf.size(logits):
+        return
+    logits = tf.cast(logits, tf.float32)
+    sums = tf.reduce_sum(logits, axis=-1)
+    probabilities = tf.reduce_all(logits >= 0.0) & tf.reduce_all(
+        tf.abs(sums - 1.0) < 1e-3
+    )
+    _checks.check(
+        not bool(probabilities),
+        "classifier",
+        "a model that returns logits",
+        "outputs that are probabilities",
+        hint=_REMEDY,
+    )

@@ -1,0 +1,249 @@
+"""What every randomised defence shares: draw, apply, average."""
+
+import abc
+import inspect
+
+import keras
+import tensorflow as tf
+
+from keras_mixup import _checks
+from keras_mixup import ops
+from keras_mixup.inference import _classifier
+
+# A finite stand-in for log 0: its difference from any log probability is
+# finite, so that the running logsumexp has no NaN in its gradient.
+_LOG_ZERO = -1e30
+
+
+class RandomizedInference(keras.layers.Layer):
+    """Classifier behind a random transformation, averaged over draws.
+
+    The answer is the log of the mean probability over `num_draws` randomly
+    transformed inputs (Xie et al., 2018; Mixup Inference, Algorithm 1 and
+    section 4.1). `draw` samples the transformation's parameters, `apply`
+    transforms with given ones, `predict_from_draws` averages; calling the
+    layer does all three, with fresh draws for each image, draw and call. The
+    classifier always runs with `training=False`. Everything outside the
+    classifier is float32 under any precision policy.
+
+    A subclass writes `draw_rows` and `apply`, and sets `uses_prediction` if
+    its draws depend on the predicted label.
+
+    Args:
+        classifier: `keras.Model` or layer from float32 [B, H, W, C] in
+            [0, 1] to logits [B, classes].
+        num_draws: int, N, default 30 as in the paper.
+        max_inputs: int, about how many inputs one pass of the classifier may
+            hold, or None for a single pass whatever its size. Larger batches
+            are worked off in chunks of draws; at least one draw of the whole
+            batch is a chunk. Under a gradient tape the activations of all
+            chunks are kept.
+        **kwargs: `name`, `trainable` of the Keras layer.
+
+    Call arguments:
+        images: float32 [B, H, W, C] in [0, 1].
+        seed: None (fresh draws at every call), an int, int32 [2], or int32
+            [B, 2]: one seed per row, and then a row's answer does not depend
+            on its neighbours or its place in the batch.
+
+    Returns:
+        float32 [B, classes], the log mean probability.
+
+    Raises:
+        ValueError: for a classifier that ends in softmax.
+    """
+
+    uses_prediction = False
+
+    def __init__(self, classifier, num_draws=30, max_inputs=4096, **kwargs):
+        _classifier.check_classifier(classifier)
+        num_draws = _checks.check_integer(num_draws, "num_draws")
+        if max_inputs is not None:
+            max_inputs = _checks.check_integer(max_inputs, "max_inputs")
+        super().__init__(dtype="float32", autocast=False, **kwargs)
+        self.classifier = classifier
+        self.num_draws = num_draws
+        self.max_inputs = max_inputs
+
+    def build(self, input_shape):
+        self.check_image_shape(input_shape[1:])
+        if not self.classifier.built:
+            self.classifier.build(input_shape)
+        self.built = True
+
+    def call(self, images, seed=None):
+        images = self._checked(images)
+        logits = self.classify(images) if self.uses_prediction else None
+        draws = self.draw(images, seed, logits)
+        return self.predict_from_draws(images, draws, logits)
+
+    def draw(self, images, seed=None, logits=None):
+        """Samples the parameters of the transformation.
+
+        Args:
+            images: float32 [B, H, W, C].
+            seed: as for the layer's call.
+            logits: float32 [B, classes], the classifier's clean logits, if
+                the caller has them; saves a pass where they are needed.
+
+        Returns:
+            dict of tensors [B, N, ...]; no gradient flows through them.
+        """
+        images = self._checked(images)
+        seeds = ops.row_seeds(seed, tf.shape(images)[0])
+        same = seeds.shape[:1].is_compatible_with(images.shape[:1])
+        expected = f"one per row of shape {images.shape}"
+        _checks.check(same, "seed", expected, f"shape {seeds.shape}")
+        labels = None
+        if self.uses_prediction:
+            if logits is None:
+                logits = self.classify(images)
+            labels = tf.argmax(logits, axis=-1, output_type=tf.int32)
+        return self.draw_rows(seeds, labels, images.shape[1:])
+
+    @abc.abstractmethod
+    def draw_rows(self, seeds, labels, image_shape):
+        """Samples from row seeds; what a subclass writes.
+
+        Args:
+            seeds: int32 [B, 2].
+            labels: int32 [B], the predicted labels, or None.
+            image_shape: TensorShape [H, W, C].
+
+        Returns:
+            dict of tensors [B, N, ...].
+        """
+
+    @abc.abstractmethod
+    def apply(self, images, draws):
+        """Transforms the images with given draws.
+
+        Args:
+            images: float32 [B, H, W, C].
+            draws: what `draw` returned, or a slice over its second axis.
+
+        Returns:
+            float32 [N, B, H, W, C], differentiable in `images`.
+        """
+
+    def predict_from_draws(self, images, draws, logits=None):
+        """Returns the log mean probability for given draws, [B, classes].
+
+        Args:
+            images: float32 [B, H, W, C].
+            draws: what `draw` returned.
+            logits: the clean logits if the caller has them; used by the
+                defences whose answer depends on them.
+        """
+        del logits
+        return self.average(self._checked(images), draws, self.apply)
+
+    def classify(self, inputs):
+        """Returns the classifier's logits in inference mode, float32."""
+        batch = inputs.shape[0]
+        if batch:
+            logits = self.classifier(inputs, training=False)
+        else:
+            # Some kernels refuse an empty batch; one row of zeros is added
+            # to it and taken from the answer again.
+            count = tf.shape(inputs)[0]
+            extra = tf.cast(tf.equal(count, 0), tf.int32)
+            pads = [[0, extra]] + [[0, 0]] * (inputs.shape.rank - 1)
+            padded = tf.pad(inputs, pads)
+            logits = self.classifier(padded, training=False)[:count]
+        _classifier.check_logits(logits, self._expected_classes())
+        return tf.cast(logits, tf.float32)
+
+    def average(self, source, draws, apply):
+        """Averages the classifier's probabilities over draws, in chunks.
+
+        Args:
+            source: [B, ...], the first argument of `apply`.
+            draws: dict of tensors [B, N, ...].
+            apply: callable (source, draws) -> inputs [N, B, H, W, C].
+
+        Returns:
+            float32 [B, classes], the log mean probability.
+        """
+        first = next(iter(draws.values()))
+        batch, count = first.shape[:2]
+        known = batch is not None and count is not None
+        if self.max_inputs is None or (
+            known and batch * count <= self.max_inputs
+        ):
+            logits = self._classify_draws(source, draws, apply)
+            return ops.log_mean_probability(logits)
+        count = tf.shape(first)[1] if count is None else count
+        total = self._sum_over_chunks(source, draws, apply, count)
+        return total - tf.math.log(tf.cast(count, tf.float32))
+
+    def _sum_over_chunks(self, source, draws, apply, count):
+        """Running logsumexp of log probabilities; a graph loop."""
+        batch = tf.shape(source)[0]
+        size = tf.maximum(1, self.max_inputs // tf.maximum(1, batch))
+
+        def body(start, total):
+            chunk = {k: v[:, start : start + size] for k, v in draws.items()}
+            logits = self._classify_draws(source, chunk, apply)
+            part = tf.reduce_logsumexp(tf.nn.log_softmax(logits), axis=0)
+            part = tf.ensure_shape(part, total.shape)
+            return start + size, tf.reduce_logsumexp([total, part], axis=0)
+
+        classes = self._expected_classes()
+        if classes is None:
+            shape = source.shape[1:]
+            classes = _classifier.num_classes(self.classifier, shape)
+        total = tf.fill([batch, classes], _LOG_ZERO)
+        total = tf.ensure_shape(total, [source.shape[0], classes])
+        _, total = tf.while_loop(
+            lambda start, total: start < count,
+            body,
+            (tf.constant(0), total),
+            parallel_iterations=1,
+        )
+        return total
+
+    def _classify_draws(self, source, draws, apply):
+        inputs = apply(source, draws)
+        shape = tf.shape(inputs)
+        flat = tf.reshape(inputs, tf.concat([[-1], shape[2:]], 0))
+        static = inputs.shape
+        rows = None
+        if static[0] is not None and static[1] is not None:
+            rows = static[0] * static[1]
+        flat = tf.ensure_shape(flat, [rows, *static[2:]])
+        logits = self.classify(flat)
+        classes = logits.shape[-1]
+        return tf.reshape(logits, [shape[0], shape[1], classes])
+
+    def _expected_classes(self):
+        return None
+
+    def check_image_shape(self, shape):
+        """Raises `ValueError` if images of `shape` [H, W, C] do not fit."""
+        _classifier.check_input_shape(self.classifier, shape, "images")
+
+    def _checked(self, images):
+        images = tf.convert_to_tensor(images)
+        _classifier.check_images(images)
+        self.check_image_shape(images.shape[1:])
+        return tf.cast(images, tf.float32)
+
+    def get_config(self):
+        """Returns the constructor's arguments; nested layers serialised."""
+        config = {"name": self.name, "trainable": self.trainable}
+        for name in inspect.signature(type(self).__init__).parameters:
+            if name not in ("self", "kwargs"):
+                value = getattr(self, name)
+                config[name] = keras.saving.serialize_keras_object(value)
+        return config
+
+    @classmethod
+    def from_config(cls, config):
+        """Builds the defence again; its weights are loaded separately."""
+        return cls(
+            **{
+                name: keras.saving.deserialize_keras_object(value)
+                for name, value in config.items()
+            }
+        )

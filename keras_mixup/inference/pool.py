@@ -1,0 +1,212 @@
+"""The images that Mixup Inference mixes with, kept by class."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_mixup import _checks
+
+
+def _class_labels(labels, num_classes):
+    """Returns int32 labels [P] and the number of classes."""
+    labels = np.asarray(labels)
+    if labels.ndim == 2:
+        num_classes = num_classes or labels.shape[1]
+        labels = labels.argmax(axis=1)
+    integers = labels.ndim == 1 and np.issubdtype(labels.dtype, np.integer)
+    shown = f"{labels.dtype} of shape {labels.shape}"
+    expected = "integers of shape [P], or one-hot of shape [P, C]"
+    _checks.check(integers and len(labels), "labels", expected, shown)
+    if num_classes is None:
+        num_classes = int(labels.max()) + 1
+    num_classes = _checks.check_integer(num_classes, "num_classes")
+    inside = labels.min() >= 0 and labels.max() < num_classes
+    shown = f"[{labels.min()}, {labels.max()}]"
+    _checks.check(inside, "labels", f"in [0, {num_classes - 1}]", shown)
+    return labels.astype("int32"), num_classes
+
+
+def _class_counts(labels, num_classes):
+    counts = np.bincount(labels, minlength=num_classes)
+    missing = [int(c) for c in np.flatnonzero(counts == 0)]
+    _checks.check(
+        not missing,
+        "labels",
+        f"such that each of the {num_classes} classes has an image",
+        f"no image of class {', '.join(map(str, missing))}",
+    )
+    return tuple(int(count) for count in counts)
+
+
+def _stored_rows(images, dtype):
+    """Returns the rows in the storage dtype; refuses what it cannot hold."""
+    images = np.asarray(images)
+    if images.dtype == np.uint8:
+        if dtype == "uint8":
+            return images
+        return images.astype("float32") / np.float32(255)
+    floating = np.issubdtype(images.dtype, np.floating)
+    expected = "uint8, or float"
+    _checks.check(floating, "images", expected, str(images.dtype))
+    images = images.astype("float32")
+    finite = bool(np.isfinite(images).all())
+    _checks.check(finite, "images", "finite", "NaN or infinity")
+    if dtype == "float32":
+        return images
+    shown = f"values in [{images.min():g}, {images.max():g}]"
+    inside = images.min() >= 0.0 and images.max() <= 1.0
+    _checks.check(inside, "images", "uint8, or float in [0, 1]", shown)
+    levels = np.round(images * 255.0)
+    _checks.check(
+        bool(np.abs(images * 255.0 - levels).max() < 1e-3),
+        "images",
+        'multiples of 1/255 for dtype="uint8"',
+        "values between the 256 levels",
+        hint='Pass dtype="float32" to keep them exact.',
+    )
+    return levels.astype("uint8")
+
+
+@keras.saving.register_keras_serializable("keras_mixup")
+class SamplePool(keras.layers.Layer):
+    """Labelled rows, sorted by class, as weights that are saved once.
+
+    The paper's sample pool {S_y} (Mixup Inference, Algorithm 1). Take it from
+    the training split: a pool of test images would hold the very image that
+    is classified. The rows are variables, not constants, so that a
+    SavedModel holds them once and outside the 2 GB limit of a graph.
+
+    Args:
+        images: uint8 [P, ...], or float [P, ...]: images in [0, 1], or any
+            other rows, such as latent codes, with `dtype="float32"`.
+        labels: int [P], or one-hot [P, C].
+        dtype: `"uint8"` (default; floats must be multiples of 1/255) or
+            `"float32"`, how the rows are stored.
+        num_classes: int C, or None for the largest label plus one.
+        name: str or None, the layer's name.
+
+    Raises:
+        ValueError: for a class without any image, labels of another length,
+            values that the storage cannot hold, NaN or infinity.
+
+    Attributes:
+        images: weight [P, ...] in the storage dtype, sorted by class; rows
+            of one class keep their order.
+        labels: weight int32 [P].
+        class_counts: tuple of C ints, the rows of each class.
+        offsets: tuple of C ints, the first row of each class.
+        storage_dtype: `"uint8"` or `"float32"`.
+        sample_shape: tuple, the shape of a row.
+        num_classes: int, C.
+
+    Example:
+
+    >>> pool = SamplePool(np.zeros((4, 8, 8, 1), "uint8"), [1, 0, 1, 1])
+    >>> pool.class_counts
+    (1, 3)
+    """
+
+    def __init__(
+        self, images, labels, dtype="uint8", num_classes=None, name=None
+    ):
+        _checks.check_choice(dtype, "dtype", ("uint8", "float32"))
+        labels, num_classes = _class_labels(labels, num_classes)
+        counts = _class_counts(labels, num_classes)
+        rows = _stored_rows(images, dtype)
+        fits = rows.ndim >= 2 and len(rows) == len(labels)
+        expected = f"{len(labels)} rows, one per label"
+        _checks.check(fits, "images", expected, f"shape {rows.shape}")
+        super().__init__(
+            name=name, trainable=False, dtype="float32", autocast=False
+        )
+        self.storage_dtype = dtype
+        self.num_classes = num_classes
+        self.class_counts = counts
+        self.offsets = (0, *np.cumsum(counts).tolist()[:-1])
+        self.sample_shape = tuple(rows.shape[1:])
+        order = np.argsort(labels, kind="stable")
+        self.images = self._weight("images", rows[order], dtype)
+        self.labels = self._weight("labels", labels[order], "int32")
+        self.built = True
+
+    def _weight(self, name, values, dtype):
+        return self.add_weight(
+            shape=values.shape,
+            initializer=lambda shape, dtype=None: tf.constant(values, dtype),
+            dtype=dtype,
+            trainable=False,
+            # An enclosing mixed policy would round float rows to bfloat16.
+            autocast=False,
+            name=name,
+        )
+
+    @classmethod
+    def from_dataset(cls, dataset, num_classes, per_class=None, dtype="uint8"):
+        """Collects a pool from a data set, in its order.
+
+        Args:
+            dataset: tf.data of unbatched (image, integer label).
+            num_classes: int, C.
+            per_class: int, how many images of each class to keep, the first
+                ones; None keeps all.
+            dtype: as for `SamplePool`.
+
+        Raises:
+            ValueError: when a class has fewer than `per_class` images.
+        """
+        _checks.check_integer(num_classes, "num_classes")
+        if per_class is not None:
+            _checks.check_integer(per_class, "per_class")
+        options = tf.data.Options()
+        options.deterministic = True
+        images, labels = [], []
+        counts = np.zeros(num_classes, int)
+        for image, label in dataset.with_options(options).as_numpy_iterator():
+            inside = np.ndim(label) == 0 and 0 <= label < num_classes
+            expected = f"unbatched, with labels in [0, {num_classes - 1}]"
+            _checks.check(inside, "dataset", expected, f"label {label!r}")
+            if per_class is not None and counts[label] >= per_class:
+                continue
+            counts[label] += 1
+            images.append(image)
+            labels.append(label)
+            if per_class is not None and (counts == per_class).all():
+                break
+        least = 1 if per_class is None else per_class
+        for label, count in enumerate(counts):
+            expected = f"a data set with {least} images of class {label}"
+            _checks.check(count >= least, "dataset", expected, int(count))
+        images = np.stack(images)
+        return cls(images, labels, dtype=dtype, num_classes=num_classes)
+
+    def gather(self, indices):
+        """Returns rows as float32 [..., *sample_shape]; images in [0, 1].
+
+        Args:
+            indices: int32 [...], absolute rows in [0, P).
+        """
+        rows = tf.gather(self.images.value, indices)
+        if self.storage_dtype == "uint8":
+            return tf.cast(rows, tf.float32) / 255.0
+        return rows
+
+    def call(self, indices):
+        return self.gather(indices)
+
+    def get_config(self):
+        """Returns counts, shape and dtype; the rows are weights."""
+        return {
+            "name": self.name,
+            "dtype": self.storage_dtype,
+            "class_counts": list(self.class_counts),
+            "sample_shape": list(self.sample_shape),
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        """Builds a pool of zeros, to be filled by loading the weights."""
+        config = dict(config)
+        counts = config.pop("class_counts")
+        shape = (sum(counts), *config.pop("sample_shape"))
+        labels = np.repeat(np.arange(len(counts)), counts)
+        return cls(np.zeros(shape, config["dtype"]), labels, **config)

@@ -1,0 +1,71 @@
+"""The paper's settings of every defence (Mixup Inference, Tables 4 and 5)."""
+
+from keras_mixup import _checks
+
+
+def _settings(stddev, degrees, resize_pad, crop_resize, ol, combined=None):
+    settings = {
+        "GaussianNoiseInference": {"stddev": stddev},
+        "RandomRotationInference": {"degrees": degrees},
+        "RandomResizePadInference": {"size_range": resize_pad},
+        "RandomCropResizeInference": {"size_range": crop_resize},
+        "MixupInferenceOL": {"mix_weight": ol},
+    }
+    if combined is not None:
+        names = ("pl_weight", "ol_weight", "threshold")
+        values = dict(zip(names, combined, strict=True))
+        settings["MixupInferenceCombined"] = values
+    return settings
+
+
+# (data set, training) -> class name -> arguments, for 32 x 32 images.
+_PAPER = {
+    ("cifar10", "mixup"): _settings(
+        0.04, 40.0, (16, 24), (22, 30), 0.5, (0.5, 0.4, 0.2)
+    ),
+    ("cifar10", "iat"): _settings(0.075, 30.0, (20, 28), (20, 28), 0.6),
+    ("cifar10", "erm"): {"MixupInferenceOL": {"mix_weight": 0.6}},
+    ("cifar10", "at"): {"MixupInferenceOL": {"mix_weight": 0.8}},
+    ("cifar100", "mixup"): _settings(
+        0.025, 20.0, (18, 26), (24, 32), 0.5, (0.5, 0.4, 0.2)
+    ),
+    ("cifar100", "iat"): _settings(0.06, 20.0, (22, 30), (24, 32), 0.6),
+}
+_PAPER_SIDE = 32
+_PAPER_DRAWS = 30
+
+
+def paper_settings(dataset, training, image_size=_PAPER_SIDE):
+    """Returns the arguments of each defence as the paper sets them.
+
+    Args:
+        dataset: `"cifar10"` (Table 4) or `"cifar100"` (Table 5).
+        training: `"mixup"`, `"iat"` (interpolated adversarial training), or
+            on cifar10 `"erm"` or `"at"`, the ablations.
+        image_size: int, the images' side; sizes of the two resizing defences
+            keep their ratio to the 32 pixels of the paper, rounded.
+
+    Returns:
+        dict from a defence's class name to a dict of its arguments,
+        `num_draws` = 30 among them.
+
+    Raises:
+        ValueError: for a pair that the tables do not have.
+
+    Example:
+
+    >>> paper_settings("cifar10", "mixup", 64)["RandomResizePadInference"]
+    {'size_range': (32, 48), 'num_draws': 30}
+    """
+    _checks.check_integer(image_size, "image_size")
+    pair = (dataset, training)
+    _checks.check_choice(pair, "(dataset, training)", tuple(_PAPER))
+    result = {}
+    for name, arguments in _PAPER[pair].items():
+        result[name] = {**arguments, "num_draws": _PAPER_DRAWS}
+        if "size_range" in arguments:
+            result[name]["size_range"] = tuple(
+                max(1, round(size * image_size / _PAPER_SIDE))
+                for size in arguments["size_range"]
+            )
+    return result

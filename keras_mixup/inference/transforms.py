@@ -1,0 +1,256 @@
+"""The four random transformations that the paper compares MI with."""
+
+import math
+
+import keras
+import tensorflow as tf
+
+from keras_mixup import _checks
+from keras_mixup import ops
+from keras_mixup.inference import _rows
+from keras_mixup.inference import base
+
+
+def _range_of(value, name, read):
+    pair = isinstance(value, (tuple, list)) and len(value) == 2
+    _checks.check(pair, name, "a pair (low, high)", value)
+    low, high = (read(entry) for entry in value)
+    _checks.check(low <= high, name, "(low, high), low <= high", value)
+    return (low, high)
+
+
+def _check_fits(size_range, shape):
+    sides = [side for side in tuple(shape)[:2] if side is not None]
+    text = f"at most the image's shorter side, {min(sides, default=None)}"
+    fits = not sides or size_range[1] <= min(sides)
+    _checks.check(fits, "size_range", text, size_range)
+
+
+def _draw_box(seeds, num_draws, size_range, image_shape):
+    """Draws a size and the place of a square of that size in the image."""
+    low, high = size_range
+    random_bits = _rows.bits(seeds, num_draws, 3)
+    size = low + _rows.integers(random_bits[..., 0], high - low + 1)
+    free = [side - size + 1 for side in image_shape[:2]]
+    return {
+        "size": size,
+        "top": _rows.integers(random_bits[..., 1], free[0]),
+        "left": _rows.integers(random_bits[..., 2], free[1]),
+    }
+
+
+def _grid(images):
+    """Row and column numbers of the pixels, float32 [H, 1] and [1, W]."""
+    shape = tf.shape(images)
+    rows = tf.range(shape[1], dtype=tf.int32)[:, None]
+    columns = tf.range(shape[2], dtype=tf.int32)[None, :]
+    return tf.cast(rows, tf.float32), tf.cast(columns, tf.float32)
+
+
+def _sample(images, rows, columns, fill):
+    """Samples at [B, N, H, W] (or broadcastable); gives [N, B, H, W, C]."""
+    shape = tf.broadcast_dynamic_shape(tf.shape(rows), tf.shape(columns))
+    rows = tf.broadcast_to(rows, shape)
+    columns = tf.broadcast_to(columns, shape)
+    sampled = ops.sample_bilinear(images, rows, columns, fill)
+    sampled = tf.transpose(sampled, [1, 0, 2, 3, 4])
+    static = images.shape
+    draws = rows.shape[1]
+    return tf.ensure_shape(sampled, [draws, static[0], *static[1:]])
+
+
+def _per_draw(values):
+    """Draws [B, N] as float32 [B, N, 1, 1]."""
+    return tf.cast(values, tf.float32)[:, :, None, None]
+
+
+@keras.saving.register_keras_serializable("keras_mixup")
+class GaussianNoiseInference(base.RandomizedInference):
+    """Adds Gaussian noise to the input of each draw.
+
+    The noisy image is not clipped. Draws are seeds, `"noise_seed"` int32
+    [B, N, 2], so that they stay small.
+
+    Args:
+        classifier: `keras.Model` from images to logits.
+        stddev: float >= 0, sigma in pixel units of [0, 1]. The paper has
+            0.04 (mixup) and 0.075 (interpolated AT) on CIFAR-10 (Table 4),
+            0.025 and 0.06 on CIFAR-100 (Table 5).
+        num_draws: int, N, default 30.
+        max_inputs: int or None, the bound on inputs per classifier pass.
+        **kwargs: `name`, `trainable`.
+
+    Call arguments, returns: see `RandomizedInference`.
+
+    Raises:
+        ValueError: for a classifier that ends in softmax, a negative stddev.
+    """
+
+    def __init__(
+        self, classifier, stddev, num_draws=30, max_inputs=4096, **kwargs
+    ):
+        super().__init__(classifier, num_draws, max_inputs, **kwargs)
+        self.stddev = _checks.check_number(stddev, "stddev", low=0.0)
+
+    def draw_rows(self, seeds, labels, image_shape):
+        return {"noise_seed": _rows.bits(seeds, self.num_draws, 2)}
+
+    def apply(self, images, draws):
+        seeds = tf.transpose(draws["noise_seed"], [1, 0, 2])
+        flat = tf.reshape(seeds, [-1, 2])
+        noise = _rows.normal(flat, *images.shape[1:])
+        shape = tf.concat([tf.shape(seeds)[:2], images.shape[1:]], axis=0)
+        return images[None] + self.stddev * tf.reshape(noise, shape)
+
+
+@keras.saving.register_keras_serializable("keras_mixup")
+class RandomRotationInference(base.RandomizedInference):
+    """Rotates the input by a random angle about its centre.
+
+    Bilinear, black outside, counter-clockwise for positive angles. Draws are
+    `"degrees"` float32 [B, N].
+
+    Args:
+        classifier: `keras.Model` from images to logits.
+        degrees: float >= 0, the largest angle to either side, or a pair
+            (low, high). The paper has 40 (mixup) and 30 (interpolated AT) on
+            CIFAR-10 (Table 4), 20 for both on CIFAR-100 (Table 5).
+        num_draws: int, N, default 30.
+        max_inputs: int or None, the bound on inputs per classifier pass.
+        **kwargs: `name`, `trainable`.
+
+    Call arguments, returns: see `RandomizedInference`.
+
+    Raises:
+        ValueError: for a classifier that ends in softmax, or an angle beyond
+            180 degrees.
+    """
+
+    def __init__(
+        self, classifier, degrees, num_draws=30, max_inputs=4096, **kwargs
+    ):
+        super().__init__(classifier, num_draws, max_inputs, **kwargs)
+        if isinstance(degrees, (tuple, list)):
+            self.degrees = _range_of(
+                degrees,
+                "degrees",
+                lambda v: _checks.check_number(v, "degrees", -180.0, 180.0),
+            )
+        else:
+            self.degrees = _checks.check_number(degrees, "degrees", 0.0, 180.0)
+
+    def draw_rows(self, seeds, labels, image_shape):
+        limits = self.degrees
+        if not isinstance(limits, tuple):
+            limits = (-limits, limits)
+        uniform = _rows.unit_interval(_rows.bits(seeds, self.num_draws))
+        return {"degrees": limits[0] + (limits[1] - limits[0]) * uniform}
+
+    def apply(self, images, draws):
+        angle = _per_draw(draws["degrees"]) * (math.pi / 180.0)
+        cosine, sine = tf.cos(angle), tf.sin(angle)
+        rows, columns = _grid(images)
+        middle_row = tf.reduce_mean(rows)
+        middle_column = tf.reduce_mean(columns)
+        down, right = rows - middle_row, columns - middle_column
+        source_rows = middle_row + cosine * down + sine * right
+        source_columns = middle_column - sine * down + cosine * right
+        return _sample(images, source_rows, source_columns, "constant")
+
+
+class _RandomBox(base.RandomizedInference):
+    """Draws a square of random size and place: what the two below share."""
+
+    def __init__(
+        self, classifier, size_range, num_draws=30, max_inputs=4096, **kwargs
+    ):
+        super().__init__(classifier, num_draws, max_inputs, **kwargs)
+        self.size_range = _range_of(
+            size_range,
+            "size_range",
+            lambda v: _checks.check_integer(v, "size_range"),
+        )
+
+    def check_image_shape(self, shape):
+        super().check_image_shape(shape)
+        _check_fits(self.size_range, shape)
+
+    def draw_rows(self, seeds, labels, image_shape):
+        return _draw_box(seeds, self.num_draws, self.size_range, image_shape)
+
+
+@keras.saving.register_keras_serializable("keras_mixup")
+class RandomResizePadInference(_RandomBox):
+    """Shrinks the input to s x s and pads it with zeros at a random place.
+
+    Xie et al., 2018, with the output kept at the input's size, as the paper
+    uses it. Bilinear with half-pixel centres. Draws are `"size"`, `"top"`
+    and `"left"`, int32 [B, N].
+
+    Args:
+        classifier: `keras.Model` from images to logits.
+        size_range: (low, high), the sizes s, uniform, both inclusive, at most
+            the image's shorter side. The paper has, on 32 x 32 images,
+            (16, 24) (mixup) and (20, 28) (interpolated AT) on CIFAR-10
+            (Table 4), (18, 26) and (22, 30) on CIFAR-100 (Table 5);
+            `paper_settings` scales them to other image sizes.
+        num_draws: int, N, default 30.
+        max_inputs: int or None, the bound on inputs per classifier pass.
+        **kwargs: `name`, `trainable`.
+
+    Call arguments, returns: see `RandomizedInference`.
+
+    Raises:
+        ValueError: for a classifier that ends in softmax, or sizes that do
+            not fit the image.
+    """
+
+    def apply(self, images, draws):
+        size = _per_draw(draws["size"])
+        offsets = (_per_draw(draws["top"]), _per_draw(draws["left"]))
+        places, inside = [], []
+        for grid, offset in zip(_grid(images), offsets, strict=True):
+            side = tf.cast(tf.size(grid), tf.float32)
+            moved = grid - offset
+            places.append((moved + 0.5) * side / size - 0.5)
+            inside.append((moved >= 0.0) & (moved < size))
+        resized = _sample(images, *places, fill="nearest")
+        shown = tf.transpose(inside[0] & inside[1], [1, 0, 2, 3])
+        return tf.where(shown[..., None], resized, 0.0)
+
+
+@keras.saving.register_keras_serializable("keras_mixup")
+class RandomCropResizeInference(_RandomBox):
+    """Crops s x s at a random place and resizes the crop to full size.
+
+    Guo et al., 2018. Bilinear with half-pixel centres. Draws are `"size"`,
+    `"top"` and `"left"`, int32 [B, N].
+
+    Args:
+        classifier: `keras.Model` from images to logits.
+        size_range: (low, high), the sizes s, uniform, both inclusive, at most
+            the image's shorter side. The paper has, on 32 x 32 images,
+            (22, 30) (mixup) and (20, 28) (interpolated AT) on CIFAR-10
+            (Table 4), (24, 32) for both on CIFAR-100 (Table 5);
+            `paper_settings` scales them to other image sizes.
+        num_draws: int, N, default 30.
+        max_inputs: int or None, the bound on inputs per classifier pass.
+        **kwargs: `name`, `trainable`.
+
+    Call arguments, returns: see `RandomizedInference`.
+
+    Raises:
+        ValueError: for a classifier that ends in softmax, or sizes that do
+            not fit the image.
+    """
+
+    def apply(self, images, draws):
+        size = _per_draw(draws["size"])
+        offsets = (_per_draw(draws["top"]), _per_draw(draws["left"]))
+        places = []
+        for grid, offset in zip(_grid(images), offsets, strict=True):
+            side = tf.cast(tf.size(grid), tf.float32)
+            inner = (grid + 0.5) * size / side - 0.5
+            inner = tf.clip_by_value(inner, 0.0, size - 1.0)
+            places.append(offset + inner)
+        return _sample(images, *places, fill="nearest")

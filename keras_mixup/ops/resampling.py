@@ -1,0 +1,50 @@
+"""Bilinear sampling with exact gradients with respect to the images."""
+
+import tensorflow as tf
+
+
+def sample_bilinear(images, rows, columns, fill="constant"):
+    """Samples images at real-valued places.
+
+    Built from gathers, so that its gradient is the exact transpose of the
+    sampling; TensorFlow's projective transform has only an approximate one,
+    which would weaken an attack through a resampling defence.
+
+    Args:
+        images: float [B, H, W, C].
+        rows: float32 [B, ...], where to sample; pixel i has its centre at i.
+        columns: float32 [B, ...], of the same shape.
+        fill: `"constant"` (0 beyond the image, interpolated towards its
+            border pixels) or `"nearest"` (the nearest border pixel).
+
+    Returns:
+        [B, ..., C], differentiable in `images`, `rows` and `columns`.
+    """
+    shape = tf.shape(images)
+    height, width = shape[1], shape[2]
+    channels = images.shape[3]
+    flat = tf.reshape(images, [shape[0], height * width, channels])
+    top, left = tf.floor(rows), tf.floor(columns)
+    total = 0.0
+    for row_step in (0.0, 1.0):
+        for column_step in (0.0, 1.0):
+            row, column = top + row_step, left + column_step
+            weight = (1.0 - tf.abs(rows - row)) * (
+                1.0 - tf.abs(columns - column)
+            )
+            if fill == "constant":
+                inside = _inside(row, height) & _inside(column, width)
+                weight = tf.where(inside, weight, 0.0)
+            index = _index(row, height) * width + _index(column, width)
+            values = tf.gather(flat, index, axis=1, batch_dims=1)
+            total += weight[..., None] * values
+    return total
+
+
+def _inside(position, size):
+    return (position >= 0.0) & (position <= tf.cast(size - 1, position.dtype))
+
+
+def _index(position, size):
+    last = tf.cast(size - 1, position.dtype)
+    return tf.cast(tf.clip_by_value(position, 0.0, last), tf.int32)
