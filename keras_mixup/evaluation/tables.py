@@ -51,19 +51,58 @@ def accuracy_table(records):
     summaries = records_lib.summarize(records)
     cells = {(s.row, s.column): s for s in summaries}
     rows = list(dict.fromkeys(s.row for s in summaries))
-    columns = _columns(summaries)
+    kinds = columns(summaries)
     count = max((s.num_examples for s in summaries), default=0)
     body = tuple(
-        (row_label(row), *(_cell(cells, row, c, count) for c in columns))
+        (row_label(row), *(_cell(cells, row, c, count) for c in kinds))
         for row in rows
     )
     return Table(
-        groups=_groups(columns),
-        header=("model", *(column[0] for column in columns)),
+        groups=_groups(kinds),
+        header=("model", *(column[0] for column in kinds)),
         rows=body,
-        knowledge=tuple(column[1] for column in columns),
+        knowledge=tuple(column[1] for column in kinds),
         notes=tuple(_notes(summaries, body, count)),
     )
+
+
+def columns(summaries):
+    """Returns the table's columns: (attack, knowledge, norm, eps) tuples.
+
+    The order is no attack first, then budget by budget, oblivious before
+    adaptive. A budget that has a defence and oblivious numbers alone gets an
+    adaptive column, where all say "not measured".
+
+    Args:
+        summaries: iterable of `Summary`.
+    """
+    summaries = list(summaries)
+    found = dict.fromkeys(s.column for s in summaries)
+    budgets = list(dict.fromkeys(column[2:] for column in found))
+    for budget in budgets:
+        inside = [s for s in summaries if s.column[2:] == budget]
+        adaptive = any(s.knowledge == "adaptive" for s in inside)
+        attacked = any(s.knowledge != "none" for s in inside)
+        defended = any(s.defence != "none" for s in inside)
+        if attacked and defended and not adaptive:
+            found[("adaptive", "adaptive", *budget)] = None
+    return sorted(
+        found,
+        key=lambda column: (
+            column[1] != "none",
+            budgets.index(column[2:]),
+            _ORDER.index(column[1]),
+        ),
+    )
+
+
+def column_label(column):
+    """Returns "attack, knowledge (budget)" for a column of `columns`."""
+    name, knowledge, norm, eps = column
+    if knowledge == "none":
+        return name
+    shown = name if name == knowledge else f"{name}, {knowledge}"
+    return f"{shown} ({radius_text(norm, eps)})"
 
 
 def row_label(row):
@@ -129,24 +168,6 @@ def to_html(table):
         f"<thead><tr><td></td>{groups}</tr>\n<tr>{head}</tr></thead>\n"
         f"<tbody>\n{body}\n</tbody></table></div>\n"
         f'<ul class="notes">{notes}</ul>'
-    )
-
-
-def _columns(summaries):
-    columns = dict.fromkeys(s.column for s in summaries)
-    budgets = list(dict.fromkeys(column[2:] for column in columns))
-    for budget in budgets:
-        inside = [s for s in summaries if s.column[2:] == budget]
-        one_sided = {"oblivious"} == {s.knowledge for s in inside}
-        if one_sided and any(s.defence != "none" for s in inside):
-            columns[("adaptive", "adaptive", *budget)] = None
-    return sorted(
-        columns,
-        key=lambda c: (
-            c[1] != "none",
-            budgets.index(c[2:]),
-            _ORDER.index(c[1]),
-        ),
     )
 
 

@@ -1,0 +1,106 @@
+"""A few example images, kept beside the records for the report."""
+
+import os
+from typing import NamedTuple
+
+import numpy as np
+
+from keras_mixup import _checks
+
+
+class Pictures(NamedTuple):
+    """Some examples before and after an attack.
+
+    Attributes:
+        clean: float [n, H, W, C] in [0, 1].
+        adversarial: float [n, H, W, C], of the attack in `attack`.
+        mixed: float [n, H, W, C], one draw of the defence on `adversarial`,
+            or zeros [0, H, W, C] without a defence.
+        labels: int [n], the true labels.
+        clean_predictions: int [n], of the undefended classifier.
+        adversarial_predictions: int [n], of the undefended classifier.
+        defended_predictions: int [n], of the defence on `adversarial`, or
+            [0] without a defence.
+        attack: str, the attack's name.
+        defence: str, the defence's name, or "none".
+    """
+
+    clean: np.ndarray
+    adversarial: np.ndarray
+    mixed: np.ndarray
+    labels: np.ndarray
+    clean_predictions: np.ndarray
+    adversarial_predictions: np.ndarray
+    defended_predictions: np.ndarray
+    attack: str
+    defence: str
+
+
+def write_pictures(path, pictures):
+    """Writes `pictures` to an .npz file, atomically.
+
+    Args:
+        path: str ending in ".npz".
+        pictures: `Pictures`.
+    """
+    shape = np.shape(pictures.clean)
+    okay = len(shape) == 4 and np.shape(pictures.adversarial) == shape
+    expected = "clean and adversarial images of one shape [n, H, W, C]"
+    _checks.check(okay, "pictures", expected, shape)
+    folder, name = os.path.split(os.path.abspath(path))
+    temporary = os.path.join(folder, f".{os.getpid()}.{name}")
+    try:
+        np.savez_compressed(temporary, **pictures._asdict())
+        os.replace(temporary, path)
+    finally:
+        if os.path.exists(temporary):
+            os.remove(temporary)
+
+
+def read_pictures(path):
+    """Returns the `Pictures` that `write_pictures` wrote to `path`."""
+    with np.load(path, allow_pickle=False) as file:
+        fields = {name: file[name] for name in Pictures._fields}
+    fields["attack"] = str(fields["attack"])
+    fields["defence"] = str(fields["defence"])
+    return Pictures(**fields)
+
+
+def grid_rows(pictures):
+    """Returns the rows and captions of `figures.image_grid`.
+
+    The perturbation is shown around grey, stretched so that its largest
+    value reaches black or white; the factor stands in the title.
+
+    Args:
+        pictures: `Pictures`.
+
+    Returns:
+        (rows, captions): dict title -> images, dict title -> list of str.
+    """
+    change = pictures.adversarial - pictures.clean
+    largest = float(np.abs(change).max())
+    factor = 0.5 / largest if largest > 0.0 else 1.0
+    shown = f"perturbation\n(x {factor:.3g})"
+    clean = "clean"
+    attacked = f"adversarial\n({pictures.attack})"
+    rows = {
+        clean: pictures.clean,
+        shown: 0.5 + factor * change,
+        attacked: pictures.adversarial,
+    }
+    captions = {
+        clean: _verdicts(pictures.clean_predictions, pictures.labels),
+        attacked: _verdicts(pictures.adversarial_predictions, pictures.labels),
+    }
+    if len(pictures.mixed):
+        mixed = f"what the defence\nclassifies, one draw\n({pictures.defence})"
+        rows[mixed] = pictures.mixed
+        answers = pictures.defended_predictions
+        captions[mixed] = _verdicts(answers, pictures.labels)
+    return rows, captions
+
+
+def _verdicts(predictions, labels):
+    marks = zip(predictions.tolist(), labels.tolist(), strict=True)
+    return [f"{p} ✓" if p == y else f"{p} ✗ (true {y})" for p, y in marks]

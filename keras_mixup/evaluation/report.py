@@ -1,0 +1,240 @@
+"""report.html: one file, no outside resources, made from a run folder."""
+
+import base64
+import html
+import json
+import os
+import platform
+import string
+from importlib import metadata
+
+from keras_mixup.evaluation import figures
+from keras_mixup.evaluation import pictures as pictures_lib
+from keras_mixup.evaluation import records as records_lib
+from keras_mixup.evaluation import tables
+from keras_mixup.evaluation import verdicts
+from keras_mixup.evaluation._page import PAGE
+
+CAVEAT = (
+    "An oblivious attacker does not know the defence: the adversarial images "
+    "were made for the bare classifier and are then shown to every model. "
+    "An adaptive attacker differentiates through the defence and averages "
+    "over its randomness. Only the adaptive number says something about "
+    "robustness, and only as an upper bound: a better attack can lower it, "
+    "none can raise it. Independent re-evaluation of Mixup Inference "
+    "(Tramer et al., 2020) found no gain over the undefended classifier once "
+    "the attack goes through the defence. Randomised defences are outside "
+    "the rules of RobustBench, so these numbers do not compare with its "
+    "leaderboard."
+)
+_NO_PLOTS = (
+    "This report has no pictures because matplotlib is not installed. "
+    'Install it with pip install "keras_mixup[plots]" and write the report '
+    "again."
+)
+_VERSIONED = ("tensorflow", "keras", "numpy", "cleverhans", "keras_mixup")
+
+
+def write_report(run_dir, title=None):
+    """Writes `report.html` into a run folder from the files found there.
+
+    records.jsonl gives the tables, sentences and the chart, metrics.jsonl
+    the training curves, pictures.npz the image grid, config.json and
+    evaluation.json the settings. Each of them may be missing; its section is
+    then left out. Without matplotlib the pictures are left out and the
+    report says how to install it.
+
+    Args:
+        run_dir: str, an existing folder.
+        title: str, the heading; None takes the folder's name.
+
+    Returns:
+        str, the path of the report; an older one is replaced at once.
+
+    Raises:
+        FileNotFoundError: when the folder has no records and no metrics.
+    """
+    run_dir = os.fspath(run_dir)
+    records = _read(run_dir, "records.jsonl", records_lib.read_records) or []
+    metrics = _read(run_dir, "metrics.jsonl", _read_lines) or []
+    if not records and not metrics:
+        raise FileNotFoundError(
+            f"{run_dir} has neither records.jsonl nor metrics.jsonl to "
+            "report on."
+        )
+    pictures = _read(run_dir, "pictures.npz", pictures_lib.read_pictures)
+    sections = [
+        *_results(records),
+        *_drawings(records, metrics, pictures),
+        *_settings(run_dir),
+    ]
+    if not title:
+        title = os.path.basename(os.path.abspath(run_dir))
+    page = string.Template(PAGE).substitute(
+        title=html.escape(title), body="\n".join(sections)
+    )
+    path = os.path.join(run_dir, "report.html")
+    _write(path, page)
+    return path
+
+
+def _results(records):
+    if not records:
+        return
+    table = tables.accuracy_table(records)
+    yield "<h2>Accuracy</h2>"
+    yield tables.to_html(table)
+    found = verdicts.verdicts(records)
+    if found:
+        items = "".join(f"<li>{html.escape(v.sentence)}</li>" for v in found)
+        yield f'<h2>What the numbers say</h2><ul class="verdicts">{items}</ul>'
+    yield f'<p class="caveat">{html.escape(CAVEAT)}</p>'
+    yield _costs(records)
+
+
+def _costs(records):
+    lines = [
+        (
+            tables.row_label(s.row),
+            tables.column_label(s.column),
+            f"{s.gradient_passes:g}",
+            f"{s.queries:g}",
+            f"{s.loss:.3f}",
+        )
+        for s in records_lib.summarize(records)
+    ]
+    header = (
+        "model",
+        "attack",
+        "gradient passes per example",
+        "queries per example",
+        "mean loss (nats)",
+    )
+    body = _plain_table(header, lines)
+    return (
+        f"<details><summary>Attack budgets and losses</summary>{body}</details>"
+    )
+
+
+def _drawings(records, metrics, pictures):
+    if not figures.available():
+        yield f'<p class="caveat">{html.escape(_NO_PLOTS)}</p>'
+        return
+    if records:
+        yield "<h2>Accuracy by model and attack</h2>"
+        yield _picture(
+            lambda theme: figures.accuracy_bars(records, theme=theme),
+            "Bars of accuracy for each model under each attack; the table "
+            "above holds the same numbers.",
+        )
+    if pictures is not None:
+        rows, captions = pictures_lib.grid_rows(pictures)
+        yield "<h2>What the attacker and the defence do to images</h2>"
+        yield _picture(
+            lambda theme: figures.image_grid(rows, captions, theme=theme),
+            "Clean, perturbation, adversarial and mixed images in columns.",
+        )
+        yield (
+            "<p>Above each image: the class predicted for it. The mixed row "
+            "shows a single draw; its class is the defence's answer over all "
+            "draws.</p>"
+        )
+    if metrics and figures.training_curves(metrics) is not None:
+        yield "<h2>Training</h2>"
+        yield _picture(
+            lambda theme: figures.training_curves(metrics, theme=theme),
+            "Loss and accuracy over the epochs of training.",
+        )
+
+
+def _picture(draw, description):
+    """Both colour themes inline; the browser shows the one that fits."""
+    light, dark = (
+        base64.b64encode(figures.to_png(draw(theme))).decode()
+        for theme in ("light", "dark")
+    )
+    kind = "data:image/png;base64,"
+    return (
+        '<figure><picture><source media="(prefers-color-scheme: dark)" '
+        f'srcset="{kind}{dark}"><img src="{kind}{light}" '
+        f'alt="{html.escape(description)}"></picture></figure>'
+    )
+
+
+def _settings(run_dir):
+    yield "<h2>Settings</h2>"
+    for name, heading in (
+        ("evaluation.json", "Evaluation"),
+        ("config.json", "Training run"),
+    ):
+        settings = _read(run_dir, name, _read_json)
+        if settings:
+            body = _plain_table(("setting", "value"), _flatten(settings))
+            yield (
+                f"<details><summary>{heading} ({name})</summary>{body}"
+                "</details>"
+            )
+    body = _plain_table(("software", "version"), _versions())
+    yield (
+        "<details><summary>Software that wrote this report</summary>"
+        f"{body}</details>"
+    )
+
+
+def _flatten(settings, prefix=""):
+    for key, value in settings.items():
+        if isinstance(value, dict):
+            yield from _flatten(value, f"{prefix}{key}.")
+        else:
+            shown = value if isinstance(value, str) else json.dumps(value)
+            yield f"{prefix}{key}", shown
+
+
+def _versions():
+    yield "python", platform.python_version()
+    for name in _VERSIONED:
+        try:
+            yield name, metadata.version(name)
+        except metadata.PackageNotFoundError:
+            yield name, "not installed as a package"
+
+
+def _plain_table(header, lines):
+    head = "".join(f'<th scope="col">{html.escape(h)}</th>' for h in header)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{html.escape(c)}</td>" for c in line) + "</tr>"
+        for line in lines
+    )
+    return (
+        '<div class="scroll"><table class="plain"><thead><tr>'
+        f"{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def _read(run_dir, name, reader):
+    path = os.path.join(run_dir, name)
+    return reader(path) if os.path.exists(path) else None
+
+
+def _read_json(path):
+    with open(path, encoding="utf-8") as file:
+        return json.load(file)
+
+
+def _read_lines(path):
+    with open(path, encoding="utf-8") as file:
+        # A line without its end was cut off by a kill.
+        whole = file.read().split("\n")[:-1]
+    return [json.loads(line) for line in whole]
+
+
+def _write(path, text):
+    folder, name = os.path.split(os.path.abspath(path))
+    temporary = os.path.join(folder, f".{os.getpid()}.{name}")
+    try:
+        with open(temporary, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(temporary, path)
+    finally:
+        if os.path.exists(temporary):
+            os.remove(temporary)
