@@ -1,5 +1,6 @@
 """Data sets, their splits, and input pipelines addressed by step."""
 
+from keras_mixup.data.check import check_images
 from keras_mixup.data.load import load
 from keras_mixup.data.load import load_arrays
 from keras_mixup.data.pipeline import as_float
@@ -9,15 +10,18 @@ from keras_mixup.data.specs import DATASETS
 from keras_mixup.data.specs import DatasetSpec
 from keras_mixup.data.specs import ImageSet
 from keras_mixup.data.splits import class_balanced_subset
+from keras_mixup.data.tiny_imagenet import prepare_tiny_imagenet
 
 __all__ = [
     "DATASETS",
     "DatasetSpec",
     "ImageSet",
     "as_float",
+    "check_images",
     "class_balanced_subset",
     "evaluation_dataset",
     "load",
     "load_arrays",
+    "prepare_tiny_imagenet",
     "training_dataset",
 ]

@@ -90,7 +90,7 @@ def training_dataset(
     Args:
         image_set: `ImageSet`.
         batch_size: int in 1..n, the global batch.
-        seed: int.
+        seed: int >= 0.
         start_step: int >= 0, the first step.
         augment: None, `"crop"` (4 reflected pixels, random crop) or
             `"crop_flip"` (the same and a random horizontal flip).
@@ -109,6 +109,7 @@ def training_dataset(
     """
     num_examples = len(image_set.labels)
     _check_batch(batch_size, num_examples, num_pipelines, replicas)
+    _checks.check_integer(seed, "seed", minimum=0)
     _checks.check_integer(start_step, "start_step", minimum=0)
     _checks.check_choice(augment, "augment", (None, "crop", "crop_flip"))
     okay = 0 <= _checks.check_integer(pipeline_index, "pipeline_index", 0)
