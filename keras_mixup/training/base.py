@@ -183,6 +183,7 @@ class Algorithm(_config.Configurable, keras.Model):
     def train_step(self, data):
         """One step on one replica; returns the running means."""
         images, targets = self._unpack(data)
+        images = functions.refuse_empty_replica(images)
         batch_size = tf.shape(images)[0]
         draws = self.draw(batch_size, self.step_seed())
         batch = self.prepare_batch(images, targets, draws)
@@ -274,9 +275,9 @@ class Algorithm(_config.Configurable, keras.Model):
                 "`sample_weight` and `class_weight` are not defined for mixed "
                 "examples and must be None."
             )
-        images = functions.refuse_empty_replica(tf.cast(images, tf.float32))
         width = self.classifier.output_shape[-1]
-        return images, ops.label_probabilities(labels, width)
+        targets = ops.label_probabilities(labels, width)
+        return tf.cast(images, tf.float32), targets
 
     def _apply_gradients(self, tape, loss):
         variables = self.optimized_variables

@@ -6,6 +6,7 @@ import os
 import time
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_mixup import _checks
@@ -61,6 +62,7 @@ def save_atomically(model, path):
         path: str ending in `.keras`.
     """
     folder, name = os.path.split(os.path.abspath(path))
+    os.makedirs(folder, exist_ok=True)
     temporary = os.path.join(folder, f".{os.getpid()}.{name}")
     try:
         model.save(temporary)
@@ -93,8 +95,9 @@ class StopOnNaN(keras.callbacks.Callback):
 class MetricsLog(keras.callbacks.Callback):
     """Appends one JSON line per epoch to a file.
 
-    A line has `epoch` (from 1), `step`, `learning_rate`, `seconds` and the
-    epoch's logs. A resumed run drops the lines of the epochs it repeats.
+    A line has `epoch` (from 1), `step`, `learning_rate` (of the epoch's last
+    step), `seconds` and the epoch's logs. A resumed run drops the lines of
+    the epochs it repeats.
 
     Args:
         path: str.
@@ -111,6 +114,7 @@ class MetricsLog(keras.callbacks.Callback):
         if not self._first:
             return
         self._first = False
+        os.makedirs(os.path.dirname(self.path) or ".", exist_ok=True)
         kept = [r for r in read_metrics(self.path) if r["epoch"] <= epoch]
         temporary = f"{self.path}.{os.getpid()}.tmp"
         with open(temporary, "w", encoding="utf-8") as file:
@@ -119,16 +123,30 @@ class MetricsLog(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Appends the epoch's line."""
-        rate = keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)
         row = {
             "epoch": epoch + 1,
             "step": int(self.model.step.numpy()),
-            "learning_rate": float(rate),
+            "learning_rate": last_learning_rate(self.model.optimizer),
             "seconds": round(time.monotonic() - self._start, 3),
             **{key: float(value) for key, value in (logs or {}).items()},
         }
         with open(self.path, "a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
+
+
+def last_learning_rate(optimizer):
+    """Returns the rate of the last finished step, a float.
+
+    Args:
+        optimizer: Keras optimizer; its own `learning_rate` is that of the
+            next step already when it follows a schedule.
+    """
+    config = optimizer.get_config().get("learning_rate")
+    if isinstance(config, dict):
+        schedule = keras.saving.deserialize_keras_object(config)
+        last = np.maximum(optimizer.iterations.numpy() - 1, 0)
+        return float(schedule(last))
+    return float(keras.ops.convert_to_numpy(optimizer.learning_rate))
 
 
 def read_metrics(path):

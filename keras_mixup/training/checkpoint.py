@@ -65,7 +65,8 @@ class Checkpoint(keras.callbacks.Callback):
         max_to_keep: int >= 1.
 
     Raises:
-        ValueError: when `every` or `max_to_keep` is smaller than 1.
+        ValueError: when `every` or `max_to_keep` is smaller than 1; when
+            training begins, for a checkpoint of another model.
     """
 
     def __init__(self, directory, every=500, state=(), max_to_keep=2):
@@ -97,10 +98,7 @@ class Checkpoint(keras.callbacks.Callback):
         latest = self._manager.latest_checkpoint
         self._step = latest_step(self.directory)
         if latest:
-            # Fails when the file has more than the model, and when the
-            # model has more than the file.
-            status = checkpoint.restore(latest)
-            status.assert_consumed()
+            _restore(checkpoint, latest)
             self._metric_values = [v.numpy() for v in self._metrics]
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -128,3 +126,16 @@ class Checkpoint(keras.callbacks.Callback):
     def _save(self, step):
         self._manager.save(checkpoint_number=step)
         self._step = step
+
+
+def _restore(checkpoint, path):
+    errors = (AssertionError, ValueError, tf.errors.InvalidArgumentError)
+    try:
+        # Also fails when one of both has variables that the other lacks.
+        checkpoint.restore(path).assert_consumed()
+    except errors as error:
+        raise ValueError(
+            f"The checkpoint {path} belongs to another classifier, algorithm "
+            "or optimizer. Choose another folder, or the settings it was "
+            "written with."
+        ) from error

@@ -1,0 +1,274 @@
+"""Guards, metrics, saving and replicas of the base class."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+import toys
+
+from keras_mixup import ThreatModel
+from keras_mixup import attacks
+from keras_mixup import training
+
+
+def compiled(classifier, **options):
+    model = training.ERM(classifier)
+    model.compile(keras.optimizers.SGD(0.1), **options)
+    return model
+
+
+def fit(model, images, labels, **options):
+    options = {"batch_size": 8, "verbose": 0, "shuffle": False, **options}
+    return model.fit(images, labels, **options).history
+
+
+def test_compile_refuses_a_loss():
+    with pytest.raises(ValueError, match="`loss` is fixed by the algorithm"):
+        training.ERM(toys.linear()).compile("sgd", loss="mse")
+
+
+def test_compile_refuses_several_steps_per_execution():
+    with pytest.raises(ValueError, match="`steps_per_execution` must be 1"):
+        training.ERM(toys.linear()).compile("sgd", steps_per_execution=2)
+
+
+def test_compile_refuses_unknown_options():
+    with pytest.raises(ValueError, match="does not take.*loss_weights"):
+        training.ERM(toys.linear()).compile("sgd", loss_weights=[1.0])
+
+
+@pytest.mark.parametrize("option", ["jit_compile", "run_eagerly"])
+def test_compile_refuses_xla_and_eager_under_a_strategy(strategy, option):
+    with strategy.scope():
+        model = training.ERM(toys.linear())
+        with pytest.raises(ValueError, match=f"`{option}` must be False"):
+            model.compile("sgd", **{option: True})
+
+
+def test_a_final_softmax_is_refused_with_the_remedy():
+    classifier = keras.Sequential(
+        [
+            keras.Input(toys.SHAPE),
+            keras.layers.Flatten(),
+            keras.layers.Dense(3, activation="softmax"),
+        ]
+    )
+    with pytest.raises(ValueError, match="Remove the final softmax"):
+        training.ERM(classifier)
+
+
+def test_a_hidden_softmax_is_found_on_the_first_batch():
+    @keras.saving.register_keras_serializable("keras_mixup_tests")
+    class Hidden(keras.layers.Layer):
+        def call(self, inputs):
+            return keras.ops.softmax(inputs)
+
+    inner = toys.linear()
+    inputs = keras.Input(toys.SHAPE)
+    model = compiled(keras.Model(inputs, Hidden()(inner(inputs))))
+    with pytest.raises(ValueError, match="not of probabilities"):
+        fit(model, *toys.data())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda x, y: (x * 255.0, y), r"float images in \[0, 1\].*Divide"),
+        (lambda x, y: (x - 0.5, y), r"float images in \[0, 1\]"),
+        (lambda x, y: (np.where(x > 0.9, np.nan, x), y), "without NaN"),
+        (lambda x, y: ((x * 255).astype("uint8"), y), "dtype uint8"),
+        (lambda x, y: (x, y + 3), r"in 0\.\.2.*labels from"),
+        (lambda x, y: (x, y - 1), r"in 0\.\.2"),
+        (lambda x, y: (x, y + 0.5), "int labels"),
+        (lambda x, y: (x, np.ones((len(y), 3))), "rows of probabilities"),
+        (lambda x, y: (x, np.ones((len(y), 7))), "`y` must be int labels"),
+    ],
+)
+def test_bad_data_is_named_before_any_step(change, message):
+    model = compiled(toys.linear())
+    before = toys.weights(model.classifier)
+    with pytest.raises(ValueError, match=message):
+        fit(model, *change(*toys.data()))
+    after = toys.weights(model.classifier)
+    for a, b in zip(before, after, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_sample_weights_are_refused():
+    model = compiled(toys.linear())
+    images, labels = toys.data()
+    with pytest.raises(ValueError, match="sample_weight"):
+        fit(model, images, labels, sample_weight=np.ones(len(labels)))
+
+
+def test_evaluate_is_the_clean_test_step_over_every_example():
+    images, labels = toys.data(21)
+    model = training.Mixup(toys.linear())
+    model.compile("sgd")
+    found = model.evaluate(
+        images, labels, batch_size=8, return_dict=True, verbose=0
+    )
+    logits = model.predict(images, verbose=0).astype("float64")
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    log_p = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    expected = -log_p[np.arange(21), labels].mean()
+    np.testing.assert_allclose(found["loss"], expected, rtol=1e-6)
+    hits = (logits.argmax(axis=-1) == labels).mean()
+    np.testing.assert_allclose(found["accuracy"], hits, rtol=1e-6)
+    assert set(found) == {"loss", "accuracy"}
+
+
+def test_user_metrics_see_targets_and_logits():
+    images, labels = toys.data()
+    metric = keras.metrics.CategoricalAccuracy(name="again")
+    model = compiled(toys.linear(), metrics=[metric])
+    history = fit(model, images, labels, validation_data=(images, labels))
+    assert history["again"] == history["accuracy"]
+    assert history["val_again"] == history["val_accuracy"]
+
+
+def test_steps_are_traced_once_whatever_the_batches():
+    images, labels = toys.data(21)
+    model = compiled(toys.network())
+    fit(model, images, labels, epochs=3, validation_data=(images, labels))
+    fit(model, images, labels)
+    assert model.traces == {"train": 1, "test": 1}
+
+
+def replicated(strategy, make, optimizer=None):
+    with strategy.scope():
+        model = make()
+        model.compile(optimizer or keras.optimizers.SGD(0.1, 0.9))
+    return model
+
+
+def test_two_replicas_train_as_one_device(strategy):
+    images, labels = toys.data(32)
+    single = compiled(toys.network())
+    single.compile(keras.optimizers.SGD(0.1, 0.9), coupled_weight_decay=0.01)
+    double = replicated(strategy, lambda: training.ERM(toys.network()))
+    with strategy.scope():
+        double.compile(
+            keras.optimizers.SGD(0.1, 0.9), coupled_weight_decay=0.01
+        )
+    options = {"epochs": 3, "validation_data": (images[:21], labels[:21])}
+    alone = fit(single, images, labels, **options)
+    together = fit(double, images, labels, **options)
+    for key, values in alone.items():
+        np.testing.assert_allclose(together[key], values, rtol=2e-5)
+    for a, b in zip(toys.weights(single), toys.weights(double), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+    assert int(double.step.numpy()) == 12
+
+
+def test_replicas_draw_differently_and_reproducibly(strategy):
+    model = replicated(strategy, lambda: training.Mixup(toys.linear()))
+
+    @tf.function
+    def weights():
+        def one():
+            return model.draw(6, model.step_seed())["mix_weight"]
+
+        return strategy.run(one)
+
+    first, second = strategy.experimental_local_results(weights())
+    assert not np.allclose(first, second)
+    again = strategy.experimental_local_results(weights())
+    np.testing.assert_array_equal(again[0], first)
+    np.testing.assert_array_equal(again[1], second)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: training.Mixup(toys.network()),
+        lambda: training.AdversarialTraining(toys.network(), toys.attack()),
+        lambda: training.InterpolatedAdversarialTraining(
+            toys.network(), toys.attack()
+        ),
+    ],
+)
+def test_algorithms_run_on_two_replicas_reproducibly(strategy, make):
+    images, labels = toys.data(32)
+    first = fit(replicated(strategy, make), images, labels, epochs=2)
+    second = fit(replicated(strategy, make), images, labels, epochs=2)
+    assert first == second
+    assert np.isfinite(first["loss"]).all()
+
+
+def test_an_empty_replica_is_refused_by_name(strategy):
+    images, labels = toys.data(17)
+    model = replicated(strategy, lambda: training.ERM(toys.network()))
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match="A replica received an empty"
+    ):
+        fit(model, images, labels, batch_size=16)
+    assert all(np.isfinite(w).all() for w in toys.weights(model))
+
+
+ALGORITHMS = {
+    "erm": lambda c: training.ERM(c, seed=3),
+    "mixup": lambda c: training.Mixup(
+        c, alpha=0.5, mix_weight=("beta", 2.0, 1.0), weight_per="batch"
+    ),
+    "at": lambda c: training.AdversarialTraining(
+        c,
+        attacks.PGD(ThreatModel("l2", 0.5), 0.1, 2),
+        clean_weight=0.5,
+        attack_training=True,
+    ),
+    "iat": lambda c: training.InterpolatedAdversarialTraining(
+        c, toys.attack(), alpha=2.0, seed=9
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_keras_file_keeps_weights_config_optimizer_and_step(name, tmp_path):
+    images, labels = toys.data()
+    model = ALGORITHMS[name](toys.network())
+    model.compile(keras.optimizers.Adam(0.01), coupled_weight_decay=0.1)
+    fit(model, images, labels)
+    path = str(tmp_path / "model.keras")
+    model.save(path)
+    loaded = keras.saving.load_model(path)
+    for name in set(model.argument_names()) - {"classifier"}:
+        saved, kept = getattr(model, name), getattr(loaded, name)
+        assert repr(kept) == repr(saved)
+    assert loaded.coupled_weight_decay == 0.1
+    assert int(loaded.step.numpy()) == 3
+    # The next epochs are the same: weights, optimizer and draws came along.
+    assert fit(loaded, images, labels) == fit(model, images, labels)
+    for a, b in zip(toys.weights(model), toys.weights(loaded), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: training.Mixup(toys.linear(), alpha=0.0), "`alpha` must be"),
+        (
+            lambda: training.Mixup(toys.linear(), mix_weight=1.5),
+            r"`mix_weight` must be a number in \[0, 1\]",
+        ),
+        (
+            lambda: training.Mixup(toys.linear(), weight_per="pixel"),
+            "`weight_per` must be one of",
+        ),
+        (
+            lambda: training.AdversarialTraining(toys.linear(), "pgd"),
+            "`attack` must be an attack",
+        ),
+        (
+            lambda: training.AdversarialTraining(
+                toys.linear(), toys.attack(), clean_weight=-1.0
+            ),
+            "`clean_weight` must be",
+        ),
+        (lambda: training.ERM("model"), "`classifier` must be a keras.Model"),
+        (lambda: training.ERM(toys.linear(), seed=-1), "`seed` must be"),
+    ],
+)
+def test_bad_arguments_are_named(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()

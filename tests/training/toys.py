@@ -1,0 +1,67 @@
+"""Small models and data that the training tests share."""
+
+import keras
+import numpy as np
+
+from keras_mixup import ThreatModel
+from keras_mixup.attacks import PGD
+
+SHAPE = (4, 4, 1)
+CLASSES = 3
+
+
+def linear(seed=0, name=None):
+    """A linear classifier on 4x4 images."""
+    keras.utils.set_random_seed(seed)
+    layers = [
+        keras.Input(SHAPE),
+        keras.layers.Flatten(),
+        keras.layers.Dense(CLASSES),
+    ]
+    return keras.Sequential(layers, name=name)
+
+
+def network(seed=0):
+    """A smooth two-layer net without BatchNormalization and Dropout."""
+    keras.utils.set_random_seed(seed)
+    return keras.Sequential(
+        [
+            keras.Input(SHAPE),
+            keras.layers.Conv2D(4, 3, activation="gelu"),
+            keras.layers.Flatten(),
+            keras.layers.Dense(CLASSES),
+        ]
+    )
+
+
+def noisy_network(seed=0):
+    """A net with BatchNormalization and Dropout, for resume tests."""
+    keras.utils.set_random_seed(seed)
+    return keras.Sequential(
+        [
+            keras.Input(SHAPE),
+            keras.layers.Conv2D(4, 3),
+            keras.layers.BatchNormalization(),
+            keras.layers.ReLU(),
+            keras.layers.Dropout(0.3),
+            keras.layers.Flatten(),
+            keras.layers.Dense(CLASSES),
+        ]
+    )
+
+
+def data(count=24, seed=0):
+    """(images float32 [count, 4, 4, 1] in [0, 1], labels int32)."""
+    random = np.random.default_rng(seed)
+    images = random.uniform(size=(count, *SHAPE)).astype("float32")
+    return images, random.integers(0, CLASSES, count).astype("int32")
+
+
+def attack(num_steps=3, eps=0.1):
+    """A short PGD."""
+    return PGD(ThreatModel("linf", eps), eps / 2, num_steps)
+
+
+def weights(model):
+    """All variables of a model, as arrays."""
+    return [np.asarray(v) for v in model.get_weights()]
