@@ -77,17 +77,24 @@ def load_arrays(
             spec, source_split, data_dir, download
         )
     if split != "test":
-        held_out = splits.stratified_choice(
-            image_set.labels,
-            image_set.example_ids,
-            num_validation,
-            f"{name}/validation",
-        )
-        wanted = held_out if split == "validation" else ~held_out
-        image_set = splits.take(image_set, np.flatnonzero(wanted))
+        image_set = _part_of_train(image_set, name, split, num_validation)
     if num_examples is None:
         return image_set
     return splits.class_balanced_subset(image_set, num_examples, seed)
+
+
+def _part_of_train(image_set, name, split, num_validation):
+    expected = f"below {len(image_set.labels)}, what the train split holds"
+    okay = num_validation < len(image_set.labels)
+    _checks.check(okay, "num_validation", expected, num_validation)
+    held_out = splits.stratified_choice(
+        image_set.labels,
+        image_set.example_ids,
+        num_validation,
+        f"{name}/validation",
+    )
+    wanted = held_out if split == "validation" else ~held_out
+    return splits.take(image_set, np.flatnonzero(wanted))
 
 
 def _num_validation(spec, num_validation):

@@ -111,7 +111,7 @@ def training_dataset(
     _check_batch(batch_size, num_examples, num_pipelines, replicas)
     _checks.check_integer(seed, "seed", minimum=0)
     _checks.check_integer(start_step, "start_step", minimum=0)
-    _checks.check_choice(augment, "augment", (None, "crop", "crop_flip"))
+    _check_augment(augment, image_set.images.shape)
     okay = 0 <= _checks.check_integer(pipeline_index, "pipeline_index", 0)
     okay = okay and pipeline_index < num_pipelines
     expected = f"below num_pipelines ({num_pipelines})"
@@ -145,6 +145,14 @@ def training_dataset(
 
     counter = tf.data.Dataset.counter(start=start_step * replicas)
     return counter.map(batch, 4, deterministic=True).prefetch(2)
+
+
+def _check_augment(augment, shape):
+    _checks.check_choice(augment, "augment", (None, "crop", "crop_flip"))
+    padding = augmentation.PADDING
+    okay = augment is None or min(shape[1:3]) > padding
+    expected = f"None for images of at most {padding} pixels a side"
+    _checks.check(okay, "augment", expected, augment)
 
 
 def _check_batch(batch_size, num_examples, num_pipelines, replicas):

@@ -80,7 +80,11 @@ def classifier(inputs, features, num_classes, name):
 
 
 def convolution(x, filters, kernel_size, strides, name, use_bias=False):
-    """A convolution with He initialisation and "same" padding."""
+    """A convolution with He initialisation and "same" padding.
+
+    With stride 2 an even size is padded right and below only, where PyTorch
+    pads left and above: weights moved between the two need the shift.
+    """
     return layers.Conv2D(
         filters,
         kernel_size,

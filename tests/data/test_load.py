@@ -101,6 +101,15 @@ def test_bad_arguments_are_named(arguments, message):
         data.load_arrays(**{"name": "digits", **arguments})
 
 
+def test_validation_must_leave_something_to_train_on(tmp_path):
+    with tfds.testing.mock_data(num_examples=40):
+        for split in ("train", "validation"):
+            with pytest.raises(
+                ValueError, match="`num_validation` .* below 40"
+            ):
+                data.load_arrays("cifar10", split, tmp_path, num_validation=40)
+
+
 @needs_cifar10
 def test_real_cifar10_test_split():
     loaded = data.load_arrays("cifar10", "test", REAL)

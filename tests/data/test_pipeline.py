@@ -216,3 +216,10 @@ def test_bad_arguments_are_named(options, message):
     options = {"batch_size": 8, "seed": 0, **options}
     with pytest.raises(ValueError, match=message):
         data.training_dataset(image_set(50), **options)
+
+
+def test_images_too_small_to_reflect_are_refused_with_augmentation():
+    tiny = image_set(8, size=4)
+    with pytest.raises(ValueError, match="`augment` must be None for images"):
+        data.training_dataset(tiny, 8, 0, augment="crop")
+    assert len(batches(1, tiny, 8, 0)) == 1

@@ -1,8 +1,11 @@
+import doctest
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from keras_mixup import models
+from keras_mixup.models import small_convnet
 
 
 def test_equals_its_equations():
@@ -22,6 +25,11 @@ def test_parameters():
     # 10 w + (18 w^2 + 2 w) + (72 w^2 + 4 w) + (40 w + 10), w = 32.
     model = models.SmallConvNet((8, 8, 1), 10)
     assert model.count_params() == 90 * 32**2 + 56 * 32 + 10
+
+
+def test_the_example_runs():
+    result = doctest.testmod(small_convnet)
+    assert (result.failed, result.attempted) == (0, 1)
 
 
 def test_training_and_inference_are_the_same_function():
