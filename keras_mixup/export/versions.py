@@ -1,0 +1,93 @@
+"""Version folders `<base_path>/<integer>` that appear whole or not at all."""
+
+import contextlib
+import os
+import shutil
+import uuid
+
+
+def list_versions(base_path):
+    """Returns the sorted integer names in `base_path` (none: an empty list)."""
+    if not os.path.isdir(base_path):
+        return []
+    names = os.listdir(base_path)
+    return sorted(int(n) for n in names if n.isascii() and n.isdecimal())
+
+
+def write_version(base_path, version, write):
+    """Writes one version folder in a single visible step.
+
+    TF Serving polls `base_path` and loads every folder with an integer name,
+    so the content is written under a name it ignores and renamed at the end.
+
+    Args:
+        base_path: path of the model's folder on a local file system; created
+            when missing.
+        version: int, or None for one above the largest version there.
+        write: called with the path of an empty folder to fill.
+
+    Returns:
+        The path of the new version, a str.
+
+    Raises:
+        FileExistsError: when `version` exists already.
+        OSError: when `base_path` cannot be written. Whatever fails, `write`
+            included, the folders made here are removed again.
+    """
+    base_path = os.path.abspath(os.fspath(base_path))
+    _refuse_existing(base_path, version)
+    missing = _missing_folders(base_path)
+    partial = os.path.join(base_path, f".incoming-{uuid.uuid4().hex}")
+    try:
+        for folder in (*reversed(missing), partial):
+            _make_folder(folder)
+        write(partial)
+        return _publish(partial, base_path, version)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        # rmdir leaves a folder alone in which another export now lives.
+        with contextlib.suppress(OSError):
+            for folder in missing:
+                os.rmdir(folder)
+        raise
+
+
+def _refuse_existing(base_path, version):
+    if version is not None and version in list_versions(base_path):
+        raise FileExistsError(
+            f"Version {version} exists already in {base_path}; it is never "
+            "overwritten. Leave `version` out to write the next free one"
+        )
+
+
+def _missing_folders(path):
+    """Returns `path` and its parents as far as absent, deepest first."""
+    missing = []
+    while not os.path.lexists(path):
+        missing.append(path)
+        path = os.path.dirname(path)
+    return missing
+
+
+def _make_folder(path):
+    try:
+        os.mkdir(path)
+    except OSError as error:
+        raise type(error)(
+            f"`base_path` cannot be written: {error.strerror}: "
+            f"{os.path.dirname(path)}"
+        ) from error
+
+
+def _publish(partial, base_path, version):
+    """Renames `partial` to its version; another export may race for it."""
+    while True:
+        number = version or max(list_versions(base_path), default=0) + 1
+        final = os.path.join(base_path, str(number))
+        try:
+            os.rename(partial, final)
+            return final
+        except OSError:
+            _refuse_existing(base_path, version)
+            if number not in list_versions(base_path):
+                raise
