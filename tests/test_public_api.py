@@ -1,0 +1,212 @@
+"""The names that users rely on, and what importing them costs."""
+
+import importlib
+import inspect
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+import keras_mixup
+
+ROOT = pathlib.Path(__file__).parent.parent
+
+# The contract: these names are extended, never renamed.
+PUBLIC = {
+    "attacks": (
+        "PGD",
+        "CleverHansPGD",
+        "CleverHansSPSA",
+        "MixupInferenceAttack",
+    ),
+    "data": ("DATASETS", "load", "load_arrays"),
+    "evaluation": ("evaluate",),
+    "export": ("export_saved_model",),
+    "inference": (
+        "GaussianNoiseInference",
+        "MixupInferenceCombined",
+        "MixupInferenceOL",
+        "MixupInferencePL",
+        "RandomCropResizeInference",
+        "RandomResizePadInference",
+        "RandomRotationInference",
+        "SamplePool",
+    ),
+    "metrics": ("robust_accuracy", "detection_auc"),
+    "models": (
+        "MixupInferenceResNet50",
+        "PreActResNet18",
+        "ResNet34",
+        "ResNet50",
+        "SmallConvNet",
+        "WideResNet34",
+    ),
+    "ops": ("projected_ascent",),
+    "training": (
+        "AdversarialTraining",
+        "ERM",
+        "InterpolatedAdversarialTraining",
+        "Mixup",
+    ),
+}
+# First arguments in their order; keyword names and defaults of the rest.
+SIGNATURES = {
+    "ThreatModel": (["norm", "eps", "bounds"], {"bounds": (0.0, 1.0)}),
+    "attacks.PGD": (
+        ["threat", "step_size", "num_steps", "num_restarts", "random_start"],
+        {"step_size": 2 / 255, "num_steps": 10, "num_restarts": 1},
+    ),
+    "attacks.MixupInferenceAttack": (
+        ["threat", "recipe"],
+        {"recipe": "tramer2020"},
+    ),
+    "inference.SamplePool": (["images", "labels", "dtype"], {}),
+    "inference.MixupInferenceOL": (
+        ["classifier", "pool", "mix_weight", "num_draws"],
+        {"mix_weight": 0.5, "num_draws": 30},
+    ),
+    "inference.MixupInferencePL": (
+        ["classifier", "pool", "mix_weight", "num_draws"],
+        {"mix_weight": 0.5, "num_draws": 30},
+    ),
+    "inference.MixupInferenceCombined": (
+        ["classifier", "pool", "pl_weight", "ol_weight", "threshold"],
+        {"pl_weight": 0.5, "ol_weight": 0.4, "threshold": 0.2},
+    ),
+    "inference.GaussianNoiseInference": (
+        ["classifier", "stddev", "num_draws"],
+        {"num_draws": 30},
+    ),
+    "training.Mixup": (
+        ["classifier", "alpha", "mix_weight", "weight_per"],
+        {"alpha": 1.0, "mix_weight": None, "weight_per": "sample"},
+    ),
+    "training.AdversarialTraining": (
+        ["classifier", "attack", "clean_weight", "attack_training"],
+        {"clean_weight": 0.0, "attack_training": False},
+    ),
+    "training.InterpolatedAdversarialTraining": (
+        ["classifier", "attack", "alpha"],
+        {"alpha": 1.0},
+    ),
+    "export.export_saved_model": (
+        ["defence", "base_path", "version"],
+        {"version": None},
+    ),
+}
+
+
+def lookup(path):
+    value = keras_mixup
+    for name in path.split("."):
+        value = getattr(value, name)
+    return value
+
+
+@pytest.mark.parametrize("package", PUBLIC)
+def test_public_names_are_there(package):
+    module = lookup(package)
+    missing = [name for name in PUBLIC[package] if name not in module.__all__]
+    assert missing == []
+    for name in module.__all__:
+        getattr(module, name)
+
+
+@pytest.mark.parametrize("path", SIGNATURES)
+def test_constructor_forms(path):
+    first, defaults = SIGNATURES[path]
+    parameters = inspect.signature(lookup(path)).parameters
+    assert list(parameters)[: len(first)] == first
+    assert {name: parameters[name].default for name in defaults} == defaults
+
+
+def test_the_root_gives_its_names_on_first_use():
+    assert set(keras_mixup.__all__) <= set(dir(keras_mixup))
+    assert keras_mixup.ThreatModel("linf", 0.1).eps == 0.1
+    for name in keras_mixup.__all__:
+        assert getattr(keras_mixup, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
+        _ = keras_mixup.Nothing
+
+
+def public_classes():
+    found = []
+    for package in PUBLIC:
+        module = importlib.import_module(f"keras_mixup.{package}")
+        for name in module.__all__:
+            if inspect.isclass(getattr(module, name)):
+                found.append(f"{package}.{name}")
+    return found
+
+
+@pytest.mark.parametrize("path", public_classes())
+def test_every_public_method_is_described(path):
+    """Its own text, or that of the method it overrides, Keras' included."""
+    found = lookup(path)
+    ours = [c for c in found.__mro__ if c.__module__.startswith("keras_mixup")]
+    theirs = [c for c in found.__mro__ if c not in ours]
+    for name, value in vars(found).items():
+        function = getattr(value, "__func__", getattr(value, "fget", value))
+        if name.startswith("_") or not inspect.isfunction(function):
+            continue
+        if not any(hasattr(base, name) for base in theirs):
+            assert inspect.getdoc(getattr(found, name)), f"{path}.{name}"
+
+
+def run(*arguments):
+    return subprocess.run(
+        [sys.executable, *arguments], capture_output=True, text=True, cwd=ROOT
+    )
+
+
+def apps():
+    """The applications: what `python -m apps.<name>` runs."""
+    found = sorted((ROOT / "apps").glob("[a-z]*.py"))
+    return [path.stem for path in found]
+
+
+HEAVY = "{'keras', 'tensorflow', 'numpy', 'sklearn'}"
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    done = run(
+        "-c", f"import sys, keras_mixup; print({HEAVY} & set(sys.modules))"
+    )
+    assert done.stdout == "set()\n", done.stderr
+
+
+@pytest.mark.parametrize("app", apps())
+def test_an_application_helps_and_refuses_before_anything_heavy(app):
+    code = (
+        "import runpy, sys\n"
+        f"sys.argv = ['apps.{app}', sys.argv[1]]\n"
+        "try:\n"
+        f"    runpy.run_module('apps.{app}', run_name='__main__')\n"
+        "finally:\n"
+        f"    print({HEAVY} & set(sys.modules))\n"
+    )
+    helped = run("-c", code, "--help")
+    assert helped.returncode == 0
+    assert "--flagfile" in helped.stdout
+    assert helped.stdout.endswith("set()\n")
+    refused = run("-c", code, "--no_such_flag=1")
+    assert refused.returncode == 2
+    assert refused.stdout == "set()\n"
+    assert refused.stderr.startswith("error: Unknown command line flag")
+    assert refused.stderr.count("\n") == 1
+
+
+def test_version_is_that_of_the_project_file():
+    text = (ROOT / "pyproject.toml").read_text()
+    assert f'\nversion = "{keras_mixup.__version__}"\n' in text
+
+
+EXTRAS = ("plots", "serving", "tensorboard", "corruptions", "dev", "bench")
+
+
+def test_extras_are_declared():
+    text = (ROOT / "pyproject.toml").read_text()
+    declared = text.split("[project.optional-dependencies]")[1].split("\n\n")
+    for name in EXTRAS:
+        assert f"\n{name} = [" in declared[0]
