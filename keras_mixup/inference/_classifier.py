@@ -34,7 +34,8 @@ def check_classifier(classifier):
     )
 
 
-def _known_shape(classifier, attribute):
+def known_shape(classifier, attribute):
+    """Returns `input_shape` or `output_shape` as a tuple, None if unknown."""
     # A subclassed or unbuilt model has no symbolic shape to read.
     try:
         shape = getattr(classifier, attribute)
@@ -46,7 +47,7 @@ def _known_shape(classifier, attribute):
 
 def check_input_shape(classifier, shape, name):
     """Raises `ValueError` if rows of `shape` do not fit the classifier."""
-    expected = _known_shape(classifier, "input_shape")
+    expected = known_shape(classifier, "input_shape")
     if expected is None:
         return
     fits = tf.TensorShape(shape).is_compatible_with(expected[1:])
@@ -56,7 +57,7 @@ def check_input_shape(classifier, shape, name):
 
 def check_num_classes(classifier, num_classes):
     """Raises `ValueError` if the classifier has another number of classes."""
-    shape = _known_shape(classifier, "output_shape")
+    shape = known_shape(classifier, "output_shape")
     if shape is None:
         return
     text = f"a classifier of {num_classes} classes, as many as the pool has"
@@ -66,10 +67,10 @@ def check_num_classes(classifier, num_classes):
 
 def num_classes(classifier, image_shape):
     """Returns the width of the classifier's output for [H, W, C] images."""
-    shape = _known_shape(classifier, "output_shape")
+    shape = known_shape(classifier, "output_shape")
     if shape is None:
         inputs = keras.KerasTensor((None, *image_shape), "float32")
-        shape = classifier.compute_output_spec(inputs, training=False).shape
+        shape = classifier.compute_output_spec(inputs).shape
     return shape[-1]
 
 

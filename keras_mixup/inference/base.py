@@ -65,12 +65,6 @@ class RandomizedInference(keras.layers.Layer):
         self.num_draws = num_draws
         self.max_inputs = max_inputs
 
-    def build(self, input_shape):
-        self.check_image_shape(input_shape[1:])
-        if not self.classifier.built:
-            self.classifier.build(input_shape)
-        self.built = True
-
     def call(self, images, seed=None):
         images = self._checked(images)
         logits = self.classify(images) if self.uses_prediction else None

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from keras_mixup import _checks
 from keras_mixup import ops
+from keras_mixup.inference import _classifier
 from keras_mixup.inference import _rows
 from keras_mixup.inference import base
 
@@ -170,6 +171,9 @@ class _RandomBox(base.RandomizedInference):
             "size_range",
             lambda v: _checks.check_integer(v, "size_range"),
         )
+        known = _classifier.known_shape(classifier, "input_shape")
+        if known is not None:
+            _check_fits(self.size_range, known[1:])
 
     def check_image_shape(self, shape):
         super().check_image_shape(shape)

@@ -55,7 +55,14 @@ def test_mix_weight_has_the_stated_distribution(weight, mean, variance):
 
 @pytest.mark.parametrize(
     "weight",
-    [1.5, -0.1, "x", ("beta", 0.0, 1.0), ("uniform", 0.6, 0.2), ("normal", 0, 1)],
+    [
+        1.5,
+        -0.1,
+        "x",
+        ("beta", 0.0, 1.0),
+        ("uniform", 0.6, 0.2),
+        ("normal", 0, 1),
+    ],
 )
 def test_mix_weight_refuses_other_forms(weight):
     with pytest.raises(ValueError, match="`mix_weight` must be"):

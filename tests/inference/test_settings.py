@@ -1,0 +1,61 @@
+"""Tables 4 and 5 of the Mixup Inference paper."""
+
+import pytest
+
+from keras_mixup import inference
+
+
+@pytest.mark.parametrize(
+    ("dataset", "training", "name", "expected"),
+    [
+        ("cifar10", "mixup", "GaussianNoiseInference", {"stddev": 0.04}),
+        ("cifar10", "mixup", "RandomRotationInference", {"degrees": 40.0}),
+        (
+            "cifar10",
+            "iat",
+            "RandomResizePadInference",
+            {"size_range": (20, 28)},
+        ),
+        ("cifar10", "at", "MixupInferenceOL", {"mix_weight": 0.8}),
+        (
+            "cifar100",
+            "mixup",
+            "RandomCropResizeInference",
+            {"size_range": (24, 32)},
+        ),
+        (
+            "cifar100",
+            "mixup",
+            "MixupInferenceCombined",
+            {"pl_weight": 0.5, "ol_weight": 0.4, "threshold": 0.2},
+        ),
+        ("cifar100", "iat", "MixupInferenceOL", {"mix_weight": 0.6}),
+    ],
+)
+def test_has_the_printed_numbers(dataset, training, name, expected):
+    settings = inference.paper_settings(dataset, training)
+    assert settings[name] == {**expected, "num_draws": 30}
+
+
+@pytest.mark.parametrize(
+    ("side", "sizes"), [(8, (4, 6)), (32, (16, 24)), (64, (32, 48))]
+)
+def test_sizes_follow_the_image(side, sizes):
+    settings = inference.paper_settings("cifar10", "mixup", side)
+    assert settings["RandomResizePadInference"]["size_range"] == sizes
+    assert settings["RandomRotationInference"]["degrees"] == 40.0
+
+
+def test_every_entry_is_a_constructor_call(classifier, pool):
+    settings = inference.paper_settings("cifar10", "mixup", image_size=6)
+    for name, arguments in settings.items():
+        given = {"classifier": classifier, **arguments}
+        if name.startswith("Mixup"):
+            given["pool"] = pool
+        defence = getattr(inference, name)(**given)
+        assert defence.num_draws == 30
+
+
+def test_other_pairs_are_refused():
+    with pytest.raises(ValueError, match="must be one of .*'cifar100', 'iat'"):
+        inference.paper_settings("svhn", "mixup")
