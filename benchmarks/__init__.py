@@ -1,0 +1,1 @@
+"""Ratios against bare passes and peers, measured in one run: see __main__."""

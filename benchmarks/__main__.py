@@ -1,0 +1,187 @@
+"""Measures train steps, PGD and MI-OL against their bare passes, in one run.
+
+    python -m benchmarks                  # PreActResNet-18, width 16, 32x32
+    python -m benchmarks --batch_size=32 --rounds=3 --json=speed.json
+
+Every figure is a ratio of two times taken alternately in the same process,
+the median over rounds; absolute seconds are printed for orientation only.
+Columns: what, its cost in bare passes, seconds, ratio to that cost.
+"""
+
+import json
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from apps import _common
+from benchmarks import bare
+from benchmarks import timing
+from keras_mixup import ThreatModel
+from keras_mixup import attacks
+from keras_mixup import inference
+from keras_mixup import models
+from keras_mixup import training
+
+FLAGS = _common.Flags(__doc__)
+FLAGS.integer("batch_size", 64, "Images per batch.", minimum=2)
+FLAGS.integer("width", 16, "Width of PreActResNet-18.", minimum=1)
+FLAGS.integer("num_steps", 10, "Attack steps.", minimum=1)
+FLAGS.integer("num_draws", 30, "Draws of MI-OL.", minimum=1)
+FLAGS.integer("defended", 4, "Images per defended batch.", minimum=1)
+FLAGS.integer("rounds", 7, "Counted rounds.", minimum=1)
+FLAGS.string("json", None, "Also write the figures to this file.")
+FLAGS.runtime()
+
+
+def main(flags):
+    """Runs the three suites and prints their table."""
+    _common.set_up(flags)
+    images, labels = random_batch(flags.batch_size)
+    rows = [
+        *train_steps(flags, images, labels),
+        *attack_loops(flags, images, labels),
+        *defences(flags),
+    ]
+    print(f"{'what':44} {'cost in bare passes':34} {'s':>8} {'ratio':>6}")
+    for row in rows:
+        print(
+            f"{row['what']:44} {row['cost']:34} "
+            f"{row['seconds']:8.3f} {row['ratio']:6.2f}"
+        )
+    if flags.json:
+        described = {**_common.describe_run("benchmarks", FLAGS), "rows": rows}
+        with open(flags.json, "w", encoding="utf-8") as file:
+            json.dump(described, file, indent=2)
+
+
+def random_batch(size):
+    """Returns float32 [size, 32, 32, 3] noise and int32 [size] labels."""
+    random = np.random.default_rng(0)
+    images = random.uniform(size=(size, 32, 32, 3)).astype("float32")
+    labels = random.integers(0, 10, size).astype("int32")
+    return tf.constant(images), tf.constant(labels)
+
+
+def classifier_of(flags):
+    """Returns the network that every suite uses."""
+    return models.PreActResNet18((32, 32, 3), 10, width=flags.width)
+
+
+def train_steps(flags, images, labels):
+    """Each algorithm's step against the passes its docstring counts."""
+    classifier = classifier_of(flags)
+    attack = attacks.PGD(
+        ThreatModel("linf", "8/255"), num_steps=flags.num_steps
+    )
+    k = flags.num_steps
+    algorithms = {
+        "ERM": (training.ERM(classifier), 0, 1),
+        "Mixup": (training.Mixup(classifier), 0, 1),
+        f"AdversarialTraining, PGD-{k}": (
+            training.AdversarialTraining(classifier, attack),
+            k,
+            1,
+        ),
+        f"interpolated AT, PGD-{k}": (
+            training.InterpolatedAdversarialTraining(classifier, attack),
+            k,
+            2,
+        ),
+    }
+    functions = _bare_passes(classifier, images, labels)
+    for name, (model, _, _) in algorithms.items():
+        functions[name] = _step_of(model, images, labels)
+    seconds = timing.interleaved(functions, flags.rounds)
+    return [
+        _row(
+            f"train step: {name}",
+            f"{k} input gradients + {n} training" if k else f"{n} training",
+            seconds[name],
+            _expected(seconds, k, n),
+        )
+        for name, (_, k, n) in algorithms.items()
+    ]
+
+
+def _bare_passes(classifier, images, labels):
+    optimizer = keras.optimizers.SGD(1e-3, 0.9)
+    return {
+        "input gradient": bare.input_gradient(classifier, images, labels),
+        "training": bare.training_pass(classifier, optimizer, images, labels),
+    }
+
+
+def _expected(seconds, input_gradients, trainings):
+    pairs = zip(seconds["input gradient"], seconds["training"], strict=True)
+    return [input_gradients * a + trainings * b for a, b in pairs]
+
+
+def _step_of(model, images, labels):
+    model.compile(keras.optimizers.SGD(1e-3, 0.9))
+    model.train_on_batch(images.numpy(), labels.numpy())
+    batches = tf.data.Dataset.from_tensors((images, labels)).repeat()
+    strategy = model.distribute_strategy
+    iterator = iter(strategy.experimental_distribute_dataset(batches))
+    return lambda: float(model.train_function(iterator)["loss"])
+
+
+def attack_loops(flags, images, labels):
+    """Our PGD and cleverhans' against k bare input gradients."""
+    classifier, k = classifier_of(flags), flags.num_steps
+    threat = ThreatModel("linf", "8/255")
+    ours = attacks.PGD(threat, num_steps=k)
+    theirs = attacks.CleverHansPGD(threat, num_steps=k)
+    perturb = tf.function(
+        lambda x, y: ours.perturb(classifier, x, y, 0), jit_compile=False
+    )
+    functions = {
+        "input gradient": bare.input_gradient(classifier, images, labels),
+        f"PGD-{k}.perturb": lambda: perturb(images, labels).numpy(),
+        f"PGD-{k}, checked call": lambda: ours(
+            classifier, images, labels, seed=0
+        ),
+        f"cleverhans PGD-{k}, checked call": lambda: theirs(
+            classifier, images, labels, seed=0
+        ),
+    }
+    seconds = timing.interleaved(functions, flags.rounds)
+    expected = [k * s for s in seconds.pop("input gradient")]
+    return [
+        _row(f"attack: {name}", f"{k} input gradients", values, expected)
+        for name, values in seconds.items()
+    ]
+
+
+def defences(flags):
+    """MI-OL at batch b against one forward pass at batch (N + 1) b."""
+    classifier, size = classifier_of(flags), flags.defended
+    total = size * (flags.num_draws + 1)
+    images, _ = random_batch(total)
+    pool_images, _ = random_batch(500)
+    pool = inference.SamplePool(
+        pool_images.numpy(), np.arange(500) % 10, dtype="float32"
+    )
+    defence = inference.MixupInferenceOL(classifier, pool, 0.5, flags.num_draws)
+    defended = tf.function(lambda x: defence(x, seed=0), jit_compile=False)
+    functions = {
+        "plain": bare.forward(classifier, images),
+        "defended": lambda: defended(images[:size]).numpy(),
+    }
+    seconds = timing.interleaved(functions, flags.rounds)
+    what = f"inference: MI-OL, N={flags.num_draws}, batch {size}"
+    cost = f"forward at batch {total}"
+    return [_row(what, cost, seconds["defended"], seconds["plain"])]
+
+
+def _row(what, cost, seconds, expected):
+    return {
+        "what": what,
+        "cost": cost,
+        "seconds": float(np.median(seconds)),
+        "ratio": timing.median_ratio(seconds, expected),
+    }
+
+
+if __name__ == "__main__":
+    _common.run(main, FLAGS)
