@@ -14,6 +14,32 @@ def list_versions(base_path):
     return sorted(int(n) for n in names if n.isascii() and n.isdecimal())
 
 
+def check_version(base_path, version=None):
+    """Looks whether a version may be written; writes nothing.
+
+    Args:
+        base_path: path of the model's folder, there or not.
+        version: int, or None for the next free one.
+
+    Raises:
+        FileExistsError: when `version` exists already.
+        OSError: when `base_path`, or the parent it would be made in, is no
+            folder or is not writable.
+    """
+    _refuse_existing(base_path, version)
+    folder = os.path.abspath(os.fspath(base_path))
+    while not os.path.lexists(folder):
+        folder = os.path.dirname(folder)
+    if not os.path.isdir(folder):
+        raise NotADirectoryError(
+            f"`base_path` cannot be written: no folder: {folder}"
+        )
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(
+            f"`base_path` cannot be written: no permission: {folder}"
+        )
+
+
 def write_version(base_path, version, write):
     """Writes one version folder in a single visible step.
 
@@ -35,7 +61,7 @@ def write_version(base_path, version, write):
             included, the folders made here are removed again.
     """
     base_path = os.path.abspath(os.fspath(base_path))
-    _refuse_existing(base_path, version)
+    check_version(base_path, version)
     missing = _missing_folders(base_path)
     partial = os.path.join(base_path, f".incoming-{uuid.uuid4().hex}")
     try:

@@ -5,6 +5,7 @@ import threading
 
 import pytest
 
+from keras_mixup.export.versions import check_version
 from keras_mixup.export.versions import list_versions
 from keras_mixup.export.versions import write_version
 
@@ -103,6 +104,23 @@ def test_no_permission_is_one_clear_error(tmp_path, monkeypatch):
     with pytest.raises(PermissionError, match=expected):
         write_version(tmp_path / "digits", None, _fill)
     assert os.listdir(tmp_path) == []
+
+
+def test_a_look_ahead_refuses_the_same_and_writes_nothing(
+    tmp_path, monkeypatch
+):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "digits" / "3").mkdir(parents=True)
+    check_version(tmp_path / "digits")
+    check_version(tmp_path / "new" / "deep", 3)
+    with pytest.raises(FileExistsError, match="Version 3 exists already"):
+        check_version(tmp_path / "digits", 3)
+    with pytest.raises(NotADirectoryError, match="cannot be written: no fold"):
+        check_version(tmp_path / "file" / "deep")
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(PermissionError, match="cannot be written: no permis"):
+        check_version(tmp_path / "new")
+    assert sorted(os.listdir(tmp_path)) == ["digits", "file"]
 
 
 def test_concurrent_exports_get_versions_of_their_own(tmp_path):

@@ -1,0 +1,236 @@
+"""The export application: what it writes, prints and refuses."""
+
+import json
+import os
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from apps import _common
+from apps import export as app
+from keras_mixup import data
+from keras_mixup import inference
+from keras_mixup import models
+
+
+@pytest.fixture(scope="module")
+def run_dir(tmp_path_factory):
+    """The part of a training run's folder that the application reads."""
+    folder = tmp_path_factory.mktemp("runs") / "digits_mixup"
+    folder.mkdir()
+    keras.utils.set_random_seed(0)
+    models.SmallConvNet((8, 8, 1), 10, width=2).save(
+        folder / "classifier.keras"
+    )
+    flags = {"dataset": "digits", "data_dir": None, "num_validation": None}
+    (folder / "config.json").write_text(json.dumps({"flags": flags}))
+    return folder
+
+
+@pytest.fixture
+def call(tmp_path, capsys):
+    """Runs the application; returns (exit code, stdout, stderr)."""
+
+    def run(*arguments):
+        argv = ["export", f"--saved_models={tmp_path}/out", *arguments]
+        code = _common.exit_code(app.main, app.FLAGS, argv)
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def test_exports_a_run_with_its_pool(run_dir, call, tmp_path):
+    code, out, _ = call(
+        f"--run_dir={run_dir}",
+        "--defence=mixup_inference_ol",
+        "--mix_weight=0.6",
+        "--num_draws=4",
+        "--pool_per_class=5",
+        "--name=digits",
+    )
+    assert code == 0
+    path = tmp_path / "out" / "digits" / "1"
+    lines = out.splitlines()
+    assert lines[0].startswith(f"Exported {path} (")
+    image = "image float32 (None, 8, 8, 1)"
+    answer = "label int32 (None,), probabilities float32 (None, 10)"
+    assert lines[1:] == [
+        f"  seeded: {image}, seed int32 (None, 2) -> {answer}",
+        f"  serving_default: {image} -> {answer}",
+        f"  undefended: {image} -> logits float32 (None, 10)",
+    ]
+    train = data.load_arrays("digits", "train", num_examples=50, seed=0)
+    defence = inference.MixupInferenceOL(
+        keras.models.load_model(run_dir / "classifier.keras"),
+        inference.SamplePool(train.images, train.labels, dtype="float32"),
+        mix_weight=0.6,
+        num_draws=4,
+    )
+    images = data.load_arrays("digits", "test").images[:3]
+    seeds = np.arange(6, dtype="int32").reshape(3, 2)
+    root = tf.saved_model.load(str(path))
+    received = root.signatures["seeded"](
+        image=tf.constant(images), seed=tf.constant(seeds)
+    )
+    expected = np.exp(defence(images, seed=seeds))
+    np.testing.assert_allclose(received["probabilities"], expected, atol=1e-6)
+
+
+def test_flagfile_a_bare_file_and_the_next_version(run_dir, call, tmp_path):
+    flagfile = tmp_path / "export.flags"
+    flagfile.write_text(
+        f"--classifier={run_dir}/classifier.keras\n--defence=none\n"
+    )
+    for version in (1, 2):
+        code, out, _ = call(f"--flagfile={flagfile}")
+        assert code == 0
+        assert f"out/classifier/{version} (" in out
+        assert "seeded" not in out
+    folder = tmp_path / "out" / "classifier"
+    assert sorted(os.listdir(folder)) == ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("defence", "flag", "attribute", "value"),
+    [
+        ("gaussian_noise", None, "stddev", 0.04),
+        ("gaussian_noise", "--stddev=8/255", "stddev", 8 / 255),
+        ("random_rotation", None, "degrees", 40.0),
+        ("random_resize_pad", None, "size_range", (4, 6)),
+        ("random_crop_resize", "--size_range=5,7", "size_range", (5, 7)),
+        ("mixup_inference_pl", None, "mix_weight", 0.5),
+        (
+            "mixup_inference_pl",
+            "--mix_weight=beta:2:1",
+            "mix_weight",
+            ("beta", 2.0, 1.0),
+        ),
+        ("mixup_inference_combined", None, "threshold", 0.2),
+        (
+            "mixup_inference_combined",
+            "--fallback=mixup_pl",
+            "fallback",
+            "mixup_pl",
+        ),
+    ],
+)
+def test_flags_reach_the_defence(
+    run_dir, call, monkeypatch, defence, flag, attribute, value
+):
+    exported = []
+
+    def stop(built, *arguments):
+        exported.append(built)
+        raise _common.UsageError("stopped here")
+
+    monkeypatch.setattr("keras_mixup.export.export_saved_model", stop)
+    given = [flag] if flag else []
+    call(f"--run_dir={run_dir}", f"--defence={defence}", *given)
+    assert getattr(exported[0], attribute) == value
+    assert exported[0].num_draws == 30
+    pool = getattr(exported[0], "pool", None)
+    assert pool is None or sum(pool.class_counts) == 1097
+
+
+BAD = [
+    ([], "A classifier is needed: --run_dir=PATH"),
+    (["--run_dir=nowhere"], "No classifier at nowhere/classifier.keras"),
+    (["--classifier=config.json"], "A .keras file is needed"),
+    (["--classifier=broken.keras"], "is no classifier that can be loaded"),
+    (["--defence=gaussian"], 'one of none, .* Did you mean "gaussian_noise"?'),
+    (["--defence=none", "--num_draws=5"], "--num_draws does not belong to"),
+    (["--stddev=0.1"], "--stddev does not belong to --defence=mixup_infer"),
+    (["--mix_weight=1.5"], "`mix_weight` must be .* 1.5"),
+    (["--mix_weight=beta"], "`mix_weight` must be a number"),
+    (["--num_draws=0"], "num_draws=0"),
+    (["--dataset=digit"], 'Did you mean "digits"?'),
+    (["--dataset=cifar10", "--data_dir=nowhere"], "cifar10"),
+    (["--pool_per_class=5000"], "5000"),
+    (["--name=../escape"], "--name must be one folder's name"),
+    (["--name="], "--name must be one folder's name"),
+    (["--version=0"], "version=0"),
+    (["--no_such_flag=1"], "Unknown command line flag 'no_such_flag'"),
+    (["--saved_models=file"], "`base_path` cannot be written"),
+    (["--defence=random_crop_resize", "--size_range=9,12"], "`size_range`"),
+]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"), BAD, ids=[" ".join(row[0]) for row in BAD]
+)
+def test_bad_input_is_one_line_and_writes_nothing(
+    run_dir, tmp_path, monkeypatch, capsys, arguments, text
+):
+    monkeypatch.chdir(tmp_path)
+    for name in ("file", "config.json", "broken.keras"):
+        (tmp_path / name).write_text("")
+    before = sorted(os.listdir(tmp_path))
+    named = any(a.startswith(("--run_dir", "--classifier")) for a in arguments)
+    source = [] if named or not arguments else [f"--run_dir={run_dir}"]
+    code = _common.exit_code(
+        app.main, app.FLAGS, ["export", *source, *arguments]
+    )
+    out, error = capsys.readouterr()
+    assert code == 2
+    assert out == ""
+    assert len(error.splitlines()) == 1
+    assert error.startswith("error: ")
+    assert _matches(text, error)
+    assert sorted(os.listdir(tmp_path)) == before
+
+
+def _matches(text, error):
+    first, _, second = text.partition(".*")
+    return first.strip() in error and second.strip() in error
+
+
+def test_an_existing_version_is_refused_before_loading(
+    run_dir, call, tmp_path, monkeypatch
+):
+    (tmp_path / "out" / "digits" / "3").mkdir(parents=True)
+    monkeypatch.setattr(
+        keras.models, "load_model", lambda *a, **k: pytest.fail("was loaded")
+    )
+    code, _, error = call(
+        f"--run_dir={run_dir}", "--name=digits", "--version=3"
+    )
+    assert code == 2
+    assert "Version 3 exists already" in error
+    assert os.listdir(tmp_path / "out" / "digits") == ["3"]
+
+
+def test_a_failed_export_is_one_line_and_leaves_nothing(
+    run_dir, call, tmp_path, monkeypatch
+):
+    def fail(*arguments, **options):
+        raise tf.errors.ResourceExhaustedError(None, None, "No space left")
+
+    monkeypatch.setattr(tf.saved_model, "save", fail)
+    code, _, error = call(f"--run_dir={run_dir}", "--defence=none")
+    assert code == 2
+    assert error == ("error: The SavedModel cannot be written: No space left\n")
+    assert os.listdir(tmp_path) == []
+
+
+def test_pool_leaves_the_runs_validation_images_out(run_dir, monkeypatch):
+    asked = {}
+    load_arrays = data.load_arrays
+
+    def record(*arguments, **options):
+        asked.update(options)
+        return load_arrays("digits", "train")
+
+    monkeypatch.setattr(data, "load_arrays", record)
+    flags = app.FLAGS.parse(["export", f"--run_dir={run_dir}"])
+    app._pool(flags, {"dataset": "digits", "num_validation": 300})
+    assert asked["num_validation"] == 300
+
+
+def test_help_names_every_defence(capsys):
+    code = _common.exit_code(app.main, app.FLAGS, ["export", "--help"])
+    out = capsys.readouterr().out
+    assert code == 0
+    for name in ("none", "mixup_inference_combined", "random_crop_resize"):
+        assert name in out
