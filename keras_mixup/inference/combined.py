@@ -108,7 +108,8 @@ class MixupInferenceCombined(base.RandomizedInference):
         Args:
             images: float32 [B, H, W, C].
             draws: what `draw` returned.
-            logits: the clean logits if the caller has them.
+            logits: the clean logits if the caller has them; taken under the
+                caller's own tape if gradients are to flow through F(x).
         """
         images = self._checked(images)
         logits = self.classify(images) if logits is None else logits
