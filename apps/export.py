@@ -13,6 +13,7 @@ from apps import _common
 from apps import _registry
 from apps import _run_folder
 from apps import train
+from keras_mixup import _checks
 
 FLAGS = _common.Flags(__doc__)
 
@@ -198,10 +199,7 @@ def _pool(flags, config):
             f"Which data set is {flags.defence}'s pool from? --dataset=NAME"
         )
     _registry.check_name(data.DATASETS, "dataset", dataset)
-    num_classes = data.DATASETS[dataset].num_classes
     options = {}
-    if flags.pool_per_class:
-        options["num_examples"] = flags.pool_per_class * num_classes
     if dataset == config.get("dataset"):
         # The run's own train split, free of its validation images.
         options["num_validation"] = config.get("num_validation")
@@ -209,15 +207,32 @@ def _pool(flags, config):
         dataset,
         "train",
         flags.data_dir or config.get("data_dir"),
-        seed=flags.seed,
         **options,
     )
+    if flags.pool_per_class:
+        rows = _per_class(rows, flags.pool_per_class, flags.seed)
     return inference.SamplePool(
         rows.images,
         rows.labels,
         dtype="uint8" if rows.images.dtype.kind == "u" else "float32",
-        num_classes=num_classes,
+        num_classes=data.DATASETS[dataset].num_classes,
     )
+
+
+def _per_class(rows, count, seed):
+    """Returns `count` examples of each class of the `ImageSet`."""
+    import numpy as np
+
+    from keras_mixup import data
+
+    least = int(np.bincount(rows.labels).min())
+    expected = f"at most {least}, the size of the smallest class"
+    _checks.check(count <= least, "pool_per_class", expected, count)
+    parts = []
+    for label in np.unique(rows.labels):
+        of_class = data.ImageSet(*(v[rows.labels == label] for v in rows))
+        parts.append(data.class_balanced_subset(of_class, count, seed))
+    return data.ImageSet(*(np.concatenate(v) for v in zip(*parts, strict=True)))
 
 
 def _describe(version):

@@ -61,10 +61,16 @@ def test_exports_a_run_with_its_pool(run_dir, call, tmp_path):
         f"  serving_default: {image} -> {answer}",
         f"  undefended: {image} -> logits float32 (None, 10)",
     ]
-    train = data.load_arrays("digits", "train", num_examples=50, seed=0)
+    flags = app.FLAGS.parse(
+        ["export", f"--run_dir={run_dir}", "--pool_per_class=5"]
+    )
+    pool = app._pool(flags, {"dataset": "digits"})
+    assert pool.class_counts == (5,) * 10
+    train = {row.tobytes() for row in data.load_arrays("digits").images}
+    assert {row.tobytes() for row in pool.images.numpy()} <= train
     defence = inference.MixupInferenceOL(
         keras.models.load_model(run_dir / "classifier.keras"),
-        inference.SamplePool(train.images, train.labels, dtype="float32"),
+        pool,
         mix_weight=0.6,
         num_draws=4,
     )
@@ -147,7 +153,7 @@ BAD = [
     (["--num_draws=0"], "num_draws=0"),
     (["--dataset=digit"], 'Did you mean "digits"?'),
     (["--dataset=cifar10", "--data_dir=nowhere"], "cifar10"),
-    (["--pool_per_class=5000"], "5000"),
+    (["--pool_per_class=999"], "`pool_per_class` must be at most 106"),
     (["--name=../escape"], "--name must be one folder's name"),
     (["--name="], "--name must be one folder's name"),
     (["--version=0"], "version=0"),
