@@ -3,9 +3,13 @@
 import os
 from typing import NamedTuple
 
+import keras
 import numpy as np
+import tensorflow as tf
 
 from keras_mixup import _checks
+from keras_mixup.evaluation import examples as examples_lib
+from keras_mixup.evaluation import specs as specs_lib
 
 
 class Pictures(NamedTuple):
@@ -34,6 +38,50 @@ class Pictures(NamedTuple):
     defended_predictions: np.ndarray
     attack: str
     defence: str
+
+
+def make_pictures(models, spec, images, labels, seed=0):
+    """Attacks a few examples and mixes them once, for `write_pictures`.
+
+    Args:
+        models: dict name -> callable, as for `evaluate`; the first defence
+            is shown.
+        spec: `AttackSpec`, oblivious and untargeted or targeted.
+        images: uint8 or float [n, H, W, C], few.
+        labels: int [n].
+        seed: int, of the attack and of the draw that is shown.
+
+    Returns:
+        `Pictures`.
+    """
+    examples = examples_lib.Examples(images, labels)
+    batch = next(examples.batches(len(examples.labels)))
+    defended = [n for n in models if specs_lib.is_randomized(models[n])]
+    name = defended[0] if defended else "none"
+    model = models[(defended or list(models))[0]]
+    base = specs_lib.undefended(model)
+    clean = tf.constant(batch.images)
+    clean_logits = _outputs(base, clean)
+    targets = specs_lib.targets(spec, batch.labels, clean_logits, seed)
+    result = spec.attack(base, clean, batch.labels, targets=targets, seed=seed)
+    mixed, answers = np.zeros((0, *clean.shape[1:])), np.zeros(0, int)
+    if defended:
+        draws = model.draw(result.images, seed)
+        mixed = model.apply(result.images, draws)[0]
+        answers = np.argmax(model(result.images, seed=seed), axis=-1)
+    return Pictures(
+        clean=batch.images,
+        adversarial=np.asarray(result.images),
+        mixed=np.clip(mixed, 0.0, 1.0),
+        labels=batch.labels,
+        clean_predictions=np.argmax(clean_logits, axis=-1),
+        adversarial_predictions=np.argmax(
+            _outputs(base, result.images), axis=-1
+        ),
+        defended_predictions=answers,
+        attack=spec.name,
+        defence=name,
+    )
 
 
 def write_pictures(path, pictures):
@@ -104,3 +152,9 @@ def grid_rows(pictures):
 def _verdicts(predictions, labels):
     marks = zip(predictions.tolist(), labels.tolist(), strict=True)
     return [f"{p} ✓" if p == y else f"{p} ✗ (true {y})" for p, y in marks]
+
+
+def _outputs(base, images):
+    if isinstance(base, keras.layers.Layer):
+        return base(images, training=False)
+    return base(images)

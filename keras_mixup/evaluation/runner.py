@@ -2,13 +2,13 @@
 
 import os
 import sys
+import time
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from keras_mixup import _checks
-from keras_mixup import attacks as attacks_lib
 from keras_mixup import ops
 from keras_mixup.evaluation import records as records_lib
 from keras_mixup.evaluation import specs as specs_lib
@@ -87,14 +87,8 @@ def evaluate(
 
 
 def _loop(run, examples, batch_size, done, records_path, verbose):
-    # A bar that redraws itself belongs on a terminal; a log file gets a line
-    # now and then.
-    bar = keras.utils.Progbar(
-        -(-len(examples.labels) // batch_size) * len(run.specs),
-        verbose=int(bool(verbose)),
-        interval=0.2 if sys.stdout.isatty() else 60.0,
-        unit_name="attacked batch",
-    )
+    total = -(-len(examples.labels) // batch_size) * len(run.specs)
+    advance = _progress(total) if verbose else lambda: None
     collected = []
     batch_size = min(batch_size, len(examples.labels))
     for batch in examples.batches(batch_size):
@@ -104,7 +98,7 @@ def _loop(run, examples, batch_size, done, records_path, verbose):
                 records_lib.append_records(records_path, fresh)
             done.update((record.key, record) for record in fresh)
             collected += [done[key] for key in run.keys(batch, spec)]
-            bar.add(1)
+            advance()
     return collected
 
 
@@ -215,14 +209,10 @@ class _Run:
         if spec.targeted == "none":
             return None
         logits = self._logits[id(base)](batch.images, None)
-        if spec.targeted == "second_most_likely":
-            return attacks_lib.second_most_likely_targets(logits, batch.labels)
         seed = ops.fold_in(
             ops.seed_pair(self._attack_seed), _TARGET, batch.example_ids[0]
         )
-        return attacks_lib.random_targets(
-            batch.labels, int(logits.shape[-1]), seed
-        )
+        return specs_lib.targets(spec, batch.labels, logits, seed)
 
     def _scored(self, batch, spec, name, seed, images, passes, queries):
         seeds = None if seed is None else _row_seeds(seed, batch.example_ids)
@@ -285,6 +275,23 @@ def _fold_rows(seed, example_ids):
 def _row_seeds(eval_seed, example_ids):
     seed = ops.fold_in(ops.seed_pair(eval_seed), _EVALUATE)
     return _fold_rows(seed, tf.constant(example_ids, tf.int64))
+
+
+def _progress(total):
+    """Returns a function to be called after each attacked batch."""
+    if sys.stdout.isatty():
+        bar = keras.utils.Progbar(total, unit_name="attacked batch")
+        return lambda: bar.add(1)
+    state = {"done": 0, "said": time.monotonic()}
+
+    def advance():
+        # A log file gets a line a minute instead of a bar that redraws.
+        state["done"] += 1
+        if time.monotonic() - state["said"] > 60.0 or state["done"] == total:
+            print(f"{state['done']} of {total} attacked batches", flush=True)
+            state["said"] = time.monotonic()
+
+    return advance
 
 
 def _existing(records_path, verbose):

@@ -101,3 +101,19 @@ def is_randomized(model):
 def undefended(model):
     """Returns the classifier inside a defence, or the model itself."""
     return model.classifier if is_randomized(model) else model
+
+
+def targets(spec, labels, logits, seed):
+    """Returns the classes that a targeted attack leads to, or None.
+
+    Args:
+        spec: `AttackSpec`.
+        labels: int [B], the true ones.
+        logits: [B, C], of the undefended classifier on the clean images.
+        seed: int or int32 [2], for random targets.
+    """
+    if spec.targeted == "none":
+        return None
+    if spec.targeted == "second_most_likely":
+        return attacks_lib.second_most_likely_targets(logits, labels)
+    return attacks_lib.random_targets(labels, int(logits.shape[-1]), seed)

@@ -113,10 +113,15 @@ def row_label(row):
 
 def radius_text(norm, eps):
     """Returns the budget as people write it: `L-inf, eps 8/255`."""
-    number, levels = f"{eps:g}", round(eps * 255 * 4) / 4
-    if float(f"{eps:.3g}") != eps and abs(levels / 255 - eps) < 1e-9:
-        number = f"{levels:g}/255"
-    return f"{'L-inf' if norm == 'linf' else 'L2'}, eps {number}"
+    return f"{'L-inf' if norm == 'linf' else 'L2'}, eps {number_text(eps)}"
+
+
+def number_text(value):
+    """Returns a pixel distance as people write it: `8/255` or `0.1`."""
+    levels = round(value * 255 * 4) / 4
+    if float(f"{value:.3g}") != value and abs(levels / 255 - value) < 1e-9:
+        return f"{levels:g}/255"
+    return f"{value:g}"
 
 
 def to_text(table):

@@ -343,3 +343,26 @@ def test_bad_input_is_named_and_nothing_is_written(tmp_path, change, match):
     with pytest.raises(ValueError, match=match):
         evaluation.evaluate(**arguments)
     assert not path.exists()
+
+
+def test_pictures_show_the_attacked_classifier_and_one_draw():
+    from keras_mixup.evaluation import pictures
+
+    model = Linear()
+    images, labels, first = data(6)
+    spec = evaluation.AttackSpec("pgd-4", PGD, "oblivious")
+    made = pictures.make_pictures(
+        {"linear": model, "noise": Noisy(model)}, spec, images, labels
+    )
+    np.testing.assert_array_equal(made.clean_predictions, labels)
+    # The attack moves the decisive pixel by eps towards the other class.
+    np.testing.assert_allclose(
+        made.adversarial[:, 0, 0, 0],
+        first + np.where(first > 0.5, -EPS, EPS),
+        rtol=1e-6,
+    )
+    broken = made.adversarial_predictions != labels
+    np.testing.assert_array_equal(broken, np.abs(first - 0.5) < EPS)
+    assert made.mixed.shape == images.shape and made.defence == "noise"
+    alone = pictures.make_pictures({"linear": model}, spec, images, labels)
+    assert alone.mixed.shape == (0, 2, 2, 1) and alone.defence == "none"

@@ -1,0 +1,215 @@
+"""From the flags of apps.evaluate to attacks, defences and their names.
+
+A name tells every setting that a record does not hold, since records of
+several calls lie in one file and tables are made from records alone.
+"""
+
+from apps import _common
+from apps import _registry
+from keras_mixup import _checks
+
+# Flag value -> registry name of the oblivious attacks.
+OBLIVIOUS = ("pgd", "cleverhans_pgd", "cleverhans_spsa")
+ADAPTIVE = ("tramer2020",)
+ATTACKS = ("clean", *OBLIVIOUS, *ADAPTIVE)
+LABELS = {
+    "mixup_inference_ol": "MI-OL",
+    "mixup_inference_pl": "MI-PL",
+    "mixup_inference_combined": "MI-Combined",
+    "gaussian_noise": "noise",
+    "random_rotation": "rotation",
+    "random_resize_pad": "resize-pad",
+    "random_crop_resize": "crop-resize",
+}
+# The flags that a defence takes beside --num_draws.
+_OPTIONS = {
+    "mixup_inference_combined": (
+        "pl_weight",
+        "ol_weight",
+        "threshold",
+        "fallback",
+    ),
+    "gaussian_noise": ("stddev",),
+    "random_rotation": ("degrees",),
+    "random_resize_pad": ("resize_pad_range",),
+    "random_crop_resize": ("crop_resize_range",),
+}
+
+
+def check_names(flags):
+    """Returns the attack names with the adaptive one that is on by default.
+
+    Raises:
+        ValueError: for an unknown attack or defence, an empty list, or a
+            value given twice in one.
+        UsageError: for an adaptive attack listed beside --noadaptive.
+    """
+    known = dict.fromkeys(ATTACKS)
+    for name in flags.attacks:
+        _registry.check_name(known, "attack", name)
+    for name in flags.defences:
+        _registry.check_name(_registry.DEFENCES, "defence", name)
+    _check_lists(flags)
+    listed = [name for name in flags.attacks if name in ADAPTIVE]
+    if listed and not flags.adaptive:
+        raise _common.UsageError(
+            f"--attacks lists {listed[0]}, which --noadaptive switches off."
+        )
+    attacked = any(name in OBLIVIOUS for name in flags.attacks)
+    if flags.adaptive and flags.defences and attacked and not listed:
+        return [*flags.attacks, ADAPTIVE[0]]
+    return list(flags.attacks)
+
+
+def _check_lists(flags):
+    needed = ("attacks", "mix_weights", "pgd_steps", "eval_seeds")
+    for flag in (*needed, "defences"):
+        values = flags[flag].value
+        once = len(set(values)) == len(values)
+        _checks.check(once, flag, "free of repetitions", values)
+        given = values or flag not in needed
+        _checks.check(given, flag, "a list of at least one", values)
+    for seed in flags.eval_seeds:
+        _checks.check_integer(seed, "eval_seeds", 0)
+
+
+def build_specs(flags, names):
+    """Returns (specs, spsa_specs): lists of `AttackSpec`.
+
+    SPSA comes apart, since it is slow and sees fewer examples.
+
+    Args:
+        flags: the parsed flag values.
+        names: list of str, from `check_names`.
+    """
+    import keras_mixup
+    from keras_mixup import evaluation
+
+    threat = keras_mixup.ThreatModel(flags.norm, flags.eps)
+    specs, spsa = [], []
+    for name in names:
+        if name == "clean":
+            specs.append(evaluation.AttackSpec("clean", None, "none"))
+            continue
+        knowledge = "adaptive" if name in ADAPTIVE else "oblivious"
+        for attack, suffix in _attacks(flags, name, threat):
+            spec = evaluation.AttackSpec(
+                attack.name + suffix, attack, knowledge, flags.targeted
+            )
+            (spsa if name == "cleverhans_spsa" else specs).append(spec)
+    return specs, spsa
+
+
+def _attacks(flags, name, threat):
+    """Yields (attack, suffix of its name)."""
+    targeted = flags.targeted.replace("_", "-")
+    aim = "" if flags.targeted == "none" else f" to {targeted}"
+    if name == "cleverhans_spsa":
+        yield _spsa(flags, threat), aim
+        return
+    if name in ADAPTIVE:
+        attack = _registry.build_attack(
+            "mixup_inference_attack",
+            threat,
+            recipe=name,
+            num_steps=flags.adaptive_steps,
+            num_draws=flags.adaptive_draws,
+        )
+        yield attack, aim
+        return
+    step = threat.eps / 4 if flags.step_size is None else flags.step_size
+    suffix = _step_suffix(step, threat.eps)
+    if flags.label_source != "true":
+        suffix += " predicted labels"
+    for num_steps in flags.pgd_steps:
+        attack = _registry.build_attack(
+            name,
+            threat,
+            # Without a ball nothing moves; the step only has to be legal.
+            step_size=step if threat.eps else 0.01,
+            num_steps=num_steps,
+            label_source=flags.label_source,
+        )
+        yield attack, suffix + aim
+
+
+def _spsa(flags, threat):
+    return _registry.build_attack(
+        "cleverhans_spsa",
+        threat,
+        num_steps=flags.spsa_steps,
+        num_samples=flags.spsa_samples,
+        verbose=int(flags.verbose),
+    )
+
+
+def _step_suffix(step, eps):
+    from keras_mixup.evaluation import tables
+
+    if abs(4 * step - eps) < 1e-9:
+        return ""
+    return f" step {tables.number_text(step)}"
+
+
+def build_defences(flags, classifier, pool, image_size):
+    """Returns dict label -> defence, in the order of the flags.
+
+    Args:
+        flags: the parsed flag values.
+        classifier: keras.Model.
+        pool: `SamplePool`, or None if no defence takes one.
+        image_size: int, for the default sizes of the baselines.
+    """
+    from keras_mixup import inference
+
+    paper = inference.paper_settings("cifar10", "mixup", image_size)
+    defences = {}
+    for name in flags.defences:
+        defaults = paper.get(
+            _registry.find(_registry.DEFENCES, "defence", name).__name__, {}
+        )
+        for options in _defence_options(flags, name, defaults):
+            options["num_draws"] = flags.num_draws
+            defences[_defence_label(name, options)] = _registry.build_defence(
+                name, classifier, pool, **options
+            )
+    return defences
+
+
+def needs_pool(flags):
+    """Whether a defence in the flags mixes with a pool."""
+    return any(
+        _registry.accepts(_registry.DEFENCES, "defence", name, "pool")
+        for name in flags.defences
+    )
+
+
+def _defence_options(flags, name, defaults):
+    """Yields the arguments of each variant of the defence `name`."""
+    if name in ("mixup_inference_ol", "mixup_inference_pl"):
+        for weight in flags.mix_weights:
+            yield {"mix_weight": weight}
+        return
+    options = {}
+    for flag in _OPTIONS.get(name, ()):
+        argument = "size_range" if flag.endswith("_range") else flag
+        value = flags[flag].value
+        if value is None:
+            value = defaults.get(argument)
+        elif argument == "size_range":
+            value = tuple(value)
+        if value is not None:
+            options[argument] = value
+    yield options
+
+
+def _defence_label(name, options):
+    shown = [
+        "-".join(map(str, value)) if isinstance(value, tuple) else f"{value:g}"
+        for key, value in options.items()
+        if key not in ("num_draws", "fallback")
+    ]
+    if options.get("fallback", "input") != "input":
+        shown.append(options["fallback"])
+    label = LABELS.get(name, name)
+    return f"{label} {' '.join(shown)} x{options['num_draws']}"

@@ -1,0 +1,113 @@
+"""evaluation.json: how the records of a run folder were made.
+
+Records of several calls lie in one file; equal names must mean equal
+settings, or a table would mix what does not belong together.
+"""
+
+import hashlib
+import json
+import pathlib
+
+from apps import _common
+from apps import _run_folder
+
+SETTINGS = "evaluation.json"
+RECORDS = "records.jsonl"
+PICTURES = "pictures.npz"
+
+
+def describe(flags, classifier_path, specs, defences, pool_size):
+    """Returns what evaluation.json holds of this call.
+
+    Args:
+        flags: the parsed flag values.
+        classifier_path: path of the .keras file.
+        specs: list of `AttackSpec`.
+        defences: dict label -> defence.
+        pool_size: int, images in the pool; 0 without one.
+    """
+    digest = hashlib.sha256(pathlib.Path(classifier_path).read_bytes())
+    return {
+        "classifier": {
+            "file": str(classifier_path),
+            "sha256": digest.hexdigest(),
+        },
+        "data": {"dataset": flags.dataset, "split": flags.split},
+        "attacks": {
+            f"{s.name}, {s.knowledge}, {s.column[2]} {s.column[3]:.6g}": (
+                f"{s.attack!r}, targeted={s.targeted}"
+            )
+            for s in specs
+            if s.attack is not None
+        },
+        "defences": {
+            label: _plain_config(defence, pool_size)
+            for label, defence in defences.items()
+        },
+    }
+
+
+def _plain_config(defence, pool_size):
+    config = {
+        key: value
+        for key, value in defence.get_config().items()
+        if key not in ("classifier", "pool", "name", "trainable")
+    }
+    config["class"] = type(defence).__name__
+    if getattr(defence, "pool", None) is not None:
+        config["pool"] = f"{pool_size} images of the train split"
+    return json.loads(json.dumps(config))
+
+
+def merge_settings(run_dir, settings):
+    """Returns `settings` joined with those of earlier calls; writes nothing.
+
+    Args:
+        run_dir: path.
+        settings: dict, from `describe`.
+
+    Raises:
+        UsageError: when existing records were made with other settings under
+            the same name.
+    """
+    file = pathlib.Path(run_dir) / SETTINGS
+    if not file.is_file():
+        if (pathlib.Path(run_dir) / RECORDS).exists():
+            raise _common.UsageError(
+                f"{run_dir} has {RECORDS} but no {SETTINGS}, which says how "
+                "they were made. Move them away, or use another --run_dir."
+            )
+        return settings
+    before = json.loads(file.read_text("utf-8"))
+    _check_equal(run_dir, "classifier", before, settings, ("sha256",))
+    _check_equal(run_dir, "data", before, settings, ("dataset", "split"))
+    merged = {**before, **settings}
+    for part in ("attacks", "defences"):
+        shared = before.get(part, {}).keys() & settings[part].keys()
+        _check_equal(run_dir, part, before, settings, sorted(shared))
+        merged[part] = {**before.get(part, {}), **settings[part]}
+    return merged
+
+
+def _check_equal(run_dir, part, before, now, names):
+    for name in names:
+        if before.get(part, {}).get(name) != now[part][name]:
+            raise _common.UsageError(
+                f"The records in {run_dir} were made with another setting of "
+                f"{part}, {name}: {before.get(part, {}).get(name)}. Received: "
+                f"{now[part][name]}. Move {RECORDS} and {SETTINGS} away, or "
+                "use another --run_dir."
+            )
+
+
+def write_settings(run_dir, settings, run):
+    """Writes evaluation.json: the settings and one entry per call.
+
+    Args:
+        run_dir: path of an existing folder.
+        settings: dict, from `merge_settings`.
+        run: dict, from `_common.describe_run`.
+    """
+    calls = [*settings.get("calls", []), run]
+    value = {**settings, "calls": calls}
+    _run_folder.write_json(pathlib.Path(run_dir) / SETTINGS, value)

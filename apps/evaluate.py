@@ -1,0 +1,287 @@
+"""Attacks a classifier and its defences: python -m apps.evaluate --run_dir=...
+
+Reads classifier.keras and config.json from the folder of apps.train (or
+--classifier and --dataset), and writes there records.jsonl (one line per
+example, model, attack and seed), evaluation.json (settings), pictures.npz and
+report.html. Records that are there already are not computed again, so that a
+killed call goes on with the same command line.
+
+Attacks: clean, pgd, cleverhans_pgd, cleverhans_spsa are made on the bare
+classifier (oblivious) and shown to every defence; tramer2020 goes through
+each defence (adaptive). It is added whenever a defence is attacked;
+--noadaptive leaves it out, and the table says "not measured".
+"""
+
+import pathlib
+
+from apps import _common
+from apps import _evaluation
+from apps import _evaluation_settings
+from apps import _registry
+from apps import _run_folder
+from keras_mixup import _checks
+
+FLAGS = _common.Flags(__doc__)
+
+# --- what is evaluated
+FLAGS.string("run_dir", None, "Folder of apps.train, or one to be made.")
+FLAGS.string(
+    "classifier", None, "A .keras file; default: --run_dir's classifier.keras."
+)
+FLAGS.string("model_name", None, "Row name; default: algorithm and model.")
+FLAGS.string("dataset", None, "Data set; default: that of the run.")
+FLAGS.string("data_dir", None, "Folder of tfds data sets; default: as the run.")
+FLAGS.choice(
+    "split", "test", ["test", "validation", "train"], "Split to score."
+)
+FLAGS.integer(
+    "num_examples",
+    None,
+    "Class-balanced subset chosen by --seed; default: the whole split.",
+    minimum=1,
+)
+# --- attacks
+FLAGS.string_list("attacks", "clean,cleverhans_pgd", "Attacks, see above.")
+FLAGS.boolean("adaptive", True, "Attack through each defence as well.")
+FLAGS.choice("norm", "linf", ["linf", "l2"], "Norm of the attacks' ball.")
+FLAGS.number("eps", "8/255", "Radius in [0, 1] units.")
+FLAGS.number("step_size", None, "PGD: step, same unit; default: eps / 4.")
+FLAGS.integer_list("pgd_steps", "10", "PGD: numbers of steps, each a column.")
+FLAGS.integer("adaptive_steps", None, "Default: as the recipe.", minimum=1)
+FLAGS.integer(
+    "adaptive_draws", None, "Draws per step; default: as the recipe.", minimum=1
+)
+FLAGS.choice(
+    "targeted",
+    "none",
+    ["none", "random", "second_most_likely"],
+    "Lead to another class; accuracy still means the true label.",
+)
+FLAGS.choice(
+    "label_source",
+    "true",
+    ["true", "predicted"],
+    "PGD: lead away from the true label, or from the prediction as released.",
+)
+FLAGS.integer("spsa_examples", 20, "SPSA is slow: examples.", minimum=1)
+FLAGS.integer("spsa_steps", 20, "SPSA: steps.", minimum=1)
+FLAGS.integer("spsa_samples", 128, "SPSA: queries per step.", minimum=2)
+# --- defences
+FLAGS.string_list(
+    "defences",
+    "mixup_inference_ol",
+    f"Any of {', '.join(_registry.DEFENCES)}; empty for none.",
+)
+FLAGS.number_list(
+    "mix_weights", "0.5", "MI-OL, MI-PL: weights of the input, each a row."
+)
+FLAGS.integer("num_draws", 30, "Draws per prediction.", minimum=1)
+FLAGS.integer(
+    "pool_size", None, "Pool images from train; default: all.", minimum=1
+)
+FLAGS.number("pl_weight", 0.5, "MI-Combined: weight of the input in MI-PL.")
+FLAGS.number("ol_weight", 0.4, "MI-Combined: weight of the input in MI-OL.")
+FLAGS.number("threshold", 0.2, "MI-Combined: score that counts as an attack.")
+FLAGS.choice(
+    "fallback",
+    "input",
+    ["input", "mixup_pl"],
+    "MI-Combined: answer for what is not detected.",
+)
+FLAGS.number("stddev", None, "Gaussian noise; default: the MI paper's.")
+FLAGS.number("degrees", None, "Random rotation; default: the MI paper's.")
+FLAGS.integer_list(
+    "resize_pad_range", None, "Sizes low,high; default: paper's, scaled."
+)
+FLAGS.integer_list(
+    "crop_resize_range", None, "Sizes low,high; default: paper's, scaled."
+)
+# --- run
+FLAGS.integer_list("eval_seeds", "0,1,2", "Seeds of the defences' draws.")
+FLAGS.integer("attack_seed", 0, "Seed of the attacks.", minimum=0)
+FLAGS.integer("batch_size", 100, "Images per attacked batch.", minimum=1)
+FLAGS.boolean("verbose", True, "Show progress.")
+FLAGS.runtime()
+
+
+def main(flags):
+    """Checks everything, evaluates, prints the table, writes the report."""
+    names = _evaluation.check_names(flags)
+    path = _classifier_path(flags)
+    config = _complete(flags)
+    _common.set_up(flags)
+    image_set, classifier, spec = _load(flags, path)
+    specs, spsa = _evaluation.build_specs(flags, names)
+    pool, pool_size = _pool(flags, spec)
+    defences = _evaluation.build_defences(
+        flags, classifier, pool, spec.image_shape[0]
+    )
+    settings = _evaluation_settings.merge_settings(
+        flags.run_dir,
+        _evaluation_settings.describe(
+            flags, path, specs + spsa, defences, pool_size
+        ),
+    )
+    few = _few(flags, image_set) if spsa else None
+    run_dir = pathlib.Path(flags.run_dir)
+    run_dir.mkdir(parents=True, exist_ok=True)
+    run = _common.describe_run("apps.evaluate", FLAGS)
+    _evaluation_settings.write_settings(run_dir, settings, run)
+    models = {_model_name(flags, config): classifier, **defences}
+    _evaluate(flags, models, specs, image_set)
+    if spsa:
+        print(f"SPSA on {len(few.labels)} examples:")
+        _evaluate(flags, models, spsa, few)
+    _pictures(flags, models, specs, image_set)
+    _show(run_dir)
+
+
+def _classifier_path(flags):
+    if not flags.run_dir:
+        raise _common.UsageError("A folder is needed: --run_dir=PATH")
+    run_dir = pathlib.Path(flags.run_dir)
+    path = pathlib.Path(flags.classifier or run_dir / "classifier.keras")
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"No classifier at {path}. Train one with apps.train, or give "
+            "--classifier=FILE.keras."
+        )
+    if path.suffix != ".keras":
+        raise _common.UsageError(f"A .keras file is needed. Received: {path}")
+    # Only looks whether the folder can be written; it may well be there.
+    _run_folder.check(run_dir / ".evaluation")
+    return path
+
+
+def _complete(flags):
+    """Fills data set and folder from the training run; returns its config."""
+    config = {}
+    if (pathlib.Path(flags.run_dir) / _run_folder.CONFIG).is_file():
+        config = _run_folder.read_config(flags.run_dir).get("flags", {})
+    for name in ("dataset", "data_dir"):
+        if flags[name].value is None:
+            flags[name].value = config.get(name)
+    if flags.dataset is None:
+        raise _common.UsageError("Which data set? --dataset=NAME")
+    if flags.strategy != "none":
+        raise _common.UsageError("apps.evaluate works on one device.")
+    return config
+
+
+def _load(flags, path):
+    import keras
+
+    from keras_mixup import _classifiers
+    from keras_mixup import data
+
+    _registry.check_name(data.DATASETS, "dataset", flags.dataset)
+    spec = data.DATASETS[flags.dataset]
+    image_set = data.load_arrays(
+        flags.dataset,
+        flags.split,
+        flags.data_dir,
+        num_examples=flags.num_examples,
+        seed=flags.seed,
+    )
+    classifier = keras.models.load_model(path, compile=False)
+    _classifiers.check_classifier(classifier)
+    shape = tuple(classifier.input_shape[1:])
+    fits = shape == tuple(spec.image_shape)
+    expected = f"a model of {spec.image_shape} images, as {flags.dataset} has"
+    _checks.check(fits, "classifier", expected, shape)
+    few = image_set.images[:16]
+    scale = 255.0 if few.dtype.kind == "u" else 1.0
+    logits = classifier((few / scale).astype("float32"), training=False)
+    _classifiers.check_logits(logits, spec.num_classes)
+    return image_set, classifier, spec
+
+
+def _pool(flags, spec):
+    """Returns (pool, its number of images), (None, 0) if none is needed."""
+    if not _evaluation.needs_pool(flags):
+        return None, 0
+    from keras_mixup import data
+    from keras_mixup import inference
+
+    train = data.load_arrays(
+        flags.dataset,
+        "train",
+        flags.data_dir,
+        num_examples=flags.pool_size,
+        seed=flags.seed,
+    )
+    pool = inference.SamplePool(
+        train.images,
+        train.labels,
+        dtype="uint8" if train.images.dtype.kind == "u" else "float32",
+        num_classes=spec.num_classes,
+    )
+    return pool, len(train.labels)
+
+
+def _few(flags, image_set):
+    from keras_mixup import data
+
+    count = min(flags.spsa_examples, len(image_set.labels))
+    return data.class_balanced_subset(image_set, count, flags.seed)
+
+
+def _model_name(flags, config):
+    if flags.model_name:
+        return flags.model_name
+    parts = [config.get(name) for name in ("algorithm", "model")]
+    return " ".join(part for part in parts if part) or "classifier"
+
+
+def _evaluate(flags, models, specs, image_set):
+    from keras_mixup import evaluation
+
+    evaluation.evaluate(
+        models,
+        specs,
+        image_set.images,
+        image_set.labels,
+        batch_size=flags.batch_size,
+        eval_seeds=flags.eval_seeds,
+        attack_seed=flags.attack_seed,
+        records_path=str(
+            pathlib.Path(flags.run_dir) / _evaluation_settings.RECORDS
+        ),
+        example_ids=image_set.example_ids,
+        pool_split="train",
+        verbose=flags.verbose,
+    )
+
+
+def _pictures(flags, models, specs, image_set):
+    """Keeps eight examples under the first oblivious attack."""
+    from keras_mixup import data
+    from keras_mixup.evaluation import pictures
+
+    oblivious = [spec for spec in specs if spec.knowledge == "oblivious"]
+    if not oblivious:
+        return
+    count = min(8, len(image_set.labels))
+    shown = data.class_balanced_subset(image_set, count, flags.seed)
+    found = pictures.make_pictures(
+        models, oblivious[0], shown.images, shown.labels, flags.attack_seed
+    )
+    path = pathlib.Path(flags.run_dir) / _evaluation_settings.PICTURES
+    pictures.write_pictures(str(path), found)
+
+
+def _show(run_dir):
+    from keras_mixup import evaluation
+    from keras_mixup.evaluation import report
+    from keras_mixup.evaluation import tables
+    from keras_mixup.evaluation import verdicts
+
+    records = evaluation.read_records(run_dir / _evaluation_settings.RECORDS)
+    print(f"\n{tables.to_text(tables.accuracy_table(records))}\n")
+    for verdict in verdicts.verdicts(records):
+        print(f"- {verdict.sentence}")
+    print(f"\nReport: {report.write_report(run_dir)}")
+
+
+if __name__ == "__main__":
+    _common.run(main, FLAGS)

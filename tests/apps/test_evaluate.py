@@ -1,0 +1,240 @@
+"""python -m apps.evaluate on a small, quickly trained digits classifier."""
+
+import json
+import pathlib
+import shutil
+
+import keras
+import pytest
+
+from apps import _common
+from apps import evaluate
+from keras_mixup import data
+from keras_mixup import evaluation
+from keras_mixup import models
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A folder as apps.train leaves it: config.json and classifier.keras."""
+    folder = tmp_path_factory.mktemp("trained") / "run"
+    folder.mkdir()
+    keras.utils.set_random_seed(0)
+    train = data.load_arrays("digits", "train")
+    model = models.SmallConvNet((8, 8, 1), 10, width=4)
+    model.compile(
+        keras.optimizers.Adam(0.01),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        jit_compile=False,
+    )
+    model.fit(train.images, train.labels, epochs=4, verbose=0)
+    model.save(folder / "classifier.keras")
+    config = {
+        "dataset": "digits",
+        "algorithm": "mixup",
+        "model": "small_convnet",
+    }
+    (folder / "config.json").write_text(json.dumps({"flags": config}))
+    return folder
+
+
+@pytest.fixture
+def run_dir(trained, tmp_path):
+    return pathlib.Path(shutil.copytree(trained, tmp_path / "run"))
+
+
+def call(run_dir, **flags):
+    settings = {
+        "run_dir": run_dir,
+        "eps": 0.1,
+        "attacks": "clean,pgd",
+        "pgd_steps": 2,
+        "adaptive_steps": 2,
+        "adaptive_draws": 2,
+        "num_draws": 2,
+        "eval_seeds": "0,1",
+        "num_examples": 12,
+        "batch_size": 8,
+        "mix_weights": 0.6,
+        "pool_size": 40,
+        **flags,
+    }
+    argv = ["evaluate"]
+    for name, value in settings.items():
+        off = value is False
+        argv.append(f"--no{name}" if off else f"--{name}={value}")
+    return _common.exit_code(evaluate.main, evaluate.FLAGS, argv)
+
+
+def files(folder):
+    return {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()}
+
+
+def test_run_folder_gets_records_table_and_report(run_dir, capsys):
+    assert call(run_dir) == 0
+    records = evaluation.read_records(run_dir / "records.jsonl")
+    # Twelve examples; three attacks; classifier once, MI-OL on two seeds.
+    assert len(records) == 12 * 3 * (1 + 2)
+    assert {r.model for r in records} == {"mixup small_convnet"}
+    assert {r.defence for r in records} == {"none", "MI-OL 0.6 x2"}
+    assert {(r.attack, r.knowledge) for r in records} == {
+        ("clean", "none"),
+        ("pgd-2", "oblivious"),
+        ("tramer2020-2x2", "adaptive"),
+    }
+    assert {r.pool_split for r in records} == {None, "train"}
+    shown = capsys.readouterr().out
+    assert "mixup small_convnet + MI-OL 0.6 x2" in shown
+    assert "oblivious" in shown and "adaptive" in shown
+    assert str(run_dir / "report.html") in shown
+    report = (run_dir / "report.html").read_text()
+    assert "tramer2020-2x2" in report and "http" not in report
+    settings = json.loads((run_dir / "evaluation.json").read_text())
+    assert settings["data"] == {"dataset": "digits", "split": "test"}
+    defence = settings["defences"]["MI-OL 0.6 x2"]
+    assert defence["pool"] == "40 images of the train split"
+    assert (run_dir / "pictures.npz").exists()
+
+
+def test_second_call_resumes_and_a_third_adds(run_dir):
+    noise = {"defences": "gaussian_noise"}
+    assert call(run_dir, **noise) == 0
+    whole = (run_dir / "records.jsonl").read_bytes()
+    (run_dir / "records.jsonl").write_bytes(whole[:-700])
+    with pytest.warns(UserWarning, match="incomplete last line"):
+        assert call(run_dir, **noise) == 0
+    assert (run_dir / "records.jsonl").read_bytes() == whole
+    assert call(run_dir, **noise, stddev=0.1, adaptive=False) == 0
+    assert (run_dir / "records.jsonl").read_bytes().startswith(whole)
+    settings = json.loads((run_dir / "evaluation.json").read_text())
+    assert len(settings["calls"]) == 3
+    assert set(settings["defences"]) == {"noise 0.04 x2", "noise 0.1 x2"}
+
+
+def test_without_the_adaptive_attack_the_table_says_so(run_dir, capsys):
+    noise = {"defences": "gaussian_noise"}
+    assert call(run_dir, adaptive=False, **noise) == 0
+    assert "not measured" in capsys.readouterr().out
+    assert "not measured" in (run_dir / "report.html").read_text()
+
+
+@pytest.mark.slow
+def test_every_defence_and_both_attack_families_have_a_row(run_dir):
+    names = list(evaluate._registry.DEFENCES)
+    changes = {
+        "defences": ",".join(names),
+        "attacks": "clean,pgd,cleverhans_pgd,cleverhans_spsa",
+        "num_examples": 4,
+        "batch_size": 4,
+        "eval_seeds": 0,
+        "spsa_examples": 2,
+        "spsa_steps": 1,
+        "spsa_samples": 2,
+        "targeted": "second_most_likely",
+    }
+    assert call(run_dir, **changes) == 0
+    records = evaluation.read_records(run_dir / "records.jsonl")
+    assert len({r.defence for r in records}) == len(names) + 1
+    attacks = {r.attack for r in records if r.knowledge == "oblivious"}
+    suffix = " to second-most-likely"
+    assert attacks == {
+        "pgd-2" + suffix,
+        "cleverhans-pgd-2" + suffix,
+        "cleverhans-spsa-1x2" + suffix,
+    }
+    spsa = [r for r in records if "spsa" in r.attack]
+    assert len({r.example_id for r in spsa}) == 2
+
+
+def test_classifier_flag_makes_a_new_folder(trained, tmp_path):
+    folder = tmp_path / "new" / "folder"
+    changes = {
+        "classifier": trained / "classifier.keras",
+        "dataset": "digits",
+        "defences": "",
+    }
+    assert call(folder, **changes) == 0
+    records = evaluation.read_records(folder / "records.jsonl")
+    assert {(r.model, r.defence) for r in records} == {("classifier", "none")}
+    assert {r.attack for r in records} == {"clean", "pgd-2"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"eps": 8}, 'Did you mean "8'),
+        ({"eps": "-1"}, "`eps` must be"),
+        ({"attacks": "clean,pdg"}, 'Did you mean "pgd"?'),
+        ({"attacks": "pgd,pgd"}, "free of repetitions"),
+        ({"attacks": "tramer2020", "adaptive": False}, "--noadaptive"),
+        ({"defences": "mixup"}, "`defence` must be one of"),
+        ({"mix_weights": 1.5}, "`mix_weight`"),
+        ({"dataset": "digit"}, 'Did you mean "digits"?'),
+        ({"dataset": "cifar10", "data_dir": "/nowhere"}, "cifar10"),
+        ({"num_examples": 501}, "`num_examples` must be at most"),
+        ({"pool_size": 5}, "no image of class"),
+        ({"classifier": "missing.keras"}, "No classifier at missing.keras"),
+        ({"strategy": "mirrored"}, "one device"),
+        ({"eval_seeds": "0,0"}, "`eval_seeds` must be free of"),
+        ({"eval_seeds": "-1"}, "`eval_seeds` must be an integer"),
+        ({"pgd_steps": ""}, "`pgd_steps` must be a list"),
+        ({"pgd_steps": 0}, "`num_steps` must be"),
+        ({"unknown_flag": 1}, "unknown_flag"),
+    ],
+)
+def test_bad_input_is_one_line_and_writes_nothing(
+    run_dir, capsys, changes, text
+):
+    before = files(run_dir)
+    assert call(run_dir, **changes) == 2
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith("error: ") and text in error
+    assert files(run_dir) == before
+
+
+def test_no_run_folder_and_no_classifier(tmp_path, capsys):
+    assert call(tmp_path / "absent") == 2
+    assert "No classifier at" in capsys.readouterr().err
+    assert not (tmp_path / "absent").exists()
+    argv = ["evaluate"]
+    assert _common.exit_code(evaluate.main, evaluate.FLAGS, argv) == 2
+    assert "--run_dir=PATH" in capsys.readouterr().err
+
+
+def test_a_softmax_classifier_is_refused_with_the_remedy(run_dir, capsys):
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            keras.layers.Flatten(),
+            keras.layers.Dense(10, activation="softmax"),
+        ]
+    )
+    model.save(run_dir / "classifier.keras")
+    before = files(run_dir)
+    assert call(run_dir) == 2
+    assert "Remove the final softmax" in capsys.readouterr().err
+    assert files(run_dir) == before
+
+
+def test_records_of_another_classifier_are_not_mixed(run_dir, capsys):
+    assert call(run_dir, attacks="clean", defences="") == 0
+    model = models.SmallConvNet((8, 8, 1), 10, width=4)
+    model.save(run_dir / "classifier.keras")
+    before = files(run_dir)
+    assert call(run_dir, attacks="clean", defences="") == 2
+    assert "another setting of classifier, sha256" in capsys.readouterr().err
+    assert files(run_dir) == before
+
+
+def test_equal_names_must_mean_equal_settings(run_dir, capsys):
+    assert call(run_dir, attacks="clean") == 0
+    before = files(run_dir)
+    assert call(run_dir, attacks="clean", pool_size=50) == 2
+    assert (
+        "another setting of defences, MI-OL 0.6 x2" in capsys.readouterr().err
+    )
+    (run_dir / "evaluation.json").unlink()
+    assert call(run_dir) == 2
+    assert "no evaluation.json" in capsys.readouterr().err
+    before.pop("evaluation.json")
+    assert files(run_dir) == before
