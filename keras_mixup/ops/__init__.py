@@ -1,6 +1,12 @@
 """Pure functions, one equation each; the bottom layer of the package."""
 
 from keras_mixup.ops.ascent import projected_ascent
+from keras_mixup.ops.label_geometry import geometric_label_weight
+from keras_mixup.ops.learned_weight import check_kappa
+from keras_mixup.ops.learned_weight import clip_logit
+from keras_mixup.ops.learned_weight import logit_from_weight
+from keras_mixup.ops.learned_weight import sample_beta_above
+from keras_mixup.ops.learned_weight import weight_from_logit
 from keras_mixup.ops.losses import cross_entropy
 from keras_mixup.ops.losses import kl_divergence
 from keras_mixup.ops.losses import label_indices
@@ -21,13 +27,17 @@ from keras_mixup.ops.random import seed_pair
 from keras_mixup.ops.resampling import sample_bilinear
 
 __all__ = [
+    "check_kappa",
     "check_mix_weight",
+    "clip_logit",
     "cross_entropy",
     "fold_in",
+    "geometric_label_weight",
     "kl_divergence",
     "label_indices",
     "label_probabilities",
     "log_mean_probability",
+    "logit_from_weight",
     "margin",
     "mix",
     "project",
@@ -36,8 +46,10 @@ __all__ = [
     "random_start",
     "row_seeds",
     "sample_beta",
+    "sample_beta_above",
     "sample_bilinear",
     "sample_mix_weight",
     "seed_pair",
     "steepest_direction",
+    "weight_from_logit",
 ]
