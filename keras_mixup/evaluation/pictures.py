@@ -3,12 +3,12 @@
 import os
 from typing import NamedTuple
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from keras_mixup import _checks
 from keras_mixup.evaluation import examples as examples_lib
+from keras_mixup.evaluation import scoring
 from keras_mixup.evaluation import specs as specs_lib
 
 
@@ -61,7 +61,8 @@ def make_pictures(models, spec, images, labels, seed=0):
     model = models[(defended or list(models))[0]]
     base = specs_lib.undefended(model)
     clean = tf.constant(batch.images)
-    clean_logits = _outputs(base, clean)
+    answer = scoring.scoring_function(base)
+    clean_logits = answer(clean, None)
     targets = specs_lib.targets(spec, batch.labels, clean_logits, seed)
     result = spec.attack(base, clean, batch.labels, targets=targets, seed=seed)
     mixed, answers = np.zeros((0, *clean.shape[1:])), np.zeros(0, int)
@@ -75,9 +76,7 @@ def make_pictures(models, spec, images, labels, seed=0):
         mixed=np.clip(mixed, 0.0, 1.0),
         labels=batch.labels,
         clean_predictions=np.argmax(clean_logits, axis=-1),
-        adversarial_predictions=np.argmax(
-            _outputs(base, result.images), axis=-1
-        ),
+        adversarial_predictions=np.argmax(answer(result.images, None), axis=-1),
         defended_predictions=answers,
         attack=spec.name,
         defence=name,
@@ -152,9 +151,3 @@ def grid_rows(pictures):
 def _verdicts(predictions, labels):
     marks = zip(predictions.tolist(), labels.tolist(), strict=True)
     return [f"{p} ✓" if p == y else f"{p} ✗ (true {y})" for p, y in marks]
-
-
-def _outputs(base, images):
-    if isinstance(base, keras.layers.Layer):
-        return base(images, training=False)
-    return base(images)

@@ -6,17 +6,13 @@ import time
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from keras_mixup import _checks
 from keras_mixup import ops
 from keras_mixup.evaluation import records as records_lib
+from keras_mixup.evaluation import scoring
 from keras_mixup.evaluation import specs as specs_lib
 from keras_mixup.evaluation.examples import Examples
-
-# What a seed is for: draws of attack, target and evaluation never meet, even
-# when the attack seed equals an evaluation seed.
-_ATTACK, _TARGET, _EVALUATE = 0, 1, 2
 
 
 def evaluate(
@@ -116,14 +112,15 @@ class _Run:
             for key, model in models.items()
         }
         self._score = {
-            key: _scoring_function(model) for key, model in models.items()
+            key: scoring.scoring_function(model)
+            for key, model in models.items()
         }
         bases = {
             id(base): base
             for base in map(specs_lib.undefended, models.values())
         }
         self._logits = {
-            key: _scoring_function(base) for key, base in bases.items()
+            key: scoring.scoring_function(base) for key, base in bases.items()
         }
         # Made once: an attack compiles itself for the model it meets.
         self._adaptive = {
@@ -193,7 +190,9 @@ class _Run:
         if spec.knowledge == "adaptive":
             attack, attacked = self._adaptive[spec.column, name], model
         seed = ops.fold_in(
-            ops.seed_pair(self._attack_seed), _ATTACK, batch.example_ids[0]
+            ops.seed_pair(self._attack_seed),
+            scoring.ATTACK,
+            batch.example_ids[0],
         )
         result = attack(
             attacked,
@@ -210,14 +209,18 @@ class _Run:
             return None
         logits = self._logits[id(base)](batch.images, None)
         seed = ops.fold_in(
-            ops.seed_pair(self._attack_seed), _TARGET, batch.example_ids[0]
+            ops.seed_pair(self._attack_seed),
+            scoring.TARGET,
+            batch.example_ids[0],
         )
         return specs_lib.targets(spec, batch.labels, logits, seed)
 
     def _scored(self, batch, spec, name, seed, images, passes, queries):
-        seeds = None if seed is None else _row_seeds(seed, batch.example_ids)
+        seeds = (
+            None if seed is None else scoring.row_seeds(seed, batch.example_ids)
+        )
         outputs = self._score[name](images, seeds)
-        _check_outputs(outputs, batch, name, spec)
+        scoring.check_outputs(outputs, batch, name, spec)
         predictions = np.argmax(outputs, axis=-1)
         losses = np.asarray(ops.cross_entropy(batch.labels, outputs))
         cell, pool = self._cell(spec, name, seed), self._pool(name)
@@ -243,38 +246,6 @@ def _row_name(key, model, models, model_name):
     base = specs_lib.undefended(model)
     held = [name for name, other in models.items() if other is base]
     return (held or [model_name])[0], key
-
-
-def _scoring_function(model):
-    """Returns (images, row seeds or None) -> outputs, compiled for layers."""
-    if specs_lib.is_randomized(model):
-
-        def score(images, seeds):
-            return model(images, seed=seeds)
-
-    elif isinstance(model, keras.layers.Layer):
-
-        def score(images, seeds):
-            return model(images, training=False)
-
-    else:
-        # A plain function may use Python randomness, which a trace freezes.
-        return lambda images, seeds: model(images)
-    return tf.function(score, jit_compile=False, reduce_retracing=True)
-
-
-@tf.function(jit_compile=False, reduce_retracing=True)
-def _fold_rows(seed, example_ids):
-    return tf.map_fn(
-        lambda example: ops.fold_in(seed, example),
-        example_ids,
-        fn_output_signature=tf.TensorSpec([2], tf.int32),
-    )
-
-
-def _row_seeds(eval_seed, example_ids):
-    seed = ops.fold_in(ops.seed_pair(eval_seed), _EVALUATE)
-    return _fold_rows(seed, tf.constant(example_ids, tf.int64))
 
 
 def _progress(total):
@@ -312,15 +283,3 @@ def _check_models(models):
     _checks.check(okay, "models", "a dict of name -> callable", models)
     taken = "none" in models
     _checks.check(not taken, "models", 'without the name "none"', list(models))
-
-
-def _check_outputs(outputs, batch, name, spec):
-    place = f"output of {name} under {spec.name}"
-    rows, shape = len(batch.labels), tuple(outputs.shape)
-    okay = len(shape) == 2 and shape[0] == rows
-    _checks.check(okay, place, f"of shape [{rows}, classes]", shape)
-    finite = bool(np.isfinite(outputs).all())
-    _checks.check(finite, place, "finite", "NaN or infinity")
-    highest = int(batch.labels.max())
-    expected = f"{highest + 1} or more classes wide, since a label says so"
-    _checks.check(highest < shape[1], place, expected, shape)

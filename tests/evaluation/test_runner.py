@@ -349,7 +349,7 @@ def test_pictures_show_the_attacked_classifier_and_one_draw():
     from keras_mixup.evaluation import pictures
 
     model = Linear()
-    images, labels, first = data(6)
+    images, labels, first = data(7)
     spec = evaluation.AttackSpec("pgd-4", PGD, "oblivious")
     made = pictures.make_pictures(
         {"linear": model, "noise": Noisy(model)}, spec, images, labels
