@@ -1,0 +1,198 @@
+"""Every flag file starts, and says what the papers say."""
+
+import contextlib
+import json
+import os
+import pathlib
+
+import pytest
+
+from apps import _registry
+from apps import evaluate
+from apps import export
+from apps import train
+
+ROOT = pathlib.Path(__file__).parent.parent.parent
+FLAGFILES = ROOT / "apps" / "flagfiles"
+APPS = {"evaluate": evaluate, "export": export}
+
+
+def flag_files():
+    found = sorted(FLAGFILES.rglob("*.flags"))
+    return [str(path.relative_to(FLAGFILES)) for path in found]
+
+
+def app_of(name):
+    """The application that a flag file belongs to, by the file's name."""
+    return APPS.get(pathlib.Path(name).stem, train)
+
+
+def training_files():
+    return [name for name in flag_files() if app_of(name) is train]
+
+
+def resolve(name, *extra):
+    """The flag values that a flag file leads to."""
+    argv = ["app", f"--flagfile={FLAGFILES / name}", *extra]
+    return app_of(name).FLAGS.parse(argv)
+
+
+def test_files_are_found():
+    names = flag_files()
+    assert len(names) == len(training_files()) + 4
+    assert "mixup_inference/mixup_cifar10.flags" in names
+
+
+@pytest.mark.parametrize("name", flag_files())
+def test_a_flag_file_is_read_and_explains_itself(name):
+    resolve(name)
+    lines = (FLAGFILES / name).read_text().splitlines()
+    header = [line for line in lines if line.startswith("#")]
+    app = app_of(name).__name__
+    command = f"#   python -m {app} --flagfile=apps/flagfiles/{name} "
+    assert lines[: len(header)] == header
+    assert any(line.startswith(command) for line in header)
+    assert all(line.startswith("--") for line in lines[len(header) :])
+
+
+# The paper's settings, typed from its section 4.1 and not from the files:
+# (algorithm, learning rate, the flags that only this algorithm has).
+ATTACK = {"eps": 8 / 255, "step_size": 2 / 255, "num_steps": 10}
+MIXUP_INFERENCE = {
+    "erm": ("erm", 0.01, {}),
+    "mixup": ("mixup", 0.01, {"alpha": 1.0}),
+    "adversarial_training": (
+        "adversarial_training",
+        0.01,
+        {"clean_weight": 1.0, **ATTACK},
+    ),
+    "iat": (
+        "interpolated_adversarial_training",
+        0.1,
+        {"alpha": 1.0, **ATTACK},
+    ),
+}
+SPECIFIC = ("alpha", "clean_weight", "eps", "step_size", "num_steps")
+
+
+@pytest.mark.parametrize("dataset", ["cifar10", "cifar100"])
+@pytest.mark.parametrize("training", MIXUP_INFERENCE)
+def test_mixup_inference_settings(training, dataset):
+    values = resolve(f"mixup_inference/{training}_{dataset}.flags")
+    algorithm, rate, specific = MIXUP_INFERENCE[training]
+    assert (values.dataset, values.algorithm) == (dataset, algorithm)
+    assert values.model == "resnet50"
+    assert values.width is None
+    assert (values.epochs, values.batch_size) == (200, 64)
+    assert (values.optimizer, values.momentum) == ("sgd", 0.9)
+    assert (values.weight_decay, values.decoupled_weight_decay) == (0, None)
+    assert values.learning_rate == rate
+    assert (values.schedule, values.drops) == ("piecewise", [100, 150])
+    assert values.drop_factor == 0.1
+    assert values.warmup_epochs == 0
+    assert values.num_train is None
+    assert values.augment == "default"
+    assert {name: values[name].value for name in SPECIFIC} == {
+        **dict.fromkeys(SPECIFIC),
+        **specific,
+    }
+
+
+@pytest.mark.parametrize("dataset", ["cifar10", "cifar100"])
+@pytest.mark.parametrize("training", MIXUP_INFERENCE)
+def test_mixup_inference_algorithms_are_built_as_said(training, dataset):
+    name = f"mixup_inference/{training}_{dataset}.flags"
+    # A small network instead of ResNet-50, whose name was compared above.
+    values = resolve(name, "--model=small_convnet", "--width=2")
+    model = train.build(values, steps_per_epoch=10)
+    found = _registry.find(
+        _registry.ALGORITHMS, "algorithm", MIXUP_INFERENCE[training][0]
+    )
+    assert type(model) is found
+    optimizer = model.optimizer
+    rate = MIXUP_INFERENCE[training][1]
+    assert float(optimizer.momentum) == 0.9
+    schedule = optimizer._learning_rate
+    # By the step: drops to a tenth after 100 and after 150 epochs of 10.
+    for step, factor in ((0, 1), (999, 1), (1001, 0.1), (1501, 0.01)):
+        assert float(schedule(step)) == pytest.approx(rate * factor)
+    if training in ("adversarial_training", "iat"):
+        attack = model.attack
+        assert (attack.threat.norm, attack.threat.eps) == ("linf", 8 / 255)
+        assert (attack.step_size, attack.num_steps) == (2 / 255, 10)
+        assert attack.random_start
+    if training in ("mixup", "iat"):
+        assert model.alpha == 1.0
+
+
+@pytest.mark.parametrize("name", ["digits/mixup.flags", "digits/erm.flags"])
+def test_digits_settings(name):
+    """What the issue's digits numbers are stated for."""
+    values = resolve(name)
+    assert (values.dataset, values.model) == ("digits", "small_convnet")
+    assert (values.epochs, values.optimizer) == (120, "adam")
+    evaluation = resolve("digits/evaluate.flags")
+    assert (evaluation.eps, evaluation.step_size) == (0.1, 0.025)
+    assert (evaluation.pgd_steps, evaluation.num_examples) == ([10], None)
+    assert (evaluation.mix_weights, evaluation.num_draws) == ([0.6], 30)
+    assert evaluation.adaptive
+
+
+@pytest.fixture
+def precision_restored():
+    """A run sets Keras' global policy; the next test must not see it."""
+    import keras
+
+    before = keras.config.dtype_policy()
+    yield
+    keras.config.set_dtype_policy(before)
+
+
+@contextlib.contextmanager
+def data_available(dataset):
+    """Gives the data folder, or made-up images where there is none."""
+    folder = os.environ.get("KERAS_MIXUP_DATA_DIR")
+    folder = pathlib.Path(folder or ROOT.parent / "shared" / "data" / "tfds")
+    if dataset == "digits" or (folder / dataset).is_dir():
+        yield [f"--data_dir={folder}"]
+        return
+    import tensorflow_datasets as tfds
+
+    with tfds.testing.mock_data(num_examples=400):
+        yield []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", training_files())
+def test_a_training_flag_file_runs_two_steps(
+    name, tmp_path, precision_restored
+):
+    run_dir = tmp_path / "run"
+    values = resolve(name)
+    extra = ["--drops=0.5"] if values.schedule == "piecewise" else []
+    if values.dataset != "digits":
+        extra.append("--num_validation=100")
+    with data_available(values.dataset) as arguments:
+        code = train._common.exit_code(
+            train.main,
+            train.FLAGS,
+            [
+                "train",
+                f"--flagfile={FLAGFILES / name}",
+                *arguments,
+                *extra,
+                f"--run_dir={run_dir}",
+                "--width=2",
+                "--epochs=1",
+                # Two steps.
+                "--batch_size=100",
+                "--num_train=200",
+                "--warmup_epochs=0",
+                "--verbose=0",
+            ],
+        )
+    assert code == 0
+    rows = (run_dir / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(row)["step"] for row in rows] == [2]
+    assert (run_dir / "classifier.keras").is_file()
+    assert (run_dir / "final.keras").is_file()
