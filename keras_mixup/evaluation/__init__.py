@@ -1,11 +1,18 @@
 """Honest numbers: records, and all that is made from records alone."""
 
+from keras_mixup.evaluation import figures
+from keras_mixup.evaluation import pictures
+from keras_mixup.evaluation import records
+from keras_mixup.evaluation import report
+from keras_mixup.evaluation import tables
+from keras_mixup.evaluation import verdicts
 from keras_mixup.evaluation.records import Record
 from keras_mixup.evaluation.records import Summary
 from keras_mixup.evaluation.records import append_records
 from keras_mixup.evaluation.records import read_records
 from keras_mixup.evaluation.records import summarize
 from keras_mixup.evaluation.records import write_records
+from keras_mixup.evaluation.report import write_report
 from keras_mixup.evaluation.runner import evaluate
 from keras_mixup.evaluation.specs import AttackSpec
 
@@ -15,7 +22,14 @@ __all__ = [
     "Summary",
     "append_records",
     "evaluate",
+    "figures",
+    "pictures",
     "read_records",
+    "records",
+    "report",
     "summarize",
+    "tables",
+    "verdicts",
     "write_records",
+    "write_report",
 ]
