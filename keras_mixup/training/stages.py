@@ -54,8 +54,7 @@ def split_at_stage(classifier, stage):
             ),
         )
     _check_splittable(classifier, stage)
-    inputs, outputs = classifier.inputs[0], classifier.outputs[0]
-    hidden = _layer(classifier, stage).output
+    inputs, hidden, outputs = _trace(classifier, stage)
     expected = "a layer between the input and the logits"
     between = isinstance(hidden, keras.KerasTensor) and not any(
         hidden is end for end in (inputs, outputs)
@@ -106,5 +105,29 @@ def _check_splittable(classifier, stage):
     )
 
 
-def _layer(classifier, name):
-    return next(layer for layer in classifier.layers if layer.name == name)
+def _trace(classifier, stage):
+    """Returns the symbolic (inputs, stage's output, logits) of a new trace.
+
+    A layer that was used by more graphs than the classifier's own, as those
+    of a loaded sequential model are, does not tell which of its outputs
+    belongs to the classifier; calling all of them again settles it.
+    """
+    found = {}
+
+    def call(layer, *args, **kwargs):
+        found[layer.name] = layer(*args, **kwargs)
+        return found[layer.name]
+
+    if isinstance(classifier, keras.Sequential):
+        inputs = x = keras.Input(
+            batch_shape=classifier.inputs[0].shape,
+            dtype=classifier.inputs[0].dtype,
+        )
+        for layer in classifier.layers:
+            x = call(layer, x)
+        return inputs, found[stage], x
+    trace = keras.models.clone_model(
+        classifier, clone_function=lambda layer: layer, call_function=call
+    )
+    inputs = trace.inputs[0]
+    return inputs, found.get(stage, inputs), trace.outputs[0]

@@ -63,6 +63,24 @@ def test_a_sequential_model_is_cut_at_any_layer():
     assert stages.stage_names(classifier) == ()
 
 
+@pytest.mark.parametrize("make", [residual, toys.network])
+def test_a_loaded_model_with_shared_layers_is_cut_in_its_own_graph(
+    make, tmp_path
+):
+    path = str(tmp_path / "model.keras")
+    make().save(path)
+    loaded = keras.models.load_model(path)
+    shape = (5, *loaded.input_shape[1:])
+    x = np.random.default_rng(0).uniform(size=shape).astype("float32")
+    stage = (*stages.stage_names(loaded), loaded.layers[0].name)[0]
+    for _ in range(2):  # each cut adds to what the layers are used by
+        encode, decode = stages.split_at_stage(loaded, stage)
+        np.testing.assert_allclose(decode(encode(x)), loaded(x), atol=1e-6)
+    other = keras.Input(loaded.input_shape[1:])
+    reused = keras.Model(other, loaded(other * 2.0))
+    np.testing.assert_allclose(reused(x / 2.0), loaded(x), atol=1e-6)
+
+
 def test_features_are_float32_under_mixed_precision():
     policy = keras.config.dtype_policy()
     try:
