@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from keras_mixup import ThreatModel
 from keras_mixup.attacks import PGD
@@ -57,11 +58,32 @@ def data(count=24, seed=0):
     return images, random.integers(0, CLASSES, count).astype("int32")
 
 
-def attack(num_steps=3, eps=0.1):
-    """A short PGD."""
-    return PGD(ThreatModel("linf", eps), eps / 2, num_steps)
+def attack(num_steps=3, eps=0.1, step_size=None):
+    """A short PGD; half the radius a step unless `step_size` is given."""
+    return PGD(ThreatModel("linf", eps), step_size or eps / 2, num_steps)
 
 
 def weights(model):
     """All variables of a model, as arrays."""
     return [np.asarray(v) for v in model.get_weights()]
+
+
+def counting_network(seed=0):
+    """`network` and the variable that counts its passes."""
+    calls = tf.Variable(0, dtype=tf.int32)
+
+    @keras.saving.register_keras_serializable("keras_mixup_tests")
+    class Counting(keras.layers.Layer):
+        def call(self, inputs):
+            calls.assign_add(1)
+            return inputs
+
+    inner, inputs = network(seed), keras.Input(SHAPE)
+    return keras.Model(inputs, inner(Counting()(inputs))), calls
+
+
+def one_train_step(model, images, labels):
+    """Runs the compiled step once and nothing else."""
+    one = tf.data.Dataset.from_tensors((images, labels))
+    strategy = model.distribute_strategy
+    model.train_function(iter(strategy.experimental_distribute_dataset(one)))

@@ -1,0 +1,136 @@
+"""Mixup and an attack one after the other, in either order."""
+
+import keras
+
+from keras_mixup import _checks
+from keras_mixup import ops
+from keras_mixup.training import adversarial
+from keras_mixup.training import interpolated
+from keras_mixup.training import mixup
+
+
+@keras.saving.register_keras_serializable("keras_mixup")
+class MixThenAttack(adversarial.AdversarialTraining):
+    """Mixes the pairs first, then attacks the mixed images.
+
+    x_m = lambda x_i + (1 - lambda) x_j, y_m likewise; the attack perturbs
+    x_m within the ball around it and trains on L(x_m + delta, y_m)
+    (adversarially optimized mixup paper, Algorithm 2; Rice et al., 2020,
+    who draw one lambda per batch). The cross-entropy stands for the paper's
+    KL divergence: y_m is fixed, and the two differ by its entropy alone.
+    k + 1 classifier passes per step with k attack steps, k + 2 with a clean
+    loss, which is that of plain mixup on the same pairs.
+
+    Args:
+        classifier: `keras.Model` from [B, H, W, C] in [0, 1] to logits.
+        attack: attack with a graph-safe `perturb`, such as `attacks.PGD`.
+        alpha: float > 0, lambda ~ Beta(alpha, alpha).
+        mix_weight: None, or what replaces the Beta distribution, as in
+            `Mixup`.
+        weight_per: `"sample"` or `"batch"`, as in `Mixup`.
+        clean_weight: float >= 0, as in `AdversarialTraining`; 0 is the
+            listing.
+        attack_training: bool, as in `AdversarialTraining`.
+        seed: int, the source of every random draw.
+        name: str or None.
+
+    Raises:
+        ValueError: when an argument is out of its range.
+    """
+
+    def __init__(
+        self,
+        classifier,
+        attack,
+        alpha=0.5,
+        mix_weight=None,
+        weight_per="sample",
+        clean_weight=0.0,
+        attack_training=False,
+        seed=0,
+        name=None,
+    ):
+        super().__init__(
+            classifier,
+            attack,
+            clean_weight=clean_weight,
+            attack_training=attack_training,
+            seed=seed,
+            name=name,
+        )
+        self.alpha = _checks.check_number(
+            alpha, "alpha", low=0.0, low_open=True
+        )
+        self.mix_weight = ops.check_mix_weight(mix_weight, optional=True)
+        self.weight_per = _checks.check_choice(
+            weight_per, "weight_per", ("sample", "batch")
+        )
+
+    def draw(self, batch_size, seed):
+        """Returns the attack's seed, the permutation and the weights."""
+        distribution = self.mix_weight
+        if distribution is None:
+            distribution = ("beta", self.alpha, self.alpha)
+        pairs = mixup.draw_pairs(
+            batch_size, distribution, ops.fold_in(seed, 1), self.weight_per
+        )
+        return {**super().draw(batch_size, seed), **pairs}
+
+    def prepare_batch(self, images, targets, draws):
+        """Returns the attacked mixtures, and the mixtures as clean images."""
+        images = mixup.mix_with_partner(images, draws)
+        targets = mixup.mix_with_partner(targets, draws)
+        return super().prepare_batch(images, targets, draws)
+
+
+@keras.saving.register_keras_serializable("keras_mixup")
+class AttackThenMix(interpolated.InterpolatedAdversarialTraining):
+    """Attacks the single images first, then mixes the attacked ones.
+
+    x'_m = lambda x'_i + (1 - lambda) x'_j and y_m likewise, with
+    x' = attack(x, y); trains on L(x'_m, y_m) (adversarially optimized mixup
+    paper, Algorithm 3): interpolated adversarial training without its clean
+    half. `clean_weight` = 1 brings that half back and is
+    `InterpolatedAdversarialTraining`. The cross-entropy stands for the
+    paper's KL divergence, as in `MixThenAttack`. k + 1 classifier passes
+    per step with k attack steps, k + 2 with a clean loss.
+
+    Args:
+        classifier: `keras.Model` from [B, H, W, C] in [0, 1] to logits.
+        attack: attack with a graph-safe `perturb`, such as `attacks.PGD`.
+        alpha: float > 0, lambda ~ Beta(alpha, alpha), for each pair.
+        mix_weight: None, or what replaces the Beta distribution, as in
+            `Mixup`.
+        clean_weight: float >= 0, w in (L + w L_clean) / (1 + w), where
+            L_clean is mixup on clean pairs of their own.
+        attack_training: bool, as in `AdversarialTraining`.
+        seed: int, the source of every random draw.
+        name: str or None.
+
+    Raises:
+        ValueError: when an argument is out of its range.
+    """
+
+    def __init__(
+        self,
+        classifier,
+        attack,
+        alpha=0.5,
+        mix_weight=None,
+        clean_weight=0.0,
+        attack_training=False,
+        seed=0,
+        name=None,
+    ):
+        super().__init__(
+            classifier,
+            attack,
+            alpha=alpha,
+            mix_weight=mix_weight,
+            attack_training=attack_training,
+            seed=seed,
+            name=name,
+        )
+        self.clean_weight = _checks.check_number(
+            clean_weight, "clean_weight", low=0.0
+        )
