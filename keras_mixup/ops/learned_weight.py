@@ -71,6 +71,8 @@ def sample_beta_above(size, concentration, kappa, seed):
         lambda _, weight: tf.reduce_any(weight < kappa),
         body,
         (tf.constant(1), draw(0)),
+        # A batch of one loses its static size in the sampler.
+        shape_invariants=(tf.TensorShape([]), tf.TensorShape([None])),
         parallel_iterations=1,
         maximum_iterations=_MAX_ROUNDS,
     )
