@@ -40,12 +40,29 @@ FLAGS.number("alpha", None, "Mixup: lambda ~ Beta(alpha, alpha).")
 FLAGS.string(
     "mix_weight",
     None,
-    "Replaces the Beta distribution: 0.6, uniform:0.4:0.6 or beta:2:1.",
+    "Replaces the Beta distribution: 0.6, uniform:0.4:0.6 or beta:2:1; "
+    "adversarial_mixup also takes learned and frozen.",
 )
+FLAGS.number("mix_weight_step", None, "Learned lambda: step in its logit.")
+FLAGS.number("kappa", None, "Learned lambda: its lower bound.")
 FLAGS.choice(
     "weight_per", None, ["sample", "batch"], "One lambda a pair or a batch."
 )
 FLAGS.number("clean_weight", None, "Weight of the clean loss; 1 is 1:1.")
+FLAGS.choice(
+    "delta",
+    None,
+    ["independent", "shared"],
+    "One perturbation for either side of a pair, or one for both.",
+)
+FLAGS.choice(
+    "label_mixing",
+    None,
+    ["linear", "geometric"],
+    "Weight of the mixed label: lambda, or where the mixed point lies.",
+)
+FLAGS.choice("loss", None, ["kl", "cross_entropy"], "adversarial_mixup: loss.")
+FLAGS.string("stage", None, "Hidden layer to mix at, such as stage_2.")
 FLAGS.boolean("attack_training", None, "BatchNorm in training mode inside.")
 FLAGS.choice("norm", None, ["linf", "l2"], "Attack: norm of the ball.")
 FLAGS.number("eps", None, "Attack: radius in [0, 1] units, as 8/255.")
@@ -160,6 +177,12 @@ def _algorithm_options(flags):
         "alpha": flags.alpha,
         "mix_weight": parse_mix_weight(flags.mix_weight),
         "weight_per": flags.weight_per,
+        "mix_weight_step": flags.mix_weight_step,
+        "kappa": flags.kappa,
+        "delta": flags.delta,
+        "label_mixing": flags.label_mixing,
+        "loss": flags.loss,
+        "stage": flags.stage,
         "clean_weight": flags.clean_weight,
         "attack_training": flags.attack_training,
     }
@@ -195,9 +218,12 @@ def _training_attack(flags):
 
 
 def parse_mix_weight(text):
-    """Reads `0.6`, `uniform:0.4:0.6` or `beta:2:1`; None stays None."""
-    if text is None:
-        return None
+    """Reads `0.6`, `uniform:0.4:0.6`, `beta:2:1`, `learned` or `frozen`.
+
+    None stays None.
+    """
+    if text in (None, "learned", "frozen"):
+        return text
     kind, *numbers = text.split(":")
     if not numbers:
         return _checks.parse_number(kind, "mix_weight")
