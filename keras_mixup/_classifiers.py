@@ -23,14 +23,19 @@ def check_classifier(classifier, name="classifier"):
     """
     is_layer = isinstance(classifier, keras.layers.Layer)
     _checks.check(is_layer, name, "a keras.Model", classifier)
-    layers = getattr(classifier, "layers", None) or [classifier]
-    last = layers[-1]
+    last = _last_layer(classifier)
     activation = getattr(last, "activation", None)
     squashes = isinstance(last, keras.layers.Softmax) or activation in (
         keras.activations.softmax,
         keras.activations.sigmoid,
     )
-    _checks.check(not squashes, name, "a model of logits", last, _REMEDY)
+    expected = "a model of logits, not one that ends in softmax"
+    _checks.check(not squashes, name, expected, last.name, _REMEDY)
+
+
+def _last_layer(layer):
+    layers = getattr(layer, "layers", None)
+    return _last_layer(layers[-1]) if layers else layer
 
 
 def check_logits(logits, num_classes=None, name="classifier"):

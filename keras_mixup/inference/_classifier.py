@@ -4,34 +4,7 @@ import keras
 import tensorflow as tf
 
 from keras_mixup import _checks
-
-_REMEDY = (
-    "Remove the softmax from the classifier: defences average the softmax of "
-    "logits, and a second softmax would flatten every answer."
-)
-
-
-def _ends_in_softmax(layer):
-    layers = getattr(layer, "layers", None)
-    if layers:
-        return _ends_in_softmax(layers[-1])
-    if isinstance(layer, keras.layers.Softmax):
-        return True
-    return getattr(layer, "activation", None) is keras.activations.softmax
-
-
-def check_classifier(classifier):
-    """Raises `ValueError` unless `classifier` is a layer that gives logits."""
-    layer = isinstance(classifier, keras.layers.Layer)
-    expected = "a keras.Model or keras layer"
-    _checks.check(layer, "classifier", expected, classifier)
-    _checks.check(
-        not _ends_in_softmax(classifier),
-        "classifier",
-        "a model that returns logits, not one that ends in softmax",
-        classifier.name,
-        hint=_REMEDY,
-    )
+from keras_mixup import _classifiers
 
 
 def known_shape(classifier, attribute):
@@ -108,17 +81,5 @@ def check_logits(logits, expected_classes=None):
     expected = f"a model whose output has shape [B, {width}]"
     received = f"output shape {logits.shape}"
     _checks.check(fits, "classifier", expected, received)
-    if not tf.executing_eagerly() or not tf.size(logits):
-        return
-    logits = tf.cast(logits, tf.float32)
-    sums = tf.reduce_sum(logits, axis=-1)
-    probabilities = tf.reduce_all(logits >= 0.0) & tf.reduce_all(
-        tf.abs(sums - 1.0) < 1e-3
-    )
-    _checks.check(
-        not bool(probabilities),
-        "classifier",
-        "a model that returns logits",
-        "outputs that are probabilities",
-        hint=_REMEDY,
-    )
+    if tf.executing_eagerly() and tf.size(logits):
+        _classifiers.check_logits(logits)

@@ -70,7 +70,7 @@ def draw_partners(seeds, labels, pool, mix_weight, num_draws, other_labels):
         seeds: int32 [B, 2], one per row.
         labels: int32 [B], the predicted labels.
         pool: `SamplePool`.
-        mix_weight: what `check_mix_weight` returned.
+        mix_weight: what `ops.check_mix_weight` returned.
         num_draws: int, N.
         other_labels: bool; true draws a class uniformly from those other
             than the predicted one, false takes the predicted one. The row

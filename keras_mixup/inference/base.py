@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 
 from keras_mixup import _checks
+from keras_mixup import _classifiers
 from keras_mixup import ops
 from keras_mixup.inference import _classifier
 
@@ -56,7 +57,7 @@ class RandomizedInference(keras.layers.Layer):
     uses_prediction = False
 
     def __init__(self, classifier, num_draws=30, max_inputs=4096, **kwargs):
-        _classifier.check_classifier(classifier)
+        _classifiers.check_classifier(classifier)
         num_draws = _checks.check_integer(num_draws, "num_draws")
         if max_inputs is not None:
             max_inputs = _checks.check_integer(max_inputs, "max_inputs")

@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from keras_mixup import _checks
-from keras_mixup.inference import _mix_weight
+from keras_mixup import ops
 from keras_mixup.inference import _partners
 from keras_mixup.inference import _rows
 from keras_mixup.inference import base
@@ -62,7 +62,7 @@ class MixupInferenceCombined(base.RandomizedInference):
         super().__init__(classifier, num_draws, max_inputs, **kwargs)
         _partners.check_image_pool(pool, classifier)
         _partners.check_other_classes(pool)
-        check_weight = _mix_weight.check_mix_weight
+        check_weight = ops.check_mix_weight
         self.pool = pool
         self.pl_weight = check_weight(pl_weight, "pl_weight")
         self.ol_weight = check_weight(ol_weight, "ol_weight")

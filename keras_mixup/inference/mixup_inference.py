@@ -3,7 +3,7 @@
 import keras
 
 from keras_mixup import _checks
-from keras_mixup.inference import _mix_weight
+from keras_mixup import ops
 from keras_mixup.inference import _partners
 from keras_mixup.inference import base
 
@@ -37,7 +37,7 @@ class MixupInference(base.RandomizedInference):
         super().__init__(classifier, num_draws, max_inputs, **kwargs)
         self._check_pool(pool)
         self.pool = pool
-        self.mix_weight = _mix_weight.check_mix_weight(mix_weight)
+        self.mix_weight = ops.check_mix_weight(mix_weight)
         if self.other_labels:
             _partners.check_other_classes(pool)
             classes = pool.num_classes

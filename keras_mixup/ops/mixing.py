@@ -54,12 +54,13 @@ def mix(weight, left, right):
     return weight * left + (1.0 - weight) * right
 
 
-def check_mix_weight(mix_weight, optional=False):
+def check_mix_weight(mix_weight, name="mix_weight", optional=False):
     """Returns a checked specification of lambda's distribution.
 
     Args:
         mix_weight: a number in [0, 1], ("uniform", low, high) within [0, 1],
             ("beta", a, b) with a, b > 0, or None where `optional`.
+        name: str, the argument's name in the error.
         optional: bool, whether None is allowed.
 
     Returns:
@@ -71,18 +72,18 @@ def check_mix_weight(mix_weight, optional=False):
     if mix_weight is None and optional:
         return None
     if not isinstance(mix_weight, (tuple, list)):
-        return _checks.check_number(mix_weight, "mix_weight", 0.0, 1.0)
-    expected = '("uniform", low, high) or ("beta", a, b)'
+        return _checks.check_number(mix_weight, name, 0.0, 1.0)
+    forms = 'a number in [0, 1], ("uniform", low, high) or ("beta", a, b)'
     known = len(mix_weight) == 3 and mix_weight[0] in ("uniform", "beta")
-    _checks.check(known, "mix_weight", expected, mix_weight)
+    _checks.check(known, name, forms, mix_weight)
     kind, first, second = mix_weight
     if kind == "beta":
-        low = {"low": 0.0, "low_open": True}
-        first = _checks.check_number(first, "mix_weight[1]", **low)
-        second = _checks.check_number(second, "mix_weight[2]", **low)
-        return (kind, first, second)
-    first = _checks.check_number(first, "mix_weight[1]", 0.0, 1.0)
-    second = _checks.check_number(second, "mix_weight[2]", first, 1.0)
+        positive = {"low": 0.0, "low_open": True}
+        first = _checks.check_number(first, name, **positive)
+        return (kind, first, _checks.check_number(second, name, **positive))
+    first = _checks.check_number(first, name, 0.0, 1.0)
+    second = _checks.check_number(second, name, 0.0, 1.0)
+    _checks.check(first <= second, name, f"{forms}, low <= high", mix_weight)
     return (kind, first, second)
 
 

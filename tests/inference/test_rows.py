@@ -45,7 +45,7 @@ def test_unit_interval_covers_all_bits():
     ],
 )
 def test_mix_weight_has_the_stated_distribution(weight, mean, variance):
-    weight = _mix_weight.check_mix_weight(weight)
+    weight = ops.check_mix_weight(weight)
     bits = _rows.bits(_seeds(100), 200, 2)
     drawn = _mix_weight.draw_mix_weight(weight, bits).numpy()
     assert drawn.shape == (100, 200)
@@ -66,4 +66,4 @@ def test_mix_weight_has_the_stated_distribution(weight, mean, variance):
 )
 def test_mix_weight_refuses_other_forms(weight):
     with pytest.raises(ValueError, match="`mix_weight` must be"):
-        _mix_weight.check_mix_weight(weight)
+        ops.check_mix_weight(weight)
