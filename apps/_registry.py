@@ -24,6 +24,9 @@ ALGORITHMS = {
     "interpolated_adversarial_training": (
         "keras_mixup.training:InterpolatedAdversarialTraining"
     ),
+    "mix_then_attack": "keras_mixup.training:MixThenAttack",
+    "attack_then_mix": "keras_mixup.training:AttackThenMix",
+    "adversarial_mixup": "keras_mixup.training:AdversarialMixup",
 }
 ATTACKS = {
     "pgd": "keras_mixup.attacks:PGD",

@@ -1,6 +1,7 @@
 """Training algorithms: each a `keras.Model` around a classifier."""
 
 from keras_mixup.training.adversarial import AdversarialTraining
+from keras_mixup.training.adversarial_mixup import AdversarialMixup
 from keras_mixup.training.base import Algorithm
 from keras_mixup.training.callbacks import BestClassifier
 from keras_mixup.training.callbacks import MetricsLog
@@ -13,18 +14,23 @@ from keras_mixup.training.checkpoint import latest_step
 from keras_mixup.training.checkpoint import resume_position
 from keras_mixup.training.erm import ERM
 from keras_mixup.training.interpolated import InterpolatedAdversarialTraining
+from keras_mixup.training.mix_attack import AttackThenMix
+from keras_mixup.training.mix_attack import MixThenAttack
 from keras_mixup.training.mixup import Mixup
 from keras_mixup.training.schedules import WarmUp
 from keras_mixup.training.schedules import make_schedule
 
 __all__ = [
     "ERM",
+    "AdversarialMixup",
     "AdversarialTraining",
     "Algorithm",
+    "AttackThenMix",
     "BestClassifier",
     "Checkpoint",
     "InterpolatedAdversarialTraining",
     "MetricsLog",
+    "MixThenAttack",
     "Mixup",
     "RetraceGuard",
     "StopOnNaN",
