@@ -27,8 +27,8 @@ $(VENV)/.installed: pyproject.toml $(VENV)/.created
 # A second call continues an interrupted first one; DEMO=runs/other is fresh.
 # The last step's weights are used: 120 epochs are the setting, not a choice.
 demo: $(VENV)/.installed
-	$(BIN)/python -m apps.train --flagfile=apps/flagfiles/digits/mixup.flags --run_dir=$(DEMO)/mixup --resume
-	$(BIN)/python -m apps.train --flagfile=apps/flagfiles/digits/erm.flags --run_dir=$(DEMO)/erm --resume
+	$(BIN)/python -m apps.train --flagfile=apps/flagfiles/digits/mixup.flags --run_dir=$(DEMO)/mixup --resume --verbose=0
+	$(BIN)/python -m apps.train --flagfile=apps/flagfiles/digits/erm.flags --run_dir=$(DEMO)/erm --resume --verbose=0
 	$(BIN)/python -m apps.evaluate --flagfile=apps/flagfiles/digits/evaluate.flags --run_dir=$(DEMO)/mixup --classifier=$(DEMO)/mixup/final.keras
 	$(BIN)/python -m apps.evaluate --flagfile=apps/flagfiles/digits/evaluate.flags --run_dir=$(DEMO)/erm --classifier=$(DEMO)/erm/final.keras --defences=mixup_inference_ol
 	$(BIN)/python -m apps.export --flagfile=apps/flagfiles/digits/export.flags --run_dir=$(DEMO)/mixup --classifier=$(DEMO)/mixup/final.keras

@@ -1,0 +1,128 @@
+"""The code that README shows is the code that is run here."""
+
+import pathlib
+import re
+import runpy
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_mixup import training
+
+ROOT = pathlib.Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
+FIRST, ADVERSARIAL, ATTACK = re.findall(r"```python\n(.*?)```", README, re.S)
+FIT = "model.fit(images[:1500], labels[:1500], batch_size=50, epochs=20)"
+
+
+@pytest.fixture
+def run(tmp_path):
+    def run(*blocks):
+        """Runs code blocks as one script; returns its variables."""
+        script = tmp_path / "readme.py"
+        script.write_text("\n".join(blocks))
+        return runpy.run_path(str(script))
+
+    return run
+
+
+def shortened(block):
+    assert FIT in block
+    return block.replace(FIT, FIT.replace("epochs=20", "epochs=2"))
+
+
+def test_the_example_trains_defends_and_is_attacked(run):
+    adversarial_imports = ADVERSARIAL.split("\n\n")[0]
+    found = run(shortened(FIRST), adversarial_imports, ATTACK)
+    log_probabilities = found["log_probabilities"].numpy()
+    assert log_probabilities.shape == (297, 10)
+    np.testing.assert_allclose(np.exp(log_probabilities).sum(-1), 1, atol=1e-5)
+    right = log_probabilities.argmax(-1) == found["labels"][1500:]
+    # Chance is 0.1; two epochs of the example reach about 0.6.
+    assert right.mean() > 0.3
+    assert found["result"].success.shape == (50,)
+
+
+def test_the_adversarial_line_takes_its_place(run):
+    before, after = FIRST.split("model = Mixup(classifier, alpha=1.0)\n")
+    found = run(before, ADVERSARIAL, shortened(after))
+    assert type(found["model"]) is training.InterpolatedAdversarialTraining
+    assert int(found["model"].step) == 60
+
+
+def test_tf_data_and_one_hot_labels_work_as_well(run):
+    data = (
+        "import tensorflow as tf\n"
+        "hot = tf.one_hot(labels, 10)\n"
+        "data = tf.data.Dataset.from_tensor_slices((images, hot))\n"
+        # 1,500 in batches of 64: the last one is shorter.
+        "model.fit(data.take(1500).batch(64), epochs=1)\n"
+    )
+    found = run(shortened(FIRST), data)
+    assert isinstance(found["data"], tf.data.Dataset)
+    # Two epochs of 30 steps before it, then 24.
+    assert int(found["model"].step) == 84
+    # One trace for integer labels, one for one-hot: none for a short batch.
+    assert found["model"].traces["train"] == 2
+
+
+GIVEN = """
+from keras_mixup import data, inference, models
+
+few = data.load_arrays("digits", "test", num_examples=20)
+images, labels = few.images, few.labels
+classifier = models.SmallConvNet((8, 8, 1), 10, width=4)
+pool = inference.SamplePool(images, labels, dtype="float32")
+defence = inference.MixupInferenceOL(classifier, pool, num_draws=2)
+"""
+
+
+@pytest.mark.parametrize(
+    "page", sorted(ROOT.glob("docs/*.md")), ids=lambda p: p.stem
+)
+def test_the_code_of_a_page_runs(page, run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.S)
+    # Needs the unpacked folder, which tests/data makes up.
+    blocks = [b for b in blocks if "tiny-imagenet-200" not in b]
+    if blocks:
+        run(GIVEN, *blocks)
+
+
+def test_links_lead_somewhere():
+    pages = [ROOT / "README.md", ROOT / "BUILD.md", *ROOT.glob("docs/*.md")]
+    assert len(pages) > 5
+    for page in pages:
+        text = re.sub(r"```.*?```", "", page.read_text("utf-8"), flags=re.S)
+        for link in re.findall(r"\]\(([^)#]+)\)", text):
+            if not link.startswith("http"):
+                assert (page.parent / link).exists(), f"{page.name}: {link}"
+
+
+def commands():
+    """The flag files and modules in every command that a page shows."""
+    for page in [
+        ROOT / "README.md",
+        ROOT / "BUILD.md",
+        *ROOT.glob("docs/*.md"),
+    ]:
+        text = page.read_text("utf-8").replace("\\\n", " ")
+        for line in re.findall(r"^python -m (apps\..*)$", text, re.M):
+            yield page.name, line
+
+
+def test_shown_commands_have_flags_that_exist():
+    import importlib
+
+    shown = list(commands())
+    assert len(shown) >= 3
+    for page, line in shown:
+        module, *flags = line.split()
+        known = importlib.import_module(module).FLAGS
+        for flag in flags:
+            if flag.startswith("--flagfile="):
+                assert (ROOT / flag.split("=")[1]).is_file(), (page, line)
+            elif flag.startswith("--"):
+                name = flag[2:].split("=")[0]
+                assert name in known.values or name == "help", (page, line)
