@@ -86,6 +86,7 @@ def main(flags):
     options = _defence_options(flags)
     base_path = pathlib.Path(flags.saved_models) / _model_name(flags, path)
     # From here on TensorFlow is needed.
+    _common.import_tensorflow()
     from keras_mixup import export
 
     export.check_version(base_path, flags.version)

@@ -299,6 +299,8 @@ def _fit(flags, model, train, validation, run_dir, steps_per_epoch, strategy):
         validation_data=data.evaluation_dataset(validation, flags.batch_size),
         callbacks=_callbacks(flags, run_dir, directory),
         verbose=int(verbose),
+        # The pipeline has its own order; Keras would warn.
+        shuffle=False,
     )
 
 
