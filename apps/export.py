@@ -83,10 +83,10 @@ def main(flags):
     """Checks everything, exports, and says what lies where."""
     path = _classifier_path(flags)
     config = _run_config(flags)
-    options = _defence_options(flags)
-    base_path = pathlib.Path(flags.saved_models) / _model_name(flags, path)
     # From here on TensorFlow is needed.
     _common.import_tensorflow()
+    options = _defence_options(flags)
+    base_path = pathlib.Path(flags.saved_models) / _model_name(flags, path)
     from keras_mixup import export
 
     export.check_version(base_path, flags.version)
