@@ -19,9 +19,11 @@ from keras_mixup.training.mix_attack import MixThenAttack
 from keras_mixup.training.mixup import Mixup
 from keras_mixup.training.schedules import WarmUp
 from keras_mixup.training.schedules import make_schedule
+from keras_mixup.training.trades import TRADES
 
 __all__ = [
     "ERM",
+    "TRADES",
     "AdversarialMixup",
     "AdversarialTraining",
     "Algorithm",

@@ -1,0 +1,130 @@
+"""TRADES: accuracy on the clean image, smoothness around it."""
+
+import keras
+import tensorflow as tf
+
+from keras_mixup import _checks
+from keras_mixup import ops
+from keras_mixup.training import adversarial
+
+# Standard deviation of the noise that Zhang et al.'s code starts from.
+_START_NOISE = 1e-3
+
+
+@keras.saving.register_keras_serializable("keras_mixup")
+class TRADES(adversarial.AdversarialTraining):
+    """Trains on the clean loss plus the change that an attack can make.
+
+    Minimises CE(f(x), y) + beta KL(f(x) || f(x')), where x' climbs on
+    KL(p || f(.)) inside the ball, with p = softmax f(x) held fixed (Zhang et
+    al., "Theoretically Principled Trade-off between Robustness and
+    Accuracy", 2019, Eq. 5 and Algorithm 1). The gradient of the KL term
+    flows through both of its arguments, as in the authors' code; x' is held
+    fixed.
+
+    With k attack steps, a train step costs k + 2 classifier passes: k, the
+    clean one, which also gives p, and the one at x'. `beta=0` is `ERM` at
+    its cost of one pass.
+
+    Args:
+        classifier: `keras.Model` from [B, H, W, C] in [0, 1] to logits.
+        attack: attack with a graph-safe `perturb`, such as `attacks.PGD`,
+            with the loss "kl" or "cross_entropy": their gradients agree
+            while p is fixed.
+        beta: float >= 0, the weight of the KL term; the authors report 1
+            and 6, their code's name is 1 / lambda in the paper.
+        start: `"normal"`, x + 0.001 N(0, 1) as in the authors' code, which
+            clips it after the first step only; or `"attack"`, where the
+            attack's own settings start.
+        attack_targets: `"shared"`: p is that of the training pass, as the
+            listing has one f alone; or `"separate"`: p comes from a pass of
+            its own in the attack's mode, as in the authors' code. They
+            differ where the classifier has BatchNormalization or Dropout
+            and `attack_training` is false. Costs one more pass.
+        attack_training: bool, as in `AdversarialTraining`.
+        seed: int, the source of every random draw.
+        name: str or None.
+
+    Raises:
+        ValueError: when an argument is out of its range, for an attack with
+            the margin loss or predicted labels, or for one with restarts
+            and `start="normal"`, from which all of them would be equal.
+    """
+
+    def __init__(
+        self,
+        classifier,
+        attack,
+        beta=6.0,
+        start="normal",
+        attack_targets="shared",
+        attack_training=False,
+        seed=0,
+        name=None,
+    ):
+        super().__init__(
+            classifier,
+            attack,
+            attack_training=attack_training,
+            seed=seed,
+            name=name,
+        )
+        self.beta = _checks.check_number(beta, "beta", low=0.0)
+        self.start = _checks.check_choice(start, "start", ("normal", "attack"))
+        self.attack_targets = _checks.check_choice(
+            attack_targets, "attack_targets", ("shared", "separate")
+        )
+        _check_soft_attack(attack, start)
+
+    def prepare_batch(self, images, targets, draws):
+        """Returns the clean batch and the attack's seed.
+
+        The attack itself waits for the clean training pass, which gives p.
+        """
+        return {"images": images, "targets": targets, **draws}
+
+    def batch_loss(self, batch):
+        """Returns the losses above and the clean logits; two passes more."""
+        images = batch["images"]
+        logits = self.classifier(images, training=True)
+        losses = ops.cross_entropy(batch["targets"], logits)
+        if not self.beta:
+            return losses, logits
+        # The ascent lies inside the tape, but no gradient enters it: its
+        # start and its result are behind stop_gradient.
+        around = self.classifier(self._climb(batch, logits), training=True)
+        return losses + self.beta * ops.kl_divergence(
+            _probabilities(logits), around
+        ), logits
+
+    def _climb(self, batch, logits):
+        images, seed = batch["images"], batch["attack_seed"]
+        if self.attack_targets == "separate":
+            logits = self.attacked_model(images)
+        soft = tf.stop_gradient(_probabilities(logits))
+        start = None
+        if self.start == "normal":
+            noise = tf.random.stateless_normal(tf.shape(images), seed)
+            start = images + _START_NOISE * noise
+        return self.attack.perturb(
+            self.attacked_model, images, soft, seed, start=start
+        )
+
+
+def _probabilities(logits):
+    # A bfloat16 softmax would lose the small probabilities.
+    return tf.nn.softmax(tf.cast(logits, tf.float32))
+
+
+def _check_soft_attack(attack, start):
+    loss = getattr(attack, "loss", "kl")
+    okay = callable(loss) or loss in ("kl", "cross_entropy")
+    expected = 'an attack with loss="kl" (or "cross_entropy")'
+    _checks.check(okay, "attack", expected, attack)
+    source = getattr(attack, "label_source", "true")
+    expected = "an attack on the labels it is given"
+    _checks.check(source == "true", "attack", expected, attack)
+    restarts = getattr(attack, "num_restarts", 1)
+    expected = 'an attack without restarts for start="normal"'
+    okay = start != "normal" or restarts == 1
+    _checks.check(okay, "attack", expected, attack)
