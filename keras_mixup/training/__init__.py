@@ -14,6 +14,7 @@ from keras_mixup.training.checkpoint import latest_step
 from keras_mixup.training.checkpoint import resume_position
 from keras_mixup.training.erm import ERM
 from keras_mixup.training.interpolated import InterpolatedAdversarialTraining
+from keras_mixup.training.manifold import ManifoldMixup
 from keras_mixup.training.mix_attack import AttackThenMix
 from keras_mixup.training.mix_attack import MixThenAttack
 from keras_mixup.training.mixup import Mixup
@@ -31,6 +32,7 @@ __all__ = [
     "BestClassifier",
     "Checkpoint",
     "InterpolatedAdversarialTraining",
+    "ManifoldMixup",
     "MetricsLog",
     "MixThenAttack",
     "Mixup",
