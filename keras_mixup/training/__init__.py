@@ -21,6 +21,7 @@ from keras_mixup.training.mixup import Mixup
 from keras_mixup.training.schedules import WarmUp
 from keras_mixup.training.schedules import make_schedule
 from keras_mixup.training.trades import TRADES
+from keras_mixup.training.yogi import Yogi
 
 __all__ = [
     "ERM",
@@ -39,6 +40,7 @@ __all__ = [
     "RetraceGuard",
     "StopOnNaN",
     "WarmUp",
+    "Yogi",
     "latest_step",
     "make_schedule",
     "read_metrics",
