@@ -14,10 +14,13 @@ from keras_mixup.training.checkpoint import latest_step
 from keras_mixup.training.checkpoint import resume_position
 from keras_mixup.training.erm import ERM
 from keras_mixup.training.interpolated import InterpolatedAdversarialTraining
+from keras_mixup.training.latent import LatentAdversarialTraining
 from keras_mixup.training.manifold import ManifoldMixup
 from keras_mixup.training.mix_attack import AttackThenMix
 from keras_mixup.training.mix_attack import MixThenAttack
 from keras_mixup.training.mixup import Mixup
+from keras_mixup.training.regularized import CurvatureRegularization
+from keras_mixup.training.regularized import LocalLinearityRegularization
 from keras_mixup.training.schedules import WarmUp
 from keras_mixup.training.schedules import make_schedule
 from keras_mixup.training.trades import TRADES
@@ -32,7 +35,10 @@ __all__ = [
     "AttackThenMix",
     "BestClassifier",
     "Checkpoint",
+    "CurvatureRegularization",
     "InterpolatedAdversarialTraining",
+    "LatentAdversarialTraining",
+    "LocalLinearityRegularization",
     "ManifoldMixup",
     "MetricsLog",
     "MixThenAttack",

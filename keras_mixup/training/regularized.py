@@ -1,0 +1,217 @@
+"""Training with a penalty on how the loss bends around an image."""
+
+import keras
+import tensorflow as tf
+
+from keras_mixup import _checks
+from keras_mixup import ops
+from keras_mixup.training import adversarial
+from keras_mixup.training import base
+
+
+def input_gradient(model, images, targets):
+    """Returns the loss at each image and its gradient there.
+
+    Args:
+        model: callable from images to logits.
+        images: float32 [B, H, W, C].
+        targets: float32 [B, C], probabilities.
+
+    Returns:
+        (losses [B], gradients [B, H, W, C], logits); an outer tape sees
+        through all of them, so that a loss may hold the gradients.
+    """
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(images)
+        logits = model(images)
+        losses = ops.cross_entropy(targets, logits)
+    # The gradient of a vector is that of its sum.
+    return losses, tape.gradient(losses, images), logits
+
+
+@keras.saving.register_keras_serializable("keras_mixup")
+class CurvatureRegularization(base.Algorithm):
+    """Trains with a penalty on the change of the loss's gradient (CURE).
+
+    Minimises l(x) + gamma || grad l(x + h z) - grad l(x) ||^2, where l is
+    the cross-entropy of one example, the gradients are with respect to its
+    image, and z = sign(grad l(x)) / || sign(grad l(x)) || is held fixed
+    (Moosavi-Dezfooli et al., "Robustness via Curvature Regularization, and
+    Vice Versa", 2019, section 4, with 1 / h^2 drawn into gamma). Their
+    released code takes the norm unsquared. No attack: a train step costs 3
+    classifier passes, two of which are differentiated twice.
+
+    Args:
+        classifier: `keras.Model` from [B, H, W, C] in [0, 1] to logits, with
+            smooth activations or ReLU.
+        penalty: float >= 0, gamma; 4 in the paper for CIFAR-10.
+        distance: float > 0, h, in the L2 norm over an image in [0, 1]; 1.5
+            in the paper.
+        warmup_steps: int >= 0; h grows linearly to `distance` over so many
+            steps (five epochs in the paper).
+        penalty_training: bool, whether BatchNormalization uses batch
+            statistics in the penalty's passes; not so in the released code.
+        seed: int; the algorithm draws nothing by itself.
+        name: str or None.
+
+    Raises:
+        ValueError: when an argument is out of its range.
+    """
+
+    def __init__(
+        self,
+        classifier,
+        penalty=4.0,
+        distance=1.5,
+        warmup_steps=0,
+        penalty_training=False,
+        seed=0,
+        name=None,
+    ):
+        super().__init__(classifier, seed=seed, name=name)
+        self.penalty = _checks.check_number(penalty, "penalty", low=0.0)
+        self.distance = _checks.check_number(
+            distance, "distance", low=0.0, low_open=True
+        )
+        self.warmup_steps = _checks.check_integer(
+            warmup_steps, "warmup_steps", minimum=0
+        )
+        self.penalty_training = _checks.check_flag(
+            penalty_training, "penalty_training"
+        )
+
+    def batch_loss(self, batch):
+        """Returns the losses above and the logits."""
+        losses, logits = super().batch_loss(batch)
+        if not self.penalty:
+            return losses, logits
+        images, targets = batch["images"], batch["targets"]
+        _, here, _ = input_gradient(self._penalty_pass, images, targets)
+        direction = ops.steepest_direction("l2", tf.sign(here))
+        shift = self._distance_now() * tf.stop_gradient(direction)
+        _, there, _ = input_gradient(
+            self._penalty_pass, images + shift, targets
+        )
+        axes = list(range(1, images.shape.rank))
+        change = tf.reduce_sum((there - here) ** 2, axis=axes)
+        return losses + self.penalty * change, logits
+
+    def _penalty_pass(self, images):
+        return self.classifier(images, training=self.penalty_training)
+
+    def _distance_now(self):
+        if not self.warmup_steps:
+            return self.distance
+        done = tf.cast(self.step.value + 1, tf.float32) / self.warmup_steps
+        return self.distance * tf.minimum(done, 1.0)
+
+
+@keras.saving.register_keras_serializable("keras_mixup")
+class LocalLinearityRegularization(adversarial.AdversarialTraining):
+    """Trains with a penalty where the loss is not linear (LLR).
+
+    With g(delta) = | l(x + delta) - l(x) - delta . grad l(x) |, minimises
+
+        l(x) + nonlinearity g(delta*) + slope | delta* . grad l(x) |
+
+    where delta* climbs on g inside the ball and is held fixed (Qin et al.,
+    "Adversarial Robustness through Local Linearization", 2019, Eq. 7 and
+    Algorithm 1; the VarMixup paper measures g in its section on local
+    linearity). The paper climbs with another optimizer; here with the
+    steps of `attack`, from its random start: at delta = 0 there is no slope
+    to follow.
+
+    With k steps a train step costs k + 3 classifier passes: l and its
+    gradient in the attack's mode, k, then both again for training, which is
+    differentiated twice, and l(x + delta*).
+
+    Args:
+        classifier: `keras.Model` from [B, H, W, C] in [0, 1] to logits.
+        attack: gives `threat`, `step_size`, `num_steps`; `attacks.PGD` with
+            a random start and no restarts. Its loss is not used.
+        nonlinearity: float >= 0, the paper's lambda; 4 for CIFAR-10.
+        slope: float >= 0, the paper's mu; 3 for CIFAR-10.
+        attack_training: bool, as in `AdversarialTraining`.
+        seed: int, the source of every random draw.
+        name: str or None.
+
+    Raises:
+        ValueError: when an argument is out of its range.
+    """
+
+    def __init__(
+        self,
+        classifier,
+        attack,
+        nonlinearity=4.0,
+        slope=3.0,
+        attack_training=False,
+        seed=0,
+        name=None,
+    ):
+        super().__init__(
+            classifier,
+            attack,
+            attack_training=attack_training,
+            seed=seed,
+            name=name,
+        )
+        self.nonlinearity = _checks.check_number(
+            nonlinearity, "nonlinearity", low=0.0
+        )
+        self.slope = _checks.check_number(slope, "slope", low=0.0)
+        names = ("threat", "step_size", "num_steps")
+        okay = all(hasattr(attack, name) for name in names)
+        okay = okay and getattr(attack, "random_start", False)
+        okay = okay and getattr(attack, "num_restarts", 1) == 1
+        expected = "PGD with a random start and without restarts"
+        _checks.check(okay, "attack", expected, attack)
+
+    def prepare_batch(self, images, targets, draws):
+        """Returns the images, the targets and the images at delta*."""
+        losses, gradient, _ = input_gradient(
+            self.attacked_model, images, targets
+        )
+        losses = tf.stop_gradient(losses)
+        gradient = tf.stop_gradient(gradient)
+
+        def objective(candidates):
+            found = ops.cross_entropy(targets, self.attacked_model(candidates))
+            linear = losses + _dot(candidates - images, gradient)
+            return tf.abs(found - linear)
+
+        attack = self.attack
+        threat = attack.threat
+        adversarial_images = ops.projected_ascent(
+            objective,
+            ops.random_start(threat, images, draws["attack_seed"]),
+            attack.step_size,
+            lambda point: ops.project(threat, images, point),
+            attack.num_steps,
+            lambda slope: ops.steepest_direction(threat.norm, slope),
+        )
+        return {
+            "images": images,
+            "targets": targets,
+            "adversarial_images": adversarial_images,
+        }
+
+    def batch_loss(self, batch):
+        """Returns the losses above and the logits of the clean images."""
+        images, targets = batch["images"], batch["targets"]
+
+        def model(values):
+            return self.classifier(values, training=True)
+
+        losses, gradient, logits = input_gradient(model, images, targets)
+        offset = batch["adversarial_images"] - images
+        change = _dot(offset, gradient)
+        there = ops.cross_entropy(targets, model(batch["adversarial_images"]))
+        bend = tf.abs(there - losses - change)
+        penalty = self.nonlinearity * bend + self.slope * tf.abs(change)
+        return losses + penalty, logits
+
+
+def _dot(left, right):
+    axes = list(range(1, left.shape.rank))
+    return tf.reduce_sum(left * right, axis=axes)
