@@ -27,6 +27,15 @@ ALGORITHMS = {
     "mix_then_attack": "keras_mixup.training:MixThenAttack",
     "attack_then_mix": "keras_mixup.training:AttackThenMix",
     "adversarial_mixup": "keras_mixup.training:AdversarialMixup",
+    "trades": "keras_mixup.training:TRADES",
+    "manifold_mixup": "keras_mixup.training:ManifoldMixup",
+    "latent_adversarial_training": (
+        "keras_mixup.training:LatentAdversarialTraining"
+    ),
+    "local_linearity_regularization": (
+        "keras_mixup.training:LocalLinearityRegularization"
+    ),
+    "curvature_regularization": "keras_mixup.training:CurvatureRegularization",
 }
 ATTACKS = {
     "pgd": "keras_mixup.attacks:PGD",
