@@ -74,9 +74,7 @@ def _check_lists(flags):
 
 
 def build_specs(flags, names):
-    """Returns (specs, spsa_specs): lists of `AttackSpec`.
-
-    SPSA comes apart, since it is slow and sees fewer examples.
+    """Returns a list of `AttackSpec`.
 
     Args:
         flags: the parsed flag values.
@@ -86,7 +84,7 @@ def build_specs(flags, names):
     from keras_mixup import evaluation
 
     threat = keras_mixup.ThreatModel(flags.norm, flags.eps)
-    specs, spsa = [], []
+    specs = []
     for name in names:
         if name == "clean":
             specs.append(evaluation.AttackSpec("clean", None, "none"))
@@ -96,8 +94,22 @@ def build_specs(flags, names):
             spec = evaluation.AttackSpec(
                 attack.name + suffix, attack, knowledge, flags.targeted
             )
-            (spsa if name == "cleverhans_spsa" else specs).append(spec)
-    return specs, spsa
+            specs.append(spec)
+    return specs
+
+
+def limit(flags, spec):
+    """Returns how many examples a slow attack sees, None for all.
+
+    Args:
+        flags: the parsed flag values.
+        spec: `AttackSpec`.
+    """
+    from keras_mixup import attacks
+
+    if isinstance(spec.attack, attacks.CleverHansSPSA):
+        return flags.spsa_examples
+    return flags.adaptive_examples if spec.knowledge == "adaptive" else None
 
 
 def _attacks(flags, name, threat):

@@ -49,6 +49,12 @@ FLAGS.number("step_size", None, "PGD: step, same unit; default: eps / 4.")
 FLAGS.integer_list("pgd_steps", "10", "PGD: numbers of steps, each a column.")
 FLAGS.integer("adaptive_steps", None, "Default: as the recipe.", minimum=1)
 FLAGS.integer(
+    "adaptive_examples",
+    None,
+    "Adaptive attacks are slow: examples; default: all.",
+    minimum=1,
+)
+FLAGS.integer(
     "adaptive_draws", None, "Draws per step; default: as the recipe.", minimum=1
 )
 FLAGS.choice(
@@ -111,27 +117,25 @@ def main(flags):
     config = _complete(flags)
     _common.set_up(flags)
     image_set, classifier, spec = _load(flags, path)
-    specs, spsa = _evaluation.build_specs(flags, names)
-    pool, pool_size = _pool(flags, spec)
+    specs = _evaluation.build_specs(flags, names)
+    pool, pool_size = _pool(flags, spec, config)
     defences = _evaluation.build_defences(
         flags, classifier, pool, spec.image_shape[0]
     )
     settings = _evaluation_settings.merge_settings(
         flags.run_dir,
-        _evaluation_settings.describe(
-            flags, path, specs + spsa, defences, pool_size
-        ),
+        _evaluation_settings.describe(flags, path, specs, defences, pool_size),
     )
-    few = _few(flags, image_set) if spsa else None
+    parts = _parts(flags, specs, image_set)
     run_dir = pathlib.Path(flags.run_dir)
     run_dir.mkdir(parents=True, exist_ok=True)
     run = _common.describe_run("apps.evaluate", FLAGS)
     _evaluation_settings.write_settings(run_dir, settings, run)
     models = {_model_name(flags, config): classifier, **defences}
-    _evaluate(flags, models, specs, image_set)
-    if spsa:
-        print(f"SPSA on {len(few.labels)} examples:")
-        _evaluate(flags, models, spsa, few)
+    for part, examples in parts:
+        names = ", ".join(spec.name for spec in part)
+        print(f"{names}: {len(examples.labels)} examples")
+        _evaluate(flags, models, part, examples)
     _pictures(flags, models, specs, image_set)
     _show(run_dir)
 
@@ -196,8 +200,11 @@ def _load(flags, path):
     return image_set, classifier, spec
 
 
-def _pool(flags, spec):
-    """Returns (pool, its number of images), (None, 0) if none is needed."""
+def _pool(flags, spec, config):
+    """Returns (pool, its number of images), (None, 0) if none is needed.
+
+    The run's own validation images stay out, whatever number it held back.
+    """
     if not _evaluation.needs_pool(flags):
         return None, 0
     from keras_mixup import data
@@ -208,6 +215,7 @@ def _pool(flags, spec):
         "train",
         flags.data_dir,
         num_examples=flags.pool_size,
+        num_validation=config.get("num_validation"),
         seed=flags.seed,
     )
     pool = inference.SamplePool(
@@ -219,11 +227,19 @@ def _pool(flags, spec):
     return pool, len(train.labels)
 
 
-def _few(flags, image_set):
+def _parts(flags, specs, image_set):
+    """Returns [(specs, examples)]: slow attacks may see fewer examples."""
     from keras_mixup import data
 
-    count = min(flags.spsa_examples, len(image_set.labels))
-    return data.class_balanced_subset(image_set, count, flags.seed)
+    limits = [_evaluation.limit(flags, spec) for spec in specs]
+    parts = []
+    for limit in dict.fromkeys(limits):
+        examples, count = image_set, len(image_set.labels)
+        if limit is not None and limit < count:
+            examples = data.class_balanced_subset(image_set, limit, flags.seed)
+        chosen = zip(specs, limits, strict=True)
+        parts.append(([s for s, own in chosen if own == limit], examples))
+    return parts
 
 
 def _model_name(flags, config):
