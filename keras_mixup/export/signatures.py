@@ -5,16 +5,21 @@ function's arguments and the keys of the dict it returns are the signature's
 input and output names, the specs describe the arguments. Every input and
 output has the batch as its first dimension, and a row's answer never depends
 on the other rows: TF Serving merges requests into batches and pads them.
+
+Images must be finite and in [0, 1] in every signature; a request with another
+value is refused as a whole.
 """
 
+import contextlib
+import inspect
 from collections.abc import Callable
 from typing import Any
 from typing import NamedTuple
 
-import numpy as np
 import tensorflow as tf
 
 from keras_mixup import _checks
+from keras_mixup.export import guards
 
 _SEED_SPEC = tf.TensorSpec((None, 2), tf.int32, name="seed")
 
@@ -26,16 +31,48 @@ class ExportTarget(NamedTuple):
         classifier: keras model, images [B, H, W, C] -> logits [B, K].
         defence: the defence around it, or None for a plain classifier.
         image_shape: (H, W, C).
+        threshold: float, the score above which a detector reports an attack;
+            None without a detector.
     """
 
     classifier: Any
     defence: Any
     image_shape: tuple
+    threshold: float | None = None
 
     @property
     def image_spec(self):
         """Spec of the batch of images."""
         return tf.TensorSpec((None, *self.image_shape), tf.float32, "image")
+
+    @property
+    def has_detector(self):
+        """Whether the defence has a detection score."""
+        return hasattr(self.defence, "predict_with_score")
+
+    @property
+    def pool(self):
+        """The defence's `SamplePool`, or None."""
+        return getattr(self.defence, "pool", None)
+
+    @property
+    def pool_rows(self):
+        """The rows of the pool, an int; 0 without a pool."""
+        return sum(self.pool.class_counts) if self.pool else 0
+
+    @property
+    def pool_draws(self):
+        """dict, prefix of a draw's names -> its mixing weight.
+
+        The draws of Mixup Inference are pool rows and mixing weights; a
+        defence that draws anything else has none.
+        """
+        defence = self.defence
+        if self.pool is None:
+            return {}
+        if hasattr(defence, "pl_weight"):
+            return {"pl_": defence.pl_weight, "ol_": defence.ol_weight}
+        return {"": defence.mix_weight}
 
 
 class Signature(NamedTuple):
@@ -56,12 +93,28 @@ def _always(_):
     return True
 
 
+def _never(_):
+    return False
+
+
 def _is_defended(target):
     return target.defence is not None
 
 
 def _is_plain(target):
     return target.defence is None
+
+
+def _has_detector(target):
+    return target.has_detector
+
+
+def _has_pool_draws(target):
+    return bool(target.pool_draws)
+
+
+def _is_decodable(target):
+    return target.image_shape[2] in guards.DECODABLE_CHANNELS
 
 
 def _fresh_seeds(image):
@@ -82,7 +135,12 @@ def _fresh_seeds(image):
 
 
 def _logits(target, image):
-    logits = target.classifier(image, training=False)
+    # Some kernels refuse an empty batch; one row of zeros stands in for it.
+    count = tf.shape(image)[0]
+    extra = tf.cast(tf.equal(count, 0), tf.int32)
+    padded = tf.pad(image, [[0, extra], [0, 0], [0, 0], [0, 0]])
+    padded = tf.ensure_shape(padded, (None, *target.image_shape))
+    logits = target.classifier(padded, training=False)[:count]
     return tf.cast(logits, tf.float32)
 
 
@@ -94,33 +152,142 @@ def _answer(log_probabilities):
     return {"probabilities": probabilities, "label": label}
 
 
+def _detection(target, score):
+    # Repeated for each row: a server cuts every output into its requests.
+    threshold = tf.fill(tf.shape(score), tf.constant(target.threshold))
+    return {
+        "score": score,
+        "is_adversarial": score > threshold,
+        "threshold": threshold,
+    }
+
+
+def _answer_from_draws(target, image, draws, logits=None):
+    """Returns the answer and, from a detector, what it detects."""
+    defence = target.defence
+    if not target.has_detector:
+        return _answer(defence.predict_from_draws(image, draws, logits))
+    answer, score = defence.predict_with_score(image, draws, logits)
+    return {**_answer(answer), **_detection(target, score)}
+
+
+def _answer_from_seed(target, image, seed):
+    if not target.has_detector:
+        return _answer(target.defence(image, seed=seed))
+    logits = target.defence.classify(image)
+    draws = target.defence.draw(image, seed, logits)
+    return _answer_from_draws(target, image, draws, logits)
+
+
+def _default_answer(target, image):
+    if target.defence is None:
+        return _answer(_logits(target, image))
+    return _answer_from_seed(target, image, _fresh_seeds(image))
+
+
 def _serving_default(target):
     def serving_default(image):
-        if target.defence is None:
-            return _answer(_logits(target, image))
-        return _answer(target.defence(image, seed=_fresh_seeds(image)))
+        image = guards.checked_unit(image, "image")
+        return _default_answer(target, image)
 
     return serving_default, (target.image_spec,)
 
 
 def _seeded(target):
     def seeded(image, seed):
-        return _answer(target.defence(image, seed=seed))
+        image = guards.checked_unit(image, "image")
+        seed = guards.checked_batch(seed, "seed", image)
+        return _answer_from_seed(target, image, seed)
 
     return seeded, (target.image_spec, _SEED_SPEC)
 
 
 def _undefended(target):
     def undefended(image):
+        image = guards.checked_unit(image, "image")
         return {"logits": _logits(target, image)}
 
     return undefended, (target.image_spec,)
+
+
+def _detect(target):
+    def detect(image):
+        image = guards.checked_unit(image, "image")
+        seed = _fresh_seeds(image)
+        # Without the answer: MI-Combined then needs MI-PL's passes alone.
+        score = target.defence.detection_score(image, seed=seed)
+        return _detection(target, score)
+
+    return detect, (target.image_spec,)
+
+
+def _encoded_images(target):
+    def encoded_images(image_bytes):
+        image = guards.decode_images(image_bytes, target.image_shape)
+        return _default_answer(target, image)
+
+    return encoded_images, (tf.TensorSpec((None,), tf.string, "image_bytes"),)
+
+
+def _indices(target):
+    specs = [target.image_spec]
+    for prefix, weight in target.pool_draws.items():
+        shape = (None, target.defence.num_draws)
+        specs.append(tf.TensorSpec(shape, tf.int32, f"{prefix}indices"))
+        if isinstance(weight, tuple):
+            # What the defence draws is the client's to draw.
+            name = f"{prefix}mix_weight"
+            specs.append(tf.TensorSpec(shape, tf.float32, name))
+
+    def indices(*values):
+        given = {s.name: v for s, v in zip(specs, values, strict=True)}
+        image = guards.checked_unit(given.pop("image"), "image")
+        draws = _given_draws(target, image, given)
+        # A loop over chunks of draws would keep other runtimes out.
+        with _one_pass(target.defence):
+            return _answer_from_draws(target, image, draws)
+
+    indices.__signature__ = inspect.Signature(
+        inspect.Parameter(spec.name, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        for spec in specs
+    )
+    return indices, tuple(specs)
+
+
+def _given_draws(target, image, given):
+    """Returns the draws from a client's rows and weights, checked."""
+    draws = {}
+    for name, values in given.items():
+        values = guards.checked_batch(values, name, image)
+        if name.endswith("indices"):
+            draws[name] = guards.checked_rows(values, name, target.pool_rows)
+        else:
+            draws[name] = guards.checked_unit(values, name)
+    for prefix, weight in target.pool_draws.items():
+        if not isinstance(weight, tuple):
+            shape = tf.shape(draws[f"{prefix}indices"])
+            draws[f"{prefix}mix_weight"] = tf.fill(shape, tf.constant(weight))
+    return draws
+
+
+@contextlib.contextmanager
+def _one_pass(defence):
+    """Lets the defence work without chunks while a graph is traced."""
+    max_inputs = defence.max_inputs
+    defence.max_inputs = None
+    try:
+        yield
+    finally:
+        defence.max_inputs = max_inputs
 
 
 SIGNATURES = {
     "serving_default": Signature(_serving_default, _always, _is_plain),
     "seeded": Signature(_seeded, _is_defended, _always),
     "undefended": Signature(_undefended, _always, _always),
+    "detect": Signature(_detect, _has_detector, _never),
+    "encoded_images": Signature(_encoded_images, _is_decodable, _is_plain),
+    "indices": Signature(_indices, _has_pool_draws, _always),
 }
 
 
@@ -159,23 +326,3 @@ def trace_signature(target, name):
     return tf.function(
         function, input_signature=specs, jit_compile=False, autograph=False
     ).get_concrete_function()
-
-
-def example_inputs(concrete_function, rows, seed=0):
-    """Returns a dict input name -> tensor that the function accepts.
-
-    Args:
-        concrete_function: from `trace_signature`.
-        rows: int, the batch size.
-        seed: int; equal seeds give equal inputs.
-    """
-    generator = np.random.default_rng(seed)
-    inputs = {}
-    for spec in concrete_function.structured_input_signature[0]:
-        shape = (rows, *spec.shape[1:])
-        if spec.dtype.is_floating:
-            values = generator.uniform(size=shape)
-        else:
-            values = generator.integers(0, 2**31, size=shape)
-        inputs[spec.name] = tf.constant(values, spec.dtype)
-    return inputs

@@ -57,6 +57,8 @@ def test_exports_a_run_with_its_pool(run_dir, call, tmp_path):
     image = "image float32 (None, 8, 8, 1)"
     answer = "label int32 (None,), probabilities float32 (None, 10)"
     assert lines[1:] == [
+        f"  encoded_images: image_bytes string (None,) -> {answer}",
+        f"  indices: {image}, indices int32 (None, 4) -> {answer}",
         f"  seeded: {image}, seed int32 (None, 2) -> {answer}",
         f"  serving_default: {image} -> {answer}",
         f"  undefended: {image} -> logits float32 (None, 10)",
