@@ -124,11 +124,8 @@ def _cut(classifier, names):
     order = [first, *(names.index(name) for name in hidden)]
     if not hidden:
         return order, [_training_pass(classifier)]
-    tensors = [
-        classifier.inputs[0],
-        *(classifier.get_layer(name).output for name in hidden),
-        classifier.outputs[0],
-    ]
+    inputs, outputs, logits = _stages.trace_layers(classifier)
+    tensors = [inputs, *(outputs[name] for name in hidden), logits]
     return order, [
         _training_pass(keras.Model(start, end))
         for start, end in itertools.pairwise(tensors)

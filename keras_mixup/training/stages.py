@@ -54,7 +54,8 @@ def split_at_stage(classifier, stage):
             ),
         )
     _check_splittable(classifier, stage)
-    inputs, hidden, outputs = _trace(classifier, stage)
+    inputs, layers, outputs = trace_layers(classifier)
+    hidden = layers.get(stage, inputs)
     expected = "a layer between the input and the logits"
     between = isinstance(hidden, keras.KerasTensor) and not any(
         hidden is end for end in (inputs, outputs)
@@ -105,12 +106,19 @@ def _check_splittable(classifier, stage):
     )
 
 
-def _trace(classifier, stage):
-    """Returns the symbolic (inputs, stage's output, logits) of a new trace.
+def trace_layers(classifier):
+    """Calls every layer of a classifier once more, symbolically.
 
     A layer that was used by more graphs than the classifier's own, as those
     of a loaded sequential model are, does not tell which of its outputs
     belongs to the classifier; calling all of them again settles it.
+
+    Args:
+        classifier: functional or built sequential `keras.Model` with one
+            input and one output.
+
+    Returns:
+        (inputs, outputs by layer name, logits), symbolic tensors.
     """
     found = {}
 
@@ -125,9 +133,8 @@ def _trace(classifier, stage):
         )
         for layer in classifier.layers:
             x = call(layer, x)
-        return inputs, found[stage], x
+        return inputs, found, x
     trace = keras.models.clone_model(
         classifier, clone_function=lambda layer: layer, call_function=call
     )
-    inputs = trace.inputs[0]
-    return inputs, found.get(stage, inputs), trace.outputs[0]
+    return trace.inputs[0], found, trace.outputs[0]
