@@ -24,7 +24,11 @@ def _seeds():
     tf.random.set_seed(None)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def strategy():
-    """MirroredStrategy over the two logical CPUs."""
+    """MirroredStrategy over the two logical CPUs.
+
+    One for all tests: each strategy numbers its all-reduces from the start,
+    and TensorFlow refuses a number that comes again with another shape.
+    """
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
