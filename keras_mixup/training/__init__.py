@@ -12,6 +12,7 @@ from keras_mixup.training.callbacks import save_atomically
 from keras_mixup.training.checkpoint import Checkpoint
 from keras_mixup.training.checkpoint import latest_step
 from keras_mixup.training.checkpoint import resume_position
+from keras_mixup.training.early_stopping import EarlyStopping
 from keras_mixup.training.erm import ERM
 from keras_mixup.training.interpolated import InterpolatedAdversarialTraining
 from keras_mixup.training.latent import LatentAdversarialTraining
@@ -21,6 +22,7 @@ from keras_mixup.training.mix_attack import MixThenAttack
 from keras_mixup.training.mixup import Mixup
 from keras_mixup.training.regularized import CurvatureRegularization
 from keras_mixup.training.regularized import LocalLinearityRegularization
+from keras_mixup.training.robust_validation import RobustValidation
 from keras_mixup.training.schedules import WarmUp
 from keras_mixup.training.schedules import make_schedule
 from keras_mixup.training.trades import TRADES
@@ -36,6 +38,7 @@ __all__ = [
     "BestClassifier",
     "Checkpoint",
     "CurvatureRegularization",
+    "EarlyStopping",
     "InterpolatedAdversarialTraining",
     "LatentAdversarialTraining",
     "LocalLinearityRegularization",
@@ -44,6 +47,7 @@ __all__ = [
     "MixThenAttack",
     "Mixup",
     "RetraceGuard",
+    "RobustValidation",
     "StopOnNaN",
     "WarmUp",
     "Yogi",
