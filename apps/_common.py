@@ -137,8 +137,22 @@ class Flags:
     def _define(self, parser, name, default, text):
         absl_flags.DEFINE(parser, name, default, text, flag_values=self.values)
 
-    def runtime(self):
-        """Defines --precision, --strategy, --seed and --threads."""
+    def runtime(self, training=True):
+        """Defines --seed and --threads, for training also how it runs.
+
+        Args:
+            training: bool, whether to define --precision and --strategy; a
+                loaded classifier keeps the precision it was trained in.
+        """
+        self.integer("seed", 0, "Seed of everything random.", minimum=0)
+        self.integer(
+            "threads",
+            0,
+            "CPU threads inside an op, and between ops; 0: as many as cores.",
+            minimum=0,
+        )
+        if not training:
+            return
         self.choice(
             "precision",
             "float32",
@@ -150,13 +164,6 @@ class Flags:
             "none",
             ["none", "mirrored"],
             "tf.distribute strategy: none, or one replica per local device.",
-        )
-        self.integer("seed", 0, "Seed of everything random.", minimum=0)
-        self.integer(
-            "threads",
-            0,
-            "CPU threads inside an op, and between ops; 0: as many as cores.",
-            minimum=0,
         )
 
     def parse(self, argv):
@@ -282,11 +289,29 @@ def set_up(values):
     if values.threads:
         tf.config.threading.set_intra_op_parallelism_threads(values.threads)
         tf.config.threading.set_inter_op_parallelism_threads(values.threads)
-    keras.config.set_dtype_policy(values.precision)
     keras.utils.set_random_seed(values.seed)
+    if "precision" not in values:
+        return tf.distribute.get_strategy()
+    keras.config.set_dtype_policy(values.precision)
     if values.strategy == "mirrored":
         return tf.distribute.MirroredStrategy()
     return tf.distribute.get_strategy()
+
+
+def parse_mix_weight(text):
+    """Reads `0.6`, `uniform:0.4:0.6`, `beta:2:1`, `learned` or `frozen`.
+
+    None stays None.
+    """
+    if text in (None, "learned", "frozen"):
+        return text
+    kind, *numbers = text.split(":")
+    if not numbers:
+        return _checks.parse_number(kind, "mix_weight")
+    return (
+        kind,
+        *(_checks.parse_number(n, "mix_weight") for n in numbers),
+    )
 
 
 def describe_run(app, flags):

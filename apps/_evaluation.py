@@ -163,18 +163,15 @@ def _step_suffix(step, eps):
     return f" step {tables.number_text(step)}"
 
 
-def build_defences(flags, classifier, pool, image_size):
+def build_defences(flags, classifier, pool, paper):
     """Returns dict label -> defence, in the order of the flags.
 
     Args:
         flags: the parsed flag values.
         classifier: keras.Model.
         pool: `SamplePool`, or None if no defence takes one.
-        image_size: int, for the default sizes of the baselines.
+        paper: dict, the baselines' defaults (`_registry.paper_settings`).
     """
-    from keras_mixup import inference
-
-    paper = inference.paper_settings("cifar10", "mixup", image_size)
     defences = {}
     for name in flags.defences:
         defaults = paper.get(
@@ -200,7 +197,7 @@ def _defence_options(flags, name, defaults):
     """Yields the arguments of each variant of the defence `name`."""
     if name in ("mixup_inference_ol", "mixup_inference_pl"):
         for weight in flags.mix_weights:
-            yield {"mix_weight": weight}
+            yield {"mix_weight": _common.parse_mix_weight(weight)}
         return
     options = {}
     for flag in _OPTIONS.get(name, ()):

@@ -16,22 +16,19 @@ RECORDS = "records.jsonl"
 PICTURES = "pictures.npz"
 
 
-def describe(flags, classifier_path, specs, defences, pool_size):
+def describe(flags, path, classifier, specs, defences, pool_text):
     """Returns what evaluation.json holds of this call.
 
     Args:
         flags: the parsed flag values.
-        classifier_path: path of the .keras file.
+        path: path of the .keras file.
+        classifier: keras.Model, what was loaded from it.
         specs: list of `AttackSpec`.
         defences: dict label -> defence.
-        pool_size: int, images in the pool; 0 without one.
+        pool_text: str, what tells the defences' pool from another one.
     """
-    digest = hashlib.sha256(pathlib.Path(classifier_path).read_bytes())
     return {
-        "classifier": {
-            "file": str(classifier_path),
-            "sha256": digest.hexdigest(),
-        },
+        "classifier": {"file": str(path), "sha256": fingerprint(classifier)},
         "data": {"dataset": flags.dataset, "split": flags.split},
         "attacks": {
             f"{s.name}, {s.knowledge}, {s.column[2]} {s.column[3]:.6g}": (
@@ -41,13 +38,26 @@ def describe(flags, classifier_path, specs, defences, pool_size):
             if s.attack is not None
         },
         "defences": {
-            label: _plain_config(defence, pool_size)
+            label: _plain_config(defence, pool_text)
             for label, defence in defences.items()
         },
     }
 
 
-def _plain_config(defence, pool_size):
+def fingerprint(model):
+    """Returns the sha256 of a Keras model's configuration and weights.
+
+    The file itself would not do: it holds the time at which it was written.
+    """
+    config = json.dumps(model.get_config(), sort_keys=True, default=str)
+    digest = hashlib.sha256(config.encode())
+    for values in model.get_weights():
+        digest.update(str((values.shape, values.dtype)).encode())
+        digest.update(values.tobytes())
+    return digest.hexdigest()
+
+
+def _plain_config(defence, pool_text):
     config = {
         key: value
         for key, value in defence.get_config().items()
@@ -55,7 +65,7 @@ def _plain_config(defence, pool_size):
     }
     config["class"] = type(defence).__name__
     if getattr(defence, "pool", None) is not None:
-        config["pool"] = f"{pool_size} images of the train split"
+        config["pool"] = pool_text
     return json.loads(json.dumps(config))
 
 

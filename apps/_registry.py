@@ -96,6 +96,34 @@ def build_attack(name, threat, **options):
     return _call(find(ATTACKS, "attack", name), name, (threat,), options)
 
 
+# What the tables of the MI paper call an algorithm.
+_PAPER_NAMES = {
+    "mixup": "mixup",
+    "interpolated_adversarial_training": "iat",
+}
+
+
+def paper_settings(config, image_size):
+    """Returns the MI paper's settings of every defence for a run.
+
+    Args:
+        config: dict, the training run's flags; may lack anything.
+        image_size: int, the images' side.
+
+    Returns:
+        dict class name -> arguments. Where the paper's tables have no row for
+        the run's data set or algorithm, that of mixup on CIFAR-10 stands in.
+    """
+    from keras_mixup import inference
+
+    dataset = config.get("dataset")
+    dataset = dataset if dataset == "cifar100" else "cifar10"
+    training = _PAPER_NAMES.get(config.get("algorithm"), "mixup")
+    fallback = inference.paper_settings("cifar10", "mixup", image_size)
+    own = inference.paper_settings(dataset, training, image_size)
+    return {**fallback, **own}
+
+
 def build_defence(name, classifier, pool=None, **options):
     """Returns the defence `name` around `classifier`.
 

@@ -16,7 +16,7 @@ from apps import _common
 
 CONFIG = "config.json"
 # These flags may differ between a run and its continuation.
-_FREE_ON_RESUME = ("download", "resume", "tensorboard", "verbose")
+_FREE_ON_RESUME = ("data_dir", "download", "resume", "tensorboard", "verbose")
 
 
 def check(path, resume=False):

@@ -12,6 +12,7 @@ each defence (adaptive). It is added whenever a defence is attacked;
 --noadaptive leaves it out, and the table says "not measured".
 """
 
+import hashlib
 import pathlib
 
 from apps import _common
@@ -78,8 +79,11 @@ FLAGS.string_list(
     "mixup_inference_ol",
     f"Any of {', '.join(_registry.DEFENCES)}; empty for none.",
 )
-FLAGS.number_list(
-    "mix_weights", "0.5", "MI-OL, MI-PL: weights of the input, each a row."
+FLAGS.string_list(
+    "mix_weights",
+    "0.5",
+    "MI-OL, MI-PL: weights of the input, each a row: 0.6, uniform:0.4:0.6 or "
+    "beta:2:1.",
 )
 FLAGS.integer("num_draws", 30, "Draws per prediction.", minimum=1)
 FLAGS.integer(
@@ -107,7 +111,7 @@ FLAGS.integer_list("eval_seeds", "0,1,2", "Seeds of the defences' draws.")
 FLAGS.integer("attack_seed", 0, "Seed of the attacks.", minimum=0)
 FLAGS.integer("batch_size", 100, "Images per attacked batch.", minimum=1)
 FLAGS.boolean("verbose", True, "Show progress.")
-FLAGS.runtime()
+FLAGS.runtime(training=False)
 
 
 def main(flags):
@@ -116,15 +120,20 @@ def main(flags):
     path = _classifier_path(flags)
     config = _complete(flags)
     _common.set_up(flags)
-    image_set, classifier, spec = _load(flags, path)
+    image_set, classifier, spec = _load(flags, path, config)
     specs = _evaluation.build_specs(flags, names)
-    pool, pool_size = _pool(flags, spec, config)
+    pool, pool_text = _pool(flags, spec, config)
     defences = _evaluation.build_defences(
-        flags, classifier, pool, spec.image_shape[0]
+        flags,
+        classifier,
+        pool,
+        _registry.paper_settings(config, spec.image_shape[0]),
     )
     settings = _evaluation_settings.merge_settings(
         flags.run_dir,
-        _evaluation_settings.describe(flags, path, specs, defences, pool_size),
+        _evaluation_settings.describe(
+            flags, path, classifier, specs, defences, pool_text
+        ),
     )
     parts = _parts(flags, specs, image_set)
     run_dir = pathlib.Path(flags.run_dir)
@@ -167,12 +176,17 @@ def _complete(flags):
             flags[name].value = config.get(name)
     if flags.dataset is None:
         raise _common.UsageError("Which data set? --dataset=NAME")
-    if flags.strategy != "none":
-        raise _common.UsageError("apps.evaluate works on one device.")
-    return config
+    if flags.split == "train" and _evaluation.needs_pool(flags):
+        raise _common.UsageError(
+            "--split=train: the defences' pool is drawn from the train split, "
+            "so that an image would be mixed with itself. Choose another "
+            "--split, or --defences without a pool."
+        )
+    # Another data set was not split by the run.
+    return config if config.get("dataset") == flags.dataset else {}
 
 
-def _load(flags, path):
+def _load(flags, path, config):
     import keras
 
     from keras_mixup import _classifiers
@@ -185,6 +199,7 @@ def _load(flags, path):
         flags.split,
         flags.data_dir,
         num_examples=flags.num_examples,
+        num_validation=config.get("num_validation"),
         seed=flags.seed,
     )
     classifier = keras.models.load_model(path, compile=False)
@@ -201,12 +216,12 @@ def _load(flags, path):
 
 
 def _pool(flags, spec, config):
-    """Returns (pool, its number of images), (None, 0) if none is needed.
+    """Returns (pool, text that tells it), (None, "") if none is needed.
 
     The run's own validation images stay out, whatever number it held back.
     """
     if not _evaluation.needs_pool(flags):
-        return None, 0
+        return None, ""
     from keras_mixup import data
     from keras_mixup import inference
 
@@ -224,7 +239,9 @@ def _pool(flags, spec, config):
         dtype="uint8" if train.images.dtype.kind == "u" else "float32",
         num_classes=spec.num_classes,
     )
-    return pool, len(train.labels)
+    digest = hashlib.sha256(train.example_ids.astype("int64").tobytes())
+    text = f"{len(train.labels)} images of the train split"
+    return pool, f"{text}, ids sha256 {digest.hexdigest()[:16]}"
 
 
 def _parts(flags, specs, image_set):

@@ -131,7 +131,10 @@ def main(flags):
         model = build(flags, steps_per_epoch)
     config = _common.describe_run("apps.train", FLAGS)
     run_dir, resumed = _run_folder.create(flags.run_dir, config, flags.resume)
-    _fit(flags, model, train, validation, run_dir, steps_per_epoch, strategy)
+    if resumed and (run_dir / "final.keras").exists():
+        print(f"The run in {run_dir} is finished; nothing is done again.")
+        return
+    _fit(flags, model, train, validation, run_dir, steps_per_epoch)
     _finish(model, run_dir, resumed)
 
 
@@ -175,7 +178,7 @@ def _algorithm_options(flags):
     options = {
         "seed": flags.seed,
         "alpha": flags.alpha,
-        "mix_weight": parse_mix_weight(flags.mix_weight),
+        "mix_weight": _common.parse_mix_weight(flags.mix_weight),
         "weight_per": flags.weight_per,
         "mix_weight_step": flags.mix_weight_step,
         "kappa": flags.kappa,
@@ -217,22 +220,6 @@ def _training_attack(flags):
     )
 
 
-def parse_mix_weight(text):
-    """Reads `0.6`, `uniform:0.4:0.6`, `beta:2:1`, `learned` or `frozen`.
-
-    None stays None.
-    """
-    if text in (None, "learned", "frozen"):
-        return text
-    kind, *numbers = text.split(":")
-    if not numbers:
-        return _checks.parse_number(kind, "mix_weight")
-    return (
-        kind,
-        *(_checks.parse_number(n, "mix_weight") for n in numbers),
-    )
-
-
 def _optimizer(flags, steps_per_epoch):
     import keras
 
@@ -270,7 +257,7 @@ def _steps_per_epoch(flags, num_examples, strategy):
     return num_examples // size
 
 
-def _fit(flags, model, train, validation, run_dir, steps_per_epoch, strategy):
+def _fit(flags, model, train, validation, run_dir, steps_per_epoch):
     from keras_mixup import data
     from keras_mixup import training
 
@@ -311,8 +298,9 @@ def _callbacks(flags, run_dir, directory):
 
     best = training.BestClassifier(str(run_dir / "classifier.keras"))
     callbacks = [
-        training.Checkpoint(directory, flags.checkpoint_every, [best.best]),
+        # Before the checkpoint, so that no NaN is ever saved.
         training.StopOnNaN(),
+        training.Checkpoint(directory, flags.checkpoint_every, [best.best]),
         training.RetraceGuard(),
         best,
         training.MetricsLog(str(run_dir / "metrics.jsonl")),

@@ -31,7 +31,7 @@ FLAGS.integer("num_draws", 30, "Draws of MI-OL.", minimum=1)
 FLAGS.integer("defended", 4, "Images per defended batch.", minimum=1)
 FLAGS.integer("rounds", 7, "Counted rounds.", minimum=1)
 FLAGS.string("json", None, "Also write the figures to this file.")
-FLAGS.runtime()
+FLAGS.runtime(training=False)
 
 
 def main(flags):

@@ -34,7 +34,12 @@ def check_classifier(classifier, name="classifier"):
 
 
 def _last_layer(layer):
-    layers = getattr(layer, "layers", None)
+    # The layers of a subclassed model are attributes in any order; what it
+    # returns is looked at on the first batch (`check_logits`).
+    symbolic = isinstance(layer, keras.Sequential) or (
+        getattr(layer, "inputs", None) is not None
+    )
+    layers = getattr(layer, "layers", None) if symbolic else None
     return _last_layer(layers[-1]) if layers else layer
 
 

@@ -51,7 +51,7 @@ class ThreatModel(_config.Configurable):
             "eps",
             f"at most {width:g}, since images lie in {list(self.bounds)}",
             received,
-            hint=f'Did you mean "{received}/255"?',
+            hint=f'Did you mean "{self.eps:g}/255"?',
         )
 
     def __eq__(self, other):

@@ -48,7 +48,7 @@ def check_labels(labels, num_images, name="labels"):
     labels = tf.convert_to_tensor(labels)
     shape = tuple(labels.shape)
     integers = labels.dtype.is_integer and len(shape) == 1
-    floats = labels.dtype.is_floating and len(shape) == 2
+    floats = len(shape) == 2  # one-hot rows may be of any dtype
     _checks.check(
         integers or (floats and name == "labels"),
         name,

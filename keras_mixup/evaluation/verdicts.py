@@ -10,12 +10,13 @@ from keras_mixup.evaluation import tables
 class Verdict(NamedTuple):
     """A defence beside the classifier it defends, at one radius.
 
-    Accuracies are the lowest over the attacks of that kind that saw all
-    examples, in [0, 1]; None where nothing was measured.
+    Accuracies are the lowest over the attacks of that kind, in [0, 1], all
+    on the same examples; None where nothing was measured.
 
     Attributes:
         name: str, the defended model.
-        budget: str, norm and radius.
+        budget: str, norm and radius, and the number of examples where it is
+            not all of them.
         oblivious: float, attack crafted on the undefended classifier.
         adaptive: float, attack crafted through the defence.
         undefended: float, the classifier itself under its worst attack.
@@ -67,20 +68,53 @@ def verdicts(records):
     Args:
         records: iterable of `Record`.
     """
-    summaries = records_lib.summarize(records)
-    count = max((s.num_examples for s in summaries), default=0)
-    # A minimum over different subsets of examples would compare nothing.
-    whole = [s for s in summaries if s.num_examples == count]
-    budgets = dict.fromkeys(
-        (s.norm, s.eps) for s in whole if s.knowledge != "none"
+    records = list(records)
+    attacked = [r for r in records if r.knowledge != "none"]
+    budgets = dict.fromkeys((r.norm, r.eps) for r in attacked)
+    defended = dict.fromkeys(
+        (r.model, r.defence) for r in attacked if r.defence != "none"
     )
-    defended = dict.fromkeys(s.row for s in whole if s.defence != "none")
-    return [
-        _verdict(whole, row, budget, count)
-        for budget in budgets
-        for row in defended
-        if any(s.row == row and (s.norm, s.eps) == budget for s in whole)
+    total = len({r.example_id for r in records})
+    found = []
+    for budget in budgets:
+        for row in defended:
+            rows = (row, (row[0], "none"))
+            chosen = [
+                r
+                for r in attacked
+                if (r.norm, r.eps) == budget and (r.model, r.defence) in rows
+            ]
+            if any((r.model, r.defence) == row for r in chosen):
+                found.append(_compared(chosen, row, budget, total))
+    return found
+
+
+def _compared(records, row, budget, total):
+    """The verdict on the examples that the adaptive attack saw.
+
+    A minimum over different subsets of examples would compare nothing: what
+    saw fewer examples than the adaptive attack (SPSA, say) is left out, and
+    what saw more is cut.
+    """
+    cells = {}
+    for record in records:
+        cells.setdefault(record[2:8], set()).add(record.example_id)
+    own = [ids for cell, ids in cells.items() if cell[:2] == row]
+    adaptive = [
+        ids
+        for cell, ids in cells.items()
+        if cell[:2] == row and cell[3] == "adaptive"
     ]
+    common = max(adaptive or own, key=len)
+    kept = [
+        r for r in records if r.example_id in common and cells[r[2:8]] >= common
+    ]
+    summaries = records_lib.summarize(kept)
+    verdict = _verdict(summaries, row, budget, len(common))
+    if len(common) == total:
+        return verdict
+    text = f"{verdict.budget}, {len(common)} examples"
+    return verdict._replace(budget=text)
 
 
 def _verdict(summaries, row, budget, count):

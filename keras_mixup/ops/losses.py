@@ -14,6 +14,7 @@ def label_probabilities(labels, num_classes):
     """
     labels = tf.convert_to_tensor(labels)
     if labels.dtype.is_integer and labels.shape.rank == 1:
+        labels = tf.cast(labels, tf.int32)
         return tf.one_hot(labels, num_classes, dtype=tf.float32)
     return tf.cast(labels, tf.float32)
 

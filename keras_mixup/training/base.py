@@ -10,6 +10,10 @@ from keras_mixup import _config
 from keras_mixup import ops
 from keras_mixup.training import functions
 
+# Keeps the draws of a step apart from the data pipeline's, which start from
+# the same seed with purposes of their own.
+_PURPOSE = 100
+
 _REFUSED_LOSS = (
     "`loss` is fixed by the algorithm and must not be given to compile(). "
     "Received: loss={!r}"
@@ -66,6 +70,7 @@ class Algorithm(_config.Configurable, keras.Model):
             aggregation="only_first_replica",
         )
         self.skip = 0
+        self._width = None
         self.traces = {"train": 0, "test": 0}
         self.coupled_weight_decay = 0.0
         self._evaluating = False
@@ -120,7 +125,7 @@ class Algorithm(_config.Configurable, keras.Model):
             loss: refused.
             metrics: list of `keras.metrics.Metric` objects, updated with
                 (targets [B, C], logits [B, C]), or None. Loss and accuracy
-                are always there.
+                are always there; `"accuracy"` may be listed or not.
             coupled_weight_decay: float >= 0. Adds this multiple of each
                 trainable weight to its gradient before the optimizer sees
                 it, as the papers' PyTorch optimizers do. A Keras
@@ -145,7 +150,7 @@ class Algorithm(_config.Configurable, keras.Model):
             super().compile(
                 optimizer=optimizer, jit_compile=jit_compile, **kwargs
             )
-            self._user_metrics = list(metrics or [])
+            self._user_metrics = functions.user_metrics(metrics)
             names = ("accuracy", *self.logged)
             self._means = [keras.metrics.Mean(name=name) for name in names]
 
@@ -266,7 +271,7 @@ class Algorithm(_config.Configurable, keras.Model):
         context = tf.distribute.get_replica_context()
         replica = context.replica_id_in_sync_group if context else 0
         seed = ops.seed_pair(self.seed)
-        return ops.fold_in(seed, self.step.value, replica)
+        return ops.fold_in(seed, _PURPOSE, self.step.value, replica)
 
     def _unpack(self, data):
         images, labels, weight = keras.utils.unpack_x_y_sample_weight(data)
@@ -275,9 +280,14 @@ class Algorithm(_config.Configurable, keras.Model):
                 "`sample_weight` and `class_weight` are not defined for mixed "
                 "examples and must be None."
             )
-        width = self.classifier.output_shape[-1]
-        targets = ops.label_probabilities(labels, width)
+        targets = ops.label_probabilities(labels, self._num_classes())
         return tf.cast(images, tf.float32), targets
+
+    def _num_classes(self):
+        # A subclassed classifier has no symbolic output to read.
+        if self._width is None:
+            self._width = self.classifier.output_shape[-1]
+        return self._width
 
     def _apply_gradients(self, tape, loss):
         variables = self.optimized_variables
@@ -314,4 +324,5 @@ class Algorithm(_config.Configurable, keras.Model):
         functions.check_images(images)
         logits = self.classifier(images[:2], training=False)
         _classifiers.check_logits(logits)
-        functions.check_labels(labels, len(images), logits.shape[-1])
+        self._width = logits.shape[-1]
+        functions.check_labels(labels, len(images), self._width)

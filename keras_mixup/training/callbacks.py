@@ -174,15 +174,16 @@ class RetraceGuard(keras.callbacks.Callback):
 
     def __init__(self):
         super().__init__()
-        self._expected = None
+        self._expected = {}
 
     def on_epoch_end(self, epoch, logs=None):
-        """Compares the number of traces with the first epoch's."""
-        traces = dict(self.model.traces)
-        self._expected = self._expected or traces
-        if traces != self._expected:
-            raise RuntimeError(
-                f"A step was traced again in epoch {epoch + 1}: {traces}, "
-                f"before {self._expected}. Keep the shapes and dtypes of the "
-                "batches constant."
-            )
+        """Compares the traces of each step with its first number."""
+        for step, count in self.model.traces.items():
+            # A resumed run may skip its whole first epoch: zero is no count.
+            expected = self._expected.setdefault(step, count) if count else 0
+            if count != expected:
+                raise RuntimeError(
+                    f"The {step} step was traced again in epoch {epoch + 1}: "
+                    f"{count} times, before {expected}. Keep the shapes and "
+                    "dtypes of the batches constant."
+                )

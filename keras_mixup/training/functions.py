@@ -1,5 +1,6 @@
 """From a step to a compiled function, with the guards around it."""
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -36,6 +37,29 @@ def check_compile_options(replicas, jit_compile, options):
     )
     eager = bool(options.get("run_eagerly", False))
     _checks.check(not eager, "run_eagerly", "False under a strategy", eager)
+
+
+def user_metrics(metrics):
+    """Returns the metric objects of `compile(metrics=...)` as a list.
+
+    Args:
+        metrics: None, or a list of `keras.metrics.Metric` objects and
+            `"accuracy"`, which every algorithm has anyway.
+
+    Raises:
+        ValueError: for anything else; names of metrics are not looked up,
+            since Keras would choose their kind by the labels' shape.
+    """
+    chosen = [m for m in metrics or () if m not in ("accuracy", "acc")]
+    for metric in chosen:
+        _checks.check(
+            isinstance(metric, keras.metrics.Metric),
+            "metrics",
+            "a list of keras.metrics.Metric objects",
+            metric,
+            "Loss and accuracy are always reported",
+        )
+    return chosen
 
 
 def step_function(model, step, name):
@@ -76,6 +100,7 @@ def step_function(model, step, name):
         lambda iterator: on_data(iterator.get_next()),
         autograph=False,
         reduce_retracing=True,
+        jit_compile=False,
     )
     kinds = (tf.data.Iterator, tf.distribute.DistributedIterator)
 

@@ -92,7 +92,7 @@ def test_run_folder_gets_records_table_and_report(run_dir, capsys):
     settings = json.loads((run_dir / "evaluation.json").read_text())
     assert settings["data"] == {"dataset": "digits", "split": "test"}
     defence = settings["defences"]["MI-OL 0.6 x2"]
-    assert defence["pool"] == "40 images of the train split"
+    assert defence["pool"].startswith("40 images of the train split, ids")
     assert (run_dir / "pictures.npz").exists()
 
 
@@ -238,3 +238,43 @@ def test_equal_names_must_mean_equal_settings(run_dir, capsys):
     assert "no evaluation.json" in capsys.readouterr().err
     before.pop("evaluation.json")
     assert files(run_dir) == before
+
+
+def test_slow_adaptive_attacks_may_see_fewer_examples(run_dir, capsys):
+    assert call(run_dir, adaptive_examples=5) == 0
+    records = evaluation.read_records(run_dir / "records.jsonl")
+    seen = {
+        kind: {r.example_id for r in records if r.knowledge == kind}
+        for kind in ("none", "oblivious", "adaptive")
+    }
+    assert {kind: len(ids) for kind, ids in seen.items()} == {
+        "none": 12,
+        "oblivious": 12,
+        "adaptive": 5,
+    }
+    assert seen["adaptive"] < seen["none"]
+    # The sentence compares on those five and says so.
+    assert "5 examples): " in capsys.readouterr().out
+
+
+def test_the_pools_own_split_is_not_scored(run_dir, capsys):
+    assert call(run_dir, split="train") == 2
+    assert "would be mixed with itself" in capsys.readouterr().err
+    assert not (run_dir / "records.jsonl").exists()
+
+
+def test_another_pool_is_not_mixed_into_the_records(run_dir, capsys):
+    assert call(run_dir) == 0
+    before = (run_dir / "records.jsonl").read_bytes()
+    assert call(run_dir, seed=1) == 2
+    assert "another setting of defences" in capsys.readouterr().err
+    assert (run_dir / "records.jsonl").read_bytes() == before
+
+
+def test_the_same_weights_in_another_file_go_on(run_dir):
+    assert call(run_dir) == 0
+    before = (run_dir / "records.jsonl").read_bytes()
+    path = run_dir / "classifier.keras"
+    keras.saving.load_model(path, compile=False).save(path)
+    assert call(run_dir) == 0
+    assert (run_dir / "records.jsonl").read_bytes() == before

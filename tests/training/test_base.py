@@ -272,3 +272,60 @@ def test_keras_file_keeps_weights_config_optimizer_and_step(name, tmp_path):
 def test_bad_arguments_are_named(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@keras.saving.register_keras_serializable("keras_mixup_tests")
+class Subclassed(keras.Model):
+    """Has no symbolic output; its last attribute is a sigmoid gate."""
+
+    def __init__(self):
+        super().__init__()
+        self.flatten = keras.layers.Flatten()
+        self.head = keras.layers.Dense(toys.CLASSES)
+        self.gate = keras.layers.Dense(16, activation="sigmoid")
+
+    def call(self, images):
+        flat = self.flatten(images)
+        return self.head(flat * self.gate(flat))
+
+
+def test_a_subclassed_unbuilt_classifier_trains():
+    images, labels = toys.data()
+    model = compiled(Subclassed())
+    history = fit(
+        model, images, labels, epochs=3, validation_data=(images, labels)
+    )
+    assert history["loss"][-1] < history["loss"][0]
+    assert len(model.classifier.trainable_variables) == 4
+
+
+def test_accuracy_may_be_listed_and_other_names_are_refused():
+    images, labels = toys.data()
+    history = fit(compiled(toys.linear(), metrics=["accuracy"]), images, labels)
+    assert set(history) == {"loss", "accuracy"}
+    with pytest.raises(ValueError, match="`metrics` must be a list of keras"):
+        compiled(toys.linear(), metrics=["auc"])
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "int64"])
+def test_integer_labels_of_any_type_train_alike(dtype):
+    images, labels = toys.data()
+    expected, found = compiled(toys.linear()), compiled(toys.linear())
+    fit(expected, images, labels)
+    fit(found, images, labels.astype(dtype))
+    for a, b in zip(toys.weights(expected), toys.weights(found), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_no_nan_is_ever_saved(tmp_path):
+    images, labels = toys.data()
+    broken = images.copy()
+    broken[17] = np.nan  # in the third of three batches
+    model = compiled(toys.linear())
+    callbacks = [
+        training.StopOnNaN(),
+        training.Checkpoint(str(tmp_path), every=1),
+    ]
+    with pytest.raises(FloatingPointError, match="at step 3"):
+        fit(model, broken, labels, callbacks=callbacks)
+    assert training.latest_step(str(tmp_path)) == 2
