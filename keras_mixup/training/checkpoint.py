@@ -54,6 +54,10 @@ class Checkpoint(keras.callbacks.Callback):
     >>> model.fit(training_data_from(start), initial_epoch=epoch, ...,
     ...           callbacks=[checkpoint.Checkpoint(directory, every=500)])
 
+    Under several replicas a checkpoint holds the sum of their metrics, so
+    that the log of the epoch that was cut may differ in the last digit; the
+    weights do not.
+
     `keras.callbacks.BackupAndRestore` is no replacement: it forgets seed
     states and the position inside an epoch.
 

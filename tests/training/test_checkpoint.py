@@ -127,7 +127,12 @@ def test_resume_under_two_replicas_is_bit_identical(strategy, tmp_path):
             toys.noisy_network = original
     for a, b in zip(toys.weights(expected), toys.weights(found), strict=True):
         np.testing.assert_array_equal(a, b)
-    assert metric_rows(whole) == metric_rows(cut)
+    # A checkpoint holds the sum of the replicas' metrics, so that the order
+    # of additions in the epoch that was cut is another one.
+    for expected_row, row in zip(
+        metric_rows(whole), metric_rows(cut), strict=True
+    ):
+        assert row == pytest.approx(expected_row, rel=1e-6)
 
 
 def test_resume_position_stays_inside_the_finished_epoch():
