@@ -2,7 +2,7 @@
 
 The run folder receives config.json (flags, versions, commit), metrics.jsonl
 (one line per epoch), checkpoints/, classifier.keras (the best epoch by
-validation accuracy) and final.keras (the last step). A killed run goes on
+--monitor) and final.keras (the last step). A killed run goes on
 with the same flags and --resume, and ends with the same weights.
 """
 
@@ -11,9 +11,15 @@ import sys
 from apps import _common
 from apps import _registry
 from apps import _run_folder
+from apps import _training
 from keras_mixup import _checks
 
 FLAGS = _common.Flags(__doc__)
+_TITLES = {
+    "val_accuracy": "validation accuracy {:.2%}",
+    "val_robust_accuracy": "robust validation accuracy {:.2%}",
+    "val_loss": "validation loss {:.4f}",
+}
 
 # --- data
 FLAGS.string("dataset", "digits", "Data set; see docs/data.md.")
@@ -62,7 +68,22 @@ FLAGS.choice(
     "Weight of the mixed label: lambda, or where the mixed point lies.",
 )
 FLAGS.choice("loss", None, ["kl", "cross_entropy"], "adversarial_mixup: loss.")
-FLAGS.string("stage", None, "Hidden layer to mix at, such as stage_2.")
+FLAGS.string("stage", None, "Hidden layer to mix or attack at: stage_2.")
+FLAGS.string_list(
+    "stages", None, "manifold_mixup: where to mix: input,stage_1,stage_2."
+)
+FLAGS.number("beta", None, "trades: weight of the KL term.")
+FLAGS.number("latent_eps", None, "Latent attack: radius, of the range.")
+FLAGS.number("latent_step_size", None, "Latent attack: step, of the range.")
+FLAGS.integer("latent_steps", None, "Latent attack: steps.", minimum=1)
+FLAGS.number("latent_weight", None, "Latent attack: weight of its loss.")
+FLAGS.number("nonlinearity", None, "Local linearity: weight of the bend.")
+FLAGS.number("slope", None, "Local linearity: weight of the slope.")
+FLAGS.number("penalty", None, "Curvature: weight of the penalty.")
+FLAGS.number("distance", None, "Curvature: L2 distance of the two slopes.")
+FLAGS.integer(
+    "warmup_steps", None, "Curvature: steps until --distance.", minimum=0
+)
 FLAGS.boolean("attack_training", None, "BatchNorm in training mode inside.")
 FLAGS.choice("norm", None, ["linf", "l2"], "Attack: norm of the ball.")
 FLAGS.number("eps", None, "Attack: radius in [0, 1] units, as 8/255.")
@@ -71,7 +92,7 @@ FLAGS.integer("num_steps", None, "Attack: number of steps.", minimum=0)
 # --- optimisation
 FLAGS.integer("epochs", 120, "Epochs.", minimum=1)
 FLAGS.integer("batch_size", 64, "Images per step, all replicas.", minimum=1)
-FLAGS.choice("optimizer", "adam", ["sgd", "adam"], "Optimizer.")
+FLAGS.choice("optimizer", "adam", ["sgd", "adam", "yogi"], "Optimizer.")
 FLAGS.number("learning_rate", 0.001, "Learning rate before any drop.")
 FLAGS.number("momentum", None, "SGD: momentum; 0.9 unless given.")
 FLAGS.number(
@@ -93,6 +114,25 @@ FLAGS.number_list(
 )
 FLAGS.number("drop_factor", 0.1, "Piecewise: factor at each drop.")
 FLAGS.number("warmup_epochs", 0.0, "Epochs of linear warm-up.")
+# --- validation
+FLAGS.integer(
+    "robust_validation",
+    None,
+    "Steps of PGD on the validation images after each epoch; 0: none.",
+    minimum=0,
+)
+FLAGS.choice(
+    "monitor",
+    None,
+    ["val_accuracy", "val_robust_accuracy", "val_loss"],
+    "Chooses the best epoch; robust accuracy if it is measured.",
+)
+FLAGS.integer(
+    "early_stopping",
+    None,
+    "Stop after so many epochs without a better --monitor; 0: never.",
+    minimum=0,
+)
 # --- run
 FLAGS.string("run_dir", None, "Folder of the run; must not exist.")
 FLAGS.boolean("resume", False, "Continue the run in --run_dir, if any.")
@@ -114,6 +154,7 @@ def main(flags):
     _registry.check_name(_registry.MODELS, "model", flags.model)
     _registry.check_name(_registry.ALGORITHMS, "algorithm", flags.algorithm)
     _run_folder.check(flags.run_dir, flags.resume)
+    _training.monitored(flags)
     if flags.tensorboard:
         _require_tensorboard()
     strategy = _common.set_up(flags)
@@ -134,8 +175,14 @@ def main(flags):
     if resumed and (run_dir / "final.keras").exists():
         print(f"The run in {run_dir} is finished; nothing is done again.")
         return
+    print(
+        f"Training {flags.algorithm} on {len(train.labels)} images of "
+        f"{flags.dataset}: {flags.epochs} epochs of {steps_per_epoch} steps "
+        f"in {run_dir}",
+        flush=True,
+    )
     _fit(flags, model, train, validation, run_dir, steps_per_epoch)
-    _finish(model, run_dir, resumed)
+    _finish(flags, model, run_dir, resumed)
 
 
 def build(flags, steps_per_epoch):
@@ -163,84 +210,14 @@ def build(flags, steps_per_epoch):
         flags.model, spec.image_shape, spec.num_classes, **options
     )
     model = _registry.build_algorithm(
-        flags.algorithm, classifier, **_algorithm_options(flags)
+        flags.algorithm, classifier, **_training.algorithm_options(flags)
     )
     model.compile(
-        optimizer=_optimizer(flags, steps_per_epoch),
+        optimizer=_training.build_optimizer(flags, steps_per_epoch),
         coupled_weight_decay=flags.weight_decay,
         jit_compile=False,
     )
     return model
-
-
-def _algorithm_options(flags):
-    # An option the algorithm does not take is refused by the registry.
-    options = {
-        "seed": flags.seed,
-        "alpha": flags.alpha,
-        "mix_weight": _common.parse_mix_weight(flags.mix_weight),
-        "weight_per": flags.weight_per,
-        "mix_weight_step": flags.mix_weight_step,
-        "kappa": flags.kappa,
-        "delta": flags.delta,
-        "label_mixing": flags.label_mixing,
-        "loss": flags.loss,
-        "stage": flags.stage,
-        "clean_weight": flags.clean_weight,
-        "attack_training": flags.attack_training,
-    }
-    attacked = _registry.accepts(
-        _registry.ALGORITHMS, "algorithm", flags.algorithm, "attack"
-    )
-    given = [flags.norm, flags.eps, flags.step_size, flags.num_steps]
-    if attacked:
-        options["attack"] = _training_attack(flags)
-    elif any(value is not None for value in given):
-        raise _common.UsageError(
-            f"--algorithm={flags.algorithm} attacks nothing; --norm, --eps, "
-            "--step_size and --num_steps belong to adversarial algorithms."
-        )
-    return options
-
-
-def _training_attack(flags):
-    from keras_mixup import ThreatModel
-
-    def default(value, otherwise):
-        return otherwise if value is None else value
-
-    threat = ThreatModel(
-        default(flags.norm, "linf"), default(flags.eps, 8 / 255)
-    )
-    return _registry.build_attack(
-        "pgd",
-        threat,
-        step_size=default(flags.step_size, 2 / 255),
-        num_steps=default(flags.num_steps, 10),
-    )
-
-
-def _optimizer(flags, steps_per_epoch):
-    import keras
-
-    from keras_mixup import training
-
-    schedule = training.make_schedule(
-        flags.learning_rate,
-        steps_per_epoch,
-        flags.epochs,
-        kind=flags.schedule,
-        drops=flags.drops,
-        drop_factor=flags.drop_factor,
-        warmup_epochs=flags.warmup_epochs,
-    )
-    decay = flags.decoupled_weight_decay
-    if flags.optimizer == "sgd":
-        momentum = 0.9 if flags.momentum is None else flags.momentum
-        return keras.optimizers.SGD(schedule, momentum, weight_decay=decay)
-    if flags.momentum is not None:
-        raise _common.UsageError("--momentum belongs to --optimizer=sgd.")
-    return keras.optimizers.Adam(schedule, weight_decay=decay)
 
 
 def _steps_per_epoch(flags, num_examples, strategy):
@@ -284,43 +261,27 @@ def _fit(flags, model, train, validation, run_dir, steps_per_epoch):
         epochs=flags.epochs,
         steps_per_epoch=steps_per_epoch,
         validation_data=data.evaluation_dataset(validation, flags.batch_size),
-        callbacks=_callbacks(flags, run_dir, directory),
+        callbacks=_training.build_callbacks(
+            flags, validation, run_dir, directory
+        ),
         verbose=int(verbose),
         # The pipeline has its own order; Keras would warn.
         shuffle=False,
     )
 
 
-def _callbacks(flags, run_dir, directory):
-    import keras
-
-    from keras_mixup import training
-
-    best = training.BestClassifier(str(run_dir / "classifier.keras"))
-    callbacks = [
-        # Before the checkpoint, so that no NaN is ever saved.
-        training.StopOnNaN(),
-        training.Checkpoint(directory, flags.checkpoint_every, [best.best]),
-        training.RetraceGuard(),
-        best,
-        training.MetricsLog(str(run_dir / "metrics.jsonl")),
-    ]
-    if flags.tensorboard:
-        logs = str(run_dir / "tensorboard")
-        callbacks.append(keras.callbacks.TensorBoard(logs))
-    return callbacks
-
-
-def _finish(model, run_dir, resumed):
+def _finish(flags, model, run_dir, resumed):
     from keras_mixup import training
 
     training.save_atomically(model.classifier, str(run_dir / "final.keras"))
     rows = training.read_metrics(str(run_dir / "metrics.jsonl"))
-    best = max(rows, key=lambda row: row["val_accuracy"])
+    name, mode = _training.monitored(flags)
+    choose = max if mode == "max" else min
+    best = choose(rows, key=lambda row: row[name])
     word = "Resumed and trained" if resumed else "Trained"
     print(
         f"{word} {rows[-1]['epoch']} epochs ({rows[-1]['step']} steps). Best "
-        f"validation accuracy {best['val_accuracy']:.2%} in epoch "
+        f"{_TITLES[name].format(best[name])} in epoch "
         f"{best['epoch']}: {run_dir / 'classifier.keras'}"
     )
 
@@ -330,8 +291,7 @@ def _require_tensorboard():
         import tensorboard  # noqa: F401
     except ImportError as error:
         raise ImportError(
-            "--tensorboard needs TensorBoard: "
-            'pip install "keras_mixup[tensorboard]"'
+            "--tensorboard needs TensorBoard: pip install tensorboard"
         ) from error
 
 

@@ -35,10 +35,7 @@ _COLOURS = {
     "transfer": (_GREEN,),
     "adaptive": (_VERMILION, _PURPLE, "#8c3d00"),
 }
-_MISSING = (
-    "Pictures need matplotlib. Install it with: "
-    'pip install "keras_mixup[plots]"'
-)
+_MISSING = "Pictures need matplotlib. Install it with: pip install matplotlib"
 
 
 def _themed(draw):

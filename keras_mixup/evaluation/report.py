@@ -29,7 +29,7 @@ CAVEAT = (
 )
 _NO_PLOTS = (
     "This report has no pictures because matplotlib is not installed. "
-    'Install it with pip install "keras_mixup[plots]" and write the report '
+    "Install it with pip install matplotlib and write the report "
     "again."
 )
 _VERSIONED = ("tensorflow", "keras", "numpy", "cleverhans", "keras_mixup")
