@@ -1,0 +1,170 @@
+"""From the flags of apps.train to an algorithm, an optimizer, callbacks."""
+
+from apps import _common
+from apps import _registry
+
+# The flags that go to the algorithm under their own name; one that an
+# algorithm does not take is refused by the registry.
+ALGORITHM_FLAGS = (
+    "seed",
+    "alpha",
+    "weight_per",
+    "mix_weight_step",
+    "kappa",
+    "delta",
+    "label_mixing",
+    "loss",
+    "stage",
+    "stages",
+    "clean_weight",
+    "attack_training",
+    "beta",
+    "latent_eps",
+    "latent_step_size",
+    "latent_steps",
+    "latent_weight",
+    "nonlinearity",
+    "slope",
+    "penalty",
+    "distance",
+    "warmup_steps",
+)
+ROBUST = "val_robust_accuracy"
+
+
+def algorithm_options(flags):
+    """Returns the keyword arguments of the algorithm.
+
+    Raises:
+        UsageError: for an attack's flags where nothing attacks.
+    """
+    options = {name: flags[name].value for name in ALGORITHM_FLAGS}
+    options["mix_weight"] = _common.parse_mix_weight(flags.mix_weight)
+    attacked = _registry.accepts(
+        _registry.ALGORITHMS, "algorithm", flags.algorithm, "attack"
+    )
+    given = [flags.num_steps]
+    if not flags.robust_validation:  # which attacks in the same ball
+        given += [flags.norm, flags.eps, flags.step_size]
+    if attacked:
+        options["attack"] = build_attack(flags, flags.num_steps)
+    elif any(value is not None for value in given):
+        raise _common.UsageError(
+            f"--algorithm={flags.algorithm} attacks nothing; --norm, --eps, "
+            "--step_size and --num_steps belong to adversarial algorithms."
+        )
+    return options
+
+
+def build_attack(flags, num_steps):
+    """Returns PGD with `num_steps` steps (None: 10) in the flags' ball."""
+    from keras_mixup import ThreatModel
+
+    def default(value, otherwise):
+        return otherwise if value is None else value
+
+    threat = ThreatModel(
+        default(flags.norm, "linf"), default(flags.eps, 8 / 255)
+    )
+    return _registry.build_attack(
+        "pgd",
+        threat,
+        step_size=default(flags.step_size, 2 / 255),
+        num_steps=default(num_steps, 10),
+    )
+
+
+def build_optimizer(flags, steps_per_epoch):
+    """Returns the Keras optimizer with its learning-rate schedule.
+
+    Raises:
+        UsageError: for a momentum given to another optimizer than SGD.
+    """
+    import keras
+
+    from keras_mixup import training
+
+    schedule = training.make_schedule(
+        flags.learning_rate,
+        steps_per_epoch,
+        flags.epochs,
+        kind=flags.schedule,
+        drops=flags.drops,
+        drop_factor=flags.drop_factor,
+        warmup_epochs=flags.warmup_epochs,
+    )
+    decay = flags.decoupled_weight_decay
+    if flags.optimizer == "sgd":
+        momentum = 0.9 if flags.momentum is None else flags.momentum
+        return keras.optimizers.SGD(schedule, momentum, weight_decay=decay)
+    if flags.momentum is not None:
+        raise _common.UsageError("--momentum belongs to --optimizer=sgd.")
+    kinds = {"adam": keras.optimizers.Adam, "yogi": training.Yogi}
+    return kinds[flags.optimizer](schedule, weight_decay=decay)
+
+
+def monitored(flags):
+    """Returns (name, mode) of the metric by which the best epoch is chosen.
+
+    Raises:
+        UsageError: for robust accuracy without robust validation.
+    """
+    name = flags.monitor
+    if name is None:
+        name = ROBUST if flags.robust_validation else "val_accuracy"
+    if name == ROBUST and not flags.robust_validation:
+        raise _common.UsageError(
+            f"--monitor={ROBUST} needs --robust_validation=STEPS."
+        )
+    return name, "min" if name == "val_loss" else "max"
+
+
+def build_callbacks(flags, validation, run_dir, directory):
+    """Returns the callbacks of a run, in the order in which they must act.
+
+    Args:
+        flags: the parsed flag values.
+        validation: `ImageSet`, images cut from the training split.
+        run_dir: `pathlib.Path` of the run folder.
+        directory: str, the folder of the checkpoints.
+    """
+    import keras
+
+    from keras_mixup import training
+
+    name, mode = monitored(flags)
+    best = training.BestClassifier(
+        str(run_dir / "classifier.keras"), monitor=name, mode=mode
+    )
+    state, measuring, stopping = [best.best], [], []
+    if flags.robust_validation:
+        measuring = [_robust_validation(flags, validation)]
+    if flags.early_stopping:
+        stop = training.EarlyStopping(name, flags.early_stopping, mode)
+        stopping, state = [stop], [*state, stop.state]
+    callbacks = [
+        # Before the checkpoint, so that no NaN is ever saved.
+        training.StopOnNaN(),
+        training.Checkpoint(directory, flags.checkpoint_every, state),
+        training.RetraceGuard(),
+        # Before those that read what it measures.
+        *measuring,
+        best,
+        *stopping,
+        training.MetricsLog(str(run_dir / "metrics.jsonl")),
+    ]
+    if flags.tensorboard:
+        logs = str(run_dir / "tensorboard")
+        callbacks.append(keras.callbacks.TensorBoard(logs))
+    return callbacks
+
+
+def _robust_validation(flags, validation):
+    from keras_mixup import data
+    from keras_mixup import training
+
+    return training.RobustValidation(
+        build_attack(flags, flags.robust_validation),
+        data.as_float(validation.images),
+        validation.labels,
+    )
