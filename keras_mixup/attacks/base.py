@@ -97,7 +97,8 @@ class Attack(_config.Configurable):
 
         Returns:
             `AttackResult`. Success is judged by `model_fn` itself: for a
-            randomised defence by one pass with fresh draws.
+            randomised defence by one pass with fresh draws that follow
+            `seed`.
 
         Raises:
             ValueError: for unusable images, labels, targets or outputs.
@@ -115,10 +116,16 @@ class Attack(_config.Configurable):
             targets = _inputs.check_labels(targets, len(images), "targets")
         _build(model_fn, images)
         self._check_outputs(function, images, labels, targets)
+        seed = ops.seed_pair(seed)
         adversarial, gradient_passes, queries = self._execute(
-            subject, images, labels, targets, ops.seed_pair(seed)
+            subject, images, labels, targets, seed
         )
-        logits = self._predict(function, adversarial)
+        if hasattr(model_fn, "draw"):
+            # A randomised defence: fresh draws, but those of this seed.
+            seeds = ops.row_seeds(ops.fold_in(seed, _JUDGE), len(images))
+            logits = model_fn(adversarial, seed=seeds)
+        else:
+            logits = self._predict(function, adversarial)
         _inputs.check_logits(logits, len(images))
         predicted = ops.label_indices(logits)
         if targets is None:
@@ -141,6 +148,9 @@ class Attack(_config.Configurable):
         counts = [tf.broadcast_to(tf.cast(n, tf.int32), rows) for n in counts]
         return (adversarial, *counts)
 
+
+# Keeps the draws that judge success apart from those of the attack.
+_JUDGE = 100
 
 # One callable per model (and method), so that no call retraces.
 _FUNCTIONS = weakref.WeakKeyDictionary()

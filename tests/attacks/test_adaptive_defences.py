@@ -66,6 +66,7 @@ def test_every_defence_is_attacked_through_its_protocol(classifier, pool, name):
     result = attack(defence, IMAGES, LABELS, seed=0)
     again = attack(defence, IMAGES, LABELS, seed=0)
     np.testing.assert_allclose(result.images, again.images, atol=1e-6)
+    np.testing.assert_array_equal(result.success, again.success)
     clean = defence(IMAGES, seed=1).numpy().argmax(axis=-1)
     broken = defence(result.images, seed=1).numpy().argmax(axis=-1)
     assert (clean == LABELS).mean() >= 0.75
