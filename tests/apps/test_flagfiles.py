@@ -125,6 +125,159 @@ def test_mixup_inference_algorithms_are_built_as_said(training, dataset):
         assert model.alpha == 1.0
 
 
+# Adversarially optimized mixup, typed from its section 4.1 and Tables 1 to 3:
+# (algorithm, epochs, the flags that only this row has).
+MIXED = {"alpha": 0.5}
+LEARNED = {**MIXED, "mix_weight": "learned", "kappa": 0.65}
+OPTIMIZED = "adversarial_mixup"
+ABLATIONS = {
+    "attack": ("adversarial_training", 80, {}),
+    "mix_then_attack": ("mix_then_attack", 100, MIXED),
+    "attack_then_mix": ("attack_then_mix", 100, MIXED),
+    "frozen_shared": (
+        OPTIMIZED,
+        100,
+        {**MIXED, "mix_weight": "frozen", "delta": "shared"},
+    ),
+    "frozen": (
+        OPTIMIZED,
+        100,
+        {**MIXED, "mix_weight": "frozen", "delta": "independent"},
+    ),
+    "shared": (OPTIMIZED, 100, {**LEARNED, "delta": "shared"}),
+    "ours": (OPTIMIZED, 100, {**LEARNED, "delta": "independent"}),
+}
+WIDE = {
+    "attack": ("adversarial_training", None),
+    "learned": (OPTIMIZED, "linear"),
+    "geometric": (OPTIMIZED, "geometric"),
+}
+ROW_FLAGS = ("alpha", "mix_weight", "kappa", "delta", "clean_weight")
+
+
+def check_row(values, expected, **fixed):
+    found = {name: values[name].value for name in fixed}
+    assert found == fixed
+    assert {name: values[name].value for name in ROW_FLAGS} == {
+        **dict.fromkeys(ROW_FLAGS),
+        **expected,
+    }
+
+
+@pytest.mark.parametrize("dataset", ["cifar10", "cifar100"])
+@pytest.mark.parametrize("row", ABLATIONS)
+def test_adversarial_mixup_settings(row, dataset):
+    algorithm, epochs, expected = ABLATIONS[row]
+    values = resolve(f"adversarial_mixup/{row}_{dataset}.flags")
+    check_row(
+        values,
+        expected,
+        dataset=dataset,
+        model="preact_resnet18",
+        width=None,
+        algorithm=algorithm,
+        eps=8 / 255,
+        step_size=4 / 255,
+        num_steps=5,
+        epochs=epochs,
+        batch_size=128,
+        optimizer="yogi",
+        learning_rate=0.003,
+        weight_decay=5e-4,
+        decoupled_weight_decay=None,
+        schedule="piecewise",
+        drops=[0.7, 0.9],
+        drop_factor=0.1,
+        augment="default",
+    )
+    assert values.label_mixing in (None, "linear")
+
+
+@pytest.mark.parametrize("row", WIDE)
+def test_wide_network_settings(row):
+    algorithm, label_mixing = WIDE[row]
+    values = resolve(f"adversarial_mixup/{row}_wrn34_cifar10.flags")
+    expected = {} if label_mixing is None else {"delta": "independent"}
+    check_row(
+        values,
+        {**expected, **LEARNED} if label_mixing else {},
+        dataset="cifar10",
+        model="wide_resnet34",
+        width=10,
+        algorithm=algorithm,
+        label_mixing=label_mixing,
+        step_size=2 / 255,
+        num_steps=10,
+        epochs=200,
+        batch_size=128,
+        optimizer="sgd",
+        momentum=0.9,
+        learning_rate=0.1,
+        weight_decay=5e-4,
+        schedule="piecewise",
+        drops=[100],
+    )
+
+
+# The VarMixup paper, section 4: (algorithm, epochs, attacked, alpha).
+VARMIXUP = {
+    "erm": ("erm", 100, False, None),
+    "mixup": ("mixup", 150, False, 1.0),
+    "adversarial_training": ("adversarial_training", 250, True, None),
+    "trades": ("trades", 250, True, None),
+    "iat": ("interpolated_adversarial_training", 350, True, 1.0),
+}
+
+
+@pytest.mark.parametrize("dataset", ["cifar10", "cifar100"])
+@pytest.mark.parametrize("row", VARMIXUP)
+def test_varmixup_settings(row, dataset):
+    algorithm, epochs, attacked, alpha = VARMIXUP[row]
+    values = resolve(f"varmixup/{row}_{dataset}.flags")
+    check_row(
+        values,
+        {} if alpha is None else {"alpha": alpha},
+        dataset=dataset,
+        model="resnet34",
+        algorithm=algorithm,
+        eps=8 / 255 if attacked else None,
+        step_size=2 / 255 if attacked else None,
+        num_steps=10 if attacked else None,
+        beta=6.0 if row == "trades" else None,
+        epochs=epochs,
+        optimizer="adam",
+        learning_rate=1e-3,
+        weight_decay=0.0,
+        schedule="constant",
+    )
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "adversarial_mixup/ours_cifar100.flags",
+        "adversarial_mixup/geometric_wrn34_cifar10.flags",
+        "adversarial_mixup/attack_then_mix_cifar10.flags",
+        "varmixup/trades_cifar10.flags",
+    ],
+)
+def test_the_other_papers_algorithms_are_built_as_said(name):
+    values = resolve(name, "--model=small_convnet", "--width=2")
+    model = train.build(values, steps_per_epoch=10)
+    found = _registry.find(_registry.ALGORITHMS, "algorithm", values.algorithm)
+    assert type(model) is found
+    assert model.coupled_weight_decay == values.weight_decay
+    assert model.attack.step_size == values.step_size
+    schedule = model.optimizer._learning_rate
+    if "cifar100" in name:
+        assert type(model.optimizer).__name__ == "Yogi"
+        # 70 and 90 of 100 epochs of 10 steps.
+        for step, rate in ((699, 3e-3), (700, 3e-4), (900, 3e-5)):
+            assert float(schedule(step)) == pytest.approx(rate)
+        assert (model.mix_weight, model.kappa) == ("learned", 0.65)
+        assert (model.delta, model.label_mixing) == ("independent", "linear")
+
+
 @pytest.mark.parametrize("name", ["digits/mixup.flags", "digits/erm.flags"])
 def test_digits_settings(name):
     """What the issue's digits numbers are stated for."""
@@ -172,6 +325,8 @@ def test_a_training_flag_file_runs_two_steps(
     extra = ["--drops=0.5"] if values.schedule == "piecewise" else []
     if values.dataset != "digits":
         extra.append("--num_validation=100")
+    if values.num_steps:
+        extra.append("--num_steps=1")
     with data_available(values.dataset) as arguments:
         code = train._common.exit_code(
             train.main,
