@@ -14,10 +14,15 @@ class SavedModelInfo(NamedTuple):
         signatures: dict, signature name -> (inputs, outputs), each a dict of
             tensor name -> tf.TensorSpec.
         size_bytes: int, all files of the folder together.
+        variable_bytes: int, the files of its variables.
+        graph_bytes: dict, signature name -> size of the graph behind it;
+            what two signatures share counts for both.
     """
 
     signatures: dict
     size_bytes: int
+    variable_bytes: int
+    graph_bytes: dict
 
 
 def _specs(tensors):
@@ -38,15 +43,47 @@ def describe_saved_model(path):
     message = saved_model_pb2.SavedModel()
     with open(os.path.join(path, "saved_model.pb"), "rb") as file:
         message.ParseFromString(file.read())
-    signatures = {
-        name: (_specs(definition.inputs), _specs(definition.outputs))
-        for name, definition in message.meta_graphs[0].signature_def.items()
+    graph = message.meta_graphs[0]
+    definitions = {
+        name: definition
+        for name, definition in graph.signature_def.items()
         # TensorFlow adds this one for its own initialisation.
         if not name.startswith("__saved_model")
     }
-    sizes = (
+    signatures = {
+        name: (_specs(definition.inputs), _specs(definition.outputs))
+        for name, definition in definitions.items()
+    }
+    graph_bytes = {
+        name: _graph_bytes(graph.graph_def, definition)
+        for name, definition in definitions.items()
+    }
+    variables = _folder_bytes(os.path.join(path, "variables"))
+    return SavedModelInfo(
+        signatures, _folder_bytes(path), variables, graph_bytes
+    )
+
+
+def _folder_bytes(path):
+    return sum(
         os.path.getsize(os.path.join(folder, file))
         for folder, _, files in os.walk(path)
         for file in files
     )
-    return SavedModelInfo(signatures, sum(sizes))
+
+
+def _graph_bytes(graph_def, definition):
+    """Size of the functions that the outputs of a signature call."""
+    library = {f.signature.name: f for f in graph_def.library.function}
+    outputs = {info.name.split(":")[0] for info in definition.outputs.values()}
+    found = {}
+    waiting = [node for node in graph_def.node if node.name in outputs]
+    while waiting:
+        node = waiting.pop()
+        called = [value.func.name for value in node.attr.values()]
+        called += [f.name for v in node.attr.values() for f in v.list.func]
+        for name in (node.op, *called):
+            if name in library and name not in found:
+                found[name] = library[name]
+                waiting.extend(library[name].node_def)
+    return sum(function.ByteSize() for function in found.values())

@@ -1,16 +1,22 @@
 """Writes a classifier with its defence as a SavedModel for TF Serving."""
 
+import contextlib
+import os
+import warnings
+
 import numpy as np
 import tensorflow as tf
 
 from keras_mixup import _checks
 from keras_mixup import _classifiers
+from keras_mixup.export.extras import write_extras
 from keras_mixup.export.sample_requests import input_specs
 from keras_mixup.export.sample_requests import sample_request
 from keras_mixup.export.signatures import SIGNATURES
 from keras_mixup.export.signatures import ExportTarget
 from keras_mixup.export.signatures import choose_signatures
 from keras_mixup.export.signatures import trace_signature
+from keras_mixup.export.untrained import looks_untrained
 from keras_mixup.export.versions import write_version
 
 # The reloaded graph is the traced graph, so that only the order of sums can
@@ -29,6 +35,8 @@ def export_saved_model(
     *,
     threshold=None,
     default_signature="serving_default",
+    warmup=True,
+    card=None,
 ):
     """Writes `<base_path>/<version>/`, which needs TensorFlow alone to load.
 
@@ -50,9 +58,11 @@ def export_saved_model(
     Neither a random op nor a loop is in this graph, and all N draws are one
     pass of the classifier.
 
-    Every variable is stored once. The folder is reloaded and compared with
-    the layer before it gets its name, so that a server never sees a partial
-    or a wrong version.
+    Beside them lie batching_params.pbtxt and, in assets.extra, a model card
+    (Markdown and JSON), warm-up requests, and pool_labels.txt, the class of
+    each pool row. Every variable is stored once. The folder is reloaded and
+    compared with the layer before it gets its name, so that a server never
+    sees a partial or a wrong version.
 
     Args:
         defence: a `keras_mixup.inference` layer, or a plain keras classifier
@@ -68,6 +78,10 @@ def export_saved_model(
             data. MI-Combined brings its own.
         default_signature: name of the signature that is also stored as
             `serving_default`, in the place of the one above.
+        warmup: bool, whether to write warm-up requests; they need
+            tensorflow-serving-api, and without it are left out with a warning.
+        card: dict of JSON values to add to the model card, such as the data
+            set and what an evaluation found; see `card.make_card`.
 
     Returns:
         The path of the version folder, a str.
@@ -84,14 +98,23 @@ def export_saved_model(
     if version is not None:
         version = _checks.check_integer(version, "version", minimum=1)
     target = _make_target(defence, image_shape, threshold)
+    if looks_untrained(target.classifier):
+        warnings.warn(
+            "The classifier looks untrained: all its biases are zero.",
+            stacklevel=2,
+        )
     sources = _choose_sources(target, signatures, default_signature)
+    name = os.path.basename(os.path.abspath(base_path))
 
     def write(folder):
         _check_answers(target)
         traced = {n: trace_signature(target, n) for n in {*sources.values()}}
         functions = {name: traced[source] for name, source in sources.items()}
-        _save(functions, folder)
-        _check_reloaded(target, sources, functions, folder)
+        with _os_errors():
+            _save(functions, folder)
+            _check_reloaded(target, sources, functions, folder)
+            requests = {n: _request(target, f, 1) for n, f in functions.items()}
+            write_extras(folder, target, requests, name, warmup, card or {})
 
     return write_version(base_path, version, write)
 
@@ -169,12 +192,24 @@ def _save(functions, folder):
     # functions themselves say which variables belong to the SavedModel.
     variables = [v for f in functions.values() for v in f.variables]
     root.variables_once = list({id(v): v for v in variables}.values())
+    tf.saved_model.save(root, folder, signatures=functions)
+
+
+@contextlib.contextmanager
+def _os_errors():
+    """Gives TensorFlow's errors of a file the type of Python's."""
     try:
-        tf.saved_model.save(root, folder, signatures=functions)
+        yield
     except tf.errors.OpError as error:
         raise OSError(
             f"The SavedModel cannot be written: {error.message}"
         ) from error
+
+
+def _request(target, function, rows):
+    return sample_request(
+        input_specs(function), rows, target.image_shape, target.pool_rows
+    )
 
 
 def _check_reloaded(target, sources, functions, folder):
@@ -185,9 +220,7 @@ def _check_reloaded(target, sources, functions, folder):
     tolerance = _TOLERANCE.get(dtype, 1e-4)
     for name, function in functions.items():
         # Three rows, not the two above: the batch must be free.
-        request = sample_request(
-            input_specs(function), 3, target.image_shape, target.pool_rows
-        )
+        request = _request(target, function, 3)
         received = reloaded.signatures[name](**request)
         expected = function(**request)
         repeatable = SIGNATURES[sources[name]].repeatable(target)

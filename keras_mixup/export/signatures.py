@@ -11,6 +11,7 @@ value is refused as a whole.
 """
 
 import contextlib
+import functools
 import inspect
 from collections.abc import Callable
 from typing import Any
@@ -323,6 +324,14 @@ def trace_signature(target, name):
     TF Serving switches XLA compilation off by default.
     """
     function, specs = SIGNATURES[name].build(target)
+
+    @functools.wraps(function)
+    def shaped(*values):
+        # A server does not hold a request to the shapes of the signature; an
+        # image of one pixel would be broadcast over its partners.
+        pairs = zip(values, specs, strict=True)
+        return function(*(tf.ensure_shape(v, s.shape) for v, s in pairs))
+
     return tf.function(
-        function, input_signature=specs, jit_compile=False, autograph=False
+        shaped, input_signature=specs, jit_compile=False, autograph=False
     ).get_concrete_function()

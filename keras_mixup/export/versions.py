@@ -68,7 +68,10 @@ def write_version(base_path, version, write):
         for folder in (*reversed(missing), partial):
             _make_folder(folder)
         write(partial)
-        return _publish(partial, base_path, version)
+        _sync(partial)
+        path = _publish(partial, base_path, version)
+        _sync_one(base_path)
+        return path
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         # rmdir leaves a folder alone in which another export now lives.
@@ -103,6 +106,22 @@ def _make_folder(path):
             f"`base_path` cannot be written: {error.strerror}: "
             f"{os.path.dirname(path)}"
         ) from error
+
+
+def _sync(folder):
+    """Puts the content on the disk before the rename can get there."""
+    for path, _, files in os.walk(folder, topdown=False):
+        for file in files:
+            _sync_one(os.path.join(path, file))
+        _sync_one(path)
+
+
+def _sync_one(path):
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _publish(partial, base_path, version):

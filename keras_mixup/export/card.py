@@ -1,0 +1,163 @@
+"""The model card: what is served, how it was chosen, what is known of it."""
+
+import datetime
+import importlib.metadata
+import inspect
+import json
+import platform
+
+import numpy as np
+
+from keras_mixup.export import describe
+
+_VERSIONED = ("keras_mixup", "keras", "numpy", "tensorflow")
+_CAUTION = """\
+The defence is random. Published re-evaluations found Mixup Inference no
+stronger than the classifier without it once the attacker goes through the
+defence: judge it by the adaptive accuracy alone."""
+
+
+def make_card(folder, target, model_name, extra):
+    """Returns the card as a dict that JSON can hold.
+
+    Args:
+        folder: path of the SavedModel.
+        target: `ExportTarget`.
+        model_name: str.
+        extra: dict of what the caller knows, JSON values. Two keys have a
+            place of their own: `"threshold"`, a str, how it was chosen, and
+            `"evaluation"`, a dict whose `"text"` is Markdown.
+    """
+    extra = dict(extra)
+    chosen = extra.pop("threshold", "given, or the default; not measured")
+    now = datetime.datetime.now(datetime.timezone.utc)
+    card = {
+        "name": model_name,
+        "created": now.isoformat(timespec="seconds"),
+        "classifier": _classifier(target),
+        "defence": _defence(target.defence),
+        "pool": _pool(target.pool),
+        "detector": None,
+        "signatures": _signatures(folder),
+        "refused": "image values that are NaN, infinite or outside [0, 1]",
+        "versions": _versions(),
+        **extra,
+    }
+    if target.has_detector:
+        value = float(np.float32(target.threshold))
+        card["detector"] = {"threshold": value, "chosen": chosen}
+    return card
+
+
+def _classifier(target):
+    classifier = target.classifier
+    return {
+        "type": type(classifier).__name__,
+        "name": classifier.name,
+        "parameters": classifier.count_params(),
+        "image_shape": list(target.image_shape),
+        "compute_dtype": getattr(classifier, "compute_dtype", "float32"),
+    }
+
+
+def _defence(defence):
+    if defence is None:
+        return None
+    settings = {"type": type(defence).__name__}
+    for name in inspect.signature(type(defence).__init__).parameters:
+        value = getattr(defence, name, None)
+        if name in ("self", "kwargs") or not _is_plain(value):
+            continue
+        settings[name] = list(value) if isinstance(value, tuple) else value
+    return settings
+
+
+def _is_plain(value):
+    if isinstance(value, (tuple, list)):
+        return all(_is_plain(entry) for entry in value)
+    return value is None or isinstance(value, (bool, int, float, str))
+
+
+def _pool(pool):
+    if pool is None:
+        return None
+    return {
+        "rows": sum(pool.class_counts),
+        "rows_per_class": list(pool.class_counts),
+        "row_shape": list(pool.sample_shape),
+        "stored_as": pool.storage_dtype,
+    }
+
+
+def _signatures(folder):
+    found = describe.describe_saved_model(folder).signatures
+    return {
+        name: {"inputs": _tensors(inputs), "outputs": _tensors(outputs)}
+        for name, (inputs, outputs) in sorted(found.items())
+    }
+
+
+def _tensors(specs):
+    return {n: [s.dtype.name, s.shape.as_list()] for n, s in specs.items()}
+
+
+def _versions():
+    found = {"python": platform.python_version()}
+    for name in _VERSIONED:
+        found[name] = importlib.metadata.version(name)
+    return found
+
+
+def to_json(card):
+    """Returns the card as JSON text."""
+    return json.dumps(card, indent=2, sort_keys=True) + "\n"
+
+
+def to_markdown(card):
+    """Returns the card as Markdown text."""
+    parts = [f"# {card['name']}\n"]
+    own = ("name", "signatures", "evaluation")
+    rows = [(k, _text(v)) for k, v in card.items() if k not in own]
+    parts.append(_table(("", ""), rows))
+    parts.append("## Signatures\n")
+    rows = [
+        (f"`{name}`", _forms(form["inputs"]), _forms(form["outputs"]))
+        for name, form in card["signatures"].items()
+    ]
+    parts.append(_table(("signature", "inputs", "outputs"), rows))
+    parts.append("## Evaluation\n")
+    parts.append(_evaluation(card.get("evaluation")))
+    if card["defence"] is not None:
+        parts.append(f"{_CAUTION}\n")
+    return "\n".join(parts)
+
+
+def _forms(tensors):
+    shown = []
+    for name, (dtype, shape) in tensors.items():
+        sides = ", ".join("B" if side is None else str(side) for side in shape)
+        shown.append(f"{name} {dtype} [{sides}]")
+    return ", ".join(shown)
+
+
+def _evaluation(evaluation):
+    if not evaluation:
+        return "Not measured. Nothing follows about its robustness.\n"
+    return f"{evaluation['text'].strip()}\n"
+
+
+def _table(header, rows):
+    lines = [header, ["---"] * len(header), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _text(value):
+    """Shows a value of the card in one cell of a table."""
+    if value is None:
+        return "none"
+    if isinstance(value, dict):
+        pairs = (f"{k}: {_text(v)}" for k, v in value.items())
+        return "; ".join(pairs)
+    if isinstance(value, list):
+        return ", ".join(_text(v) for v in value)
+    return str(value).replace("|", "\\|").replace("\n", " ")

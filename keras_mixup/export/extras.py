@@ -1,0 +1,71 @@
+"""The files of a version beside the graph and its variables."""
+
+import os
+
+import numpy as np
+
+from keras_mixup.export import card as card_lib
+from keras_mixup.export import warmup as warmup_lib
+
+# For --enable_per_model_batching_parameters of tensorflow_model_server. The
+# server pads a batch to the next allowed size, so that few of them waste
+# work; each row costs a defence all its draws.
+BATCHING_PARAMETERS = """\
+max_batch_size { value: 64 }
+batch_timeout_micros { value: 2000 }
+num_batch_threads { value: 4 }
+max_enqueued_batches { value: 100 }
+allowed_batch_sizes: 1
+allowed_batch_sizes: 4
+allowed_batch_sizes: 16
+allowed_batch_sizes: 64
+"""
+EXTRA_FOLDER = "assets.extra"
+BATCHING_FILE = "batching_params.pbtxt"
+POOL_LABELS_FILE = "pool_labels.txt"
+
+
+def write_extras(folder, target, requests, model_name, warmup, card):
+    """Writes warm-up, batching parameters, pool labels and the model card.
+
+    Args:
+        folder: path of the version under construction.
+        target: `ExportTarget`.
+        requests: dict, signature name -> a request of one row.
+        model_name: str.
+        warmup: bool, whether to write the warm-up requests.
+        card: dict, what the caller adds to the model card.
+    """
+    extra = os.path.join(folder, EXTRA_FOLDER)
+    os.mkdir(extra)
+    _write(os.path.join(folder, BATCHING_FILE), BATCHING_PARAMETERS)
+    if target.pool is not None:
+        labels = np.asarray(target.pool.labels)
+        text = "".join(f"{label}\n" for label in labels.tolist())
+        _write(os.path.join(extra, POOL_LABELS_FILE), text)
+    if warmup:
+        path = os.path.join(extra, warmup_lib.WARMUP_FILE)
+        warmup_lib.write_warmup(path, model_name, requests)
+    facts = card_lib.make_card(folder, target, model_name, card)
+    _write(os.path.join(extra, "model_card.json"), card_lib.to_json(facts))
+    _write(os.path.join(extra, "model_card.md"), card_lib.to_markdown(facts))
+
+
+def _write(path, text):
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def read_pool_labels(path):
+    """Returns the class of each pool row of an export, or None.
+
+    Args:
+        path: path of a version folder.
+
+    Returns:
+        int32 [P], or None where the defence has no pool.
+    """
+    path = os.path.join(path, EXTRA_FOLDER, POOL_LABELS_FILE)
+    if not os.path.isfile(path):
+        return None
+    return np.loadtxt(path, dtype="int32", ndmin=1)

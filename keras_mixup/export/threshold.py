@@ -1,0 +1,53 @@
+"""A detector's threshold, chosen for a false positive rate."""
+
+import numpy as np
+
+from keras_mixup import _checks
+
+
+def choose_threshold(
+    defence, images, false_positive_rate, seed=0, batch_size=256
+):
+    """Returns the lowest threshold with few enough false alarms.
+
+    At most `false_positive_rate` of the given clean images score above it;
+    new ones do so about as often, within their sampling error.
+
+    Args:
+        defence: `MixupInferencePL` or `MixupInferenceCombined`.
+        images: float32 [n, H, W, C] in [0, 1], clean images that were used
+            neither for training nor as pool: the validation split.
+        false_positive_rate: float in [0, 1).
+        seed: int, of the scores' draws.
+        batch_size: int, images scored at a time.
+
+    Returns:
+        float, in the range of the score, [-1, 1].
+
+    Raises:
+        ValueError: for a defence without a score, no image, or a rate out of
+            range.
+
+    Example:
+
+    >>> threshold = choose_threshold(defence, images, 0.05)
+    >>> export_saved_model(defence, "saved_models/digits", threshold=threshold)
+    """
+    rate = _checks.check_number(
+        false_positive_rate, "false_positive_rate", 0.0, 1.0
+    )
+    _checks.check(rate < 1.0, "false_positive_rate", "below 1", rate)
+    scores = hasattr(defence, "detection_score")
+    _checks.check(scores, "defence", "one with a detection_score", defence)
+    _checks.check(len(images), "images", "at least one image", "none")
+    # One seed per row: the score does not depend on the batch size.
+    seeds = np.stack([np.full(len(images), seed), np.arange(len(images))], 1)
+    seeds = seeds.astype("int32")
+    scores = [
+        defence.detection_score(
+            images[i : i + batch_size], seed=seeds[i:][:batch_size]
+        )
+        for i in range(0, len(images), batch_size)
+    ]
+    falling = np.sort(np.concatenate(scores))[::-1]
+    return float(falling[int(rate * len(falling))])

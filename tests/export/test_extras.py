@@ -1,0 +1,156 @@
+"""What lies beside the graph: pool labels, batching, warm-up and card."""
+
+import builtins
+import json
+import pathlib
+import re
+import warnings
+
+import export_toys as toys
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_mixup import export
+from keras_mixup.export import card as card_lib
+
+EVALUATION = {"text": "| model | clean |\n| --- | --- |\n| plain | 90.0 |\n"}
+
+
+@pytest.fixture(scope="module")
+def defence():
+    return toys.DEFENCES["combined"]()
+
+
+@pytest.fixture(scope="module")
+def version(defence, tmp_path_factory):
+    base = tmp_path_factory.mktemp("saved_models") / "toy"
+    card = {
+        "dataset": "toys",
+        "threshold": "false positive rate 5 % | 40 images",
+        "evaluation": EVALUATION,
+    }
+    path = export.export_saved_model(defence, base, card=card)
+    return pathlib.Path(path)
+
+
+def test_pool_labels_name_the_class_of_each_row(version, defence):
+    labels = export.read_pool_labels(version)
+    np.testing.assert_array_equal(labels, defence.pool.labels)
+    assert labels.dtype == np.int32
+    text = (version / "assets.extra" / "pool_labels.txt").read_text()
+    assert text.split() == ["0", "0", "1", "1", "1", "2", "2", "2", "2"]
+
+
+def test_batching_sizes_end_with_the_largest_batch(version):
+    text = (version / "batching_params.pbtxt").read_text()
+    sizes = [int(n) for n in re.findall(r"allowed_batch_sizes: (\d+)", text)]
+    largest = int(re.search(r"max_batch_size { value: (\d+) }", text)[1])
+    assert sizes == sorted(set(sizes))
+    assert sizes[0] == 1
+    # Else the server refuses the file.
+    assert sizes[-1] == largest
+
+
+def read_warmup(version):
+    from tensorflow_serving.apis import prediction_log_pb2
+
+    path = version / "assets.extra" / "tf_serving_warmup_requests"
+    return [
+        prediction_log_pb2.PredictionLog.FromString(record.numpy())
+        for record in tf.data.TFRecordDataset(str(path))
+    ]
+
+
+def test_warmup_calls_every_signature(version):
+    pytest.importorskip("tensorflow_serving")
+    root = tf.saved_model.load(str(version))
+    called = []
+    for log in read_warmup(version):
+        request = log.predict_log.request
+        assert request.model_spec.name == "toy"
+        name = request.model_spec.signature_name
+        inputs = {
+            key: tf.constant(tf.make_ndarray(value), value.dtype)
+            for key, value in request.inputs.items()
+        }
+        answer = root.signatures[name](**inputs)
+        assert all(value.shape[0] == 1 for value in answer.values())
+        called.append(name)
+    assert sorted(called) == sorted(root.signatures)
+
+
+def test_without_the_serving_package_one_warning(tmp_path, monkeypatch):
+    plain_import = builtins.__import__
+
+    def refuse(name, *arguments, **options):
+        if name.startswith("tensorflow_serving"):
+            raise ModuleNotFoundError(name)
+        return plain_import(name, *arguments, **options)
+
+    monkeypatch.setattr(builtins, "__import__", refuse)
+    with pytest.warns(UserWarning, match=r'install "keras_mixup\[serving\]"'):
+        path = export.export_saved_model(toys.classifier(), tmp_path)
+    names = {p.name for p in pathlib.Path(path, "assets.extra").iterdir()}
+    assert names == {"model_card.json", "model_card.md"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        export.export_saved_model(toys.classifier(), tmp_path, warmup=False)
+
+
+def test_card_states_what_is_served(version, defence):
+    text = (version / "assets.extra" / "model_card.json").read_text()
+    card = json.loads(text)
+    assert card["name"] == "toy"
+    assert card["dataset"] == "toys"
+    assert card["classifier"]["parameters"] == defence.classifier.count_params()
+    assert card["classifier"]["image_shape"] == list(toys.SHAPE)
+    assert card["defence"] == {
+        "type": "MixupInferenceCombined",
+        "pl_weight": 0.5,
+        "ol_weight": 0.4,
+        "threshold": 0.2,
+        "num_draws": 3,
+        "fallback": "input",
+        "score": "component",
+        "max_inputs": 4096,
+    }
+    assert card["pool"]["rows_per_class"] == [2, 3, 4]
+    assert card["detector"] == {
+        "threshold": float(np.float32(0.2)),
+        "chosen": "false positive rate 5 % | 40 images",
+    }
+    assert card["versions"]["tensorflow"] == tf.__version__
+    signatures = export.describe_saved_model(version).signatures
+    assert set(card["signatures"]) == set(signatures)
+    seeded = card["signatures"]["seeded"]
+    assert seeded["inputs"]["seed"] == ["int32", [None, 2]]
+    assert seeded["outputs"]["probabilities"] == ["float32", [None, 3]]
+
+
+def test_markdown_card_says_the_same(version):
+    text = (version / "assets.extra" / "model_card.md").read_text()
+    assert text.startswith("# toy\n")
+    assert EVALUATION["text"] in text
+    assert (
+        "| `seeded` | image float32 [B, 4, 4, 1], seed int32 [B, 2] |" in text
+    )
+    # A cell's own bars do not cut the table.
+    assert r"chosen: false positive rate 5 % \| 40 images |" in text
+    assert "adaptive accuracy alone" in text
+
+
+def test_card_of_a_plain_classifier_claims_nothing(tmp_path):
+    path = export.export_saved_model(toys.classifier(), tmp_path, warmup=False)
+    text = pathlib.Path(path, "assets.extra", "model_card.md").read_text()
+    assert "Not measured. Nothing follows about its robustness." in text
+    assert "| defence | none |" in text
+    assert "adaptive accuracy alone" not in text
+
+
+def test_drawn_weights_stand_in_the_card():
+    defence = toys.inference.MixupInferenceOL(
+        toys.classifier(), toys.pool(), ("beta", 2.0, 1.0), 3
+    )
+    shown = card_lib._defence(defence)
+    assert shown["mix_weight"] == ["beta", 2.0, 1.0]
