@@ -2,6 +2,8 @@
 # and prints the plain commands that it runs.
 PYTHON ?= python3
 VENV ?= .venv
+# Other people's runtimes, in an environment of their own.
+REFEREE ?= .venv-referee
 DEMO ?= runs/demo
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -19,7 +21,7 @@ $(VENV)/.created:
 $(VENV)/.installed: pyproject.toml $(VENV)/.created
 	@echo "Installing TensorFlow and the rest; this takes a few minutes."
 	$(PIP) install --upgrade pip
-	$(PIP) install --editable '.[plots,dev]'
+	$(PIP) install --editable '.[plots,serving,dev]'
 	touch $@
 
 # Trains on digits with mixup and, for comparison, without; attacks both with
@@ -41,8 +43,14 @@ test: $(VENV)/.installed
 slow: $(VENV)/.installed
 	$(BIN)/python -m pytest -m slow
 
-referee: $(VENV)/.installed
-	$(BIN)/python -m pytest -m referee
+$(REFEREE)/.installed: pyproject.toml
+	@$(PYTHON) apps/_check_python.py
+	$(PYTHON) -m venv --clear $(REFEREE)
+	$(REFEREE)/bin/python -m pip --disable-pip-version-check --quiet install --editable '.[plots,serving,dev,referee]'
+	touch $@
+
+referee: $(REFEREE)/.installed
+	$(REFEREE)/bin/python -m pytest -m referee
 
 gpu: $(VENV)/.installed
 	$(BIN)/python -m pytest -m gpu
@@ -60,4 +68,4 @@ clean:
 	find apps benchmarks examples keras_mixup tests -name __pycache__ -prune -exec rm -rf {} +
 
 distclean: clean
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(REFEREE)
