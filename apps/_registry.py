@@ -149,7 +149,12 @@ def accepts(table, kind, name, option):
 
 
 def _parameters(target):
-    return inspect.signature(target).parameters
+    if not inspect.isclass(target):
+        return inspect.signature(target).parameters
+    # Not of the class: with older Keras that is `__new__`'s *args, **kwargs.
+    found = dict(inspect.signature(target.__init__).parameters)
+    found.pop("self")
+    return found
 
 
 def _call(target, name, arguments, options):
