@@ -37,8 +37,10 @@ demo: $(VENV)/.installed
 	$(BIN)/python examples/load_export.py saved_models/digits
 	@echo "Reports: $(DEMO)/mixup/report.html and, without mixup, $(DEMO)/erm/report.html"
 
+# Two processes: most of a test's time is tracing, which one core does alone.
+WORKERS ?= 2
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS)
 
 slow: $(VENV)/.installed
 	$(BIN)/python -m pytest -m slow
