@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 
 import keras
 import numpy as np
@@ -11,6 +12,7 @@ import tensorflow as tf
 from apps import _common
 from apps import export as app
 from keras_mixup import data
+from keras_mixup import evaluation
 from keras_mixup import inference
 from keras_mixup import models
 
@@ -21,9 +23,10 @@ def run_dir(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "digits_mixup"
     folder.mkdir()
     keras.utils.set_random_seed(0)
-    models.SmallConvNet((8, 8, 1), 10, width=2).save(
-        folder / "classifier.keras"
-    )
+    classifier = models.SmallConvNet((8, 8, 1), 10, width=2)
+    # As if it were trained.
+    classifier.layers[-1].bias.assign(np.arange(10) / 10.0)
+    classifier.save(folder / "classifier.keras")
     flags = {"dataset": "digits", "data_dir": None, "num_validation": None}
     (folder / "config.json").write_text(json.dumps({"flags": flags}))
     return folder
@@ -129,7 +132,7 @@ def test_flags_reach_the_defence(
 ):
     exported = []
 
-    def stop(built, *arguments):
+    def stop(built, *arguments, **options):
         exported.append(built)
         raise _common.UsageError("stopped here")
 
@@ -156,6 +159,30 @@ BAD = [
     (["--dataset=digit"], 'Did you mean "digits"?'),
     (["--dataset=cifar10", "--data_dir=nowhere"], "cifar10"),
     (["--pool_per_class=999"], "`pool_per_class` must be at most 106"),
+    (["--threshold=0.1"], "--threshold does not belong to --defence=mixup_inf"),
+    (["--threshold_fpr=0.1", "--defence=none"], "--threshold_fpr does not bel"),
+    (
+        [
+            "--defence=mixup_inference_pl",
+            "--threshold=0.1",
+            "--threshold_fpr=0.1",
+        ],
+        "--threshold and --threshold_fpr exclude each other",
+    ),
+    (
+        ["--defence=mixup_inference_pl", "--threshold=1.5"],
+        "`threshold` must be a number in [-1, 1]",
+    ),
+    (
+        ["--default_signature=detects", "--defence=none"],
+        'Did you mean "detect"?',
+    ),
+    (
+        ["--default_signature=seeded", "--defence=none"],
+        "`default_signature` must be one of 'serving_default', 'undefended'",
+    ),
+    (["--verify=nowhere"], "nowhere holds no exported version"),
+    (["--list", "--saved_models=nowhere"], "No folder nowhere"),
     (["--name=../escape"], "--name must be one folder's name"),
     (["--name="], "--name must be one folder's name"),
     (["--version=0"], "version=0"),
@@ -242,3 +269,125 @@ def test_help_names_every_defence(capsys):
     assert code == 0
     for name in ("none", "mixup_inference_combined", "random_crop_resize"):
         assert name in out
+
+
+def evaluated(folder, target):
+    """Copies the run, with what an evaluation wrote beside it."""
+    shutil.copytree(folder, target)
+    records = [
+        evaluation.Record(
+            example, 0, "small", *row, 8 / 255, 0, 0, 0, 1.0, 10, 0, "train"
+        )
+        for example in range(4)
+        for row in (
+            ("none", "pgd", "oblivious", "linf"),
+            ("MI-OL 0.6 x30", "pgd", "oblivious", "linf"),
+        )
+    ]
+    evaluation.write_records(f"{target}/records.jsonl", records)
+    return target
+
+
+def test_a_chosen_threshold_and_the_evaluation_are_in_the_card(
+    run_dir, call, tmp_path
+):
+    run = evaluated(run_dir, tmp_path / "run")
+    code, _, error = call(
+        f"--run_dir={run}",
+        "--defence=mixup_inference_pl",
+        "--num_draws=2",
+        "--pool_per_class=3",
+        "--threshold_fpr=0.1",
+        "--threshold_images=50",
+        "--name=digits",
+        "--nowarmup",
+    )
+    assert code == 0, error
+    extra = tmp_path / "out" / "digits" / "1" / "assets.extra"
+    assert not (extra / "tf_serving_warmup_requests").exists()
+    card = json.loads((extra / "model_card.json").read_text())
+    text = "false positive rate 0.1 on 50 validation images"
+    assert card["detector"]["chosen"] == text
+    root = tf.saved_model.load(str(extra.parent))
+    images = data.load_arrays("digits", "validation").images
+    answer = root.signatures["detect"](image=tf.constant(images))
+    assert answer["threshold"][0] == np.float32(card["detector"]["threshold"])
+    assert np.mean(answer["is_adversarial"]) == pytest.approx(0.1, abs=0.1)
+    assert card["dataset"] == "digits"
+    assert card["training"]["flags"] == {"dataset": "digits"}
+    assert len(card["evaluation"]["cells"]) == 2
+    markdown = (extra / "model_card.md").read_text()
+    # An oblivious number never stands without the adaptive one's place.
+    assert "| adaptive | not measured |" not in markdown
+    assert "not measured" in markdown
+    assert "Nothing follows about its robustness" in markdown
+
+
+@pytest.mark.parametrize("given", [["--threshold=0.3"], []])
+def test_the_threshold_of_mi_pl_is_the_exports(
+    run_dir, call, monkeypatch, given
+):
+    passed = {}
+
+    def stop(built, *arguments, **options):
+        passed.update(options)
+        raise _common.UsageError("stopped here")
+
+    monkeypatch.setattr("keras_mixup.export.export_saved_model", stop)
+    call(f"--run_dir={run_dir}", "--defence=mixup_inference_pl", *given)
+    assert passed["threshold"] == (0.3 if given else None)
+    assert passed["warmup"] is True
+
+
+def test_combined_answers_by_the_threshold_that_was_chosen(
+    run_dir, call, monkeypatch
+):
+    built = []
+
+    def stop(defence, *arguments, **options):
+        built.append((defence.threshold, options["threshold"]))
+        raise _common.UsageError("stopped here")
+
+    monkeypatch.setattr("keras_mixup.export.export_saved_model", stop)
+    monkeypatch.setattr(
+        "keras_mixup.export.choose_threshold", lambda *arguments: 0.125
+    )
+    name = "--defence=mixup_inference_combined"
+    call(f"--run_dir={run_dir}", name, "--threshold_fpr=0.1")
+    assert built == [(0.125, None)]
+
+
+def test_list_and_verify_say_what_lies_there(run_dir, call, tmp_path):
+    (tmp_path / "out" / "empty" / "3").mkdir(parents=True)
+    options = ("--defence=none", "--default_signature=undefended")
+    assert call(f"--run_dir={run_dir}", "--name=toy", *options)[0] == 0
+    code, out, _ = call("--list")
+    assert code == 0
+    first, second = out.splitlines()
+    assert first == f"{tmp_path}/out/empty/3: no SavedModel"
+    assert second.startswith(f"{tmp_path}/out/toy/1 (")
+    names = "encoded_images, serving_default, undefended"
+    assert second.endswith(f" MB): {names}")
+    code, out, _ = call(f"--verify={tmp_path}/out/toy")
+    assert code == 0
+    lines = out.splitlines()
+    assert lines[0].startswith(f"{tmp_path}/out/toy/1: ")
+    assert [line.split()[0] for line in lines[2:-1]] == names.split(", ")
+    for line in lines[2:-1]:
+        assert all(float(number) > 0 for number in line.split()[1:])
+    index = tmp_path / "out" / "toy" / "1" / "variables" / "variables.index"
+    index.unlink()
+    code, _, error = call("--verify", f"{tmp_path}/out/toy/1")
+    assert code == 2
+    assert "cannot be loaded" in error
+
+
+def test_an_untrained_classifier_is_refused(call, tmp_path):
+    path = tmp_path / "fresh.keras"
+    models.SmallConvNet((8, 8, 1), 10, width=2).save(path)
+    arguments = (f"--classifier={path}", "--defence=none", "--name=fresh")
+    code, _, error = call(*arguments)
+    assert code == 2
+    assert "fresh.keras looks untrained" in error
+    assert os.listdir(tmp_path) == ["fresh.keras"]
+    assert call(*arguments, "--allow_untrained")[0] == 0
