@@ -16,7 +16,9 @@ attacker knows nothing of the defence; what an attacker reaches who does,
 """
 
 import argparse
+import contextlib
 import json
+import os
 import sys
 import urllib.error
 import urllib.request
@@ -59,6 +61,19 @@ DIGITS = {
 # The defended signature draws afresh for every row: one image, asked often.
 ROWS = 10
 TIMEOUT = 60
+
+
+@contextlib.contextmanager
+def start_up_notices_hidden():
+    """Turns TensorFlow's notices away, which no setting silences."""
+    stderr = os.dup(2)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
 
 
 class RestClient:
@@ -107,7 +122,9 @@ class GrpcClient:
 
     def __init__(self, address, model):
         import grpc
-        from tensorflow_serving.apis import prediction_service_pb2_grpc
+
+        with start_up_notices_hidden():
+            from tensorflow_serving.apis import prediction_service_pb2_grpc
 
         self._address = address
         self._model = model

@@ -221,6 +221,11 @@ def test_metadata_lists_the_signatures(stub, base_path):
         stub.GetModelMetadata(request, timeout=TIMEOUT)
 
 
+def test_the_exports_own_warm_up_is_replayed(model, base_path):
+    described = export.describe_saved_model(base_path / "1").signatures
+    assert model.warm_up_requests >= len(described)
+
+
 def write_warm_up(version, requests):
     folder = version / "assets.extra"
     folder.mkdir(exist_ok=True)
