@@ -95,6 +95,71 @@ def test_seeded_is_the_layer(stub, defence, rows):
     np.testing.assert_array_equal(answer["label"], expected.argmax(-1))
 
 
+def test_indices_is_the_layer(stub, defence):
+    images = toys.images(3)
+    draws = defence.draw(images, toys.seeds(3))
+    rows = draws["indices"].numpy()
+    answer = predict(stub, "indices", image=images, indices=rows)
+    expected = np.exp(defence.predict_from_draws(images, draws))
+    difference = np.abs(answer["probabilities"] - expected).max()
+    print(f"gRPC, indices: max difference {difference:.1e}")
+    assert difference <= 1e-6
+
+
+def test_encoded_images_are_decoded(stub):
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 4, 4, 1), "uint8")
+    files = [tf.io.encode_png(image).numpy() for image in pixels]
+    # Draws differ from call to call: look at shapes, and at what is refused.
+    answer = predict(stub, "encoded_images", image_bytes=np.array(files))
+    assert answer["probabilities"].shape == (2, toys.CLASSES)
+    request = make_request("encoded_images", image_bytes=np.array([b"text"]))
+    code, text = failure(stub, request)
+    assert code == grpc.StatusCode.INVALID_ARGUMENT
+    assert "image" in text.lower()
+
+
+def test_detector_answers_for_each_row(tmp_path):
+    defence = toys.DEFENCES["combined"]()
+    export.export_saved_model(defence, tmp_path / "toy")
+    model = serving_server.ServedModel(tmp_path / "toy")
+    image, seed = toys.images(3), toys.seeds(3)
+    response = model.predict(make_request("seeded", image=image, seed=seed))
+    answer = {k: tf.make_ndarray(v) for k, v in response.outputs.items()}
+    logits = defence.classify(tf.constant(image))
+    draws = defence.draw(image, seed, logits)
+    expected, score = defence.predict_with_score(image, draws, logits)
+    np.testing.assert_allclose(answer["score"], score, atol=1e-6)
+    np.testing.assert_allclose(
+        answer["probabilities"], np.exp(expected), atol=1e-6
+    )
+    np.testing.assert_array_equal(
+        answer["is_adversarial"], answer["score"] > answer["threshold"]
+    )
+    answer = model.predict(make_request("detect", image=image)).outputs
+    assert {tf.make_ndarray(v).shape for v in answer.values()} == {(3,)}
+
+
+def test_empty_batch_gives_an_empty_answer(stub):
+    answer = predict(stub, "undefended", image=toys.images(0))
+    assert answer["logits"].shape == (0, toys.CLASSES)
+    answer = predict(stub, image=toys.images(0))
+    assert answer["probabilities"].shape == (0, toys.CLASSES)
+
+
+def test_nan_and_rows_outside_the_pool_are_refused(stub):
+    image = toys.images(2)
+    image[1, 0, 0, 0] = np.nan
+    for signature in ("undefended", "serving_default"):
+        code, text = failure(stub, make_request(signature, image=image))
+        assert code == grpc.StatusCode.INVALID_ARGUMENT
+        assert "`image` must be finite and in [0, 1]" in text
+    rows = np.full((1, 3), toys.POOL_ROWS, "int32")
+    request = make_request("indices", image=toys.images(1), indices=rows)
+    code, text = failure(stub, request)
+    assert code == grpc.StatusCode.INVALID_ARGUMENT
+    assert "`indices` must be rows of the pool, in [0, 8]" in text
+
+
 def test_the_signature_left_out_is_the_defended_one(stub):
     image = toys.images(1)
     answers = [predict(stub, image=image) for _ in range(2)]
