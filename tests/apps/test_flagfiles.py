@@ -287,7 +287,8 @@ def test_digits_settings(name):
     evaluation = resolve("digits/evaluate.flags")
     assert (evaluation.eps, evaluation.step_size) == (0.1, 0.025)
     assert (evaluation.pgd_steps, evaluation.num_examples) == ([10], None)
-    assert (evaluation.mix_weights, evaluation.num_draws) == ([0.6], 30)
+    assert [float(w) for w in evaluation.mix_weights] == [0.6]
+    assert evaluation.num_draws == 30
     assert evaluation.adaptive
 
 
