@@ -6,11 +6,12 @@ import inspect
 import json
 import platform
 
+import keras
 import numpy as np
+import tensorflow as tf
 
 from keras_mixup.export import describe
 
-_VERSIONED = ("keras_mixup", "keras", "numpy", "tensorflow")
 _CAUTION = """\
 The defence is random. Published re-evaluations found Mixup Inference no
 stronger than the classifier without it once the attacker goes through the
@@ -102,10 +103,18 @@ def _tensors(specs):
 
 
 def _versions():
-    found = {"python": platform.python_version()}
-    for name in _VERSIONED:
-        found[name] = importlib.metadata.version(name)
-    return found
+    try:
+        own = importlib.metadata.version("keras_mixup")
+    except importlib.metadata.PackageNotFoundError:
+        # Imported from a folder.
+        own = None
+    return {
+        "python": platform.python_version(),
+        "keras_mixup": own,
+        "keras": keras.__version__,
+        "numpy": np.__version__,
+        "tensorflow": tf.__version__,
+    }
 
 
 def to_json(card):

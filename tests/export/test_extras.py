@@ -1,6 +1,7 @@
 """What lies beside the graph: pool labels, batching, warm-up and card."""
 
 import builtins
+import importlib.metadata
 import json
 import pathlib
 import re
@@ -154,3 +155,14 @@ def test_drawn_weights_stand_in_the_card():
     )
     shown = card_lib._defence(defence)
     assert shown["mix_weight"] == ["beta", 2.0, 1.0]
+
+
+def test_versions_are_known_without_an_installation(monkeypatch):
+    def refuse(name):
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    assert card_lib._versions()["keras_mixup"]
+    monkeypatch.setattr(importlib.metadata, "version", refuse)
+    versions = card_lib._versions()
+    assert versions["keras_mixup"] is None
+    assert versions["keras"] == toys.keras.__version__
