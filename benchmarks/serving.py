@@ -43,7 +43,7 @@ FLAGS.integer("max_requests", 100_000, "Ends a client's turn early.", minimum=1)
 FLAGS.integer("width", 16, "Width of PreActResNet-18.", minimum=1)
 FLAGS.integer("num_draws", 30, "Draws of MI-OL.", minimum=1)
 FLAGS.integer_list("ratio_batch_sizes", [1, 4], "Batches b of the ratio.")
-FLAGS.integer("rounds", 7, "Counted rounds of the ratio.", minimum=1)
+FLAGS.integer("rounds", 15, "Counted rounds of the ratio.", minimum=1)
 FLAGS.string(
     "saved_model", None, "Load this model's folder instead; no ratio then."
 )
@@ -78,6 +78,9 @@ def export_network(flags, folder):
     """Exports an untrained PreActResNet-18 under MI-OL; weights cost alike."""
     classifier = models.PreActResNet18((32, 32, 3), 10, width=flags.width)
     random = np.random.default_rng(flags.seed)
+    # Biases that are all zero would look like a forgotten training.
+    bias = classifier.layers[-1].bias
+    bias.assign(random.normal(size=bias.shape))
     pool = inference.SamplePool(
         random.integers(0, 256, (500, 32, 32, 3), dtype="uint8"),
         np.arange(500) % 10,
