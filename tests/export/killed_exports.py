@@ -55,7 +55,7 @@ def main():
     finished = 0
     for _ in range(int(count)):
         process = start(f"{folder}/killed")
-        time.sleep(generator.uniform(0.0, 0.9 * duration))
+        time.sleep(generator.uniform(0.0, 1.1 * duration))
         os.kill(process, signal.SIGKILL)
         _, status = os.waitpid(process, 0)
         finished += os.WIFEXITED(status)
