@@ -31,8 +31,12 @@ def random_permutation(size, seed):
         size: int or int scalar tensor.
         seed: int32 [2].
     """
-    indices = tf.range(size, dtype=tf.int32)
-    return tf.random.experimental.stateless_shuffle(indices, seed)
+    # stateless_shuffle has no XLA kernel on CPU; sorting random keys does. Two
+    # equal keys (a chance of n^2 / 2^33) keep their order.
+    keys = tf.random.stateless_uniform(
+        [size], seed, minval=None, maxval=None, dtype=tf.int32
+    )
+    return tf.argsort(keys, stable=True)
 
 
 def mix(weight, left, right):

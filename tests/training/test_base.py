@@ -329,3 +329,13 @@ def test_no_nan_is_ever_saved(tmp_path):
     with pytest.raises(FloatingPointError, match="at step 3"):
         fit(model, broken, labels, callbacks=callbacks)
     assert training.latest_step(str(tmp_path)) == 2
+
+
+@pytest.mark.parametrize("name", ["mixup", "iat"])
+def test_a_step_compiles_under_xla(name):
+    images, labels = toys.data()
+    model = ALGORITHMS[name](toys.network())
+    model.compile(keras.optimizers.SGD(0.1), jit_compile=True)
+    history = fit(model, images, labels, epochs=2)
+    assert np.isfinite(history["loss"]).all()
+    assert history["loss"][1] != history["loss"][0]
