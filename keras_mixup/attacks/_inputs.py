@@ -48,7 +48,8 @@ def check_labels(labels, num_images, name="labels"):
     labels = tf.convert_to_tensor(labels)
     shape = tuple(labels.shape)
     integers = labels.dtype.is_integer and len(shape) == 1
-    floats = len(shape) == 2  # one-hot rows may be of any dtype
+    # One-hot rows may be of any dtype; a single column is no class.
+    floats = len(shape) == 2 and shape[1] >= 2
     _checks.check(
         integers or (floats and name == "labels"),
         name,

@@ -174,7 +174,7 @@ def test_classifier_flag_makes_a_new_folder(trained, tmp_path):
         ({"num_examples": 501}, "`num_examples` must be at most"),
         ({"pool_size": 5}, "no image of class"),
         ({"classifier": "missing.keras"}, "No classifier at missing.keras"),
-        ({"strategy": "mirrored"}, "one device"),
+        ({"strategy": "mirrored"}, "Unknown command line flag"),
         ({"eval_seeds": "0,0"}, "`eval_seeds` must be free of"),
         ({"eval_seeds": "-1"}, "`eval_seeds` must be an integer"),
         ({"pgd_steps": ""}, "`pgd_steps` must be a list"),
