@@ -156,7 +156,8 @@ def make_adversarial(client, image, label, eps, steps=10, width=0.01):
         image: float32 [8, 8, 1] in [0, 1].
         label: int, the label to lead away from.
         eps: float, the largest change of a pixel.
-        steps: int, the budget: requests of two images per pixel.
+        steps: int, the budget: two requests of an image per pixel (64 rows,
+            the largest batch that the exported batching file admits).
         width: float, how far a pixel is moved to see its effect.
     """
     pixels = width * np.eye(image.size, dtype="float32")
@@ -166,8 +167,10 @@ def make_adversarial(client, image, label, eps, steps=10, width=0.01):
         probes = np.concatenate([moved + pixels, moved - pixels])
         # A served model may refuse, or clip, what is no image.
         probes = np.clip(probes, 0.0, 1.0)
-        loss = cross_entropy(client.predict("undefended", probes), label)
-        up, down = np.split(loss, 2)
+        up, down = (
+            cross_entropy(client.predict("undefended", half), label)
+            for half in np.split(probes, 2)
+        )
         slope = (up - down).reshape(image.shape)
         moved = moved + 2.5 * eps / steps * np.sign(slope)
         moved = np.clip(moved, image - eps, image + eps)

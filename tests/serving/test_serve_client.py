@@ -172,7 +172,7 @@ def test_rest(monkeypatch, capsys, rest_address):
     assert path == "/v1/models/digits:predict"
     assert set(body) == {"signature_name", "instances"}
     # For each digit ten steps, then two images to two signatures.
-    assert len(RestHandler.seen) == 3 * (10 + 2 * 2)
+    assert len(RestHandler.seen) == 3 * (2 * 10 + 2 * 2)
 
 
 def test_both_protocols_give_the_same_answer(rest_address, grpc_address):
@@ -231,5 +231,5 @@ def test_attack_finds_the_linear_optimum_within_its_budget():
     # Against a linear function the corner of the ball is the answer.
     best = np.clip(image - 0.1 * np.sign(weights), 0.0, 1.0)
     np.testing.assert_allclose(moved, best, atol=1e-6)
-    assert client.requests == 10
+    assert client.requests == 2 * 10
     assert asked == 10 * 128
