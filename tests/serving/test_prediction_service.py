@@ -161,7 +161,9 @@ def test_nan_and_rows_outside_the_pool_are_refused(stub):
 
 
 def test_the_signature_left_out_is_the_defended_one(stub):
-    image = toys.images(1)
+    # Two calls draw the same rows of so small a pool about once in 30 times
+    # for one image, never in practice for 64.
+    image = toys.images(64)
     answers = [predict(stub, image=image) for _ in range(2)]
     assert set(answers[0]) >= {"probabilities", "label"}
     first, second = (answer["probabilities"] for answer in answers)
