@@ -1,6 +1,7 @@
-"""Classifiers made of stock Keras layers: images in [0, 1] to logits."""
+"""Models of stock Keras layers: classifiers, and the VAE of VarMixup."""
 
 from keras_mixup.models.blocks import stages
+from keras_mixup.models.mmd_vae import MMDVAE
 from keras_mixup.models.preact_resnet import PreActResNet18
 from keras_mixup.models.resnet import MixupInferenceResNet50
 from keras_mixup.models.resnet import ResNet34
@@ -9,6 +10,7 @@ from keras_mixup.models.small_convnet import SmallConvNet
 from keras_mixup.models.wide_resnet import WideResNet34
 
 __all__ = [
+    "MMDVAE",
     "MixupInferenceResNet50",
     "PreActResNet18",
     "ResNet34",

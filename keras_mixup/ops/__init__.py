@@ -8,16 +8,20 @@ from keras_mixup.ops.learned_weight import logit_from_weight
 from keras_mixup.ops.learned_weight import sample_beta_above
 from keras_mixup.ops.learned_weight import weight_from_logit
 from keras_mixup.ops.losses import cross_entropy
+from keras_mixup.ops.losses import difference_of_logits_ratio
 from keras_mixup.ops.losses import kl_divergence
 from keras_mixup.ops.losses import label_indices
 from keras_mixup.ops.losses import label_probabilities
 from keras_mixup.ops.losses import log_mean_probability
 from keras_mixup.ops.losses import margin
+from keras_mixup.ops.losses import targeted_difference_of_logits_ratio
 from keras_mixup.ops.mixing import check_mix_weight
 from keras_mixup.ops.mixing import mix
 from keras_mixup.ops.mixing import random_permutation
 from keras_mixup.ops.mixing import sample_beta
 from keras_mixup.ops.mixing import sample_mix_weight
+from keras_mixup.ops.mmd import mmd_from_kernels
+from keras_mixup.ops.mmd import mmd_squared
 from keras_mixup.ops.norm_ball import project
 from keras_mixup.ops.norm_ball import random_start
 from keras_mixup.ops.norm_ball import steepest_direction
@@ -31,6 +35,7 @@ __all__ = [
     "check_mix_weight",
     "clip_logit",
     "cross_entropy",
+    "difference_of_logits_ratio",
     "fold_in",
     "geometric_label_weight",
     "kl_divergence",
@@ -40,6 +45,8 @@ __all__ = [
     "logit_from_weight",
     "margin",
     "mix",
+    "mmd_from_kernels",
+    "mmd_squared",
     "project",
     "projected_ascent",
     "random_permutation",
@@ -51,5 +58,6 @@ __all__ = [
     "sample_mix_weight",
     "seed_pair",
     "steepest_direction",
+    "targeted_difference_of_logits_ratio",
     "weight_from_logit",
 ]

@@ -1,0 +1,234 @@
+"""The autoencoder whose latent space VarMixup interpolates in."""
+
+import keras
+import numpy as np
+from keras import layers
+
+from keras_mixup import _checks
+from keras_mixup import _config
+
+# (largest side, latent size); see docs/varmixup.md for the choice.
+_LATENT_SIZES = ((8, 24), (32, 128), (64, 256))
+_LOG_VARIANCE = (-12.0, 4.0)
+_FIRST_LOG_VARIANCE = -5.0
+
+
+@keras.saving.register_keras_serializable("keras_mixup")
+class MMDVAE(_config.Configurable, keras.Model):
+    """Convolutional variational autoencoder, trained by `MMDVAETraining`.
+
+    q(z|x) is a diagonal normal whose mean and log variance the encoder
+    gives; the decoder gives the mean of p(x|z). There is no
+    BatchNormalization or Dropout: a decoded image depends on nothing but its
+    code. Encoder and decoder are functional models of stock layers
+    (VarMixup, section 3.3, leaves the architecture open; the sizes follow
+    the MMD-VAE reference code of Zhao et al., scaled to the image).
+
+    Args:
+        input_shape: (height, width, channels); height and width multiples
+            of 2^k, with k the number of halvings: 1 below 16 pixels, 2 below
+            45, 3 from there on.
+        latent_size: int >= 1, or None: 24 up to 8 pixels, 128 up to 32, 256
+            beyond.
+        width: int >= 1, channels at half the resolution.
+        linear_path: bool, whether encoder and decoder have, beside the
+            convolutions, one dense layer from pixels to code and back, which
+            `start_from_pca` can fill.
+        name: str.
+
+    Attributes:
+        encoder: `keras.Model`, images to [mean, log_variance].
+        decoder: `keras.Model`, codes to images that may leave [0, 1]: what
+            training compares with the data, since a clipped output would
+            have no slope there.
+
+    Raises:
+        ValueError: for arguments out of range.
+
+    Example:
+
+    >>> vae = MMDVAE((32, 32, 3))
+    >>> mean, log_variance = vae.encode(images)
+    >>> restored = vae.decode(mean)  # = vae(images)
+    """
+
+    def __init__(
+        self,
+        input_shape,
+        latent_size=None,
+        width=32,
+        linear_path=True,
+        name="mmd_vae",
+    ):
+        super().__init__(name=name)
+        self.input_shape = _check_shape(input_shape)
+        if latent_size is None:
+            latent_size = default_latent_size(self.input_shape)
+        self.latent_size = _checks.check_integer(latent_size, "latent_size")
+        self.width = _checks.check_integer(width, "width")
+        self.linear_path = _checks.check_flag(linear_path, "linear_path")
+        options = (self.input_shape, self.latent_size, width, linear_path)
+        self.encoder = _build_encoder(*options)
+        self.decoder = _build_decoder(*options)
+        self.built = True
+
+    def encode(self, images):
+        """Returns (mean, log variance) of q(z|x).
+
+        Args:
+            images: float32 [B, H, W, C] in [0, 1].
+
+        Returns:
+            float32 [B, latent_size] twice.
+        """
+        mean, log_variance = self.encoder(images)
+        return mean, log_variance
+
+    def decode(self, codes):
+        """Returns the decoded images, float32 [B, H, W, C] in [0, 1].
+
+        Args:
+            codes: float32 [B, latent_size].
+        """
+        return keras.ops.clip(self.decoder(codes), 0.0, 1.0)
+
+    def call(self, images, training=None):
+        """Returns the reconstructions from the mean codes, [B, H, W, C]."""
+        del training  # nothing here behaves differently while training
+        return self.decode(self.encode(images)[0])
+
+    def start_from_pca(self, images, seed=0):
+        """Makes the autoencoder the whitened PCA of the images.
+
+        Fills the linear path with the first `latent_size` principal
+        components, scaled so that the codes of these images have mean 0 and
+        variance 1, and silences the convolutions' last layers: training
+        starts from the best linear autoencoder and a code distribution close
+        to the prior.
+
+        Args:
+            images: float [N, H, W, C] in [0, 1], training images, N at least
+                `latent_size`.
+            seed: int, of the randomised range finder.
+
+        Raises:
+            ValueError: without a linear path, or for other images.
+        """
+        _checks.check(self.linear_path, "linear_path", "True", False)
+        images = np.asarray(images, "float32")
+        okay = images.shape[1:] == self.input_shape
+        okay = okay and len(images) >= self.latent_size
+        expected = f"at least {self.latent_size} images {self.input_shape}"
+        _checks.check(okay, "images", expected, images.shape)
+        flat = images.reshape(len(images), -1)
+        centre, components, deviations = _principal_components(
+            flat, self.latent_size, seed
+        )
+        # A component without variance (a constant pixel) stays silent.
+        whiten = components.T / np.maximum(deviations, 1e-3)
+        encoder, decoder = self.encoder, self.decoder
+        encoder.get_layer("mean_linear").set_weights([whiten, -centre @ whiten])
+        decoder.get_layer("image_linear").set_weights(
+            [components * deviations[:, None], centre]
+        )
+        for layer in (
+            encoder.get_layer("mean_convolved"),
+            decoder.get_layer("image_convolved"),
+        ):
+            layer.set_weights([np.zeros_like(w) for w in layer.get_weights()])
+
+
+def default_latent_size(input_shape):
+    """Returns the latent size for images (height, width, channels)."""
+    side = max(input_shape[:2])
+    sizes = [size for largest, size in _LATENT_SIZES if side <= largest]
+    return sizes[0] if sizes else _LATENT_SIZES[-1][1]
+
+
+def _halvings(input_shape):
+    return max(1, round(float(np.log2(min(input_shape[:2]) / 8.0))))
+
+
+def _check_shape(input_shape):
+    sizes = isinstance(input_shape, (tuple, list)) and len(input_shape) == 3
+    okay = sizes and all(isinstance(n, int) and n > 0 for n in input_shape)
+    expected = "three positive integers (height, width, channels)"
+    _checks.check(okay, "input_shape", expected, input_shape)
+    factor = 2 ** _halvings(input_shape)
+    okay = all(n % factor == 0 for n in input_shape[:2])
+    expected = f"height and width that are multiples of {factor}"
+    _checks.check(okay, "input_shape", expected, tuple(input_shape))
+    return tuple(input_shape)
+
+
+def _activated(layer, x):
+    return layers.LeakyReLU(0.1)(layer(x))
+
+
+def _build_encoder(input_shape, latent_size, width, linear_path):
+    images = keras.Input(input_shape, dtype="float32", name="images")
+    x = images
+    for number in range(_halvings(input_shape)):
+        channels = width * 2**number
+        x = _activated(layers.Conv2D(channels, 4, 2, "same"), x)
+        x = _activated(layers.Conv2D(channels, 3, padding="same"), x)
+    x = layers.Flatten()(x)
+    # Both heads in float32 under every precision policy: a code rounded to
+    # bfloat16 would hide a small perturbation of its image.
+    mean = layers.Dense(latent_size, dtype="float32", name="mean_convolved")(x)
+    if linear_path:
+        flat = layers.Flatten(dtype="float32", name="pixels")(images)
+        linear = layers.Dense(latent_size, dtype="float32", name="mean_linear")
+        mean = layers.Add(dtype="float32", name="mean")([linear(flat), mean])
+    log_variance = layers.Dense(
+        latent_size,
+        kernel_initializer="zeros",
+        bias_initializer=keras.initializers.Constant(_FIRST_LOG_VARIANCE),
+        dtype="float32",
+        name="log_variance",
+    )(x)
+    log_variance = keras.ops.clip(log_variance, *_LOG_VARIANCE)
+    return keras.Model(images, [mean, log_variance], name="encoder")
+
+
+def _build_decoder(input_shape, latent_size, width, linear_path):
+    height, wide, channels = input_shape
+    halvings = _halvings(input_shape)
+    codes = keras.Input((latent_size,), dtype="float32", name="codes")
+    factor, deepest = 2**halvings, width * 2 ** (halvings - 1)
+    shape = (height // factor, wide // factor, deepest)
+    x = _activated(layers.Dense(int(np.prod(shape))), codes)
+    x = layers.Reshape(shape)(x)
+    for number in reversed(range(halvings)):
+        filters = width * 2**number
+        x = _activated(layers.Conv2D(filters, 3, padding="same"), x)
+        if number:
+            up = layers.Conv2DTranspose(filters // 2, 4, 2, "same")
+            x = _activated(up, x)
+    image = layers.Conv2DTranspose(
+        channels, 4, 2, "same", dtype="float32", name="image_convolved"
+    )(x)
+    if linear_path:
+        size = height * wide * channels
+        linear = layers.Dense(size, dtype="float32", name="image_linear")
+        flat = layers.Reshape(input_shape, dtype="float32")(linear(codes))
+        image = layers.Add(dtype="float32", name="image")([flat, image])
+    return keras.Model(codes, image, name="decoder")
+
+
+def _principal_components(flat, count, seed):
+    """Centre [D], components [count, D] and deviations [count] of [N, D].
+
+    Randomised range finder with power iterations (Halko et al., 2011,
+    Algorithm 4.4): a pass over the data each, no D x D matrix.
+    """
+    centre = flat.mean(axis=0)
+    flat = flat - centre
+    generator = np.random.default_rng(seed)
+    width = min(count + 16, *flat.shape)
+    basis = generator.standard_normal((flat.shape[1], width), "float32")
+    for _ in range(6):
+        basis, _ = np.linalg.qr(flat.T @ (flat @ basis))
+    _, values, rotation = np.linalg.svd(flat @ basis, full_matrices=False)
+    components = (rotation @ basis.T)[:count]
+    return centre, components, values[:count] / np.sqrt(len(flat))
