@@ -15,6 +15,8 @@ from keras_mixup import _checks
 class BestClassifier(keras.callbacks.Callback):
     """Writes the classifier to `path` whenever a validation metric improves.
 
+    Under `MMDVAETraining` it is the autoencoder that is written.
+
     Choose on data cut from the training split, never on the test split: a
     best epoch chosen on test data is the flaw of several published robust
     accuracies. The file is replaced atomically.
@@ -50,7 +52,7 @@ class BestClassifier(keras.callbacks.Callback):
         value = self._sign * float(logs[self.monitor])
         missing = not os.path.exists(self.path)
         if value > float(self.best.numpy()) or missing:
-            save_atomically(self.model.classifier, self.path)
+            save_atomically(self.model.trained_model, self.path)
             self.best.assign(value)
 
 

@@ -1,0 +1,289 @@
+"""The one train step that every algorithm shares."""
+
+import keras
+import tensorflow as tf
+
+from keras_mixup import _checks
+from keras_mixup import _config
+from keras_mixup import ops
+from keras_mixup.training import functions
+
+# Keeps the draws of a step apart from the data pipeline's, which start from
+# the same seed with purposes of their own.
+_PURPOSE = 100
+
+_REFUSED_LOSS = (
+    "`loss` is fixed by the algorithm and must not be given to compile(). "
+    "Received: loss={!r}"
+)
+
+
+class TrainStep(_config.Configurable, keras.Model):
+    """A model together with the way to train it; `fit` does the rest.
+
+    What is trained and on which data is a subclass's: `base.Algorithm` for
+    classifiers, `MMDVAETraining` for images without labels. It writes
+    `trained_model`, `draw`, `prepare_batch`, `batch_loss`, `test_step`,
+    `unpack`, `check_batch`, `update_metrics` and `call`.
+
+    Args:
+        seed: int, the source of every random draw.
+        name: str or None.
+
+    Attributes:
+        step: int64 weight, the number of finished steps.
+        traces: dict, how often the train and the test step were traced.
+        measured: names of the means that training and test report beside
+            the loss.
+        logged: names of entries of the batch whose mean training reports.
+    """
+
+    measured = ()
+    logged = ()
+
+    def __init__(self, seed=0, name=None):
+        super().__init__(name=name)
+        self.seed = _checks.check_integer(seed, "seed", minimum=0)
+        self.step = self.add_weight(
+            name="step",
+            shape=(),
+            dtype="int64",
+            initializer="zeros",
+            trainable=False,
+            aggregation="only_first_replica",
+        )
+        self.skip = 0
+        self.traces = {"train": 0, "test": 0}
+        self.coupled_weight_decay = 0.0
+        self._evaluating = False
+
+    # === What a subclass writes ===
+
+    @property
+    def trained_model(self):
+        """The model that the optimizer changes and callbacks save."""
+        raise AttributeError(f"{type(self).__name__} has no trained_model.")
+
+    def draw(self, batch_size, seed):
+        """Returns the random numbers of one step, a dict of tensors.
+
+        Args:
+            batch_size: int or int scalar tensor.
+            seed: int32 [2], different at every step and on every replica.
+        """
+        del batch_size, seed
+        return {}
+
+    def prepare_batch(self, images, targets, draws):
+        """Returns what the loss is computed on, a dict of tensors.
+
+        Args:
+            images: float32 [B, H, W, C] in [0, 1].
+            targets: float32 [B, num_classes], probabilities; None without
+                labels.
+            draws: what `draw` returned.
+        """
+        del draws
+        return {"images": images, "targets": targets}
+
+    # === What Keras calls ===
+
+    def compile(
+        self,
+        optimizer="sgd",
+        loss=None,
+        metrics=None,
+        coupled_weight_decay=0.0,
+        jit_compile=False,
+        **kwargs,
+    ):
+        """Chooses the optimizer; the loss belongs to the algorithm.
+
+        Args:
+            optimizer: Keras optimizer or its name.
+            loss: refused.
+            metrics: list of `keras.metrics.Metric` objects, or None. A
+                classifier's are updated with (targets [B, C], logits
+                [B, C]), an autoencoder's with (images, reconstructions).
+                Loss and accuracy are always there; `"accuracy"` may be
+                listed or not.
+            coupled_weight_decay: float >= 0. Adds this multiple of each
+                trainable weight to its gradient before the optimizer sees
+                it, as the papers' PyTorch optimizers do. A Keras
+                optimizer's own `weight_decay` is decoupled: with momentum
+                0.9 it decays ten times less at the same number.
+            jit_compile: bool, False by default: XLA makes attack loops
+                several times slower on CPU.
+            **kwargs: `run_eagerly` and `steps_per_execution=1`.
+
+        Raises:
+            ValueError: for a loss, `steps_per_execution` > 1, or XLA or
+                eager mode under a strategy of several replicas.
+        """
+        if loss is not None:
+            raise ValueError(_REFUSED_LOSS.format(loss))
+        replicas = self.distribute_strategy.num_replicas_in_sync
+        functions.check_compile_options(replicas, jit_compile, kwargs)
+        self.coupled_weight_decay = _checks.check_number(
+            coupled_weight_decay, "coupled_weight_decay", low=0.0
+        )
+        with self.distribute_strategy.scope():
+            super().compile(
+                optimizer=optimizer, jit_compile=jit_compile, **kwargs
+            )
+            self._user_metrics = functions.user_metrics(metrics)
+            names = (*self.measured, *self.logged)
+            self.means = {n: keras.metrics.Mean(name=n) for n in names}
+
+    def get_compile_config(self):
+        """Returns what `compile` was called with; Keras stores it."""
+        config = super().get_compile_config() or {}
+        kept = ("optimizer", "jit_compile")
+        config = {key: config[key] for key in kept if key in config}
+        metrics = [
+            keras.saving.serialize_keras_object(m)
+            for m in getattr(self, "_user_metrics", [])
+        ]
+        decay = self.coupled_weight_decay
+        return {**config, "metrics": metrics, "coupled_weight_decay": decay}
+
+    def compile_from_config(self, config):
+        """Compiles a loaded model as it was compiled before."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.optimized_variables)
+
+    @property
+    def optimized_variables(self):
+        """The variables that the optimizer changes."""
+        return self.trained_model.trainable_variables
+
+    @property
+    def metrics(self):
+        """The loss, the means (`logged`: training only), the user's."""
+        if not self.compiled:
+            return []
+        logged = () if self._evaluating else self.logged
+        means = [self.means[name] for name in (*self.measured, *logged)]
+        return [self._loss_tracker, *means, *self._user_metrics]
+
+    def train_step(self, data):
+        """One step on one replica; returns the running means."""
+        images, targets = self.unpack(data)
+        images = functions.refuse_empty_replica(images)
+        batch_size = tf.shape(images)[0]
+        draws = self.draw(batch_size, self.step_seed())
+        batch = self.prepare_batch(images, targets, draws)
+        batch = tf.nest.map_structure(tf.stop_gradient, batch)
+        with tf.GradientTape() as tape:
+            losses, outputs = self.batch_loss(batch)
+            loss = tf.reduce_mean(losses) + self._regularization()
+            replicas = self.distribute_strategy.num_replicas_in_sync
+            scaled = self.optimizer.scale_loss(loss / replicas)
+        self._apply_gradients(tape, scaled)
+        self.step.assign_add(1)
+        self.update_metrics(losses, batch, outputs)
+        for name in self.logged:
+            self.means[name].update_state(batch[name])
+        return self.get_metrics_result()
+
+    def update_metrics(self, losses, batch, outputs):
+        """Updates the loss's mean; a subclass adds what it measures.
+
+        Args:
+            losses: float32 [B].
+            batch: dict, from `prepare_batch`.
+            outputs: what `batch_loss` returned beside the losses.
+        """
+        del batch, outputs
+        self._loss_tracker.update_state(losses)
+
+    def evaluate(self, *args, **kwargs):
+        """The means of `test_step`; as `keras.Model.evaluate`."""
+        before, self._evaluating = self._evaluating, True
+        try:
+            return super().evaluate(*args, **kwargs)
+        finally:
+            self._evaluating = before
+
+    def test_on_batch(self, *args, **kwargs):
+        """The means of `test_step`; as `keras.Model.test_on_batch`."""
+        before, self._evaluating = self._evaluating, True
+        try:
+            return super().test_on_batch(*args, **kwargs)
+        finally:
+            self._evaluating = before
+
+    def make_train_function(self, force=False):
+        """Builds the compiled train step; Keras calls it."""
+        if self.train_function is None or force:
+            self.train_function = functions.resumable(
+                self, functions.step_function(self, self.train_step, "train")
+            )
+        return self.train_function
+
+    def make_test_function(self, force=False):
+        """Builds the compiled test step; Keras calls it."""
+        if self.test_function is None or force:
+            self.test_function = functions.step_function(
+                self, self.test_step, "test"
+            )
+        return self.test_function
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        # Keras takes a cross-worker mean of the first batch here, which
+        # several workers cannot; a local batch serves, and is the place to
+        # check real data once, before any work starts.
+        strategy = self.distribute_strategy
+        if iterator is not None:
+            for _, _, batches in iterator:
+                data_batch = tf.nest.map_structure(
+                    lambda v: strategy.experimental_local_results(v)[0],
+                    next(batches),
+                )
+                break
+        if data_batch is not None:
+            self.check_batch(data_batch)
+        if not self.optimizer.built:
+            with strategy.scope():
+                self.optimizer.build(self.optimized_variables)
+        self.built = True
+
+    # === Parts of a step ===
+
+    def step_seed(self):
+        """Returns int32 [2]: a function of (seed, step, replica)."""
+        context = tf.distribute.get_replica_context()
+        replica = context.replica_id_in_sync_group if context else 0
+        seed = ops.seed_pair(self.seed)
+        return ops.fold_in(seed, _PURPOSE, self.step.value, replica)
+
+    def unpack(self, data):
+        """Returns (images float32, labels as they came) of a local batch."""
+        images, labels, weight = keras.utils.unpack_x_y_sample_weight(data)
+        if weight is not None:
+            raise ValueError(
+                "`sample_weight` and `class_weight` are not defined for mixed "
+                "examples and must be None."
+            )
+        return tf.cast(images, tf.float32), labels
+
+    def _apply_gradients(self, tape, loss):
+        variables = self.optimized_variables
+        gradients = tape.gradient(loss, variables)
+        if self.coupled_weight_decay:
+            decay = self.coupled_weight_decay
+            replicas = self.distribute_strategy.num_replicas_in_sync
+            share = self.optimizer.scale_loss(decay / replicas)
+            gradients = [
+                g + tf.cast(share, g.dtype) * tf.cast(v, g.dtype)
+                for g, v in zip(gradients, variables, strict=True)
+            ]
+        self.optimizer.apply(gradients, variables)
+
+    def _regularization(self):
+        terms = [
+            variable.regularizer(variable)
+            for variable in self.optimized_variables
+            if getattr(variable, "regularizer", None) is not None
+        ]
+        return tf.add_n(terms) if terms else 0.0
