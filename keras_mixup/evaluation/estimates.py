@@ -1,0 +1,141 @@
+"""How sure an accuracy is, when both examples and draws are random."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from keras_mixup import _checks
+
+_QUANTILE = 1.959963984540054  # Of the standard normal, at 97.5 %.
+
+
+class Estimate(NamedTuple):
+    """P(correct) over examples and draws.
+
+    Attributes:
+        accuracy: float in [0, 1], the mean over examples of the share of
+            evaluation seeds on which the true label is predicted.
+        low, high: float, its 95 % confidence interval.
+        majority: float in [0, 1], the share of examples for which the true
+            label wins the vote over the evaluation seeds, a tie losing.
+        always: float in [0, 1], right on every seed.
+        never: float in [0, 1], right on none.
+        num_examples: int.
+        num_seeds: int, of the example with the fewest.
+    """
+
+    accuracy: float
+    low: float
+    high: float
+    majority: float
+    always: float
+    never: float
+    num_examples: int
+    num_seeds: int
+
+
+def estimate(predictions, labels):
+    """Returns the `Estimate` of a table of answers.
+
+    Args:
+        predictions: int [S, n]: evaluation seeds by examples.
+        labels: int [n], the true ones.
+
+    Raises:
+        ValueError: for other shapes, or without any example or seed.
+    """
+    predictions, labels = np.asarray(predictions), np.asarray(labels)
+    okay = predictions.ndim == 2 and predictions.size > 0
+    shape = predictions.shape
+    _checks.check(okay, "predictions", "of shape [seeds, examples]", shape)
+    expected = f"of shape [{shape[1]}]"
+    _checks.check(labels.shape == shape[1:], "labels", expected, labels.shape)
+    shares = (predictions == labels).mean(axis=0)
+    return _estimate(shares, votes(predictions, labels), len(predictions))
+
+
+def _estimate(shares, majority, num_seeds):
+    return Estimate(
+        float(np.mean(shares)),
+        *interval(shares, num_seeds),
+        float(np.mean(majority)),
+        float(np.mean(shares == 1.0)),
+        float(np.mean(shares == 0.0)),
+        len(shares),
+        num_seeds,
+    )
+
+
+def interval(shares, num_seeds):
+    """Returns the 95 % confidence interval of the mean of `shares`.
+
+    The examples are the sample; their draws are not independent of each
+    other, so that ten draws of one example are no ten examples. Wilson's
+    interval is taken at the effective number of examples: the number of
+    independent right-or-wrong trials with the variance that the examples'
+    shares show, between n (no draws) and n times the seeds.
+
+    Args:
+        shares: float [n] in [0, 1], the share of right answers per example.
+        num_seeds: int, answers per example.
+
+    Returns:
+        (low, high): float.
+
+    Source: Wilson, 1927, Probable inference; effective sample size: Kish,
+    1965, Survey Sampling.
+    """
+    shares = np.asarray(shares, np.float64)
+    n, mean = len(shares), float(shares.mean())
+    spread = float(shares.var())
+    most = float(n * num_seeds)
+    effective = n if mean in (0.0, 1.0) else most
+    if spread > 0.0:
+        effective = min(most, max(n, n * mean * (1.0 - mean) / spread))
+    factor = _QUANTILE**2 / effective
+    centre = (mean + factor / 2.0) / (1.0 + factor)
+    half = math.sqrt(mean * (1.0 - mean) * factor + factor**2 / 4.0)
+    half /= 1.0 + factor
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def votes(predictions, labels):
+    """Returns bool [n]: the true label has more votes than any other class.
+
+    Args:
+        predictions: int [S, n].
+        labels: int [n].
+    """
+    predictions, labels = np.asarray(predictions), np.asarray(labels)
+    classes = np.unique(predictions)
+    counts = (predictions[:, :, None] == classes).sum(axis=0)
+    own = (predictions == labels).sum(axis=0)
+    others = np.where(classes == labels[:, None], 0, counts).max(axis=1)
+    return own > others
+
+
+def from_records(records):
+    """Returns the `Estimate` of the records of one model under one attack.
+
+    Args:
+        records: iterable of `Record`; a measurement that occurs twice counts
+            once. An example that lacks some seeds, in a run that was cut
+            short, counts with those it has.
+
+    Raises:
+        ValueError: without any record.
+    """
+    unique = {record.key: record for record in records}
+    _checks.check(unique, "records", "one record or more", len(unique))
+    groups = {}
+    for record in unique.values():
+        groups.setdefault(record.example_id, []).append(record)
+    shares, majority = [], []
+    for members in groups.values():
+        answers = [[record.prediction] for record in members]
+        label = members[0].label
+        shares.append(np.mean([answer == [label] for answer in answers]))
+        majority.append(votes(answers, [label])[0])
+    seeds = min(map(len, groups.values()))
+    return _estimate(np.asarray(shares), majority, seeds)

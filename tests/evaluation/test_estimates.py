@@ -1,0 +1,98 @@
+"""Intervals whose coverage is counted, votes counted by hand."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from keras_mixup import evaluation
+from keras_mixup.evaluation import estimates
+
+
+def test_by_hand():
+    labels = np.array([0, 1, 2])
+    predictions = np.array([[0, 1, 1], [0, 0, 2], [0, 1, 1], [0, 0, 0]])
+    found = evaluation.estimate(predictions, labels)
+    assert found.accuracy == pytest.approx((1 + 0.5 + 0.25) / 3)
+    # The second is a tie (two votes each), the third goes to class 1.
+    assert found.majority == pytest.approx(1 / 3)
+    assert (found.always, found.never) == (pytest.approx(1 / 3), 0.0)
+    assert (found.num_examples, found.num_seeds) == (3, 4)
+    assert 0.0 <= found.low < found.accuracy < found.high <= 1.0
+
+
+def test_without_draws_it_is_wilsons_interval():
+    hits = np.zeros(100)
+    hits[:30] = 1.0
+    low, high = estimates.interval(hits, 1)
+    peer = stats.binomtest(30, 100).proportion_ci(method="wilson")
+    assert (low, high) == pytest.approx((peer.low, peer.high), rel=1e-6)
+    # Ten equal answers per example say no more than one.
+    assert estimates.interval(hits, 10) == (low, high)
+
+
+def test_no_hit_at_all_is_not_certainty():
+    low, high = estimates.interval(np.zeros(50), 10)
+    assert low == 0.0 and high == pytest.approx(3.84146 / 53.84146, rel=1e-4)
+
+
+def test_independent_draws_of_equal_examples_count_as_trials():
+    shares = np.full(50, 0.5)
+    assert estimates.interval(shares, 4) == estimates.interval(
+        np.repeat([0.0, 1.0], 100), 1
+    )
+
+
+@pytest.mark.parametrize("seeds", [1, 10])
+@pytest.mark.parametrize("kind", ["two kinds", "all alike", "any"])
+def test_coverage(kind, seeds):
+    """The true accuracy lies inside in about 95 of 100 evaluations."""
+    rng = np.random.default_rng(1)
+    inside = []
+    for _ in range(1000):
+        truth = {
+            "two kinds": rng.choice([0.05, 0.95], 60, p=[0.6, 0.4]),
+            "all alike": np.full(60, 0.4),
+            "any": rng.uniform(0.0, 0.9, 60),
+        }[kind]
+        mean = {"two kinds": 0.41, "all alike": 0.4, "any": 0.45}[kind]
+        shares = rng.binomial(seeds, truth) / seeds
+        low, high = estimates.interval(shares, seeds)
+        inside.append(low <= mean <= high)
+    assert 0.92 <= np.mean(inside) <= 0.98
+
+
+def test_records_give_the_same_as_the_table():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(3, size=20)
+    predictions = rng.integers(3, size=(11, 20))
+    records = [
+        evaluation.Record(
+            *(i, int(labels[i]), "m", "d", "worst-case", "adaptive"),
+            *("linf", 0.1, 0, seed, int(predictions[seed, i])),
+            *(0.5, 1, 1, "train"),
+        )
+        for seed in range(11)
+        for i in range(20)
+    ]
+    expected = evaluation.estimate(predictions, labels)
+    assert estimates.from_records(records * 2) == pytest.approx(expected)
+    cut = estimates.from_records(records[:-5])
+    assert (cut.num_examples, cut.num_seeds) == (20, 10)
+
+
+@pytest.mark.parametrize(
+    ("predictions", "labels", "match"),
+    [
+        (np.zeros((0, 3), int), np.zeros(3, int), "seeds, examples"),
+        (np.zeros(3, int), np.zeros(3, int), "seeds, examples"),
+        (np.zeros((2, 3), int), np.zeros(2, int), r"`labels` must be of"),
+    ],
+)
+def test_bad_input(predictions, labels, match):
+    with pytest.raises(ValueError, match=match):
+        evaluation.estimate(predictions, labels)
+
+
+def test_no_records():
+    with pytest.raises(ValueError, match="`records` must be one record"):
+        estimates.from_records([])
