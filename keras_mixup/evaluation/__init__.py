@@ -6,6 +6,8 @@ from keras_mixup.evaluation import records
 from keras_mixup.evaluation import report
 from keras_mixup.evaluation import tables
 from keras_mixup.evaluation import verdicts
+from keras_mixup.evaluation.estimates import Estimate
+from keras_mixup.evaluation.estimates import estimate
 from keras_mixup.evaluation.records import Record
 from keras_mixup.evaluation.records import Summary
 from keras_mixup.evaluation.records import append_records
@@ -15,12 +17,17 @@ from keras_mixup.evaluation.records import write_records
 from keras_mixup.evaluation.report import write_report
 from keras_mixup.evaluation.runner import evaluate
 from keras_mixup.evaluation.specs import AttackSpec
+from keras_mixup.evaluation.worst_case import WorstCase
+from keras_mixup.evaluation.worst_case import worst_case
 
 __all__ = [
     "AttackSpec",
+    "Estimate",
     "Record",
     "Summary",
+    "WorstCase",
     "append_records",
+    "estimate",
     "evaluate",
     "figures",
     "pictures",
@@ -30,6 +37,7 @@ __all__ = [
     "summarize",
     "tables",
     "verdicts",
+    "worst_case",
     "write_records",
     "write_report",
 ]

@@ -8,11 +8,12 @@ import keras
 import numpy as np
 
 from keras_mixup import _checks
-from keras_mixup import ops
 from keras_mixup.evaluation import records as records_lib
-from keras_mixup.evaluation import scoring
 from keras_mixup.evaluation import specs as specs_lib
+from keras_mixup.evaluation.batch_run import BatchRun
 from keras_mixup.evaluation.examples import Examples
+from keras_mixup.evaluation.worst_case import MIN_EVAL_SEEDS
+from keras_mixup.evaluation.worst_case import check_seeds
 
 
 def evaluate(
@@ -23,11 +24,13 @@ def evaluate(
     *,
     batch_size=128,
     eval_seeds=(0,),
+    selection_seeds=(),
     attack_seed=0,
     records_path=None,
     example_ids=None,
     pool_split=None,
     model_name="classifier",
+    num_classes=None,
     verbose=True,
 ):
     """Scores every model under every attack and returns the records.
@@ -39,6 +42,16 @@ def evaluate(
     row's number does not depend on batch size or neighbours. Models without
     draws are scored once.
 
+    With `selection_seeds` there is one more attack for each norm and radius,
+    "worst-case" (knowledge "adaptive"): per example the strongest image of
+    all attacks and no attack, chosen on the selection seeds and scored on
+    the evaluation seeds. A defence gets it where an adaptive attack is
+    listed; without one its worst case is not known. Such records belong to
+    the list of attacks: for another list take another `records_path`.
+
+    When memory runs out the batch is halved and the run goes on, with one
+    warning.
+
     Args:
         models: dict name -> callable from images to logits; a defence (with
             `draw` and `classifier`) is scored around its classifier.
@@ -47,7 +60,10 @@ def evaluate(
         labels: int [n], or one-hot [n, C]; the true ones.
         batch_size: int, rows per step; the last batch is padded. An attack's
             random draws depend on the batch it works on.
-        eval_seeds: ints, for the draws of randomised defences.
+        eval_seeds: ints, for the draws of randomised defences; 10 or more
+            together with `selection_seeds`.
+        selection_seeds: ints, for the draws on which the worst case is
+            chosen; empty for no worst case.
         attack_seed: int, for the attacks' own draws.
         records_path: str or None; records are appended there batch by batch,
             and those found there are not computed again.
@@ -55,197 +71,58 @@ def evaluate(
         pool_split: str or None, the split that the defences' pools hold.
         model_name: str, the classifier's name in records where `models` does
             not hold it by itself.
+        num_classes: int, the width that all outputs must have; None takes it
+            from one-hot labels, or asks only that it covers the labels and
+            is the same for all models.
         verbose: bool, whether to show a progress bar.
 
     Returns:
-        list of `Record`, in the order batch, attack, model, seed, row.
+        list of `Record`, in the order batch, attack, model, seed, row; the
+        worst case comes after all attacks of the batch.
 
     Raises:
         ValueError: for unusable input, or outputs that are not finite
-            logits [B, C] with every label below C.
+            logits [B, C] with every label below C, or an attack whose images
+            leave its ball.
+        tf.errors.ResourceExhaustedError: when a single row is too large.
     """
     _check_models(models)
-    seeds = [_checks.check_integer(s, "eval_seeds", 0) for s in eval_seeds]
-    unique = len(seeds) > 0 and len(set(seeds)) == len(seeds)
-    _checks.check(unique, "eval_seeds", "different integers", eval_seeds)
+    specs = specs_lib.check_specs(attacks)
+    least = MIN_EVAL_SEEDS if len(selection_seeds) else 1
+    seeds = check_seeds(eval_seeds, "eval_seeds", least)
     _checks.check_integer(batch_size, "batch_size")
     examples = Examples(images, labels, example_ids)
-    run = _Run(
+    if num_classes is None and np.ndim(labels) == 2:
+        num_classes = np.shape(labels)[1]
+    run = BatchRun(
         models,
-        specs_lib.check_specs(attacks),
-        seeds,
-        _checks.check_integer(attack_seed, "attack_seed", 0),
-        pool_split,
-        model_name,
+        specs,
+        examples,
+        eval_seeds=seeds,
+        selection_seeds=check_seeds(selection_seeds, "selection_seeds", 0),
+        attack_seed=_checks.check_integer(attack_seed, "attack_seed", 0),
+        batch_size=min(batch_size, len(examples.labels)),
+        pool_split=pool_split,
+        model_name=model_name,
+        num_classes=num_classes,
     )
     done = _existing(records_path, verbose)
-    return _loop(run, examples, batch_size, done, records_path, verbose)
+    return _loop(run, examples, done, records_path, verbose)
 
 
-def _loop(run, examples, batch_size, done, records_path, verbose):
-    total = -(-len(examples.labels) // batch_size) * len(run.specs)
-    advance = _progress(total) if verbose else lambda: None
+def _loop(run, examples, done, records_path, verbose):
+    count = -(-len(examples.labels) // run.batch_size)
+    advance = _progress(count * len(run.columns)) if verbose else lambda: None
     collected = []
-    batch_size = min(batch_size, len(examples.labels))
-    for batch in examples.batches(batch_size):
-        for spec in run.specs:
-            fresh = run.records(batch, spec, done)
+    for batch in examples.batches(run.batch_size):
+        for column in run.columns:
+            fresh = run.records(batch, column, done)
             if fresh and records_path is not None:
                 records_lib.append_records(records_path, fresh)
             done.update((record.key, record) for record in fresh)
-            collected += [done[key] for key in run.keys(batch, spec)]
+            collected += [done[key] for key in run.keys(batch, column)]
             advance()
     return collected
-
-
-class _Run:
-    """What stays the same from batch to batch."""
-
-    def __init__(self, models, specs, seeds, attack_seed, pool_split, name):
-        self.models = models
-        self.specs = specs
-        self._seeds = seeds
-        self._attack_seed = attack_seed
-        self._pool_split = pool_split
-        self._names = {
-            key: _row_name(key, model, models, name)
-            for key, model in models.items()
-        }
-        self._score = {
-            key: scoring.scoring_function(model)
-            for key, model in models.items()
-        }
-        bases = {
-            id(base): base
-            for base in map(specs_lib.undefended, models.values())
-        }
-        self._logits = {
-            key: scoring.scoring_function(base) for key, base in bases.items()
-        }
-        # Made once: an attack compiles itself for the model it meets.
-        self._adaptive = {
-            (spec.column, key): specs_lib.attack_for(spec, model)
-            for spec in specs
-            if spec.knowledge == "adaptive"
-            for key, model in models.items()
-        }
-
-    def keys(self, batch, spec):
-        """The keys of all records of this batch under this attack."""
-        return [
-            key
-            for name in self.models
-            for seed in self._eval_seeds(name)
-            for key in self._row_keys(batch, spec, name, seed)
-        ]
-
-    def records(self, batch, spec, done):
-        """Computes the records that `done` lacks."""
-        crafted, fresh = {}, []
-        for name, model in self.models.items():
-            missing = [
-                seed
-                for seed in self._eval_seeds(name)
-                if not all(
-                    key in done
-                    for key in self._row_keys(batch, spec, name, seed)
-                )
-            ]
-            if not missing:
-                continue
-            base = specs_lib.undefended(model)
-            source = id(base) if spec.knowledge == "oblivious" else name
-            if source not in crafted:
-                crafted[source] = self._craft(batch, spec, name, model)
-            for seed in missing:
-                rows = self._scored(batch, spec, name, seed, *crafted[source])
-                fresh += [row for row in rows if row.key not in done]
-        return fresh
-
-    def _eval_seeds(self, name):
-        randomized = specs_lib.is_randomized(self.models[name])
-        return self._seeds if randomized else [None]
-
-    def _row_keys(self, batch, spec, name, seed):
-        cell = self._cell(spec, name, seed)
-        pool = self._pool(name)
-        ids = batch.example_ids[: batch.size].tolist()
-        return [(example, *cell, pool) for example in ids]
-
-    def _cell(self, spec, name, seed):
-        attack_seed = None if spec.attack is None else self._attack_seed
-        return (*self._names[name], *spec.column, attack_seed, seed)
-
-    def _pool(self, name):
-        has_pool = getattr(self.models[name], "pool", None) is not None
-        return self._pool_split if has_pool else None
-
-    def _craft(self, batch, spec, name, model):
-        """Returns (images, gradient passes, queries) for a batch."""
-        zeros = np.zeros(len(batch.labels), int)
-        if spec.attack is None:
-            return batch.images, zeros, zeros
-        base = specs_lib.undefended(model)
-        attack, attacked = spec.attack, base
-        if spec.knowledge == "adaptive":
-            attack, attacked = self._adaptive[spec.column, name], model
-        seed = ops.fold_in(
-            ops.seed_pair(self._attack_seed),
-            scoring.ATTACK,
-            batch.example_ids[0],
-        )
-        result = attack(
-            attacked,
-            batch.images,
-            batch.labels,
-            targets=self._targets(batch, spec, base),
-            seed=seed,
-        )
-        counts = np.asarray(result.gradient_passes), np.asarray(result.queries)
-        return result.images, *counts
-
-    def _targets(self, batch, spec, base):
-        if spec.targeted == "none":
-            return None
-        logits = self._logits[id(base)](batch.images, None)
-        seed = ops.fold_in(
-            ops.seed_pair(self._attack_seed),
-            scoring.TARGET,
-            batch.example_ids[0],
-        )
-        return specs_lib.targets(spec, batch.labels, logits, seed)
-
-    def _scored(self, batch, spec, name, seed, images, passes, queries):
-        seeds = (
-            None if seed is None else scoring.row_seeds(seed, batch.example_ids)
-        )
-        outputs = self._score[name](images, seeds)
-        scoring.check_outputs(outputs, batch, name, spec)
-        predictions = np.argmax(outputs, axis=-1)
-        losses = np.asarray(ops.cross_entropy(batch.labels, outputs))
-        cell, pool = self._cell(spec, name, seed), self._pool(name)
-        return [
-            records_lib.Record(
-                int(batch.example_ids[row]),
-                int(batch.labels[row]),
-                *cell,
-                int(predictions[row]),
-                float(losses[row]),
-                int(passes[row]),
-                int(queries[row]),
-                pool,
-            )
-            for row in range(batch.size)
-        ]
-
-
-def _row_name(key, model, models, model_name):
-    """(model, defence) of a record: the classifier's name comes first."""
-    if not specs_lib.is_randomized(model):
-        return key, "none"
-    base = specs_lib.undefended(model)
-    held = [name for name, other in models.items() if other is base]
-    return (held or [model_name])[0], key
 
 
 def _progress(total):

@@ -10,7 +10,7 @@ from keras_mixup.evaluation import specs as specs_lib
 
 # What a seed is for: draws of attack, target and evaluation never meet, even
 # when the attack seed equals an evaluation seed.
-ATTACK, TARGET, _EVALUATE = 0, 1, 2
+ATTACK, TARGET, EVALUATE, SELECT = 0, 1, 2, 3
 
 
 def scoring_function(model):
@@ -44,32 +44,68 @@ def _fold_rows(seed, example_ids):
     )
 
 
-def row_seeds(eval_seed, example_ids):
+def row_seeds(seed, example_ids, purpose=EVALUATE):
     """Returns int32 [B, 2], a pure function of each (seed, example id).
 
     Args:
-        eval_seed: int.
+        seed: int.
         example_ids: int [B].
+        purpose: `EVALUATE`, or `SELECT` for the draws on which the strongest
+            attack is chosen.
     """
-    seed = ops.fold_in(ops.seed_pair(eval_seed), _EVALUATE)
+    seed = ops.fold_in(ops.seed_pair(seed), purpose)
     return _fold_rows(seed, tf.constant(example_ids, tf.int64))
 
 
-def check_outputs(outputs, batch, name, spec):
-    """Raises `ValueError` unless `outputs` are finite logits for the batch.
+class Scorer:
+    """Answers of one model, in pieces if memory is short.
+
+    Args:
+        model: callable from images to logits.
+        pieces: `memory.Pieces`.
+    """
+
+    def __init__(self, model, pieces):
+        self._answer = scoring_function(model)
+        self._pieces = pieces
+
+    def __call__(self, images, example_ids, seed, purpose=EVALUATE):
+        """Returns the outputs [B, C] as a NumPy array.
+
+        Args:
+            images: float32 [B, H, W, C].
+            example_ids: int [B].
+            seed: int, or None for a model without draws.
+            purpose: see `row_seeds`.
+        """
+
+        def piece(images, example_ids):
+            seeds = None
+            if seed is not None:
+                seeds = row_seeds(seed, example_ids, purpose)
+            return (self._answer(images, seeds),)
+
+        return self._pieces(piece, images, example_ids)[0]
+
+
+def check_outputs(outputs, labels, name, attack, num_classes=None):
+    """Raises `ValueError` unless `outputs` are finite logits for the labels.
 
     Args:
         outputs: [B, C].
-        batch: `Batch`.
+        labels: int [B].
         name: str, the model's name in the error.
-        spec: `AttackSpec`, named in the error.
+        attack: str, the attack's name in the error.
+        num_classes: int or None, the width that is asked for.
     """
-    place = f"output of {name} under {spec.name}"
-    rows, shape = len(batch.labels), tuple(outputs.shape)
+    place = f"output of {name} under {attack}"
+    rows, shape = len(labels), tuple(outputs.shape)
     okay = len(shape) == 2 and shape[0] == rows
     _checks.check(okay, place, f"of shape [{rows}, classes]", shape)
     finite = bool(np.isfinite(outputs).all())
     _checks.check(finite, place, "finite", "NaN or infinity")
-    highest = int(batch.labels.max())
+    highest = int(labels.max())
     expected = f"{highest + 1} or more classes wide, since a label says so"
     _checks.check(highest < shape[1], place, expected, shape)
+    okay = num_classes in (None, shape[1])
+    _checks.check(okay, place, f"{num_classes} classes wide", shape)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 from keras_mixup import _checks
 from keras_mixup import attacks as attacks_lib
 
+WORST_CASE = "worst-case"
 TARGETED = ("none", "random", "second_most_likely")
 
 
@@ -42,6 +43,38 @@ class AttackSpec(NamedTuple):
         return self.name, self.knowledge, threat.norm, threat.eps
 
 
+class WorstCaseSpec(NamedTuple):
+    """The strongest of several attacks of one norm and radius, per example.
+
+    Attributes:
+        specs: tuple of `AttackSpec`.
+        name, knowledge: str, as in `AttackSpec`.
+    """
+
+    specs: tuple
+    name: str = WORST_CASE
+    knowledge: str = "adaptive"
+
+    @property
+    def column(self):
+        """(attack, knowledge, norm, eps), as in a record."""
+        return self.name, self.knowledge, *self.specs[0].column[2:]
+
+    @property
+    def goes_through(self):
+        """Whether one of the attacks goes through the defence."""
+        return any(spec.knowledge == "adaptive" for spec in self.specs)
+
+
+def worst_case_specs(specs):
+    """Returns one `WorstCaseSpec` for each norm and radius in `specs`."""
+    budgets = {}
+    for spec in specs:
+        if spec.attack is not None:
+            budgets.setdefault(spec.column[2:], []).append(spec)
+    return [WorstCaseSpec(tuple(members)) for members in budgets.values()]
+
+
 def check_specs(attacks):
     """Returns `attacks` as a list of checked `AttackSpec`.
 
@@ -65,6 +98,8 @@ def check_specs(attacks):
 
 
 def _check_spec(spec):
+    expected = f'other than "{WORST_CASE}", which evaluate makes itself'
+    _checks.check(spec.name != WORST_CASE, "name", expected, spec.name)
     known = ("none",) if spec.attack is None else ("oblivious", "adaptive")
     _checks.check_choice(spec.knowledge, f"knowledge of {spec.name}", known)
     _checks.check_choice(spec.targeted, "targeted", TARGETED)
@@ -95,12 +130,17 @@ def attack_for(spec, model):
 
 def is_randomized(model):
     """Whether `model` is a defence that draws (the defence protocol)."""
-    return hasattr(model, "draw") and hasattr(model, "classifier")
+    return hasattr(model, "draw") and is_defence(model)
+
+
+def is_defence(model):
+    """Whether `model` transforms the input of a classifier that it holds."""
+    return hasattr(model, "apply") and hasattr(model, "classifier")
 
 
 def undefended(model):
     """Returns the classifier inside a defence, or the model itself."""
-    return model.classifier if is_randomized(model) else model
+    return model.classifier if is_defence(model) else model
 
 
 def targets(spec, labels, logits, seed):

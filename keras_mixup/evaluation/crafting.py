@@ -1,0 +1,158 @@
+"""Adversarial images for a batch, made once per model that is attacked."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from keras_mixup import _checks
+from keras_mixup import ops
+from keras_mixup.evaluation import scoring
+from keras_mixup.evaluation import specs as specs_lib
+
+
+class Crafted(NamedTuple):
+    """Images of one attack on one model, and what they cost.
+
+    Attributes:
+        images: float32 [B, H, W, C].
+        gradient_passes: int [B].
+        queries: int [B].
+    """
+
+    images: np.ndarray
+    gradient_passes: np.ndarray
+    queries: np.ndarray
+
+
+class Crafter:
+    """Runs each attack of the list on each model, and keeps one batch of it.
+
+    Oblivious images are made once on each undefended classifier, with all
+    steps and on all rows, whatever is broken already: they are scored on
+    other models afterwards.
+
+    Args:
+        models: dict name -> callable, as for `evaluate`.
+        specs: list of `AttackSpec`.
+        attack_seed: int.
+        pieces: `memory.Pieces`.
+    """
+
+    def __init__(self, models, specs, attack_seed, pieces):
+        self._models = models
+        self._attack_seed = attack_seed
+        self._pieces = pieces
+        bases = map(specs_lib.undefended, models.values())
+        self._logits = {
+            id(base): scoring.scoring_function(base) for base in bases
+        }
+        # Made once: an attack compiles itself for the model it meets.
+        self._adaptive = {
+            (spec.column, name): specs_lib.attack_for(spec, model)
+            for spec in specs
+            if spec.knowledge == "adaptive"
+            for name, model in models.items()
+        }
+        self._batch, self._kept = None, {}
+
+    def craft(self, batch, spec, name):
+        """Returns `Crafted` images of `spec` for the model `name`.
+
+        Args:
+            batch: `Batch`.
+            spec: `AttackSpec`.
+            name: str, a key of the models.
+
+        Raises:
+            ValueError: when the attack's images leave the ball or bounds.
+        """
+        if spec.attack is None:
+            zeros = np.zeros(len(batch.labels), int)
+            return Crafted(batch.images, zeros, zeros)
+        if batch is not self._batch:
+            self._batch, self._kept = batch, {}
+        base = specs_lib.undefended(self._models[name])
+        source = name if spec.knowledge == "adaptive" else id(base)
+        key = spec.column, source
+        if key not in self._kept:
+            self._kept[key] = self._attack(batch, spec, name, base)
+        return self._kept[key]
+
+    def _attack(self, batch, spec, name, base):
+        attack, attacked = spec.attack, base
+        if spec.knowledge == "adaptive":
+            attack = self._adaptive[spec.column, name]
+            attacked = self._models[name]
+
+        def piece(images, labels, example_ids):
+            result = attack(
+                attacked,
+                images,
+                labels,
+                targets=self._targets(images, labels, example_ids, spec, base),
+                seed=self._seed(scoring.ATTACK, example_ids),
+            )
+            return result.images, result.gradient_passes, result.queries
+
+        rows = batch.images, batch.labels, batch.example_ids
+        crafted = Crafted(*self._pieces(piece, *rows))
+        check_ball(spec.attack.threat, batch.images, crafted.images, spec.name)
+        return crafted
+
+    def _targets(self, images, labels, example_ids, spec, base):
+        if spec.targeted == "none":
+            return None
+        logits = self._logits[id(base)](images, None)
+        seed = self._seed(scoring.TARGET, example_ids)
+        return specs_lib.targets(spec, labels, logits, seed)
+
+    def _seed(self, purpose, example_ids):
+        seed = ops.seed_pair(self._attack_seed)
+        return ops.fold_in(seed, purpose, example_ids[0])
+
+
+def excess(threat, clean, adversarial):
+    """Returns how far images leave the threat model; <= 0 for none.
+
+    Args:
+        threat: `ThreatModel`.
+        clean: float [B, H, W, C].
+        adversarial: float [B, H, W, C].
+
+    Returns:
+        (ball, bounds): float, largest distance minus eps, and largest pixel
+        outside the bounds.
+    """
+    change = np.asarray(adversarial, np.float64) - np.asarray(clean)
+    change = change.reshape(len(change), -1)
+    if threat.norm == "linf":
+        distance = np.abs(change).max(axis=1)
+    else:
+        distance = np.sqrt((change**2).sum(axis=1))
+    low, high = threat.bounds
+    outside = max(
+        low - float(np.min(adversarial)), float(np.max(adversarial)) - high
+    )
+    return float(distance.max()) - threat.eps, outside
+
+
+# What float32 images of order one can be off after a projection.
+TOLERANCE = 1e-5
+
+
+def check_ball(threat, clean, adversarial, name):
+    """Raises `ValueError` unless the images lie in the ball and the bounds.
+
+    Args:
+        threat: `ThreatModel`.
+        clean: float [B, H, W, C].
+        adversarial: float [B, H, W, C].
+        name: str, the attack's name in the error.
+    """
+    ball, outside = excess(threat, clean, adversarial)
+    worst = max(ball, outside)
+    okay = worst <= TOLERANCE * max(1.0, threat.eps)
+    low, high = threat.bounds
+    expected = f"within eps {threat.eps:g} and the bounds [{low:g}, {high:g}]"
+    received = f"{ball:g} beyond eps, {outside:g} beyond the bounds"
+    _checks.check(okay, f"images of {name}", expected, received)

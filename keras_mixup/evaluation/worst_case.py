@@ -1,0 +1,159 @@
+"""The worst of several attacks, example by example, without fooling oneself.
+
+A randomised model answers differently each time. Whoever picks the strongest
+of several adversarial images by the same draws that score it afterwards
+picks bad luck, and calls it robustness lost; whoever scores one draw alone
+picks good luck just as easily. So the image is chosen on selection draws and
+then scored on fresh ones.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from keras_mixup import _checks
+from keras_mixup import ops
+from keras_mixup.evaluation import memory
+from keras_mixup.evaluation import scoring
+from keras_mixup.evaluation import specs as specs_lib
+from keras_mixup.evaluation.estimates import Estimate
+from keras_mixup.evaluation.estimates import estimate
+from keras_mixup.evaluation.examples import Examples
+
+MIN_EVAL_SEEDS = 10
+
+
+class WorstCase(NamedTuple):
+    """What is left of a model under the strongest of several images.
+
+    Attributes:
+        chosen: int [n], the candidate that was scored.
+        predictions: int [S, n], per evaluation seed; S = 1 for a model
+            without draws.
+        losses: float [S, n], cross-entropy with the true label in nats.
+        estimate: `Estimate` of P(correct).
+    """
+
+    chosen: np.ndarray
+    predictions: np.ndarray
+    losses: np.ndarray
+    estimate: Estimate
+
+
+def worst_case(
+    model,
+    candidates,
+    labels,
+    *,
+    selection_seeds=(0, 1, 2, 3, 4),
+    eval_seeds=tuple(range(MIN_EVAL_SEEDS)),
+    example_ids=None,
+    batch_size=128,
+):
+    """Scores, per example, the strongest of several adversarial images.
+
+    For a defence the candidate with the lowest share of right answers over
+    the selection seeds is chosen (of equals, the one with the largest mean
+    loss) and scored on the evaluation seeds. The two kinds of seeds never
+    give the same draws, even where their numbers are equal. A model without
+    draws is broken as soon as one candidate breaks it.
+
+    Args:
+        model: callable from images to logits, or a defence.
+        candidates: list of images, each uint8 [n, H, W, C] or float in
+            [0, 1]; put the clean ones among them, since an example that is
+            wrong without an attack is not robust.
+        labels: int [n], the true ones.
+        selection_seeds: ints, all different.
+        eval_seeds: ints, all different, 10 or more.
+        example_ids: int [n], or None for 0..n-1; draws depend on them.
+        batch_size: int, rows per pass.
+
+    Returns:
+        `WorstCase`.
+
+    Raises:
+        ValueError: for no candidate, unusable images, labels or seeds.
+
+    Source: the per-example worst case of Croce and Hein, 2020
+    (arXiv 2003.01690), section 6; separate draws for choosing and scoring
+    as AutoAttack's version for randomised models lacks them.
+    """
+    _checks.check(len(candidates), "candidates", "one or more", candidates)
+    selection = check_seeds(selection_seeds, "selection_seeds")
+    scored = check_seeds(eval_seeds, "eval_seeds", MIN_EVAL_SEEDS)
+    if not specs_lib.is_randomized(model):
+        selection, scored = [None], [None]
+    sets = [Examples(images, labels, example_ids) for images in candidates]
+    batch_size = min(
+        _checks.check_integer(batch_size, "batch_size"), len(sets[0].labels)
+    )
+    scorer = scoring.Scorer(model, memory.Pieces(batch_size))
+    rows = zip(*(one.batches(batch_size) for one in sets), strict=True)
+    parts = [_one_batch(scorer, batches, selection, scored) for batches in rows]
+    chosen, predictions, losses = (
+        np.concatenate(part, axis=-1) for part in zip(*parts, strict=True)
+    )
+    found = estimate(predictions, sets[0].labels)
+    return WorstCase(chosen, predictions, losses, found)
+
+
+def _one_batch(scorer, batches, selection, scored):
+    first = batches[0]
+    images = [batch.images for batch in batches]
+    chosen = select(scorer, images, first.labels, first.example_ids, selection)
+    picked = pick(images, chosen)
+    outputs = [scorer(picked, first.example_ids, seed) for seed in scored]
+    for output in outputs:
+        scoring.check_outputs(
+            output, first.labels, "model", specs_lib.WORST_CASE
+        )
+    predictions = np.argmax(outputs, axis=-1)
+    losses = [np.asarray(ops.cross_entropy(first.labels, o)) for o in outputs]
+    size = first.size
+    return chosen[:size], predictions[:, :size], np.stack(losses)[:, :size]
+
+
+def select(scorer, candidates, labels, example_ids, seeds):
+    """Returns int [B]: which candidate leaves the model right most rarely.
+
+    Args:
+        scorer: `scoring.Scorer`.
+        candidates: list of float32 [B, H, W, C].
+        labels: int [B].
+        example_ids: int [B].
+        seeds: selection seeds, `[None]` for a model without draws.
+    """
+    hits, losses = [], []
+    for images in candidates:
+        outputs = [
+            scorer(images, example_ids, seed, scoring.SELECT) for seed in seeds
+        ]
+        for output in outputs:
+            scoring.check_outputs(output, labels, "model", "selection")
+        hits.append(np.mean(np.argmax(outputs, axis=-1) == labels, axis=0))
+        nats = [np.asarray(ops.cross_entropy(labels, o)) for o in outputs]
+        losses.append(np.mean(nats, axis=0))
+    hits, losses = np.stack(hits), np.stack(losses)
+    fewest = hits == hits.min(axis=0)
+    return np.argmax(np.where(fewest, losses, -np.inf), axis=0)
+
+
+def pick(candidates, chosen):
+    """Returns row i of the candidate `chosen[i]`, for each row i."""
+    return np.stack(candidates)[chosen, np.arange(len(chosen))]
+
+
+def check_seeds(seeds, name, minimum=1):
+    """Returns `seeds` as a list of at least `minimum` different ints.
+
+    Raises:
+        ValueError: for fewer, repeated or negative ones.
+    """
+    seeds = [_checks.check_integer(seed, name, 0) for seed in seeds]
+    unique = len(set(seeds)) == len(seeds) >= minimum
+    expected = "different integers"
+    if minimum > 1:
+        expected = f"{minimum} or more different integers"
+    _checks.check(unique, name, expected, tuple(seeds))
+    return seeds

@@ -1,0 +1,66 @@
+"""Models whose clean and attacked accuracy is known in closed form."""
+
+import numpy as np
+import tensorflow as tf
+
+from keras_mixup import ThreatModel
+from keras_mixup import attacks
+from keras_mixup import ops
+
+EPS = 0.1
+PGD = attacks.PGD(
+    ThreatModel("linf", EPS), step_size=0.05, num_steps=4, random_start=False
+)
+CLEAN = ("clean", None, "none")
+
+
+class Linear:
+    """Class 1 if the first pixel is above 0.5; eps shifts it by eps."""
+
+    def __init__(self):
+        self.rows_seen = []
+
+    def __call__(self, images):
+        first = tf.reshape(images, [tf.shape(images)[0], -1])[:, 0]
+        if tf.executing_eagerly():
+            self.rows_seen.append(len(images))
+        return tf.stack([tf.zeros_like(first), 10.0 * (first - 0.5)], axis=-1)
+
+
+class Noisy:
+    """A randomised defence: the classifier behind uniform pixel noise."""
+
+    num_draws = 2
+    pool = None
+
+    def __init__(self, classifier, width=0.2, pool=None):
+        self.classifier, self.width, self.pool = classifier, width, pool
+
+    def draw(self, images, seed=None, logits=None):
+        seeds = ops.row_seeds(seed, tf.shape(images)[0])
+        noise = tf.map_fn(
+            lambda row: tf.random.stateless_uniform([2], row, -1.0, 1.0),
+            seeds,
+            fn_output_signature=tf.TensorSpec([2], tf.float32),
+        )
+        return {"noise": self.width * noise}
+
+    def apply(self, images, draws):
+        noise = tf.transpose(draws["noise"])[:, :, None, None, None]
+        return images[None] + noise
+
+    def predict_from_draws(self, images, draws, logits=None):
+        inputs = self.apply(images, draws)
+        outputs = tf.stack([self.classifier(inputs[i]) for i in range(2)])
+        return ops.log_mean_probability(outputs)
+
+    def __call__(self, images, seed=None):
+        return self.predict_from_draws(images, self.draw(images, seed))
+
+
+def data(count=7):
+    """First pixels 0.30, 0.35, ...; label 1 above 0.5."""
+    first = 0.3 + 0.4 * (np.arange(count) + 0.5) / count
+    images = np.full((count, 2, 2, 1), 0.5, np.float32)
+    images[:, 0, 0, 0] = first
+    return images, (first > 0.5).astype(np.int32), first
