@@ -20,6 +20,9 @@ from keras_mixup.ops.mixing import mix
 from keras_mixup.ops.mixing import random_permutation
 from keras_mixup.ops.mixing import sample_beta
 from keras_mixup.ops.mixing import sample_mix_weight
+from keras_mixup.ops.mmd import MMD_KERNELS
+from keras_mixup.ops.mmd import MMD_SCALES
+from keras_mixup.ops.mmd import check_scales
 from keras_mixup.ops.mmd import mmd_from_kernels
 from keras_mixup.ops.mmd import mmd_squared
 from keras_mixup.ops.norm_ball import project
@@ -31,8 +34,11 @@ from keras_mixup.ops.random import seed_pair
 from keras_mixup.ops.resampling import sample_bilinear
 
 __all__ = [
+    "MMD_KERNELS",
+    "MMD_SCALES",
     "check_kappa",
     "check_mix_weight",
+    "check_scales",
     "clip_logit",
     "cross_entropy",
     "difference_of_logits_ratio",

@@ -6,8 +6,8 @@ from keras_mixup import _checks
 
 # Bandwidths as multiples of 2 d, the mean squared distance of two standard
 # normal vectors of d entries.
-SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
-KERNELS = ("imq", "rbf")
+MMD_SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+MMD_KERNELS = ("imq", "rbf")
 _TOO_FEW = (
     "The unbiased MMD leaves out each example's pair with itself and needs "
     "at least 2 examples in either sample (on every replica). Choose a "
@@ -15,7 +15,7 @@ _TOO_FEW = (
 )
 
 
-def mmd_squared(first, second, kernel="imq", scales=SCALES):
+def mmd_squared(first, second, kernel="imq", scales=MMD_SCALES):
     """Estimates MMD^2 between two distributions without bias.
 
     The kernel is the mean over `scales` of C / (C + r) (`"imq"`, inverse
@@ -41,7 +41,8 @@ def mmd_squared(first, second, kernel="imq", scales=SCALES):
             have fewer than two rows.
         tf.errors.InvalidArgumentError: when such a sample comes in a graph.
     """
-    _checks.check_choice(kernel, "kernel", KERNELS)
+    _checks.check_choice(kernel, "kernel", MMD_KERNELS)
+    scales = check_scales(scales)
     first, second = _as_float(first), _as_float(second)
     pairs = ((first, first), (second, second), (first, second))
     return mmd_from_kernels(*(_kernel(a, b, kernel, scales) for a, b in pairs))
@@ -66,6 +67,18 @@ def mmd_from_kernels(within_first, within_second, across):
     return left + right - 2.0 * tf.reduce_mean(across)
 
 
+def check_scales(scales):
+    """Returns `scales` as a tuple of floats > 0.
+
+    Raises:
+        ValueError: for an empty sequence or anything else.
+    """
+    okay = isinstance(scales, (tuple, list)) and len(scales) > 0
+    _checks.check(okay, "scales", "a sequence of numbers > 0", scales)
+    positive = {"low": 0.0, "low_open": True}
+    return tuple(_checks.check_number(s, "scales", **positive) for s in scales)
+
+
 def _as_float(values):
     values = tf.convert_to_tensor(values)
     return values if values.dtype == tf.float64 else tf.cast(values, tf.float32)
@@ -81,8 +94,6 @@ def _kernel(first, second, kernel, scales):
     size = first.shape[-1]
     values = []
     for scale in scales:
-        positive = {"low": 0.0, "low_open": True}
-        scale = _checks.check_number(scale, "scales", **positive)
         bandwidth = 2.0 * size * scale
         if kernel == "imq":
             values.append(bandwidth / (bandwidth + squared))

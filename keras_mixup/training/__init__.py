@@ -20,6 +20,7 @@ from keras_mixup.training.manifold import ManifoldMixup
 from keras_mixup.training.mix_attack import AttackThenMix
 from keras_mixup.training.mix_attack import MixThenAttack
 from keras_mixup.training.mixup import Mixup
+from keras_mixup.training.mmd_vae import MMDVAETraining
 from keras_mixup.training.regularized import CurvatureRegularization
 from keras_mixup.training.regularized import LocalLinearityRegularization
 from keras_mixup.training.robust_validation import RobustValidation
@@ -42,6 +43,7 @@ __all__ = [
     "InterpolatedAdversarialTraining",
     "LatentAdversarialTraining",
     "LocalLinearityRegularization",
+    "MMDVAETraining",
     "ManifoldMixup",
     "MetricsLog",
     "MixThenAttack",
