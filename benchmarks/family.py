@@ -1,0 +1,123 @@
+"""Every training algorithm in the settings that the benchmarks compare."""
+
+from typing import NamedTuple
+
+from keras_mixup import training
+
+# The distance of CURE's two slopes, as a part of the length of the ball's
+# corners: its paper's 1.5 for 8/255 on 32x32x3.
+_DISTANCE = 1.5 / (8 / 255 * (32 * 32 * 3) ** 0.5)
+
+
+class Member(NamedTuple):
+    """One algorithm and its price.
+
+    Attributes:
+        title: str, the row of a table.
+        algorithm: subclass of `training.Algorithm`.
+        options: dict, arguments of its constructor beside classifier, attack
+            and seed.
+        attacked: bool, whether it takes an attack of k steps.
+        input_gradients: function of k, passes with the gradient by the input.
+        training_passes: int, passes with the gradient by the weights.
+        note: str, what these counts leave out.
+    """
+
+    title: str
+    algorithm: type
+    options: dict
+    attacked: bool = True
+    input_gradients: object = lambda k: k
+    training_passes: int = 1
+    note: str = ""
+
+    def build(self, classifier, attack, seed=0, warmup_steps=0):
+        """Returns the algorithm around `classifier`.
+
+        Args:
+            classifier: functional `keras.Model`.
+            attack: `attacks.PGD`; gives k and the ball.
+            seed: int.
+            warmup_steps: int, of CURE's distance.
+        """
+        options = dict(self.options)
+        if self.attacked:
+            options["attack"] = attack
+        if self.algorithm is training.LatentAdversarialTraining:
+            options["latent_steps"] = attack.num_steps
+        if self.algorithm is training.CurvatureRegularization:
+            size = 1
+            for side in classifier.input_shape[1:]:
+                size *= side
+            corner = attack.threat.eps * size**0.5
+            options["distance"] = _DISTANCE * corner
+            options["warmup_steps"] = warmup_steps
+        return self.algorithm(classifier, seed=seed, **options)
+
+
+def _plain(title, algorithm, **options):
+    return Member(title, algorithm, options, False, lambda k: 0)
+
+
+def _mixed(title, **options):
+    return Member(title, training.AdversarialMixup, options)
+
+
+MEMBERS = {
+    "erm": _plain("ERM", training.ERM),
+    "mixup": _plain("Mixup", training.Mixup),
+    "manifold_mixup": _plain("ManifoldMixup", training.ManifoldMixup),
+    "at": Member("AT", training.AdversarialTraining, {}),
+    "at_1to1": Member(
+        "AT, clean loss 1:1",
+        training.AdversarialTraining,
+        {"clean_weight": 1.0},
+        training_passes=2,
+    ),
+    "trades": Member("TRADES, beta 6", training.TRADES, {}, training_passes=2),
+    "iat": Member(
+        "interpolated AT",
+        training.InterpolatedAdversarialTraining,
+        {},
+        training_passes=2,
+    ),
+    "mix_then_attack": Member("mix then attack", training.MixThenAttack, {}),
+    "attack_then_mix": Member("attack then mix", training.AttackThenMix, {}),
+    "attack_then_mix_1to1": Member(
+        "attack then mix, clean loss 1:1",
+        training.AttackThenMix,
+        {"clean_weight": 1.0},
+        training_passes=2,
+    ),
+    "aom_frozen_shared": _mixed(
+        "AOM, frozen lambda, shared delta", mix_weight="frozen", delta="shared"
+    ),
+    "aom_frozen": _mixed("AOM, frozen lambda", mix_weight="frozen"),
+    "aom_shared": _mixed("AOM, shared delta", delta="shared"),
+    "aom": _mixed("AOM (the paper's ours)"),
+    "aom_geometric": _mixed("AOM, geometric labels", label_mixing="geometric"),
+    "lat": Member(
+        "latent AT",
+        training.LatentAdversarialTraining,
+        {},
+        training_passes=2,
+        note="and k latent steps behind stage_2",
+    ),
+    "llr": Member(
+        "local linearity (LLR)",
+        training.LocalLinearityRegularization,
+        {},
+        input_gradients=lambda k: k + 1,
+        training_passes=2,
+        note="one of them differentiated twice",
+    ),
+    "cure": Member(
+        "curvature (CURE)",
+        training.CurvatureRegularization,
+        {},
+        attacked=False,
+        input_gradients=lambda k: 0,
+        training_passes=3,
+        note="two of them differentiated twice",
+    ),
+}

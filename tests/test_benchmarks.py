@@ -1,0 +1,104 @@
+"""The table of all algorithms: complete, resumable, never mixed."""
+
+import json
+
+import numpy as np
+import pytest
+
+from apps import _common
+from benchmarks import algorithms
+from benchmarks import family
+from keras_mixup import training
+
+
+def run(path, *flags):
+    argv = [
+        "algorithms",
+        f"--results={path}",
+        "--seeds=0",
+        "--num_train=40",
+        "--num_test=20",
+        "--epochs=2",
+        "--batch_size=20",
+        "--width=2",
+        "--num_steps=1",
+        "--test_steps=1,2",
+        *flags,
+    ]
+    return _common.exit_code(algorithms.main, algorithms.FLAGS, argv)
+
+
+def test_every_algorithm_of_the_package_has_a_row():
+    used = {member.algorithm for member in family.MEMBERS.values()}
+    package = {
+        value
+        for value in vars(training).values()
+        if isinstance(value, type) and issubclass(value, training.Algorithm)
+    }
+    assert package - used == {training.Algorithm}
+
+
+def test_a_finished_row_is_kept_and_a_missing_one_is_made(tmp_path, capsys):
+    path = tmp_path / "rows.jsonl"
+    assert run(path, "--algorithms=erm") == 0
+    (first,) = map(json.loads, path.read_text().splitlines())
+    first["clean"] = 12.5  # would be lost if the row were made again
+    path.write_text(json.dumps(first) + "\n")
+    assert run(path, "--algorithms=erm,at") == 0
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [row["algorithm"] for row in rows] == ["erm", "at"]
+    assert rows[0] == first
+    assert 0.0 <= rows[1]["long"] <= rows[1]["clean"] <= 100.0
+    table = capsys.readouterr().out.splitlines()[-2:]
+    assert table[0].startswith("| ERM | 0 + 1 | 12.5 |")
+    assert table[1].startswith("| AT | 1 + 1 |")
+    assert [p.name for p in tmp_path.iterdir()] == ["rows.jsonl"]
+
+
+def test_rows_of_other_settings_are_refused(tmp_path, capsys):
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps({"settings": {"epochs": 3}}) + "\n")
+    assert run(path) == 2
+    assert "holds rows of other settings" in capsys.readouterr().err
+
+
+def test_the_table_gives_mean_and_deviation(tmp_path):
+    keys = ("clean", "short", "long", "cpu_seconds", "wall_seconds")
+    rows = [
+        {"algorithm": "trades", **dict.fromkeys(keys, value)}
+        for value in (1.0, 2.0, 3.0)
+    ]
+    flags = algorithms.FLAGS.parse(["", "--num_steps=7"])
+    last = algorithms.table(rows, flags).splitlines()[-1]
+    cells = "2.0 ± 1.0 | 2.0 ± 1.0 | 2.0 ± 1.0 | 2.00 | 2.00"
+    assert last == f"| TRADES, beta 6 | 7 + 2 | {cells} |"
+
+
+def test_accuracies_are_those_of_the_images(tmp_path):
+    """Judged on a net whose answers and their change are known."""
+    import keras
+
+    from keras_mixup import ThreatModel
+    from keras_mixup import attacks
+    from keras_mixup.data.specs import ImageSet
+
+    # The logits are (x, 1 - x): class 0 above one half.
+    inputs = keras.Input((1, 1, 1))
+    x = keras.layers.Flatten()(inputs)
+    outputs = keras.layers.Concatenate()(
+        [x, keras.layers.Rescaling(-1.0, 1.0)(x)]
+    )
+    images = np.array([0.9, 0.55, 0.45, 0.1, 0.2], "float32")
+    image_set = ImageSet(
+        images.reshape(-1, 1, 1, 1), np.array([0, 0, 1, 1, 0]), np.arange(5)
+    )
+    attack = attacks.PGD(ThreatModel("linf", 0.1), 0.1, 3)
+    model = keras.Model(inputs, outputs)
+    found = algorithms.accuracies(model, attack, image_set, batch_size=2)
+    assert found == (80.0, 40.0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", family.MEMBERS)
+def test_every_member_trains(name, tmp_path):
+    assert run(tmp_path / "rows.jsonl", f"--algorithms={name}") == 0
