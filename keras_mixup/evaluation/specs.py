@@ -121,7 +121,8 @@ def attack_for(spec, model):
         # Without draws, the average over draws is the model itself.
         return attacks_lib.PGD(
             attack.threat,
-            step_size=attack.step_size,
+            # Without a ball nothing moves; the step only has to be legal.
+            step_size=attack.step_size or 0.01,
             num_steps=attack.num_steps,
             random_start=attack.random_start,
         )

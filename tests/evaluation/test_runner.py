@@ -273,6 +273,16 @@ def test_keras_defence_is_traced_once_for_a_short_last_batch():
             {"models": {"nan": lambda x: np.full((len(x), 2), np.nan)}},
             "`output of nan under clean` must be finite",
         ),
+        (
+            {"models": {"flat": lambda x: np.zeros(len(x))}},
+            r"`output of flat under clean` must be of shape \[7, classes\]",
+        ),
+        (
+            {"models": {"a": Linear(), "b": lambda x: np.zeros((len(x), 3))}},
+            "`output of b under clean` must be 2 classes wide",
+        ),
+        ({"num_classes": 10}, "must be 10 classes wide"),
+        ({"labels": np.eye(3)[[0] * 7]}, "must be 3 classes wide"),
     ],
 )
 def test_bad_input_is_named_and_nothing_is_written(tmp_path, change, match):
@@ -291,6 +301,70 @@ def test_bad_input_is_named_and_nothing_is_written(tmp_path, change, match):
     with pytest.raises(ValueError, match=match):
         evaluation.evaluate(**arguments)
     assert not path.exists()
+
+
+def test_a_bad_label_far_down_is_found_before_the_first_attack(tmp_path):
+    images, labels, _ = data()
+    labels[-1] = 2
+    attack = Recorder(PGD)
+    with pytest.raises(ValueError, match="`labels` must be below 2"):
+        evaluation.evaluate(
+            {"linear": Linear()},
+            [("pgd", attack, "oblivious")],
+            images,
+            labels,
+            batch_size=2,
+            records_path=tmp_path / "records.jsonl",
+            verbose=False,
+        )
+    assert not attack.calls and not list(tmp_path.iterdir())
+
+
+def test_an_attack_that_leaves_its_ball_is_refused():
+    class Shift:
+        threat = ThreatModel("linf", EPS)
+
+        def __init__(self, change):
+            self.change = np.float32(change)
+
+        def __call__(self, model_fn, images, labels, *, targets, seed):
+            rows = [0] * len(images)
+            moved = images + self.change
+            return attacks.AttackResult(moved, None, rows, rows)
+
+    for change, match in (
+        (0.11, r"(0\.01|0\.0099)\d* beyond eps"),
+        (0.6, "0.1 beyond the bounds"),
+        ("nan", "within eps"),
+    ):
+        with pytest.raises(ValueError, match=match):
+            run({"linear": Linear()}, [("far", Shift(change), "oblivious")])
+    assert (
+        len(run({"linear": Linear()}, [("ok", Shift(EPS), "oblivious")])) == 7
+    )
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_eps_zero_is_the_clean_accuracy(norm):
+    threat = ThreatModel(norm, 0.0)
+    model = Linear()
+    models = {"linear": model, "noise": Noisy(model)}
+    records = run(
+        models,
+        [
+            CLEAN,
+            ("pgd", attacks.PGD(threat, step_size=0.01), "oblivious"),
+            ("eot", attacks.MixupInferenceAttack(threat), "adaptive"),
+        ],
+        eval_seeds=range(10),
+        selection_seeds=(0,),
+    )
+    for defence in ("none", "noise"):
+        found = {
+            attack: accuracy(records, defence=defence, attack=attack)
+            for attack in ("clean", "pgd", "eot", "worst-case")
+        }
+        assert len(set(found.values())) == 1
 
 
 def test_pictures_show_the_attacked_classifier_and_one_draw():
