@@ -38,3 +38,18 @@ def second_most_likely_targets(logits, labels):
     own = tf.one_hot(ops.label_indices(labels), logits.shape[-1]) > 0.0
     others = tf.where(own, float("-inf"), logits)
     return tf.argmax(others, axis=-1, output_type=tf.int32)
+
+
+def likeliest_targets(logits, labels, num_targets):
+    """Returns the likeliest wrong classes, likeliest first, int32 [B, T].
+
+    Args:
+        logits: [B, C], the model's output on the clean images.
+        labels: int [B] or probabilities [B, C].
+        num_targets: int >= 1; T is at most C - 1.
+    """
+    logits = tf.cast(logits, tf.float32)
+    own = tf.one_hot(ops.label_indices(labels), logits.shape[-1]) > 0.0
+    others = tf.where(own, float("-inf"), logits)
+    count = min(num_targets, logits.shape[-1] - 1)
+    return tf.math.top_k(others, count).indices

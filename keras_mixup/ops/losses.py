@@ -77,6 +77,54 @@ def margin(labels, logits):
     return tf.reduce_max(others, axis=-1) - own
 
 
+# Keeps DLR finite where its denominator vanishes (Croce and Hein's code).
+_DLR_TINY = 1e-12
+
+
+def difference_of_logits_ratio(labels, logits):
+    """Returns DLR, the margin relative to the spread of the top logits.
+
+    (max_{c != y} z_c - z_y) / (z_(1) - z_(3)), z_(k) the k-th largest logit:
+    at most 1, positive means wrong, unchanged when the logits are scaled or
+    shifted (Croce and Hein, 2020, "Reliable evaluation of adversarial
+    robustness", Eq. 6).
+
+    Args:
+        labels: int [B] or probabilities [B, C], whose argmax counts.
+        logits: [B, C] with C >= 2. Two classes have no third logit: the
+            plain margin is returned.
+
+    Returns:
+        float32 [B].
+    """
+    numerator = margin(labels, logits)
+    if logits.shape[-1] < 3:
+        return numerator
+    top = tf.math.top_k(tf.cast(logits, tf.float32), 3).values
+    return numerator / (top[:, 0] - top[:, 2] + _DLR_TINY)
+
+
+def targeted_difference_of_logits_ratio(labels, targets, logits):
+    """Returns the targeted DLR, float32 [B]: positive means z_t > z_y.
+
+    (z_t - z_y) / (z_(1) - (z_(3) + z_(4)) / 2) (Croce and Hein, 2020, Eq. 7).
+
+    Args:
+        labels: int [B] or probabilities [B, C], whose argmax is y.
+        targets: int [B], t.
+        logits: [B, C]. With fewer than four classes there is no fourth
+            logit: the plain difference z_t - z_y is returned.
+    """
+    logits = tf.cast(logits, tf.float32)
+    own = tf.gather(logits, label_indices(labels), batch_dims=1)
+    other = tf.gather(logits, label_indices(targets), batch_dims=1)
+    if logits.shape[-1] < 4:
+        return other - own
+    top = tf.math.top_k(logits, 4).values
+    spread = top[:, 0] - 0.5 * (top[:, 2] + top[:, 3])
+    return (other - own) / (spread + _DLR_TINY)
+
+
 def log_mean_probability(logits):
     """Returns the log of the mean softmax over the draws, float32 [B, C].
 

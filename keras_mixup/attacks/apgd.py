@@ -1,0 +1,313 @@
+"""Auto-PGD, the gradient attack of AutoAttack, untargeted and targeted."""
+
+import keras
+import tensorflow as tf
+
+from keras_mixup import _checks
+from keras_mixup import ops
+from keras_mixup.attacks import _apgd_loop
+from keras_mixup.attacks import base
+from keras_mixup.attacks import targets as targets_lib
+
+LOSSES = {
+    "ce": ops.cross_entropy,
+    "dlr": ops.difference_of_logits_ratio,
+    "margin": ops.margin,
+}
+BEST = ("adversarial", "loss")
+
+
+class _AutoPGD(base.Attack):
+    """What both forms share: settings, one run, the choice of the iterate."""
+
+    def __init__(self, threat, num_steps, num_restarts, best, early_stop):
+        super().__init__(threat)
+        self.num_steps = _checks.check_integer(num_steps, "num_steps")
+        self.num_restarts = _checks.check_integer(num_restarts, "num_restarts")
+        self.best = _checks.check_choice(best, "best", BEST)
+        self.early_stop = _checks.check_flag(early_stop, "early_stop")
+
+    def _ascend(self, evaluate, images, seed, start):
+        """One run: (images, fooled [B], highest loss [B], passes)."""
+        if start is None:
+            first = ops.fold_in(seed, 0)
+            start = _apgd_loop.first_point(self.threat, images, first)
+        else:
+            start = ops.project(self.threat, images, start)
+        state = _apgd_loop.ascend(
+            evaluate,
+            self.threat,
+            images,
+            start,
+            self.num_steps,
+            self.early_stop,
+        )
+        found = state.best
+        if self.best == "adversarial":
+            mask = tf.reshape(state.broken, [-1, 1, 1, 1])
+            found = tf.where(mask, state.adversarial, state.best)
+        return found, state.broken, state.best_loss, state.step
+
+    def _best_of(self, num_runs, run, images):
+        """Keeps for each image the best of several runs; one graph loop.
+
+        An image that was fooled once keeps what fooled it (with `best="loss"`
+        only the loss counts); losses of different targets compare, too, for
+        images that no run fools.
+        """
+
+        def body(index, best, fooled, loss, passes):
+            found, also, value, spent = run(index)
+            better = value > loss
+            if self.best == "adversarial":
+                better = ~fooled & (also | better)
+            mask = tf.reshape(better, [-1, 1, 1, 1])
+            return (
+                index + 1,
+                tf.where(mask, found, best),
+                fooled | also,
+                tf.where(better, value, loss),
+                passes + spent,
+            )
+
+        def unfinished(index, best, fooled, loss, passes):
+            if self.early_stop:
+                return ~tf.reduce_all(fooled)
+            return True
+
+        rows = tf.shape(images)[:1]
+        _, best, _, _, passes = tf.while_loop(
+            unfinished,
+            body,
+            (
+                tf.constant(0),
+                images,
+                tf.zeros(rows, tf.bool),
+                tf.fill(rows, float("-inf")),
+                tf.constant(0),
+            ),
+            parallel_iterations=1,
+            maximum_iterations=num_runs,
+        )
+        return best, passes
+
+
+@keras.saving.register_keras_serializable("keras_mixup")
+class APGD(_AutoPGD):
+    """Auto-PGD (Croce and Hein, 2020, "Reliable evaluation", Algorithm 1).
+
+    Steps of 2 eps with momentum 0.75; at checkpoints the step size of an
+    image halves, and it goes back to its best point, when its loss rose too
+    rarely or its best loss did not change. Needs no step size.
+
+    Returns, for each image, the latest iterate that fooled the model, as the
+    authors' code does, else the one with the highest loss. The random start
+    lies at full eps.
+
+    Args:
+        threat: `ThreatModel`.
+        loss: `"ce"` (cross-entropy), `"dlr"` (difference of logits ratio),
+            `"margin"`, or a callable `(labels, logits) -> [B]` that is
+            maximised. Towards a target, `"dlr"` is its targeted form and the
+            others lower their value at the target.
+        num_steps: int >= 1.
+        num_restarts: int >= 1.
+        best: `"adversarial"`, as said above, or `"loss"`: always the iterate
+            with the highest loss, right for a randomised model, which one
+            lucky draw may fool.
+        early_stop: bool, whether a run ends once every image of the batch
+            was fooled. Only for a deterministic model that is itself scored.
+
+    Raises:
+        ValueError: for arguments outside these ranges.
+
+    Example:
+
+    >>> attack = APGD(ThreatModel("linf", "8/255"), loss="dlr")
+    >>> attack(model, images, labels, seed=0).success
+    """
+
+    def __init__(
+        self,
+        threat,
+        loss="ce",
+        num_steps=100,
+        num_restarts=1,
+        best="adversarial",
+        early_stop=False,
+    ):
+        super().__init__(threat, num_steps, num_restarts, best, early_stop)
+        if not callable(loss):
+            _checks.check_choice(loss, "loss", tuple(LOSSES))
+        self.loss = loss
+
+    @property
+    def name(self):
+        loss = getattr(self.loss, "__name__", self.loss)
+        restarts = f"x{self.num_restarts}" if self.num_restarts > 1 else ""
+        return f"apgd-{loss}-{self.num_steps}{restarts}"
+
+    def run(self, model_fn, images, labels, targets, seed):
+        """Counts `num_steps + 1` gradient passes in each restart."""
+        found, passes = self._search(model_fn, images, labels, seed, targets)
+        return found, passes, 0
+
+    def perturb(
+        self,
+        model_fn,
+        images,
+        labels,
+        seed,
+        targets=None,
+        start=None,
+        seeded=False,
+    ):
+        """Returns adversarial images; safe inside a graph, unchecked.
+
+        Args:
+            model_fn: callable from images to logits; a Keras model is called
+                with `training=False`.
+            images: float32 [B, H, W, C].
+            labels: int [B] or probabilities [B, C].
+            seed: an int, or int32 [2].
+            targets: int [B] to lead to, or None.
+            start: float32 [B, H, W, C] instead of the random start; the
+                attack then runs once.
+            seeded: bool, whether to call `model_fn(images, seed=...)`, with
+                another int32 [2] at every step: a randomised model whose
+                draws follow `seed`.
+
+        Returns:
+            float32 [B, H, W, C] behind `stop_gradient`.
+        """
+        model_fn, seed = base.as_function(model_fn), ops.seed_pair(seed)
+        found, _ = self._search(
+            model_fn, images, labels, seed, targets, start, seeded
+        )
+        return found
+
+    def _search(
+        self,
+        model_fn,
+        images,
+        labels,
+        seed,
+        targets=None,
+        start=None,
+        seeded=False,
+    ):
+        def run(index):
+            restart = ops.fold_in(seed, index)
+
+            def evaluate(point, step):
+                options = {}
+                if seeded:
+                    options["seed"] = ops.fold_in(restart, 1, step)
+                logits = model_fn(point, **options)
+                return self._judge(labels, targets, logits)
+
+            return self._ascend(evaluate, images, restart, start)
+
+        if start is not None or self.num_restarts == 1:
+            found, _, _, passes = run(0)
+            return found, passes
+        return self._best_of(self.num_restarts, run, images)
+
+    def _judge(self, labels, targets, logits):
+        predicted = ops.label_indices(logits)
+        loss = self.loss if callable(self.loss) else LOSSES[self.loss]
+        if targets is None:
+            fooled = predicted != ops.label_indices(labels)
+            return loss(labels, logits), fooled
+        fooled = predicted == targets
+        if self.loss != "dlr":
+            return -loss(targets, logits), fooled
+        towards = ops.targeted_difference_of_logits_ratio
+        return towards(labels, targets, logits), fooled
+
+
+@keras.saving.register_keras_serializable("keras_mixup")
+class TargetedAPGD(_AutoPGD):
+    """Auto-PGD on the targeted DLR, towards one wrong class after another.
+
+    The classes are the `num_targets` most likely wrong ones on the clean
+    image, likeliest first. Any wrong prediction counts as success (AutoAttack
+    calls this attack APGD-T). Given `targets`, it leads to these alone, and
+    only reaching them counts.
+
+    Args:
+        threat: `ThreatModel`.
+        num_targets: int >= 1; at most the number of wrong classes is used.
+        num_steps: int >= 1, for each class.
+        num_restarts: int >= 1, for each class.
+        best, early_stop: as for `APGD`.
+
+    Raises:
+        ValueError: for arguments outside these ranges.
+    """
+
+    def __init__(
+        self,
+        threat,
+        num_targets=9,
+        num_steps=100,
+        num_restarts=1,
+        best="adversarial",
+        early_stop=False,
+    ):
+        super().__init__(threat, num_steps, num_restarts, best, early_stop)
+        self.num_targets = _checks.check_integer(num_targets, "num_targets")
+
+    @property
+    def name(self):
+        restarts = f"x{self.num_restarts}" if self.num_restarts > 1 else ""
+        return f"apgd-t-{self.num_targets}x{self.num_steps}{restarts}"
+
+    def run(self, model_fn, images, labels, targets, seed):
+        """Counts one query and `num_steps + 1` gradients for each run."""
+        if targets is not None:
+            found, passes = self._towards(
+                model_fn, images, labels, targets[None], seed, reach=True
+            )
+            return found, passes, 0
+        ranked = targets_lib.likeliest_targets(
+            model_fn(images), labels, self.num_targets
+        )
+        found, passes = self._towards(
+            model_fn, images, labels, tf.transpose(ranked), seed
+        )
+        return found, passes, 1
+
+    def run_towards(self, model_fn, images, labels, targets, seed):
+        """Like `run`, towards one class each; any wrong prediction counts."""
+        found, passes = self._towards(
+            model_fn, images, labels, targets[None], seed
+        )
+        return found, passes, 0
+
+    def _towards(self, model_fn, images, labels, classes, seed, reach=False):
+        """`classes`: int32 [T, B]; restarts are inside, classes outside."""
+        num_runs = classes.shape[0] * self.num_restarts
+
+        def run(index):
+            targets = tf.gather(classes, index // self.num_restarts)
+
+            def evaluate(point, step):
+                del step
+                logits = model_fn(point)
+                loss = ops.targeted_difference_of_logits_ratio(
+                    labels, targets, logits
+                )
+                predicted = ops.label_indices(logits)
+                if reach:
+                    return loss, predicted == targets
+                return loss, predicted != ops.label_indices(labels)
+
+            return self._ascend(
+                evaluate, images, ops.fold_in(seed, index), None
+            )
+
+        if num_runs == 1:
+            found, _, _, passes = run(0)
+            return found, passes
+        return self._best_of(num_runs, run, images)
