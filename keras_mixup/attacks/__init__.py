@@ -1,6 +1,8 @@
 """Attacks: any callable from images to logits is a model."""
 
 from keras_mixup.attacks.adaptive import MixupInferenceAttack
+from keras_mixup.attacks.apgd import APGD
+from keras_mixup.attacks.apgd import TargetedAPGD
 from keras_mixup.attacks.base import Attack
 from keras_mixup.attacks.base import AttackResult
 from keras_mixup.attacks.cleverhans import CleverHansPGD
@@ -10,12 +12,14 @@ from keras_mixup.attacks.targets import random_targets
 from keras_mixup.attacks.targets import second_most_likely_targets
 
 __all__ = [
+    "APGD",
     "PGD",
     "Attack",
     "AttackResult",
     "CleverHansPGD",
     "CleverHansSPSA",
     "MixupInferenceAttack",
+    "TargetedAPGD",
     "random_targets",
     "second_most_likely_targets",
 ]
