@@ -30,7 +30,9 @@ from keras_mixup.ops.norm_ball import random_start
 from keras_mixup.ops.norm_ball import steepest_direction
 from keras_mixup.ops.random import fold_in
 from keras_mixup.ops.random import row_seeds
+from keras_mixup.ops.random import row_uniform
 from keras_mixup.ops.random import seed_pair
+from keras_mixup.ops.resampling import resize
 from keras_mixup.ops.resampling import sample_bilinear
 
 __all__ = [
@@ -57,7 +59,9 @@ __all__ = [
     "projected_ascent",
     "random_permutation",
     "random_start",
+    "resize",
     "row_seeds",
+    "row_uniform",
     "sample_beta",
     "sample_beta_above",
     "sample_bilinear",

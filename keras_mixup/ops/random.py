@@ -64,3 +64,21 @@ def row_seeds(seed, batch_size):
     return tf.random.stateless_uniform(
         (batch_size, 2), seed, minval=None, maxval=None, dtype=_INT32
     )
+
+
+def row_uniform(seeds, shape, *data):
+    """Draws uniform numbers in [0, 1) for each row from its seed alone.
+
+    Args:
+        seeds: int32 [B, 2].
+        shape: ints or int scalars, the shape of a row's numbers.
+        *data: integer scalars folded into each seed first, as in `fold_in`.
+
+    Returns:
+        float32 [B, *shape]; a row's numbers do not depend on its neighbours.
+    """
+    return tf.map_fn(
+        lambda seed: tf.random.stateless_uniform(shape, fold_in(seed, *data)),
+        seeds,
+        fn_output_signature=tf.float32,
+    )

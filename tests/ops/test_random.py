@@ -73,3 +73,17 @@ def test_row_seeds_pass_rows_through_and_are_fresh_without_seed():
 def test_row_seeds_refuse_other_shapes():
     with pytest.raises(ValueError, match=r"of shape \[2\] or \[B, 2\]"):
         ops.row_seeds(tf.zeros([2, 3], tf.int32), 2)
+
+
+def test_row_uniform_depends_on_the_row_seed_and_the_data_alone():
+    seeds = ops.row_seeds(7, 5)
+    drawn = ops.row_uniform(seeds, [3, 2], 4, 1)
+    assert drawn.shape == (5, 3, 2)
+    assert 0.0 <= drawn.numpy().min() and drawn.numpy().max() < 1.0
+    for row in (0, 3):
+        expected = tf.random.stateless_uniform(
+            [3, 2], ops.fold_in(seeds[row], 4, 1)
+        )
+        np.testing.assert_array_equal(drawn[row], expected)
+    other = ops.row_uniform(seeds, [3, 2], 4, 2)
+    assert not np.isclose(drawn, other).all()

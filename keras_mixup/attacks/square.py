@@ -1,0 +1,191 @@
+"""Square Attack: random search with windows, no gradient."""
+
+import typing
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_mixup import _checks
+from keras_mixup import ops
+from keras_mixup.attacks import _square_moves
+from keras_mixup.attacks import base
+
+
+class State(typing.NamedTuple):
+    """What the search carries from query to query, one row per image."""
+
+    step: tf.Tensor  # int32 scalar
+    images: tf.Tensor  # the best point so far
+    loss: tf.Tensor  # [B], lower is better
+    broken: tf.Tensor  # bool [B], whether `images` fools the model
+    queries: tf.Tensor  # int32 [B]
+
+
+@keras.saving.register_keras_serializable("keras_mixup")
+class Square(base.Attack):
+    """Square Attack (Andriushchenko et al., 2020) in L-infinity or L2.
+
+    Changes one window of the image at a time and keeps what lowers the loss:
+    the margin of the true class, or with targets the cross-entropy of the
+    target. An image that fools the model is left as it is and its queries
+    are no longer counted; the others use up their budget. Returns the best
+    point. Every image has its own windows, a function of its seed alone.
+
+    Args:
+        threat: `ThreatModel`.
+        num_queries: int >= 1, forward passes per image and restart, the one
+            at the start included.
+        p_init: float in (0, 1], the share of pixels changed at first.
+        num_restarts: int >= 1; only images that are not broken yet restart.
+        rescale_schedule: bool, whether the halvings of that share, published
+            for 10,000 queries, are rescaled to `num_queries`. AutoAttack's
+            standard version takes them as they are.
+
+    Raises:
+        ValueError: for arguments outside these ranges.
+
+    Example:
+
+    >>> attack = Square(ThreatModel("linf", "8/255"), num_queries=1000)
+    >>> attack(model, images, labels, seed=0).queries
+    """
+
+    def __init__(
+        self,
+        threat,
+        num_queries=5000,
+        p_init=0.8,
+        num_restarts=1,
+        rescale_schedule=True,
+    ):
+        super().__init__(threat)
+        self.num_queries = _checks.check_integer(num_queries, "num_queries")
+        self.p_init = _checks.check_number(
+            p_init, "p_init", low=0.0, high=1.0, low_open=True
+        )
+        self.num_restarts = _checks.check_integer(num_restarts, "num_restarts")
+        self.rescale_schedule = _checks.check_flag(
+            rescale_schedule, "rescale_schedule"
+        )
+
+    @property
+    def name(self):
+        restarts = f"x{self.num_restarts}" if self.num_restarts > 1 else ""
+        return f"square-{self.num_queries}{restarts}"
+
+    def run(self, model_fn, images, labels, targets, seed):
+        rows = tf.shape(images)[0]
+        seeds = ops.row_seeds(seed, rows)
+        aims = ops.label_indices(labels if targets is None else targets)
+
+        def judge(candidates, chosen):
+            logits = tf.stop_gradient(model_fn(candidates))
+            goals = tf.gather(aims, chosen)
+            hit = ops.label_indices(logits) == goals
+            if targets is None:
+                return -ops.margin(goals, logits), ~hit
+            return ops.cross_entropy(goals, logits), hit
+
+        def body(restart, state):
+            found = self._search(judge, images, seeds, restart, state)
+            return restart + 1, found
+
+        nothing = State(
+            tf.constant(0),
+            images,
+            tf.fill([rows], float("inf")),
+            tf.zeros([rows], tf.bool),
+            tf.zeros([rows], tf.int32),
+        )
+        _, state = tf.while_loop(
+            lambda restart, _: restart < self.num_restarts,
+            body,
+            (tf.constant(0), nothing),
+            parallel_iterations=1,
+            maximum_iterations=self.num_restarts,
+        )
+        return state.images, 0, state.queries
+
+    def _search(self, judge, images, seeds, restart, before):
+        """Returns the state after one restart of what was not broken."""
+        start = _square_moves.start(self.threat, images, seeds, restart)
+        loss, broken = judge(start, tf.range(tf.shape(images)[0]))
+        state = State(
+            step=tf.constant(0),
+            images=_select(before.broken, before.images, start),
+            loss=tf.where(before.broken, before.loss, loss),
+            broken=before.broken | broken,
+            queries=before.queries + tf.cast(~before.broken, tf.int32),
+        )
+        state = self._steps(judge, images, seeds, restart, state)
+        better = state.broken | (state.loss < before.loss)
+        return state._replace(
+            images=_select(better, state.images, before.images),
+            loss=tf.where(better, state.loss, before.loss),
+        )
+
+    def _steps(self, judge, images, seeds, restart, state):
+        num_steps = self.num_queries - 1
+        if num_steps == 0:
+            return state
+        norm, shape = self.threat.norm, tf.shape(images)
+        shares = _square_moves.changed_shares(
+            self.num_queries, self.p_init, self.rescale_schedule
+        )
+        sides = _square_moves.window_side(norm, shares, shape[1:3])
+        numbers = _square_moves.numbers_per_step(norm, shape[3])
+        uniform = ops.row_uniform(seeds, [num_steps, numbers], restart, 1)
+
+        def body(state):
+            chosen = _unfinished(state.broken)
+            clean, best = (tf.gather(t, chosen) for t in (images, state.images))
+            moved = _square_moves.propose(
+                self.threat,
+                clean,
+                best,
+                sides[state.step],
+                tf.gather(uniform[:, state.step], chosen),
+            )
+            return (_record(state, chosen, moved, *judge(moved, chosen)),)
+
+        (state,) = tf.while_loop(
+            lambda state: ~tf.reduce_all(state.broken),
+            body,
+            (state,),
+            parallel_iterations=1,
+            maximum_iterations=num_steps,
+        )
+        return state
+
+
+def _unfinished(broken):
+    # The rows still searched, filled up by finished ones to the next power
+    # of two: the broken ones cost no pass, and few batch sizes occur.
+    order = tf.argsort(tf.cast(broken, tf.int32), stable=True)
+    left = tf.reduce_sum(tf.cast(~broken, tf.int32))
+    sizes = 2 ** np.arange(31)
+    size = tf.reduce_min(tf.where(sizes >= left, sizes, sizes[-1]))
+    return order[: tf.minimum(tf.cast(size, tf.int32), tf.shape(broken)[0])]
+
+
+def _record(state, chosen, moved, loss, broken):
+    done = tf.gather(state.broken, chosen)
+    better = (loss < tf.gather(state.loss, chosen)) | broken
+    accepted = tf.boolean_mask(tf.range(tf.shape(chosen)[0]), better & ~done)
+    rows = tf.gather(chosen, accepted)[:, None]
+
+    def updated(old, new):
+        return tf.tensor_scatter_nd_update(old, rows, tf.gather(new, accepted))
+
+    return State(
+        step=state.step + 1,
+        images=updated(state.images, moved),
+        loss=updated(state.loss, loss),
+        broken=updated(state.broken, broken),
+        queries=state.queries + tf.cast(~state.broken, tf.int32),
+    )
+
+
+def _select(rows, chosen, other):
+    return tf.where(tf.reshape(rows, [-1, 1, 1, 1]), chosen, other)
