@@ -92,8 +92,10 @@ class BatchRun:
             if not missing:
                 continue
             self._check_models(batch)
-            crafted = self._craft(batch, column, name)
+            crafted = None
             for seed in missing:
+                if crafted is None or column.knows_draws:
+                    crafted = self._craft(batch, column, name, seed)
                 rows = self._scored(batch, column, name, seed, crafted)
                 fresh += [row for row in rows if row.key not in done]
         return fresh
@@ -145,9 +147,9 @@ class BatchRun:
         has_pool = getattr(self._models[name], "pool", None) is not None
         return self._pool_split if has_pool else None
 
-    def _craft(self, batch, column, name):
+    def _craft(self, batch, column, name, eval_seed):
         if not _is_worst_case(column):
-            return self._crafter.craft(batch, column, name)
+            return self._crafter.craft(batch, column, name, eval_seed)
         # The attacker may also leave the image as it is.
         specs = (_CLEAN, *column.specs)
         found = [self._crafter.craft(batch, spec, name) for spec in specs]

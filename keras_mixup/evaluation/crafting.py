@@ -50,18 +50,20 @@ class Crafter:
         self._adaptive = {
             (spec.column, name): specs_lib.attack_for(spec, model)
             for spec in specs
-            if spec.knowledge == "adaptive"
+            if spec.knowledge != "oblivious"
             for name, model in models.items()
         }
         self._batch, self._kept = None, {}
 
-    def craft(self, batch, spec, name):
+    def craft(self, batch, spec, name, eval_seed=None):
         """Returns `Crafted` images of `spec` for the model `name`.
 
         Args:
             batch: `Batch`.
             spec: `AttackSpec`.
             name: str, a key of the models.
+            eval_seed: int, which an attacker who knows the draws is told;
+                others are not.
 
         Raises:
             ValueError: when the attack's images leave the ball or bounds.
@@ -72,25 +74,29 @@ class Crafter:
         if batch is not self._batch:
             self._batch, self._kept = batch, {}
         base = specs_lib.undefended(self._models[name])
-        source = name if spec.knowledge == "adaptive" else id(base)
-        key = spec.column, source
+        source = id(base) if spec.knowledge == "oblivious" else name
+        told = eval_seed if spec.knows_draws else None
+        key = spec.column, source, told
         if key not in self._kept:
-            self._kept[key] = self._attack(batch, spec, name, base)
+            self._kept[key] = self._attack(batch, spec, name, base, told)
         return self._kept[key]
 
-    def _attack(self, batch, spec, name, base):
+    def _attack(self, batch, spec, name, base, told):
         attack, attacked = spec.attack, base
-        if spec.knowledge == "adaptive":
+        if spec.knowledge != "oblivious":
             attack = self._adaptive[spec.column, name]
             attacked = self._models[name]
 
         def piece(images, labels, example_ids):
+            seed = self._seed(scoring.ATTACK, example_ids)
+            if told is not None:
+                seed = scoring.row_seeds(told, example_ids)
             result = attack(
                 attacked,
                 images,
                 labels,
                 targets=self._targets(images, labels, example_ids, spec, base),
-                seed=self._seed(scoring.ATTACK, example_ids),
+                seed=seed,
             )
             return result.images, result.gradient_passes, result.queries
 

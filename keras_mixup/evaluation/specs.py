@@ -17,15 +17,15 @@ class AttackSpec(NamedTuple):
             attack. It must tell all settings that records do not hold.
         attack: an attack object, or None for the clean images.
         knowledge: `"none"` (exactly for no attack), `"oblivious"`: crafted
-            once on the undefended classifier and scored on every model; or
-            `"adaptive"`: crafted anew through each model.
+            once on the undefended classifier and scored on every model;
+            `"adaptive"`: crafted anew through each model; or `"transfer"`:
+            crafted anew for each defence on other models that it offers.
         targeted: `"none"`, `"random"` (another class, uniformly) or
             `"second_most_likely"` (of the undefended classifier). Accuracy
             is the share of true labels in either mode.
         undefended: the attack that replaces `attack` on models without draws
-            in adaptive mode; None derives PGD with the same threat, steps and
-            step size from a `MixupInferenceAttack` and takes `attack`
-            itself otherwise.
+            in adaptive mode; None takes what the attack names as its
+            `plain_attack()`, and `attack` itself if it has none.
     """
 
     name: str
@@ -33,6 +33,11 @@ class AttackSpec(NamedTuple):
     knowledge: str
     targeted: str = "none"
     undefended: object | None = None
+
+    @property
+    def knows_draws(self):
+        """Whether the attacker knows with which draws it will be scored."""
+        return getattr(self.attack, "knows_draws", False)
 
     @property
     def column(self):
@@ -48,12 +53,13 @@ class WorstCaseSpec(NamedTuple):
 
     Attributes:
         specs: tuple of `AttackSpec`.
-        name, knowledge: str, as in `AttackSpec`.
+        name, knowledge, knows_draws: as in `AttackSpec`.
     """
 
     specs: tuple
     name: str = WORST_CASE
     knowledge: str = "adaptive"
+    knows_draws: bool = False
 
     @property
     def column(self):
@@ -67,10 +73,13 @@ class WorstCaseSpec(NamedTuple):
 
 
 def worst_case_specs(specs):
-    """Returns one `WorstCaseSpec` for each norm and radius in `specs`."""
+    """Returns one `WorstCaseSpec` for each norm and radius in `specs`.
+
+    An attacker who knows the draws is another threat model and left out.
+    """
     budgets = {}
     for spec in specs:
-        if spec.attack is not None:
+        if spec.attack is not None and not spec.knows_draws:
             budgets.setdefault(spec.column[2:], []).append(spec)
     return [WorstCaseSpec(tuple(members)) for members in budgets.values()]
 
@@ -100,7 +109,9 @@ def check_specs(attacks):
 def _check_spec(spec):
     expected = f'other than "{WORST_CASE}", which evaluate makes itself'
     _checks.check(spec.name != WORST_CASE, "name", expected, spec.name)
-    known = ("none",) if spec.attack is None else ("oblivious", "adaptive")
+    known = ("none",)
+    if spec.attack is not None:
+        known = ("oblivious", "adaptive", "transfer")
     _checks.check_choice(spec.knowledge, f"knowledge of {spec.name}", known)
     _checks.check_choice(spec.targeted, "targeted", TARGETED)
     if spec.attack is None:
@@ -117,8 +128,10 @@ def attack_for(spec, model):
         return attack
     if spec.undefended is not None:
         return spec.undefended
-    if isinstance(attack, attacks_lib.MixupInferenceAttack):
+    if hasattr(attack, "plain_attack"):
         # Without draws, the average over draws is the model itself.
+        return attack.plain_attack()
+    if isinstance(attack, attacks_lib.MixupInferenceAttack):
         return attacks_lib.PGD(
             attack.threat,
             # Without a ball nothing moves; the step only has to be legal.

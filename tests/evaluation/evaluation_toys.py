@@ -58,6 +58,19 @@ class Noisy:
         return self.predict_from_draws(images, self.draw(images, seed))
 
 
+class Fixed:
+    """An attack that gives every image the same value."""
+
+    def __init__(self, value, threat=None):
+        self.value = value
+        self.threat = threat or ThreatModel("linf", 1.0)
+
+    def __call__(self, model_fn, images, labels, *, targets, seed):
+        rows = np.full(len(images), 3)
+        made = np.full_like(images, self.value)
+        return attacks.AttackResult(made, None, rows, rows + 1)
+
+
 def data(count=7):
     """First pixels 0.30, 0.35, ...; label 1 above 0.5."""
     first = 0.3 + 0.4 * (np.arange(count) + 0.5) / count

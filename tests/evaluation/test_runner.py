@@ -6,6 +6,7 @@ import tensorflow as tf
 from evaluation_toys import CLEAN
 from evaluation_toys import EPS
 from evaluation_toys import PGD
+from evaluation_toys import Fixed
 from evaluation_toys import Linear
 from evaluation_toys import Noisy
 from evaluation_toys import data
@@ -365,6 +366,61 @@ def test_eps_zero_is_the_clean_accuracy(norm):
             for attack in ("clean", "pgd", "eot", "worst-case")
         }
         assert len(set(found.values())) == 1
+
+
+class Told(Fixed):
+    """Notes the seeds it is handed."""
+
+    knows_draws = True
+
+    def __init__(self, value):
+        super().__init__(value)
+        self.seeds = []
+
+    def __call__(self, model_fn, images, labels, *, targets, seed):
+        self.seeds.append(np.asarray(seed))
+        return super().__call__(
+            model_fn, images, labels, targets=targets, seed=seed
+        )
+
+
+def test_who_knows_the_draws_is_told_those_of_each_evaluation_seed():
+    model, seen = Linear(), []
+
+    class Spy(Noisy):
+        def draw(self, images, seed=None, logits=None):
+            if tf.executing_eagerly():
+                return super().draw(images, seed)
+            tf.py_function(lambda s: seen.append(s.numpy()), [seed], [])
+            return super().draw(images, seed)
+
+    attack = Told(0.4)
+    records = run(
+        {"linear": model, "noise": Spy(model)},
+        [("known", attack, "adaptive")],
+        count=4,
+        eval_seeds=range(10),
+        selection_seeds=(0,),
+    )
+    # Once for the model without draws, then for every evaluation seed.
+    assert attack.seeds[0].shape == (2,)
+    told = attack.seeds[1:]
+    # The first answer is that to the clean images, before any attack.
+    np.testing.assert_array_equal(told, seen[1:])
+    assert len({r.eval_seed for r in records}) == 11
+    # It is another threat model than that of the worst case.
+    assert {r.attack for r in records} == {"known"}
+
+
+def test_transfer_images_are_made_for_each_defence():
+    model = Linear()
+    defences = {"a": Noisy(model), "b": Noisy(model, 0.1)}
+    attack = Recorder(PGD)
+    records = run(
+        {"linear": model, **defences}, [("t", attack, "transfer")], count=4
+    )
+    assert [call[0] for call in attack.calls] == [model, *defences.values()]
+    assert {r.knowledge for r in records} == {"transfer"}
 
 
 def test_pictures_show_the_attacked_classifier_and_one_draw():

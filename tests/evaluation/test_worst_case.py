@@ -6,6 +6,7 @@ import tensorflow as tf
 from evaluation_toys import CLEAN
 from evaluation_toys import EPS
 from evaluation_toys import PGD
+from evaluation_toys import Fixed
 from evaluation_toys import Linear
 from evaluation_toys import data
 
@@ -43,19 +44,6 @@ class Coin:
 
     def __call__(self, images, seed=None):
         return self.predict_from_draws(images, self.draw(images, seed))
-
-
-class Fixed:
-    """An attack that gives every image the same value."""
-
-    def __init__(self, value, threat=None):
-        self.value = value
-        self.threat = threat or ThreatModel("linf", 1.0)
-
-    def __call__(self, model_fn, images, labels, *, targets, seed):
-        rows = np.full(len(images), 3)
-        made = np.full_like(images, self.value)
-        return attacks.AttackResult(made, None, rows, rows + 1)
 
 
 def constant(value, count=40):
