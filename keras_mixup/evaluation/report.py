@@ -13,6 +13,7 @@ from keras_mixup.evaluation import pictures as pictures_lib
 from keras_mixup.evaluation import records as records_lib
 from keras_mixup.evaluation import tables
 from keras_mixup.evaluation import verdicts
+from keras_mixup.evaluation import worst_case_table
 from keras_mixup.evaluation._page import PAGE
 
 CAVEAT = (
@@ -84,6 +85,10 @@ def _results(records):
     table = tables.accuracy_table(records)
     yield "<h2>Accuracy</h2>"
     yield tables.to_html(table)
+    worst = worst_case_table.rows(records)
+    if worst:
+        yield "<h2>Worst case over the attacks, per example</h2>"
+        yield _plain_table(worst_case_table.HEADER, worst)
     found = verdicts.verdicts(records)
     if found:
         items = "".join(f"<li>{html.escape(v.sentence)}</li>" for v in found)

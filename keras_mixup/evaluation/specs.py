@@ -6,6 +6,8 @@ from keras_mixup import _checks
 from keras_mixup import attacks as attacks_lib
 
 WORST_CASE = "worst-case"
+# How the names of attacks begin that know the defence's draws.
+KNOWS_DRAWS = "fixed_draws"
 TARGETED = ("none", "random", "second_most_likely")
 
 

@@ -4,6 +4,7 @@ import html
 from typing import NamedTuple
 
 from keras_mixup.evaluation import records as records_lib
+from keras_mixup.evaluation import specs
 
 NOT_MEASURED = "not measured"
 NOT_APPLICABLE = "–"
@@ -92,6 +93,7 @@ def columns(summaries):
             column[1] != "none",
             budgets.index(column[2:]),
             _ORDER.index(column[1]),
+            column[0] == specs.WORST_CASE,
         ),
     )
 
@@ -208,6 +210,12 @@ def _notes(summaries, body, count):
         yield (
             f"± is the standard deviation over {seeds} evaluation seeds of "
             "the defence's own draws."
+        )
+    if any(s.attack == specs.WORST_CASE for s in summaries):
+        yield (
+            "Worst-case: per example the strongest image of all attacks with "
+            "this radius and of none, chosen on other draws than those that "
+            "score it."
         )
     if any(NOT_MEASURED in row for row in body):
         yield (

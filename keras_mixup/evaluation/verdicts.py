@@ -4,6 +4,7 @@ import math
 from typing import NamedTuple
 
 from keras_mixup.evaluation import records as records_lib
+from keras_mixup.evaluation import specs
 from keras_mixup.evaluation import tables
 
 
@@ -65,11 +66,18 @@ class Verdict(NamedTuple):
 def verdicts(records):
     """Returns one `Verdict` per defended model and radius.
 
+    An attacker who knows the defence's draws is another threat model and
+    left out.
+
     Args:
         records: iterable of `Record`.
     """
     records = list(records)
-    attacked = [r for r in records if r.knowledge != "none"]
+    attacked = [
+        r
+        for r in records
+        if r.knowledge != "none" and not r.attack.startswith(specs.KNOWS_DRAWS)
+    ]
     budgets = dict.fromkeys((r.norm, r.eps) for r in attacked)
     defended = dict.fromkeys(
         (r.model, r.defence) for r in attacked if r.defence != "none"

@@ -5,6 +5,7 @@ import pytest
 from keras_mixup import evaluation
 from keras_mixup.evaluation import tables
 from keras_mixup.evaluation import verdicts
+from keras_mixup.evaluation import worst_case_table
 
 LINF = ("linf", 8 / 255)
 
@@ -187,3 +188,35 @@ def test_verdict_takes_the_lower_of_adaptive_and_oblivious():
     records += cell("m", "d", "o", "oblivious", [1, 0], 0)
     (verdict,) = verdicts.verdicts(records)
     assert (verdict.oblivious, verdict.adaptive) == (0.5, 0.5)
+
+
+def test_an_attacker_who_knows_the_draws_is_no_part_of_the_verdict():
+    known = cell("mixup", "MI-OL", "fixed_draws-100", "adaptive", [0] * 4, 0)
+    [before] = verdicts.verdicts(full_records())
+    assert verdicts.verdicts([*full_records(), *known]) == [before]
+
+
+def test_the_worst_case_stands_last_and_is_explained():
+    worst = [
+        *cell("mixup", "none", "worst-case", "adaptive", [0, 0, 1, 0]),
+        *cell("mixup", "MI-OL", "worst-case", "adaptive", [1, 1, 1, 0], 0),
+        *cell("mixup", "MI-OL", "worst-case", "adaptive", [1, 0, 1, 0], 1),
+    ]
+    table = tables.accuracy_table([*worst, *full_records()])
+    assert table.header[-2:] == ("tramer", "worst-case")
+    assert any("strongest image of all attacks" in n for n in table.notes)
+    header, base, defended = (
+        worst_case_table.HEADER,
+        *worst_case_table.rows(worst),
+    )
+    found = dict(zip(header, defended, strict=True))
+    assert found["model"] == "mixup + MI-OL"
+    assert found["budget"] == "L-inf, eps 8/255, n=4"
+    assert found["P(correct), 95 % interval"].startswith("62.5 [")
+    # Of two votes both are needed: the second example is a tie.
+    assert found["majority vote"] == found["always right"] == "50.0"
+    assert (found["undefended"], found["difference"]) == ("25.0", "+37.5")
+    assert base[-2:] == ("–", "–")
+    assert "62.5 [" in worst_case_table.to_text([base, defended])
+    [alone] = worst_case_table.rows(worst[4:])
+    assert alone[-2:] == ("not measured", "not measured")
