@@ -10,23 +10,25 @@ Columns: what, its cost in bare passes, seconds, ratio to that cost.
 
 import json
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from apps import _common
 from benchmarks import bare
+from benchmarks import family
 from benchmarks import timing
 from keras_mixup import ThreatModel
 from keras_mixup import attacks
 from keras_mixup import inference
 from keras_mixup import models
-from keras_mixup import training
 
 FLAGS = _common.Flags(__doc__)
 FLAGS.integer("batch_size", 64, "Images per batch.", minimum=2)
 FLAGS.integer("width", 16, "Width of PreActResNet-18.", minimum=1)
 FLAGS.integer("num_steps", 10, "Attack steps.", minimum=1)
+FLAGS.string_list(
+    "algorithms", ",".join(family.MEMBERS), "Whose steps are timed."
+)
 FLAGS.integer("num_draws", 30, "Draws of MI-OL.", minimum=1)
 FLAGS.integer("defended", 4, "Images per defended batch.", minimum=1)
 FLAGS.integer("rounds", 7, "Counted rounds.", minimum=1)
@@ -43,11 +45,11 @@ def main(flags):
         *attack_loops(flags, images, labels),
         *defences(flags),
     ]
-    print(f"{'what':44} {'cost in bare passes':34} {'s':>8} {'ratio':>6}")
+    print("| what | bare passes | seconds | ratio |\n|---|---|---:|---:|")
     for row in rows:
         print(
-            f"{row['what']:44} {row['cost']:34} "
-            f"{row['seconds']:8.3f} {row['ratio']:6.2f}"
+            f"| {row['what']} | {row['cost']} "
+            f"| {row['seconds']:.3f} | {row['ratio']:.2f} |"
         )
     if flags.json:
         described = {**_common.describe_run("benchmarks", FLAGS), "rows": rows}
@@ -70,55 +72,31 @@ def classifier_of(flags):
 
 def train_steps(flags, images, labels):
     """Each algorithm's step against the passes its docstring counts."""
-    classifier = classifier_of(flags)
-    attack = attacks.PGD(
-        ThreatModel("linf", "8/255"), num_steps=flags.num_steps
-    )
-    k = flags.num_steps
-    algorithms = {
-        "ERM": (training.ERM(classifier), 0, 1),
-        "Mixup": (training.Mixup(classifier), 0, 1),
-        f"AdversarialTraining, PGD-{k}": (
-            training.AdversarialTraining(classifier, attack),
-            k,
-            1,
-        ),
-        f"interpolated AT, PGD-{k}": (
-            training.InterpolatedAdversarialTraining(classifier, attack),
-            k,
-            2,
-        ),
-    }
-    functions = _bare_passes(classifier, images, labels)
-    for name, (model, _, _) in algorithms.items():
+    classifier, k = classifier_of(flags), flags.num_steps
+    attack = attacks.PGD(ThreatModel("linf", "8/255"), num_steps=k)
+    functions = bare.passes(classifier, images, labels)
+    for name in flags.algorithms:
+        model = family.MEMBERS[name].build(classifier, attack)
         functions[name] = _step_of(model, images, labels)
     seconds = timing.interleaved(functions, flags.rounds)
-    return [
-        _row(
-            f"train step: {name}",
-            f"{k} input gradients + {n} training" if k else f"{n} training",
-            seconds[name],
-            _expected(seconds, k, n),
-        )
-        for name, (_, k, n) in algorithms.items()
-    ]
+    rows = []
+    for name in flags.algorithms:
+        member = family.MEMBERS[name]
+        counts = member.bare_passes(k)
+        what = f"train step: {member.title}"
+        cost = " + ".join(f"{n} x {each}" for each, n in counts.items())
+        expected = _expected(seconds, counts)
+        rows.append(_row(what, cost, seconds[name], expected))
+    return rows
 
 
-def _bare_passes(classifier, images, labels):
-    optimizer = keras.optimizers.SGD(1e-3, 0.9)
-    return {
-        "input gradient": bare.input_gradient(classifier, images, labels),
-        "training": bare.training_pass(classifier, optimizer, images, labels),
-    }
-
-
-def _expected(seconds, input_gradients, trainings):
-    pairs = zip(seconds["input gradient"], seconds["training"], strict=True)
-    return [input_gradients * a + trainings * b for a, b in pairs]
+def _expected(seconds, counts):
+    rounds = zip(*(seconds[name] for name in counts), strict=True)
+    return [np.dot(each, list(counts.values())) for each in rounds]
 
 
 def _step_of(model, images, labels):
-    model.compile(keras.optimizers.SGD(1e-3, 0.9))
+    model.compile(bare.sgd())
     model.train_on_batch(images.numpy(), labels.numpy())
     batches = tf.data.Dataset.from_tensors((images, labels)).repeat()
     strategy = model.distribute_strategy

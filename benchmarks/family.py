@@ -20,7 +20,9 @@ class Member(NamedTuple):
         attacked: bool, whether it takes an attack of k steps.
         input_gradients: function of k, passes with the gradient by the input.
         training_passes: int, passes with the gradient by the weights.
-        note: str, what these counts leave out.
+        other: None, or a function of k: {bare pass: count} in place of the
+            two numbers above, where those do not tell the whole price. The
+            names are those of `bare.passes`.
     """
 
     title: str
@@ -29,7 +31,17 @@ class Member(NamedTuple):
     attacked: bool = True
     input_gradients: object = lambda k: k
     training_passes: int = 1
-    note: str = ""
+    other: object = None
+
+    def bare_passes(self, k):
+        """Returns {name of a bare pass: how many of them} of a step."""
+        if self.other:
+            return self.other(k)
+        counts = {
+            "input gradient": self.input_gradients(k),
+            "training": self.training_passes,
+        }
+        return {name: count for name, count in counts.items() if count}
 
     def build(self, classifier, attack, seed=0, warmup_steps=0):
         """Returns the algorithm around `classifier`.
@@ -101,7 +113,13 @@ MEMBERS = {
         training.LatentAdversarialTraining,
         {},
         training_passes=2,
-        note="and k latent steps behind stage_2",
+        other=lambda k: {
+            "input gradient": k,
+            "training": 1,
+            "forward to stage_2": 1,
+            "gradient by stage_2": k,
+            "training behind stage_2": 1,
+        },
     ),
     "llr": Member(
         "local linearity (LLR)",
@@ -109,7 +127,11 @@ MEMBERS = {
         {},
         input_gradients=lambda k: k + 1,
         training_passes=2,
-        note="one of them differentiated twice",
+        other=lambda k: {
+            "input gradient": k + 1,
+            "training": 1,
+            "training through an input gradient": 1,
+        },
     ),
     "cure": Member(
         "curvature (CURE)",
@@ -118,6 +140,9 @@ MEMBERS = {
         attacked=False,
         input_gradients=lambda k: 0,
         training_passes=3,
-        note="two of them differentiated twice",
+        other=lambda k: {
+            "training": 1,
+            "training through an input gradient": 2,
+        },
     ),
 }
