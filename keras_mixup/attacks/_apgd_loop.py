@@ -122,7 +122,8 @@ def ascend(evaluate, threat, images, start, num_steps, early_stop=False):
 
 def _initial(threat, start):
     rows = tf.shape(start)[:1]
-    zeros = tf.zeros(rows)
+    zeros = tf.zeros(rows, start.dtype)
+    eps = tf.cast(threat.eps, start.dtype)
     return State(
         step=tf.constant(0),
         point=start,
@@ -131,13 +132,13 @@ def _initial(threat, start):
         best_gradient=tf.zeros_like(start),
         adversarial=start,
         broken=tf.zeros(rows, tf.bool),
-        best_loss=tf.fill(rows, float("-inf")),
+        best_loss=zeros - float("inf"),
         checked_loss=zeros,
         last_loss=zeros,
         increases=zeros,
         # As if halved before: the first checkpoint looks at increases alone.
         halved=tf.ones(rows, tf.bool),
-        step_size=tf.fill(_per_image(start), 2.0 * threat.eps),
+        step_size=tf.fill(_per_image(start), 2.0 * eps),
     )
 
 
@@ -153,25 +154,25 @@ def _evaluate(evaluate, state):
 
 def _record(state, loss, gradient, fooled):
     better = loss > state.best_loss
-    rises = tf.cast(loss > state.last_loss, tf.float32)
+    rises = tf.cast(loss > state.last_loss, loss.dtype)
     # The start's loss is no step: the first step is compared with zero, as
     # in the reference, whose row before the first is still empty.
-    first = state.step == 0
+    first, zeros = state.step == 0, tf.zeros_like(loss)
     return state._replace(
         best=_select(better, state.point, state.best),
         best_gradient=_select(better, gradient, state.best_gradient),
         best_loss=tf.where(better, loss, state.best_loss),
         adversarial=_select(fooled, state.point, state.adversarial),
         broken=state.broken | fooled,
-        increases=tf.where(first, 0.0, state.increases + rises),
-        last_loss=tf.where(first, 0.0, loss),
+        increases=tf.where(first, zeros, state.increases + rises),
+        last_loss=tf.where(first, zeros, loss),
         checked_loss=tf.where(first, loss, state.checked_loss),
     )
 
 
 def _check(state, gradient, interval):
     # Conditions 1 and 2 of section 3.2; both halve and go back to the best.
-    enough = INCREASING * tf.cast(interval, tf.float32)
+    enough = INCREASING * tf.cast(interval, state.increases.dtype)
     stuck = ~state.halved & (state.checked_loss >= state.best_loss)
     halve = (state.increases <= enough) | stuck
     smaller = state.step_size / 2.0
@@ -190,6 +191,7 @@ def _move(threat, images, state, gradient):
     direction = ops.steepest_direction(threat.norm, gradient)
     ahead = _project(threat, images, point + state.step_size * direction)
     weight = tf.where(state.step == 0, 1.0, MOMENTUM)
+    weight = tf.cast(weight, point.dtype)
     momentum = (1.0 - weight) * (point - state.previous)
     moved = point + weight * (ahead - point) + momentum
     return state._replace(
@@ -207,8 +209,8 @@ def _project(threat, images, candidates):
     axes = list(range(1, images.shape.rank))
     offset = candidates - images
     squares = tf.reduce_sum(offset**2, axis=axes, keepdims=True)
-    factor = tf.math.divide_no_nan(threat.eps, tf.sqrt(squares))
-    factor = tf.where(squares > threat.eps**2, factor, 1.0)
+    length = tf.maximum(tf.sqrt(squares), threat.eps)
+    factor = tf.math.divide_no_nan(tf.cast(threat.eps, length.dtype), length)
     return tf.clip_by_value(images + factor * offset, *threat.bounds)
 
 

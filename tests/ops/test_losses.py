@@ -74,6 +74,55 @@ def test_margin_is_the_best_other_logit_minus_the_own(one_hot):
     np.testing.assert_array_equal(values > 0.0, wrong)
 
 
+def test_difference_of_logits_ratio_by_hand():
+    logits = np.array(
+        [[5.0, 1.0, 3.0, 2.0], [1.0, 8.0, 2.0, 6.0], [0.0, 1.0, 7.0, 5.0]],
+        "float32",
+    )
+    labels, targets = [0, 2, 3], [2, 3, 2]
+    expected = [(3 - 5) / (5 - 2), (8 - 2) / (8 - 2), (7 - 5) / (7 - 1)]
+    values = ops.difference_of_logits_ratio(labels, logits)
+    np.testing.assert_allclose(values, expected, rtol=1e-6)
+    # Scaling and shifting the logits changes nothing.
+    values = ops.difference_of_logits_ratio(labels, 100.0 * logits - 7.0)
+    np.testing.assert_allclose(values, expected, rtol=1e-5)
+    expected = [(3 - 5) / (5 - 1.5), (6 - 2) / (8 - 1.5), (7 - 5) / (7 - 0.5)]
+    values = ops.targeted_difference_of_logits_ratio(labels, targets, logits)
+    np.testing.assert_allclose(values, expected, rtol=1e-6)
+
+
+def test_difference_of_logits_ratio_with_few_classes():
+    three = LOGITS[:, :3]
+    labels = np.array([0, 1, 2, 0, 1, 2])
+    ranked = np.sort(three, axis=-1)
+    expected = ops.margin(labels, three) / (ranked[:, 2] - ranked[:, 0])
+    values = ops.difference_of_logits_ratio(labels, three)
+    np.testing.assert_allclose(values, expected, rtol=1e-5)
+    two, labels = LOGITS[:, :2], labels % 2
+    np.testing.assert_array_equal(
+        ops.difference_of_logits_ratio(labels, two), ops.margin(labels, two)
+    )
+    targeted = ops.targeted_difference_of_logits_ratio
+    for logits in (two, three):
+        np.testing.assert_allclose(
+            targeted(labels, 1 - labels, logits),
+            logits[range(6), 1 - labels] - logits[range(6), labels],
+            rtol=1e-6,
+        )
+
+
+def test_difference_of_logits_ratio_is_finite_at_ties():
+    logits = tf.zeros([2, 5])
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        values = ops.difference_of_logits_ratio([0, 1], logits)
+        values += ops.targeted_difference_of_logits_ratio(
+            [0, 1], [2, 2], logits
+        )
+    np.testing.assert_array_equal(values, [0.0, 0.0])
+    assert np.isfinite(tape.gradient(values, logits)).all()
+
+
 def test_half_precision_logits_give_float32_losses():
     half = tf.cast(LOGITS, tf.float16)
     for loss in (ops.cross_entropy, ops.kl_divergence, ops.margin):
