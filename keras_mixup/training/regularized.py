@@ -38,8 +38,10 @@ class CurvatureRegularization(base.Algorithm):
     image, and z = sign(grad l(x)) / || sign(grad l(x)) || is held fixed
     (Moosavi-Dezfooli et al., "Robustness via Curvature Regularization, and
     Vice Versa", 2019, section 4, with 1 / h^2 drawn into gamma). Their
-    released code takes the norm unsquared. No attack: a train step costs 3
-    classifier passes, two of which are differentiated twice.
+    released code (F-Salehi/CURE_robustness, CURE/CURE.py) has the same z and
+    gamma = 4 but takes the norm unsquared, and h in units of standardised
+    images. They fine-tune a trained network. No attack: a train step costs
+    3 classifier passes, two of which are differentiated twice.
 
     Args:
         classifier: `keras.Model` from [B, H, W, C] in [0, 1] to logits, with
@@ -129,7 +131,9 @@ class LocalLinearityRegularization(adversarial.AdversarialTraining):
         classifier: `keras.Model` from [B, H, W, C] in [0, 1] to logits.
         attack: gives `threat`, `step_size`, `num_steps`; `attacks.PGD` with
             a random start and no restarts. Its loss is not used.
-        nonlinearity: float >= 0, the paper's lambda; 4 for CIFAR-10.
+        nonlinearity: float >= 0, the paper's lambda; 4 for CIFAR-10. The
+            authors released no training code; public ports of it have the
+            same two numbers.
         slope: float >= 0, the paper's mu; 3 for CIFAR-10.
         attack_training: bool, as in `AdversarialTraining`.
         seed: int, the source of every random draw.

@@ -18,9 +18,9 @@ class Yogi(keras.optimizers.Optimizer):
 
     where m' = m / (1 - beta_1^t) and v' = v / (1 - beta_2^t) under
     `bias_correction`, and m, v themselves without it. The defaults are those
-    of the pytorch-optimizer project, with which the adversarially optimized
-    mixup paper trained: bias correction, both moments starting at
-    `initial_accumulator`. The listing of the paper has neither:
+    of the pytorch-optimizer project (torch_optimizer/yogi.py), with which the
+    adversarially optimized mixup paper trained: bias correction, both moments
+    starting at `initial_accumulator`. The listing of the paper has neither:
     `Yogi(bias_correction=False, initial_accumulator=0.0)`.
 
     `weight_decay` is Keras' own, decoupled from the gradient. The decay of
