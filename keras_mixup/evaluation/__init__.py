@@ -3,6 +3,7 @@
 from keras_mixup.evaluation import figures
 from keras_mixup.evaluation import pictures
 from keras_mixup.evaluation import records
+from keras_mixup.evaluation import red_flags
 from keras_mixup.evaluation import report
 from keras_mixup.evaluation import tables
 from keras_mixup.evaluation import verdicts
@@ -33,6 +34,7 @@ __all__ = [
     "pictures",
     "read_records",
     "records",
+    "red_flags",
     "report",
     "summarize",
     "tables",

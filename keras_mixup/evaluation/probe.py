@@ -1,0 +1,178 @@
+"""The red flags that only the model itself can show."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_mixup import attacks
+from keras_mixup import ops
+from keras_mixup.evaluation import crafting
+from keras_mixup.evaluation import flag_rules
+from keras_mixup.evaluation import specs
+from keras_mixup.evaluation.examples import Examples
+from keras_mixup.threat import ThreatModel
+
+# Two answers of one model that differ by more are drawn (AutoAttack's check).
+_SAME = 1e-4
+_ZERO_SHARE = 0.1
+_LEFT = 0.1
+
+
+def probe(
+    model, images, labels, *, attack=None, seed=0, name="model", steps=20
+):
+    """Asks a model for red flags: a few passes and one unbounded attack.
+
+    Args:
+        model: callable from images to logits, or a defence.
+        images: uint8 [n, H, W, C] or floats in [0, 1]; few will do.
+        labels: int [n], the true ones.
+        attack: the attack that is going to be run on the model, or None; it
+            is run once, and judged by its images.
+        seed: int, of the attacks.
+        name: str, what the flags call the model.
+        steps: int, steps of the unbounded attack, which must leave next to
+            nothing; 0 leaves it out.
+
+    Returns:
+        list of `flag_rules.RedFlag`, empty for a model that shows none.
+
+    Raises:
+        ValueError: for unusable images or labels.
+    """
+    examples = Examples(images, labels)
+    batch = next(examples.batches(len(examples.labels)))
+    images, labels = tf.constant(batch.images), batch.labels
+    function = _function(model)
+    answers = [np.asarray(function(images), np.float64) for _ in range(2)]
+    differs = _differ(*answers)
+    found = [
+        _drawn(model, attack, differs, name),
+        _frozen(function, images, differs, name),
+        _probabilities(answers[0], name),
+        _gradients(function, images, labels, answers[0], name),
+    ]
+    logits = not any(found[2:])
+    if attack is not None and logits:
+        found.append(_ball(model, images, labels, attack, seed, name))
+    if steps and logits:
+        found.append(_unbounded(model, images, labels, seed, name, steps))
+    return [one for one in found if one is not None]
+
+
+def _function(model):
+    if isinstance(model, keras.layers.Layer):
+        return lambda images: model(images, training=False)
+    return model
+
+
+def _differ(first, second):
+    scale = np.linalg.norm(first, axis=-1, keepdims=True) + 1e-12
+    return bool(np.abs((first - second) / scale).max() > _SAME)
+
+
+def _drawn(model, attack, differs, name):
+    if not differs:
+        return None
+    averaging = (
+        isinstance(attack, attacks.MixupInferenceAttack)
+        or getattr(attack, "version", None) == "rand"
+        # An average over draws whose stream of seeds an attack restarts.
+        or hasattr(model, "reseed")
+    )
+    if averaging or (attack is None and specs.is_randomized(model)):
+        return None
+    by = "an attack" if attack is None else _name(attack)
+    return flag_rules.flag(
+        "randomised model under a deterministic attack",
+        name,
+        f"Two answers to the same images differ; {by} would take one of them "
+        "for the model's loss.",
+    )
+
+
+def _frozen(function, images, differs, name):
+    if not differs:
+        return None
+    # A new function object, so that no earlier trace is met.
+    traced = tf.function(lambda x: function(x), jit_compile=False)
+    if _differ(*(np.asarray(traced(images), np.float64) for _ in range(2))):
+        return None
+    return flag_rules.flag(
+        "randomness frozen in a trace",
+        name,
+        "Two answers differ when the model is called directly, and are equal "
+        "inside a tf.function.",
+    )
+
+
+def _probabilities(outputs, name):
+    inside = outputs.min() >= -1e-5 and outputs.max() <= 1.0 + 1e-5
+    if not (inside and np.abs(outputs.sum(axis=-1) - 1.0).max() < 1e-5):
+        return None
+    return flag_rules.flag(
+        "probabilities instead of logits",
+        name,
+        "All outputs lie in [0, 1] and each row sums to 1.",
+    )
+
+
+def _gradients(function, images, labels, outputs, name):
+    rule = "zero or NaN gradients"
+    if not np.isfinite(outputs).all():
+        return flag_rules.flag(rule, name, "Some outputs are NaN or infinite.")
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        loss = ops.cross_entropy(labels, function(images))
+    slopes = tape.gradient(loss, images)
+    if slopes is None:
+        seen = "No gradient of the loss reaches the images."
+        return flag_rules.flag(rule, name, seen)
+    slopes = np.asarray(slopes).reshape(len(images), -1)
+    broken = float(np.mean(~np.isfinite(slopes).all(axis=1)))
+    zero = float(np.mean((slopes == 0.0).all(axis=1)))
+    if broken == 0.0 and zero < _ZERO_SHARE:
+        return None
+    return flag_rules.flag(
+        rule,
+        name,
+        f"The gradient of the cross-entropy is exactly zero on {100 * zero:.0f}"
+        f" % and no finite number on {100 * broken:.0f} % of the images.",
+    )
+
+
+def _name(attack):
+    return getattr(attack, "name", None) or type(attack).__name__
+
+
+def _ball(model, images, labels, attack, seed, name):
+    result = attack(model, images, labels, seed=seed)
+    excess = crafting.excess(attack.threat, images, result.images)
+    if max(excess) <= crafting.TOLERANCE * max(1.0, attack.threat.eps):
+        return None
+    return flag_rules.flag(
+        "eps not respected",
+        name,
+        f"Images of {_name(attack)} lie {max(excess):.3g} outside the ball of "
+        f"eps {attack.threat.eps:g} or the bounds.",
+    )
+
+
+def _unbounded(model, images, labels, seed, name, steps):
+    threat = ThreatModel("linf", 1.0, unbounded=True)
+    settings = {"step_size": 2.5 / steps, "num_steps": steps}
+    if specs.is_randomized(model):
+        attack = attacks.MixupInferenceAttack(threat, num_draws=5, **settings)
+    else:
+        settings["step_size"] = min(1.0, settings["step_size"])
+        attack = attacks.PGD(threat, **settings)
+    result = attack(model, images, labels, seed=seed)
+    left = float(1.0 - np.mean(result.success))
+    if left <= _LEFT:
+        return None
+    return flag_rules.flag(
+        "accuracy does not fall with eps",
+        name,
+        f"{100 * left:.0f} % of {len(labels)} images are still classified "
+        f"correctly after {steps} steps that may change every pixel at will.",
+    )
