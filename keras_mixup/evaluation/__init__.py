@@ -1,5 +1,6 @@
 """Honest numbers: records, and all that is made from records alone."""
 
+from keras_mixup.evaluation import card
 from keras_mixup.evaluation import figures
 from keras_mixup.evaluation import pictures
 from keras_mixup.evaluation import records
@@ -28,6 +29,7 @@ __all__ = [
     "Summary",
     "WorstCase",
     "append_records",
+    "card",
     "estimate",
     "evaluate",
     "figures",

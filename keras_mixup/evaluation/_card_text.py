@@ -1,0 +1,143 @@
+"""The robustness card in Markdown."""
+
+from keras_mixup.evaluation import specs
+from keras_mixup.evaluation import tables
+
+CAUTION = (
+    "The adaptive number is an upper bound: a better attack lowers it, none "
+    "raises it. Mixup Inference gains against attackers who ignore it; an "
+    "independent re-evaluation (Tramer et al., 2020) found no gain over the "
+    "undefended network against one who differentiates through it. VarMI has "
+    "not been re-evaluated independently. Read every oblivious number as what "
+    "ignorance of the defence costs the attacker, not as robustness."
+)
+_NONE = "not measured"
+
+
+def to_markdown(card):
+    """Returns the card as Markdown; ends in a newline.
+
+    Args:
+        card: dict, from `robustness_cards`.
+    """
+    name = tables.row_label((card["model"], card["defence"]))
+    parts = [f"# Robustness card: {name}\n"]
+    for attacked in card["attacked"]:
+        parts.append(f"- {_statement(card, attacked)}")
+    parts.append("")
+    lines = [("", "accuracy", "95 % interval", "majority vote", "examples")]
+    lines += [("clean", *_cells(card["clean"]))]
+    for attacked in card["attacked"]:
+        budget = tables.radius_text(attacked["norm"], attacked["eps"])
+        for key, text in (
+            ("oblivious", "attack ignores the defence"),
+            ("adaptive_worst_case", "attack goes through the defence"),
+            ("undefended", "the same attacks, without the defence"),
+        ):
+            bare = card["defence"] == "none"
+            if bare and key != "adaptive_worst_case":
+                continue
+            text = "under attack" if bare else text
+            cells = _cells(attacked[key])
+            lines.append((f"{text} ({budget})", *cells))
+    parts.append(_table(lines))
+    parts.append(_table([("attack", *_EFFORT), *_efforts(card)]))
+    parts.append(_table([("", ""), *_facts(card)]))
+    parts.append(f"{CAUTION}\n")
+    return "\n".join(parts)
+
+
+def _statement(card, attacked):
+    budget = tables.radius_text(attacked["norm"], attacked["eps"])
+    found = attacked["adaptive_worst_case"]
+    if found is None:
+        return (
+            f"{budget}: no adaptive attack was run. Nothing follows about "
+            "robustness."
+        )
+    text = f"{budget}: {_percent(found)} are left {_how(found)}"
+    if card["defence"] == "none":
+        return f"{text}."
+    if attacked["difference"] is None:
+        return f"{text}; the undefended model was not measured beside it."
+    gain = 100 * attacked["difference"]
+    error = 100 * attacked["difference_error"]
+    text += f", {gain:+.1f} points (± {error:.1f}) beside the undefended model"
+    if gain - error > 0:
+        return f"{text}, under the attacks tried here."
+    if gain + error < 0:
+        return f"{text}: the defence loses."
+    return f"{text}: no gain beyond chance."
+
+
+def _how(found):
+    if found["attack"] == specs.WORST_CASE:
+        return "in the worst case over all attacks, per example"
+    return f"under {found['attack']}, the worst single attack"
+
+
+def _percent(found):
+    return f"{100 * found['accuracy']:.1f} %"
+
+
+def _cells(found):
+    if found is None:
+        return _NONE, "", "", ""
+    low, high = found["interval"]
+    seeds = found["num_seeds"]
+    seeds = f", {seeds} draws each" if seeds > 1 else ""
+    vote = f"{100 * found['majority_vote']:.1f} %" if seeds else ""
+    return (
+        _percent(found),
+        f"{100 * low:.1f} to {100 * high:.1f} %",
+        vote,
+        f"{found['num_examples']}{seeds}",
+    )
+
+
+_EFFORT = ("accuracy", "examples", "gradient passes", "queries")
+
+
+def _efforts(card):
+    for attacked in card["attacked"]:
+        for attack in attacked["attacks"]:
+            column = (
+                attack["attack"],
+                attack["knowledge"],
+                attacked["norm"],
+                attacked["eps"],
+            )
+            yield (
+                tables.column_label(column),
+                _percent(attack),
+                str(attack["num_examples"]),
+                f"{attack['gradient_passes']:g}",
+                f"{attack['queries']:g}",
+            )
+
+
+def _facts(card):
+    seeds = card["seeds"]
+    for kind in ("attack", "evaluation", "selection"):
+        yield f"{kind} seeds", _listed(seeds.get(kind))
+    yield "pool", _listed(card["pool_split"])
+    for name, value in (card["defence_settings"] or {}).items():
+        yield f"defence: {name}", str(value)
+    yield "classifier sha256", card["classifier_sha256"] or "unknown"
+    for name, version in card["versions"].items():
+        yield name, str(version)
+
+
+def _listed(values):
+    if not values:
+        return "none"
+    if isinstance(values, str):
+        return values
+    return ", ".join(map(str, values))
+
+
+def _table(lines):
+    lines = [tuple(cell.replace("|", "\\|") for cell in line) for line in lines]
+    rule = tuple("---" for _ in lines[0])
+    shown = [lines[0], rule, *lines[1:]]
+    return "".join(f"| {' | '.join(line)} |\n" for line in shown)

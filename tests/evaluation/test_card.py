@@ -1,0 +1,154 @@
+"""Hand-made records against the numbers that their card must show."""
+
+import json
+
+import pytest
+from test_tables import cell
+
+from keras_mixup import evaluation
+from keras_mixup.evaluation import card as card_lib
+
+
+def records(worst_case=True):
+    """Bare model 75 clean, 25 worst; MI-OL 50 oblivious, 37.5 worst."""
+    found = [
+        *cell("mixup", "none", "clean", "none", [1, 1, 1, 0]),
+        *cell("mixup", "MI-OL", "clean", "none", [1, 1, 0, 0], 0),
+        *cell("mixup", "none", "pgd-10", "oblivious", [1, 1, 0, 0]),
+        *cell("mixup", "MI-OL", "pgd-10", "oblivious", [1, 1, 0, 0], 0),
+        *cell("mixup", "none", "tramer", "adaptive", [1, 0, 0, 0]),
+        *cell("mixup", "MI-OL", "tramer", "adaptive", [1, 0, 1, 0], 0),
+        *cell("mixup", "MI-OL", "tramer", "adaptive", [1, 0, 0, 0], 1),
+        *cell("mixup", "MI-OL", "fixed_draws-9", "adaptive", [0, 0, 0, 0], 0),
+    ]
+    if worst_case:
+        found += [
+            *cell("mixup", "none", "worst-case", "adaptive", [1, 0, 0, 0]),
+            *cell("mixup", "MI-OL", "worst-case", "adaptive", [1, 0, 1, 0], 0),
+            *cell("mixup", "MI-OL", "worst-case", "adaptive", [1, 0, 0, 0], 1),
+        ]
+    return [r._replace(pool_split="train") for r in found]
+
+
+def card_of(records, defence="MI-OL", **options):
+    cards = card_lib.robustness_cards(records, **options)
+    return {card["defence"]: card for card in cards}[defence]
+
+
+def test_numbers_of_the_worst_case():
+    card = card_of(
+        records(),
+        classifier_sha256="abc",
+        defences={"MI-OL": {"class": "MixupInferenceOL", "num_draws": 30}},
+        selection_seeds=(5, 6),
+        versions={"tensorflow": "2.21.0"},
+    )
+    assert (card["model"], card["classifier_sha256"]) == ("mixup", "abc")
+    assert card["clean"]["accuracy"] == 0.5
+    assert card["clean"]["undefended"] == 0.75
+    [attacked] = card["attacked"]
+    assert (attacked["norm"], attacked["eps"]) == ("linf", 8 / 255)
+    assert attacked["oblivious"]["accuracy"] == 0.5
+    worst = attacked["adaptive_worst_case"]
+    assert (worst["attack"], worst["accuracy"]) == ("worst-case", 0.375)
+    assert (worst["num_examples"], worst["num_seeds"]) == (4, 2)
+    assert worst["gradient_passes"] == 10
+    # The third example has one vote of two.
+    assert worst["majority_vote"] == 0.25
+    assert attacked["undefended"]["accuracy"] == 0.25
+    assert attacked["difference"] == pytest.approx(0.125)
+    assert card["seeds"] == {
+        "attack": [0],
+        "evaluation": [0, 1],
+        "selection": [5, 6],
+    }
+    assert card["pool_split"] == "train"
+    listed = {a["attack"] for a in attacked["attacks"]}
+    assert listed == {"pgd-10", "tramer", "worst-case", "fixed_draws-9"}
+    text = card["text"]
+    assert "37.5 % are left in the worst case over all attacks" in text
+    assert "+12.5 points" in text and "no gain beyond chance" in text
+    assert "num_draws | 30" in text and "2.21.0" in text and "abc" in text
+    assert "re-evaluation" in text
+
+
+def test_without_a_worst_case_the_lowest_single_attack():
+    [attacked] = card_of(records(worst_case=False))["attacked"]
+    worst = attacked["adaptive_worst_case"]
+    # Not the attacker who knows the draws.
+    assert (worst["attack"], worst["accuracy"]) == ("tramer", 0.375)
+    assert attacked["undefended"]["accuracy"] == 0.25
+    text = card_of(records(worst_case=False))["text"]
+    assert "under tramer, the worst single attack" in text
+
+
+def test_an_oblivious_number_never_stands_as_the_adaptive_one():
+    plain = [r for r in records(False) if r.knowledge != "adaptive"]
+    card = card_of(plain)
+    [attacked] = card["attacked"]
+    assert attacked["adaptive_worst_case"] is None
+    assert attacked["difference"] is None
+    assert "Nothing follows about robustness" in card["text"]
+
+
+def test_the_lower_oblivious_number_counts_against_the_defence():
+    lower = cell("mixup", "MI-OL", "pgd-50", "oblivious", [0, 0, 0, 0], 0)
+    [attacked] = card_of([*records(False), *lower])["attacked"]
+    assert attacked["adaptive_worst_case"]["accuracy"] == 0.0
+    assert attacked["adaptive_worst_case"]["attack"] == "pgd-50"
+
+
+def test_what_is_compared_is_of_the_same_examples():
+    few = [
+        r
+        for r in records()
+        if r.attack != "worst-case" or r.defence == "none" or r.example_id < 2
+    ]
+    [attacked] = card_of(few)["attacked"]
+    # Of the first two examples.
+    assert attacked["adaptive_worst_case"]["accuracy"] == 0.5
+    assert attacked["adaptive_worst_case"]["num_examples"] == 2
+    assert attacked["undefended"]["accuracy"] == 0.5
+    assert attacked["oblivious"]["accuracy"] == 1.0
+    assert attacked["difference"] == 0.0
+
+
+def test_the_bare_model_has_a_card_of_its_own():
+    card = card_of(records(), "none")
+    [attacked] = card["attacked"]
+    assert attacked["adaptive_worst_case"]["accuracy"] == 0.25
+    assert attacked["undefended"] is None
+    assert "25.0 % are left" in card["text"]
+    assert "without the defence" not in card["text"]
+
+
+def test_files(tmp_path):
+    assert card_lib.write_cards(tmp_path, []) is None
+    cards = card_lib.robustness_cards(records())
+    path = card_lib.write_cards(tmp_path, cards)
+    assert json.load(open(path)) == {"cards": cards}
+    markdown = (tmp_path / "robustness_card.md").read_text()
+    assert markdown.count("# Robustness card: mixup") == 2
+    card_lib.write_cards(tmp_path, cards[:1])
+    assert json.load(open(path)) == cards[0]
+    names = {p.name for p in tmp_path.iterdir()}
+    assert names == {"robustness_card.json", "robustness_card.md"}
+
+
+def test_a_failing_write_leaves_the_old_card(tmp_path):
+    path = card_lib.write_cards(tmp_path, [{"text": "old"}])
+    with pytest.raises(ValueError, match="JSON compliant"):
+        card_lib.write_cards(tmp_path, [{"text": "new", "x": float("nan")}])
+    assert json.load(open(path)) == {"text": "old"}
+
+
+def test_several_budgets_and_none_at_all():
+    wide = [
+        r._replace(eps=16 / 255) for r in records() if r.knowledge != "none"
+    ]
+    card = card_of([*records(), *wide])
+    assert [a["eps"] for a in card["attacked"]] == [8 / 255, 16 / 255]
+    clean = [r for r in records() if r.knowledge == "none"]
+    assert card_of(clean)["attacked"] == []
+    assert card_lib.robustness_cards([]) == []
+    assert evaluation.card is card_lib
