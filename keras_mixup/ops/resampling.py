@@ -1,4 +1,4 @@
-"""Bilinear sampling with exact gradients with respect to the images."""
+"""Bilinear sampling and resizing, differentiable in the images."""
 
 import tensorflow as tf
 
@@ -48,3 +48,21 @@ def _inside(position, size):
 def _index(position, size):
     last = tf.cast(size - 1, position.dtype)
     return tf.cast(tf.clip_by_value(position, 0.0, last), tf.int32)
+
+
+def resize(images, size):
+    """Returns images of another size, bilinear, antialiased when shrunk.
+
+    Args:
+        images: float32 [B, H, W, C].
+        size: (height, width), ints.
+
+    Returns:
+        float32 [B, height, width, C], differentiable in `images`, within
+        their range; the images themselves where the size is theirs.
+    """
+    height, width = images.shape[1:3]
+    if (height, width) == tuple(size):
+        return images
+    shrinks = size[0] < height or size[1] < width
+    return tf.image.resize(images, size, "bilinear", antialias=shrinks)

@@ -1,5 +1,6 @@
 """Training algorithms: each a `keras.Model` around a classifier."""
 
+from keras_mixup.training._latent_space import latent_codes
 from keras_mixup.training.adversarial import AdversarialTraining
 from keras_mixup.training.adversarial_mixup import AdversarialMixup
 from keras_mixup.training.base import Algorithm
@@ -27,6 +28,9 @@ from keras_mixup.training.robust_validation import RobustValidation
 from keras_mixup.training.schedules import WarmUp
 from keras_mixup.training.schedules import make_schedule
 from keras_mixup.training.trades import TRADES
+from keras_mixup.training.var_mixup import VarERM
+from keras_mixup.training.var_mixup import VarInterpolatedAdversarialTraining
+from keras_mixup.training.var_mixup import VarMixup
 from keras_mixup.training.yogi import Yogi
 
 __all__ = [
@@ -51,8 +55,12 @@ __all__ = [
     "RetraceGuard",
     "RobustValidation",
     "StopOnNaN",
+    "VarERM",
+    "VarInterpolatedAdversarialTraining",
+    "VarMixup",
     "WarmUp",
     "Yogi",
+    "latent_codes",
     "latest_step",
     "make_schedule",
     "read_metrics",

@@ -70,9 +70,15 @@ class InterpolatedAdversarialTraining(adversarial.AdversarialTraining):
     def prepare_batch(self, images, targets, draws):
         """Returns the mixed adversarial and the mixed clean examples."""
         batch = super().prepare_batch(images, targets, draws)
-        pairs = {"": draws["adversarial"], "clean_": draws["clean"]}
-        return {
-            half + key: mixup.mix_with_partner(batch[half + key], pair)
-            for half, pair in pairs.items()
-            for key in ("images", "targets")
-        }
+        mixed = {}
+        for half, pair in (("", "adversarial"), ("clean_", "clean")):
+            images, targets = batch[f"{half}images"], batch[f"{half}targets"]
+            mixed[f"{half}images"] = self.mix_images(images, draws[pair])
+            mixed[f"{half}targets"] = mixup.mix_with_partner(
+                targets, draws[pair]
+            )
+        return mixed
+
+    def mix_images(self, images, draws):
+        """Returns the images mixed with their partners, [B, H, W, C]."""
+        return mixup.mix_with_partner(images, draws)

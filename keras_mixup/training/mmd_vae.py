@@ -122,6 +122,8 @@ class MMDVAETraining(train_step.TrainStep):
             seed: int32 [2], fixes the random start.
         """
 
+        images = tf.convert_to_tensor(images)
+
         def objective(point):
             mean, _ = self.vae.encoder(point["left"])
             return _squared_error(images, self.vae.decoder(mean))
@@ -208,5 +210,5 @@ def psnr(images, restored):
 
 
 def _squared_error(images, restored):
-    axes = list(range(1, images.shape.rank))
-    return tf.reduce_mean((tf.cast(restored, tf.float32) - images) ** 2, axes)
+    errors = (tf.cast(restored, tf.float32) - images) ** 2
+    return tf.reduce_mean(errors, axis=[1, 2, 3])

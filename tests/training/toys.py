@@ -5,6 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_mixup import ThreatModel
+from keras_mixup import models
 from keras_mixup.attacks import PGD
 
 SHAPE = (4, 4, 1)
@@ -87,3 +88,20 @@ def one_train_step(model, images, labels):
     one = tf.data.Dataset.from_tensors((images, labels))
     strategy = model.distribute_strategy
     model.train_function(iter(strategy.experimental_distribute_dataset(one)))
+
+
+def vae(seed=0, shape=SHAPE, **options):
+    """A small autoencoder; its decoder gives images inside [0, 1]."""
+    keras.utils.set_random_seed(seed)
+    return models.MMDVAE(shape, 3, width=2, **options)
+
+
+def fitted_vae(images, seed=0):
+    """`vae` as the PCA of the images, its convolutions a little astray."""
+    model = vae(seed, images.shape[1:])
+    model.start_from_pca(images)
+    for weight in model.trainable_variables:
+        weight.assign(
+            weight + 0.1 * keras.random.normal(weight.shape, seed=seed)
+        )
+    return model

@@ -1,0 +1,245 @@
+"""Mixup, ERM and interpolated training on images from a latent space."""
+
+import keras
+import numpy as np
+
+from keras_mixup import _checks
+from keras_mixup import ops
+from keras_mixup.training import _latent_space
+from keras_mixup.training import adversarial
+from keras_mixup.training import base
+from keras_mixup.training import interpolated
+from keras_mixup.training import mixup
+
+
+@keras.saving.register_keras_serializable("keras_mixup")
+class VarERM(base.Algorithm):
+    """Trains on reconstructions: Dec(E_q[z|x]), with x's own label.
+
+    VarMixup, Eq. 13. The autoencoder is frozen: the optimizer changes the
+    classifier alone, and only means of q(z|x) and of p(x|z) are used, no
+    samples. Its images may have another size than the classifier's (the
+    transfer of VarMixup's Table 3): images are resized to its input and
+    decoded images back, bilinear, antialiased when shrunk. Evaluation is on
+    the images as they come, F(x).
+
+    With `attack`, the classifier is trained adversarially on these images:
+    on the worst image within the attack's ball around the decoded one. (The
+    paper's adv- prefix means something else: an autoencoder that was trained
+    adversarially, `MMDVAETraining(attack=...)`.)
+
+    Costs one encode, one decode and one classifier pass per step, with k
+    attack steps k + 1 classifier passes.
+
+    Args:
+        classifier: `keras.Model` from [B, H, W, C] in [0, 1] to logits.
+        vae: `models.MMDVAE`, trained.
+        attack: None, or an attack with a graph-safe `perturb`.
+        from_codes: bool; True: `fit` receives codes [B, latent size] made by
+            `latent_codes` in place of images, which saves the encode. Images
+            must not be augmented then. `evaluate` and `validation_data`
+            still take images.
+        seed: int, the source of every random draw.
+        name: str or None.
+
+    Raises:
+        ValueError: when an argument is out of its range or the autoencoder's
+            channels are not the classifier's.
+    """
+
+    def __init__(
+        self,
+        classifier,
+        vae,
+        attack=None,
+        from_codes=False,
+        seed=0,
+        name=None,
+    ):
+        super().__init__(classifier, seed=seed, name=name)
+        self.vae = _latent_space.check_vae(vae, classifier)
+        if attack is not None:
+            adversarial.check_attack(attack)
+        self.attack = attack
+        self.from_codes = _checks.check_flag(from_codes, "from_codes")
+
+    def draw(self, batch_size, seed):
+        """Returns {"attack_seed": int32 [2]}."""
+        del batch_size
+        return {"attack_seed": ops.fold_in(seed, 0)}
+
+    def prepare_batch(self, images, targets, draws):
+        """Returns the decoded, on request attacked, images and the targets."""
+        codes, targets = self.mix(self._encode(images), targets, draws)
+        size = self._image_size(images)
+        decoded = _latent_space.decode(self.vae, codes, size)
+        if self.attack is not None:
+            decoded = self.attack.perturb(
+                self.classifier, decoded, targets, draws["attack_seed"]
+            )
+        return {"images": decoded, "targets": targets}
+
+    def mix(self, codes, targets, draws):
+        """Returns the codes to decode and their targets; here unchanged."""
+        del draws
+        return codes, targets
+
+    def _encode(self, images):
+        if self.from_codes:
+            return images
+        return _latent_space.encode(self.vae, images)
+
+    def _image_size(self, images):
+        if self.from_codes:
+            return _latent_space.image_shape(self.classifier)[:2]
+        return tuple(images.shape[1:3])
+
+    def check_images(self, images):
+        """Checks images, or codes where they stand in for images."""
+        if not self.from_codes or self._evaluating:
+            super().check_images(images)
+            if not self._evaluating:
+                _latent_space.warn_if_untrained(self.vae, images)
+            return
+        size = self.vae.latent_size
+        okay = images.ndim == 2 and images.shape[-1] == size
+        expected = f"codes [B, {size}], made by latent_codes"
+        _checks.check(okay, "x", expected, f"shape {images.shape}")
+        finite = bool(np.isfinite(images).all())
+        _checks.check(finite, "x", "finite codes", "NaN or infinity")
+        shape = self._image_size(images)
+        decoded = _latent_space.decode(self.vae, images[:2], shape)
+        super().check_images(np.asarray(decoded))
+
+
+@keras.saving.register_keras_serializable("keras_mixup")
+class VarMixup(VarERM):
+    """Mixup of latent means: Dec(lambda E_q[z|x_i] + (1 - lambda) E_q[z|x_j]).
+
+    Labels are mixed with the same lambda, the partner x_j is a random
+    permutation of the batch (VarMixup, Eq. 12 and the equations below it).
+    Costs as `VarERM`.
+
+    Args:
+        classifier: `keras.Model` from [B, H, W, C] in [0, 1] to logits.
+        vae: `models.MMDVAE`, trained; frozen, as in `VarERM`.
+        alpha: float > 0, lambda ~ Beta(alpha, alpha) (the paper's eta).
+        attack: None, or an attack for adversarial training on the mixed
+            images, as in `VarERM`.
+        mix_weight: None, or what replaces the Beta distribution, as in
+            `Mixup`.
+        weight_per: `"sample"` or `"batch"`, as in `Mixup`.
+        from_codes: bool, as in `VarERM`.
+        seed: int, the source of every random draw.
+        name: str or None.
+
+    Raises:
+        ValueError: as `VarERM` and `Mixup`.
+    """
+
+    def __init__(
+        self,
+        classifier,
+        vae,
+        alpha=1.0,
+        attack=None,
+        mix_weight=None,
+        weight_per="sample",
+        from_codes=False,
+        seed=0,
+        name=None,
+    ):
+        super().__init__(
+            classifier,
+            vae,
+            attack=attack,
+            from_codes=from_codes,
+            seed=seed,
+            name=name,
+        )
+        self.alpha = _checks.check_number(
+            alpha, "alpha", low=0.0, low_open=True
+        )
+        self.mix_weight = ops.check_mix_weight(mix_weight, optional=True)
+        self.weight_per = _checks.check_choice(
+            weight_per, "weight_per", ("sample", "batch")
+        )
+
+    def draw(self, batch_size, seed):
+        """Returns the attack's seed, the permutation and the weights."""
+        distribution = self.mix_weight
+        if distribution is None:
+            distribution = ("beta", self.alpha, self.alpha)
+        pairs = mixup.draw_pairs(
+            batch_size, distribution, ops.fold_in(seed, 1), self.weight_per
+        )
+        return {**super().draw(batch_size, seed), **pairs}
+
+    def mix(self, codes, targets, draws):
+        """Returns the mixed codes and the mixed targets."""
+        mixed = (mixup.mix_with_partner(v, draws) for v in (codes, targets))
+        return tuple(mixed)
+
+
+@keras.saving.register_keras_serializable("keras_mixup")
+class VarInterpolatedAdversarialTraining(
+    interpolated.InterpolatedAdversarialTraining
+):
+    """Interpolated adversarial training that mixes in the latent space.
+
+    As `InterpolatedAdversarialTraining`, but both halves, the clean and the
+    attacked images, are mixed as `VarMixup` mixes (VarMixup, section 5,
+    "VarIAT"; the paper gives no listing). The attack perturbs the single
+    images before they are encoded, against the classifier, as in the
+    original. Codes of attacked images depend on the weights, so there is
+    nothing to cache. With k attack steps k + 2 classifier passes, two
+    encodes and two decodes per step.
+
+    Args:
+        classifier: `keras.Model` from [B, H, W, C] in [0, 1] to logits.
+        vae: `models.MMDVAE`, trained; frozen, as in `VarERM`.
+        attack: attack with a graph-safe `perturb`, such as `attacks.PGD`.
+        alpha: float > 0, lambda ~ Beta(alpha, alpha), for each pair.
+        mix_weight: None, or what replaces the Beta distribution, as in
+            `Mixup`.
+        attack_training: bool, as in `AdversarialTraining`.
+        seed: int, the source of every random draw.
+        name: str or None.
+
+    Raises:
+        ValueError: when an argument is out of its range.
+    """
+
+    def __init__(
+        self,
+        classifier,
+        vae,
+        attack,
+        alpha=1.0,
+        mix_weight=None,
+        attack_training=False,
+        seed=0,
+        name=None,
+    ):
+        super().__init__(
+            classifier,
+            attack,
+            alpha=alpha,
+            mix_weight=mix_weight,
+            attack_training=attack_training,
+            seed=seed,
+            name=name,
+        )
+        self.vae = _latent_space.check_vae(vae, classifier)
+
+    def mix_images(self, images, draws):
+        """Returns the decoded mixtures of the images' codes."""
+        codes = _latent_space.encode(self.vae, images)
+        mixed = mixup.mix_with_partner(codes, draws)
+        return _latent_space.decode(self.vae, mixed, tuple(images.shape[1:3]))
+
+    def check_images(self, images):
+        """Checks images, and warns of an untrained autoencoder."""
+        super().check_images(images)
+        if not self._evaluating:
+            _latent_space.warn_if_untrained(self.vae, images)
