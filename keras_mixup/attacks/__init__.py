@@ -7,7 +7,9 @@ from keras_mixup.attacks.base import Attack
 from keras_mixup.attacks.base import AttackResult
 from keras_mixup.attacks.cleverhans import CleverHansPGD
 from keras_mixup.attacks.cleverhans import CleverHansSPSA
+from keras_mixup.attacks.eot import ExpectationOverTransformation
 from keras_mixup.attacks.pgd import PGD
+from keras_mixup.attacks.square import Square
 from keras_mixup.attacks.targets import random_targets
 from keras_mixup.attacks.targets import second_most_likely_targets
 
@@ -18,8 +20,10 @@ __all__ = [
     "AttackResult",
     "CleverHansPGD",
     "CleverHansSPSA",
+    "ExpectationOverTransformation",
     "MixupInferenceAttack",
     "TargetedAPGD",
+    "Square",
     "random_targets",
     "second_most_likely_targets",
 ]

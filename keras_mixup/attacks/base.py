@@ -47,6 +47,9 @@ class Attack(_config.Configurable):
 
     # Whether `run` may be traced; attacks made of eager code turn it off.
     compiled = True
+    # Whether `run` gets, as its seed, the row seeds int32 [B, 2] of the very
+    # draws with which the defence will be judged.
+    knows_draws = False
 
     def __init__(self, threat):
         okay = isinstance(threat, ThreatModel)
@@ -70,7 +73,7 @@ class Attack(_config.Configurable):
             images: float32 [B, H, W, C], checked.
             labels: int32 [B] or float32 [B, C].
             targets: int32 [B], or None for an untargeted attack.
-            seed: int32 [2].
+            seed: int32 [2], or int32 [B, 2] with `knows_draws`.
 
         Returns:
             (images, gradient_passes, queries): float32 [B, H, W, C] and two
@@ -93,7 +96,10 @@ class Attack(_config.Configurable):
             images: float32 [B, H, W, C] in the threat's bounds.
             labels: the true labels, integers [B] or probabilities [B, C].
             targets: integers [B], the classes to be predicted, or None.
-            seed: None (fresh), an int, or int32 [2].
+            seed: None (fresh), an int, or int32 [2]; for an attack with
+            `knows_draws` also int32 [B, 2], the row seeds with which the
+            defence will answer. A model with `reseed` (an
+            `ExpectationOverTransformation`) starts its draws from it.
 
         Returns:
             `AttackResult`. Success is judged by `model_fn` itself: for a
@@ -116,13 +122,15 @@ class Attack(_config.Configurable):
             targets = _inputs.check_labels(targets, len(images), "targets")
         _build(model_fn, images)
         self._check_outputs(function, images, labels, targets)
-        seed = ops.seed_pair(seed)
+        seed = self._check_seed(seed, len(images))
+        if hasattr(model_fn, "reseed"):
+            model_fn.reseed(seed)
         adversarial, gradient_passes, queries = self._execute(
             subject, images, labels, targets, seed
         )
         if hasattr(model_fn, "draw"):
             # A randomised defence: fresh draws, but those of this seed.
-            seeds = ops.row_seeds(ops.fold_in(seed, _JUDGE), len(images))
+            seeds = draw_seeds(seed, len(images))
             logits = model_fn(adversarial, seed=seeds)
         else:
             logits = self._predict(function, adversarial)
@@ -133,6 +141,15 @@ class Attack(_config.Configurable):
         else:
             success = predicted == targets
         return AttackResult(adversarial, success, gradient_passes, queries)
+
+    def _check_seed(self, seed, num_images):
+        seed = ops.seed_pair(seed)
+        shape, allowed = tuple(seed.shape), [(2,)]
+        if self.knows_draws:
+            allowed.append((num_images, 2))
+        expected = f"None, an int, or int32 of shape {list(allowed[-1])}"
+        _checks.check(shape in allowed, "seed", expected, f"shape {shape}")
+        return draw_seeds(seed, num_images) if self.knows_draws else seed
 
     def _check_outputs(self, function, images, labels, targets):
         logits = self._predict(function, images)
@@ -151,6 +168,19 @@ class Attack(_config.Configurable):
 
 # Keeps the draws that judge success apart from those of the attack.
 _JUDGE = 100
+
+
+def draw_seeds(seed, num_images):
+    """Returns the row seeds of the draws that judge success, int32 [B, 2].
+
+    Args:
+        seed: int32 [2], an attack's, or int32 [B, 2], which is returned.
+        num_images: int or int scalar tensor, B.
+    """
+    if seed.shape.rank == 2:
+        return seed
+    return ops.row_seeds(ops.fold_in(seed, _JUDGE), num_images)
+
 
 # One callable per model (and method), so that no call retraces.
 _FUNCTIONS = weakref.WeakKeyDictionary()
@@ -194,8 +224,9 @@ def _lasting(owner, method):
 
 def _build(model_fn, images):
     # Variables must exist before a trace; an unbuilt model makes them here.
-    if isinstance(model_fn, keras.layers.Layer) and not model_fn.built:
-        model_fn(images[:1], training=False)
+    layer = getattr(model_fn, "model_fn", model_fn)
+    if isinstance(layer, keras.layers.Layer) and not layer.built:
+        layer(images[:1], training=False)
 
 
 def _compile(function):

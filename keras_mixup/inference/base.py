@@ -133,6 +133,14 @@ class RandomizedInference(keras.layers.Layer):
         del logits
         return self.average(self._checked(images), draws, self.apply)
 
+    def count_passes(self, num_draws):
+        """Returns how many classifier inputs `predict_from_draws` makes.
+
+        Args:
+            num_draws: int, the draws it is given for each image.
+        """
+        return num_draws
+
     def classify(self, inputs):
         """Returns the classifier's logits in inference mode, float32."""
         batch = inputs.shape[0]

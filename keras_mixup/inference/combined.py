@@ -102,6 +102,9 @@ class MixupInferenceCombined(base.RandomizedInference):
     def predict_from_draws(self, images, draws, logits=None):
         return self.predict_with_score(images, draws, logits)[0]
 
+    def count_passes(self, num_draws):
+        return 2 * num_draws + 1
+
     def predict_with_score(self, images, draws, logits=None):
         """Returns the log mean probability [B, C] and the score [B].
 

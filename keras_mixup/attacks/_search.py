@@ -1,0 +1,253 @@
+"""Ascent from several starts; the iterate is chosen on draws held out."""
+
+import tensorflow as tf
+
+from keras_mixup import ops
+from keras_mixup.attacks import apgd
+from keras_mixup.attacks import eot
+from keras_mixup.attacks import pgd
+
+LOSSES = {"cross_entropy": ops.cross_entropy, "margin": ops.margin}
+# What APGD calls them.
+_APGD_LOSSES = {"cross_entropy": "ce", "margin": "margin"}
+# Seeds of one search: which draws a number stands for.
+_START, _STEPS, _HELD_OUT, _TRANSFER = 0, 1, 2, 3
+
+
+def towards(loss, labels, targets, log_mean):
+    """The value to be maximised: the loss, or its negative at the targets."""
+    if targets is None:
+        return loss(labels, log_mean)
+    return -loss(targets, log_mean)
+
+
+class Search:
+    """One search with the settings of a `MixupInferenceAttack`.
+
+    Args:
+        attack: the `MixupInferenceAttack`.
+        answer: callable (images, seed, num_draws) -> log mean probability.
+        images, labels, targets: what is attacked.
+        seed: int32 [2].
+    """
+
+    def __init__(self, attack, answer, images, labels, targets, seed):
+        self._attack = attack
+        self._answer = answer
+        self._images = images
+        self._labels = labels
+        self._targets = targets
+        self._seed = seed
+
+    def score(self, points):
+        """The margin by which points fool the model on held-out draws, [B].
+
+        All points are judged with the same coins; where draws depend on the
+        predicted label, they still differ from point to point.
+        """
+        seed = ops.fold_in(self._seed, _HELD_OUT)
+        log_mean = self._answer(points, seed, self._attack.selection_draws)
+        value = towards(ops.margin, self._labels, self._targets, log_mean)
+        return tf.stop_gradient(value)
+
+    def run(self, starts):
+        """Returns the best point of all runs, [B, H, W, C].
+
+        Args:
+            starts: list of float32 [B, H, W, C], candidates themselves.
+        """
+        best = self.choose(starts)
+        if self._attack.inner == "apgd":
+            return self._apgd_runs(starts, *best)[0]
+        return self._pgd_runs(starts, *best)[0]
+
+    def random_start(self):
+        """The random start, or the clean images if the attack wants none."""
+        if not self._attack.random_start:
+            return self._images
+        seed = ops.fold_in(self._seed, _START)
+        return ops.random_start(self._attack.threat, self._images, seed)
+
+    def choose(self, points):
+        """Returns the point with the highest score for each image, and it."""
+        best, highest = points[0], self.score(points[0])
+        for point in points[1:]:
+            best, highest = self._better(best, highest, point)
+        return best, highest
+
+    def _better(self, best, highest, point):
+        value = self.score(point)
+        mask = tf.reshape(value > highest, [-1, 1, 1, 1])
+        return tf.where(mask, point, best), tf.maximum(value, highest)
+
+    def _pgd_runs(self, starts, best, highest):
+        """Runs start x loss, each in stages of halving step sizes.
+
+        One graph loop over all stages of all runs, so that the defence is
+        traced for one gradient and one score.
+        """
+        attack, starts = self._attack, tf.stack(starts)
+        stages, kinds = attack.num_stages, len(attack.losses)
+
+        def body(index, point, best, highest):
+            run, stage = index // stages, index % stages
+            first = tf.gather(starts, run // kinds)
+            point = tf.where(tf.equal(stage, 0), first, point)
+            point = self._stage(point, index, run % kinds, stage)
+            return index + 1, point, *self._better(best, highest, point)
+
+        count = starts.shape[0] * kinds * stages
+        _, _, best, highest = tf.while_loop(
+            lambda index, *_: index < count,
+            body,
+            (tf.constant(0), starts[0], best, highest),
+            parallel_iterations=1,
+            maximum_iterations=count,
+        )
+        return best, highest
+
+    def _stage(self, point, index, kind, stage):
+        attack = self._attack
+
+        def objective(candidates, seed):
+            log_mean = self._answer(candidates, seed, attack.num_draws)
+            values = [
+                towards(LOSSES[name], self._labels, self._targets, log_mean)
+                for name in attack.losses
+            ]
+            return tf.gather(tf.stack(values), kind)
+
+        # As many steps in all as were asked for, spread evenly.
+        total, stages = attack.num_steps, attack.num_stages
+        num_steps = (stage + 1) * total // stages - stage * total // stages
+        return ops.projected_ascent(
+            objective,
+            point,
+            attack.step_size * 0.5 ** tf.cast(stage, tf.float32),
+            lambda moved: ops.project(attack.threat, self._images, moved),
+            num_steps,
+            directions=lambda slope: ops.steepest_direction(
+                attack.threat.norm, slope
+            ),
+            seed=ops.fold_in(self._seed, _STEPS, index),
+        )
+
+    def _apgd_runs(self, starts, best, highest):
+        attack, index = self._attack, 0
+
+        def model_fn(candidates, seed):
+            return self._answer(candidates, seed, attack.num_draws)
+
+        for start in starts:
+            for name in attack.losses:
+                inner = apgd.APGD(
+                    attack.threat,
+                    loss=_APGD_LOSSES[name],
+                    num_steps=attack.num_steps,
+                    best="loss",
+                )
+                point = inner.perturb(
+                    model_fn,
+                    self._images,
+                    self._labels,
+                    ops.fold_in(self._seed, _STEPS, index),
+                    targets=self._targets,
+                    start=start,
+                    seeded=True,
+                )
+                best, highest = self._better(best, highest, point)
+                index += 1
+        return best, highest
+
+
+def search(attack, defence, images, labels, targets, seed):
+    """The recipes that choose among runs: (images, passes, queries)."""
+    answer, num_draws = _answer_of(attack, defence, seed)
+    # Of the defence's own seeds, one is as good as any for what is no draw.
+    one = seed[0] if attack.knows_draws else seed
+    task = Search(attack, answer, images, labels, targets, one)
+    starts, passes, scores = [], 0, 0
+    for kind in attack.starts:
+        if kind == "random":
+            starts.append(task.random_start())
+            continue
+        points, passes = transfer_examples(
+            attack, defence, images, labels, targets, one
+        )
+        starts.append(task.choose(points)[0])
+        scores += len(points)
+    steps, chosen = attack.num_steps, attack.num_stages
+    if attack.inner == "apgd":
+        steps, chosen = steps + 1, 1  # It asks at its start, too.
+    runs = len(starts) * len(attack.losses)
+    scores += len(starts) + runs * chosen
+    per_step, asked = eot.cost(defence, num_draws)
+    held_out = sum(eot.cost(defence, attack.selection_draws or num_draws))
+    passes += runs * steps * per_step
+    return task.run(starts), passes, runs * steps * asked + scores * held_out
+
+
+def transfer(attack, defence, images, labels, targets, seed):
+    """The recipe `"transfer"`: (images, passes, queries)."""
+    points, passes = transfer_examples(
+        attack, defence, images, labels, targets, seed
+    )
+    if len(points) == 1:
+        return points[0], passes, 0
+    answer, _ = _answer_of(attack, defence, seed)
+    task = Search(attack, answer, images, labels, targets, seed)
+    held_out = sum(eot.cost(defence, attack.selection_draws))
+    return task.choose(points)[0], passes, len(points) * held_out
+
+
+def transfer_examples(attack, defence, images, labels, targets, seed):
+    """Returns (points, passes): PGD on models beside the defence.
+
+    The undefended classifier, and those that the defence's optional method
+    `transfer_models` gives, a dict name -> callable from images to logits;
+    each by every loss.
+    """
+    models = {"classifier": defence.classifier}
+    if hasattr(defence, "transfer_models"):
+        models.update(defence.transfer_models())
+    pairs = [(m, loss) for m in models.values() for loss in attack.losses]
+    points = []
+    for index, (model, loss) in enumerate(pairs):
+        inner = transfer_attack(attack, loss)
+        own = ops.fold_in(seed, _TRANSFER, index)
+        points.append(inner.perturb(model, images, labels, own, targets))
+    return points, len(points) * inner.num_steps
+
+
+def transfer_attack(attack, loss):
+    """Returns the `PGD` with which transfer examples are made."""
+    num_steps, step_size = attack.num_steps, attack.step_size
+    if attack.inner is not None:
+        # A start for other runs: enough steps of one size to converge.
+        num_steps, step_size = 50, attack.threat.eps / 16
+    return pgd.PGD(
+        attack.threat,
+        # Without a ball nothing moves; the step only has to be legal.
+        step_size=step_size or 0.01,
+        num_steps=num_steps,
+        random_start=attack.random_start,
+        loss=loss,
+    )
+
+
+def _answer_of(attack, defence, seed):
+    """Returns (callable (points, seed, num_draws) -> log mean, num_draws)."""
+    if not attack.knows_draws:
+
+        def answer(points, seed, num_draws):
+            return eot.log_mean(defence, points, seed, num_draws)
+
+        return answer, attack.num_draws
+    own = seed
+
+    def known(points, seed, num_draws):
+        # The coins are known; what they choose may depend on the point.
+        draws = defence.draw(tf.stop_gradient(points), own)
+        return defence.predict_from_draws(points, draws)
+
+    return known, defence.num_draws

@@ -1,0 +1,188 @@
+"""Expectation over transformation: one mean over draws for everything."""
+
+import math
+
+import tensorflow as tf
+
+from keras_mixup import _checks
+from keras_mixup import ops
+from keras_mixup.attacks import base
+
+# What an attack through a defence asks of it.
+PROTOCOL = ("draw", "predict_from_draws", "num_draws")
+
+
+class ExpectationOverTransformation:
+    """A randomised model seen through the mean over its draws.
+
+    A callable from images to the log of the mean probability over
+    `num_draws` draws (Athalye et al., 2018, Synthesizing Robust Adversarial
+    Examples, Eq. 3, on probabilities). Any attack takes it as `model_fn`:
+    loss, gradient and decision then all come from that one mean, and a
+    gradient-free attack asks averaged queries. A deterministic model comes
+    back as its own log-softmax.
+
+    Every call draws anew. The draws follow a stream of seeds: an attack
+    restarts it from its own `seed`, so that its result can be repeated, and
+    judges success with the draws that come next, which it has not used. The
+    stream is state: one object serves one attack at a time.
+
+    Args:
+        model_fn: an object with the defence protocol (`draw`,
+            `predict_from_draws`, `num_draws`), or any callable from images
+            [B, H, W, C] to logits [B, C]. The latter is called `num_draws`
+            times in a graph loop; randomness of its own does not follow the
+            seed, and must come from TensorFlow, since Python's and NumPy's
+            would be frozen in a trace.
+        num_draws: int >= 1, independent of how many draws a defence itself
+            takes.
+
+    Call arguments:
+        images: float32 [B, H, W, C].
+        seed: None (the next of the stream), an int or int32 [2].
+
+    Returns:
+        float32 [B, C], the log mean probability.
+
+    Raises:
+        ValueError: for a `model_fn` that cannot be called.
+
+    Example:
+
+    >>> model = ExpectationOverTransformation(defence, num_draws=30)
+    >>> attack(model, images, labels, seed=0).success
+    """
+
+    def __init__(self, model_fn, num_draws):
+        self._function = base.as_function(model_fn)
+        self.model_fn = model_fn
+        self.num_draws = _checks.check_integer(num_draws, "num_draws")
+        self._stream = SeedStream()
+
+    def reseed(self, seed):
+        """Restarts the stream of draws.
+
+        Args:
+            seed: None (fresh), an int or int32 [2].
+        """
+        self._stream.reset(ops.seed_pair(seed))
+
+    def __call__(self, images, seed=None):
+        seed = self._stream.next() if seed is None else ops.seed_pair(seed)
+        if not missing_parts(self.model_fn):
+            return log_mean(self.model_fn, images, seed, self.num_draws)
+        return self._mean_of_calls(images)
+
+    def _mean_of_calls(self, images):
+        def draw():
+            logits = tf.cast(self._function(images), tf.float32)
+            return tf.nn.log_softmax(logits)
+
+        def body(index, total):
+            return index + 1, tf.reduce_logsumexp([total, draw()], axis=0)
+
+        _, total = tf.while_loop(
+            lambda index, _: index < self.num_draws,
+            body,
+            (tf.constant(1), draw()),
+            parallel_iterations=1,
+            maximum_iterations=self.num_draws - 1,
+        )
+        return total - math.log(self.num_draws)
+
+
+class SeedStream:
+    """A sequence of seeds for calls that cannot be handed one.
+
+    Attacks call a model as `model_fn(images)`, inside graph loops too: the
+    place in the sequence is a variable, which such a loop advances.
+    """
+
+    def __init__(self):
+        # int64, since TensorFlow keeps int32 variables off the GPU.
+        seed = tf.cast(ops.seed_pair(None), tf.int64)
+        self._seed = tf.Variable(seed, trainable=False)
+        self._calls = tf.Variable(0, trainable=False, dtype=tf.int64)
+
+    def reset(self, seed):
+        """Goes back to the first seed of the sequence of `seed`, int32 [2]."""
+        self._seed.assign(tf.cast(seed, tf.int64))
+        self._calls.assign(0)
+
+    def next(self):
+        """Returns the next seed, int32 [2]."""
+        calls = tf.convert_to_tensor(self._calls.assign_add(1))
+        return ops.fold_in(tf.cast(self._seed, tf.int32), calls)
+
+
+def missing_parts(model_fn):
+    """Returns the parts of the defence protocol that `model_fn` lacks."""
+    return [part for part in PROTOCOL if not hasattr(model_fn, part)]
+
+
+def log_mean(defence, images, seed, num_draws):
+    """Returns the log mean probability over fresh draws, float32 [B, C].
+
+    Args:
+        defence: an object with the defence protocol.
+        images: float32 [B, H, W, C], where the draws are made, too.
+        seed: int32 [2].
+        num_draws: int >= 1.
+    """
+    draws = draw_repeatedly(defence, images, seed, num_draws)
+    return defence.predict_from_draws(images, draws)
+
+
+def draw_repeatedly(defence, images, seed, num_draws):
+    """Draws from a defence as often as the attacker likes.
+
+    Args:
+        defence: an object with the defence protocol.
+        images: float32 [B, H, W, C]; no gradient flows through the draws.
+        seed: int32 [2].
+        num_draws: int >= 1; more than `defence.num_draws` are put together
+            from several independent calls of `draw`.
+
+    Returns:
+        a dict of tensors [B, num_draws, ...].
+    """
+    calls = _calls_of_draw(defence, num_draws)
+    rows = tf.shape(images)[0]
+    images = tf.stop_gradient(images)
+    known = ()
+    if calls > 1 and getattr(defence, "uses_prediction", False):
+        known = (defence.classify(images),)  # Once for all calls.
+    parts = [
+        defence.draw(
+            images, ops.row_seeds(ops.fold_in(seed, call), rows), *known
+        )
+        for call in range(calls)
+    ]
+    return tf.nest.map_structure(
+        lambda *tensors: tf.concat(tensors, axis=1)[:, :num_draws], *parts
+    )
+
+
+def _calls_of_draw(defence, num_draws):
+    return -(-num_draws // defence.num_draws)
+
+
+def cost(defence, num_draws):
+    """Returns (passes, queries) of one `log_mean` for each image.
+
+    Args:
+        defence: an object with the defence protocol; `count_passes`, if it
+            has that, says how many classifier inputs some draws make.
+        num_draws: int >= 1.
+
+    Returns:
+        two ints: inputs of the classifier through which a gradient flows,
+        and those without one, which the draws need for the predicted label.
+    """
+    passes = num_draws
+    if hasattr(defence, "count_passes"):
+        passes = defence.count_passes(num_draws)
+    if hasattr(defence, "uses_prediction"):
+        return passes, int(defence.uses_prediction)
+    # Nothing is known: every call of `draw` may have asked the classifier.
+    return passes, _calls_of_draw(defence, num_draws)
