@@ -73,6 +73,8 @@ from keras_mixup import data, inference, models
 few = data.load_arrays("digits", "test", num_examples=20)
 images, labels = few.images, few.labels
 classifier = models.SmallConvNet((8, 8, 1), 10, width=4)
+# As if it were trained.
+classifier.layers[-1].bias.assign([0.1] * 10)
 pool = inference.SamplePool(images, labels, dtype="float32")
 defence = inference.MixupInferenceOL(classifier, pool, num_draws=2)
 """

@@ -5,6 +5,7 @@ import importlib.metadata
 import inspect
 import json
 import platform
+import re
 
 import keras
 import numpy as np
@@ -17,6 +18,15 @@ The defence is random. Published re-evaluations found Mixup Inference no
 stronger than the classifier without it once the attacker goes through the
 defence: judge it by the adaptive accuracy alone."""
 
+# Parts of the card that are no row of its first table.
+_OWN_PLACE = (
+    "name",
+    "signatures",
+    "evaluation",
+    "evaluation_left_out",
+    "robustness_card",
+)
+
 
 def make_card(folder, target, model_name, extra):
     """Returns the card as a dict that JSON can hold.
@@ -25,10 +35,12 @@ def make_card(folder, target, model_name, extra):
         folder: path of the SavedModel.
         target: `ExportTarget`.
         model_name: str.
-        extra: dict of what the caller knows, JSON values. Two keys have a
-            place of their own: `"threshold"`, a str, how it was chosen, and
-            `"evaluation"`, a dict whose `"text"` is Markdown.
+        extra: dict of what the caller knows, JSON values. These keys have a
+            place of their own: `"threshold"`, a str, how it was chosen;
+            `"evaluation"` and `"robustness_card"`, dicts whose `"text"` is
+            Markdown; `"evaluation_left_out"`, a str, why there is none.
     """
+    found = describe.describe_saved_model(folder)
     extra = dict(extra)
     chosen = extra.pop("threshold", "given, or the default; not measured")
     now = datetime.datetime.now(datetime.timezone.utc)
@@ -39,7 +51,8 @@ def make_card(folder, target, model_name, extra):
         "defence": _defence(target.defence),
         "pool": _pool(target.pool),
         "detector": None,
-        "signatures": _signatures(folder),
+        "signatures": _signatures(found),
+        "variable_bytes": found.variable_bytes,
         "refused": "image values that are NaN, infinite or outside [0, 1]",
         "versions": _versions(),
         **extra,
@@ -90,11 +103,14 @@ def _pool(pool):
     }
 
 
-def _signatures(folder):
-    found = describe.describe_saved_model(folder).signatures
+def _signatures(found):
     return {
-        name: {"inputs": _tensors(inputs), "outputs": _tensors(outputs)}
-        for name, (inputs, outputs) in sorted(found.items())
+        name: {
+            "inputs": _tensors(inputs),
+            "outputs": _tensors(outputs),
+            "graph_bytes": found.graph_bytes[name],
+        }
+        for name, (inputs, outputs) in sorted(found.signatures.items())
     }
 
 
@@ -125,17 +141,25 @@ def to_json(card):
 def to_markdown(card):
     """Returns the card as Markdown text."""
     parts = [f"# {card['name']}\n"]
-    own = ("name", "signatures", "evaluation")
-    rows = [(k, _text(v)) for k, v in card.items() if k not in own]
+    rows = [(k, _text(v)) for k, v in card.items() if k not in _OWN_PLACE]
     parts.append(_table(("", ""), rows))
     parts.append("## Signatures\n")
     rows = [
-        (f"`{name}`", _forms(form["inputs"]), _forms(form["outputs"]))
+        (
+            f"`{name}`",
+            _forms(form["inputs"]),
+            _forms(form["outputs"]),
+            f"{form['graph_bytes'] / 1e3:.1f}",
+        )
         for name, form in card["signatures"].items()
     ]
-    parts.append(_table(("signature", "inputs", "outputs"), rows))
+    header = ("signature", "inputs", "outputs", "graph kB")
+    parts.append(_table(header, rows))
     parts.append("## Evaluation\n")
-    parts.append(_evaluation(card.get("evaluation")))
+    parts.append(_evaluation(card))
+    if card.get("robustness_card"):
+        parts.append("## Robustness card\n")
+        parts.append(f"{_below(card['robustness_card']['text'])}\n")
     if card["defence"] is not None:
         parts.append(f"{_CAUTION}\n")
     return "\n".join(parts)
@@ -149,10 +173,17 @@ def _forms(tensors):
     return ", ".join(shown)
 
 
-def _evaluation(evaluation):
-    if not evaluation:
-        return "Not measured. Nothing follows about its robustness.\n"
-    return f"{evaluation['text'].strip()}\n"
+def _evaluation(card):
+    if card.get("evaluation"):
+        return f"{card['evaluation']['text'].strip()}\n"
+    reason = card.get("evaluation_left_out")
+    shown = f"Left out: {reason}." if reason else "Not measured."
+    return f"{shown} Nothing follows about its robustness.\n"
+
+
+def _below(markdown):
+    """Puts the headings of a page two levels lower."""
+    return re.sub(r"^(#+ )", r"##\1", markdown.strip(), flags=re.M)
 
 
 def _table(header, rows):

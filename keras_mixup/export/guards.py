@@ -8,11 +8,14 @@ import tensorflow as tf
 
 # decode_image can force these numbers of channels.
 DECODABLE_CHANNELS = (1, 3, 4)
+# The first bytes of a file: decode_image by itself would take GIF and BMP too.
+_JPEG = b"\xff\xd8\xff"
+_PNG = b"\x89PNG\r\n\x1a\n"
 
 
-def _require(condition, text, tensor):
-    # Data of type string makes one plain Assert op, without a branch.
-    check = tf.debugging.Assert(condition, [tf.constant(text)])
+def _require(condition, text, tensor, *data):
+    # Data of type string or int32 makes one plain Assert op, not a branch.
+    check = tf.debugging.Assert(condition, [tf.constant(text), *data])
     with tf.control_dependencies([check]):
         return tf.identity(tensor)
 
@@ -57,21 +60,45 @@ def checked_batch(values, name, image):
     return _require(same, f"`{name}` must have a row for each image", values)
 
 
+def checked_files(encoded, name, channels):
+    """Returns `encoded`; the graph refuses what is no JPEG or PNG file.
+
+    Args:
+        encoded: string [B].
+        name: str, the input's name in the error, which lists the rows.
+        channels: int; a JPEG has no fourth channel, so that 4 wants PNG.
+    """
+    known = _starts_with(encoded, _PNG)
+    kinds = "PNG files, since a JPEG has no fourth channel"
+    if channels != 4:
+        known |= _starts_with(encoded, _JPEG)
+        kinds = "JPEG or PNG files"
+    rows = tf.cast(tf.where(~known)[:, 0], tf.int32)
+    text = f"`{name}` must be {kinds}; by their first bytes these rows are not:"
+    return _require(tf.reduce_all(known), text, encoded, rows)
+
+
+def _starts_with(encoded, magic):
+    return tf.equal(tf.strings.substr(encoded, 0, len(magic)), magic)
+
+
 def decode_images(encoded, image_shape):
     """Returns float32 [B, H, W, C] in [0, 1] from JPEG or PNG files.
 
     An image of another size is resized to H x W, bilinear with antialiasing
     and without keeping its proportions; colour becomes grey and grey colour
-    as C asks. Bytes that are no image are refused by the decoder.
+    as C asks. Other formats are refused by their first bytes, a broken file
+    by the decoder.
 
     Args:
-        encoded: string [B], the content of the files.
+        encoded: string [B], the content of the files; PNG alone where C is 4.
         image_shape: (H, W, C), C one of `DECODABLE_CHANNELS`.
     """
     height, width, channels = image_shape
+    encoded = checked_files(encoded, "image_bytes", channels)
 
     def decode(content):
-        # An animation has another rank; its first frame counts.
+        # Otherwise the rank is open, as an animation's would be.
         image = tf.io.decode_image(
             content, channels, tf.uint8, expand_animations=False
         )

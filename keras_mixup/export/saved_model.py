@@ -2,26 +2,20 @@
 
 import contextlib
 import os
-import warnings
 
-import numpy as np
 import tensorflow as tf
 
 from keras_mixup import _checks
 from keras_mixup import _classifiers
 from keras_mixup.export.extras import write_extras
-from keras_mixup.export.sample_requests import input_specs
-from keras_mixup.export.sample_requests import sample_request
-from keras_mixup.export.signatures import SIGNATURES
-from keras_mixup.export.signatures import ExportTarget
+from keras_mixup.export.selfcheck import check_reloaded
+from keras_mixup.export.selfcheck import make_request
 from keras_mixup.export.signatures import choose_signatures
 from keras_mixup.export.signatures import trace_signature
+from keras_mixup.export.target import ExportTarget
 from keras_mixup.export.untrained import looks_untrained
 from keras_mixup.export.versions import write_version
 
-# The reloaded graph is the traced graph, so that only the order of sums can
-# differ; a half-precision classifier rounds the logits themselves.
-_TOLERANCE = {"float32": 1e-4, "float16": 2e-2, "bfloat16": 2e-2}
 # MI-Combined's, from the paper's CIFAR-10 experiments.
 _DEFAULT_THRESHOLD = 0.2
 
@@ -37,6 +31,7 @@ def export_saved_model(
     default_signature="serving_default",
     warmup=True,
     card=None,
+    allow_untrained=False,
 ):
     """Writes `<base_path>/<version>/`, which needs TensorFlow alone to load.
 
@@ -82,27 +77,33 @@ def export_saved_model(
             tensorflow-serving-api, and without it are left out with a warning.
         card: dict of JSON values to add to the model card, such as the data
             set and what an evaluation found; see `card.make_card`.
+        allow_untrained: bool, whether to export a classifier all of whose
+            biases are still zero, as before training.
 
     Returns:
         The path of the version folder, a str.
 
     Raises:
-        ValueError: for an unbuilt classifier, one that answers an image with
-            NaN or infinity, an open image shape, an unknown signature, a
-            threshold without a detector, or a version that is no integer.
+        ValueError: for an unbuilt or untrained classifier, one that answers
+            an image with NaN or infinity, an open image shape, an unknown
+            signature, a threshold without a detector, or a version that is
+            no integer.
         FileExistsError: when the version exists.
         OSError: when the folder cannot be written.
-        RuntimeError: when the reloaded SavedModel disagrees with the layer.
+        RuntimeError: when the SavedModel cannot be reloaded, or disagrees
+            with the layer in any output.
             After any error nothing new is left on disk.
     """
     if version is not None:
         version = _checks.check_integer(version, "version", minimum=1)
     target = _make_target(defence, image_shape, threshold)
-    if looks_untrained(target.classifier):
-        warnings.warn(
-            "The classifier looks untrained: all its biases are zero.",
-            stacklevel=2,
-        )
+    _checks.check(
+        allow_untrained or not looks_untrained(target.classifier),
+        "defence",
+        "around a trained classifier, one whose biases are not all zero",
+        defence,
+        "Train it, load its weights, or pass allow_untrained=True",
+    )
     sources = _choose_sources(target, signatures, default_signature)
     name = os.path.basename(os.path.abspath(base_path))
 
@@ -112,8 +113,9 @@ def export_saved_model(
         functions = {name: traced[source] for name, source in sources.items()}
         with _os_errors():
             _save(functions, folder)
-            _check_reloaded(target, sources, functions, folder)
-            requests = {n: _request(target, f, 1) for n, f in functions.items()}
+        check_reloaded(target, sources, functions, folder)
+        requests = {n: make_request(target, f, 1) for n, f in functions.items()}
+        with _os_errors():
             write_extras(folder, target, requests, name, warmup, card or {})
 
     return write_version(base_path, version, write)
@@ -204,40 +206,3 @@ def _os_errors():
         raise OSError(
             f"The SavedModel cannot be written: {error.message}"
         ) from error
-
-
-def _request(target, function, rows):
-    return sample_request(
-        input_specs(function), rows, target.image_shape, target.pool_rows
-    )
-
-
-def _check_reloaded(target, sources, functions, folder):
-    """Compares the SavedModel on disk with the functions it came from."""
-    # Keep the root: signatures of a collected one lose their variables.
-    reloaded = tf.saved_model.load(folder)
-    dtype = getattr(target.classifier, "compute_dtype", "float32")
-    tolerance = _TOLERANCE.get(dtype, 1e-4)
-    for name, function in functions.items():
-        # Three rows, not the two above: the batch must be free.
-        request = _request(target, function, 3)
-        received = reloaded.signatures[name](**request)
-        expected = function(**request)
-        repeatable = SIGNATURES[sources[name]].repeatable(target)
-        for key, value in expected.items():
-            # Other draws give another answer, but never one without bound.
-            limit = tolerance if repeatable else np.inf
-            _compare(f"{name}/{key}", value, received[key], limit)
-
-
-def _compare(name, expected, received, tolerance):
-    expected, received = expected.numpy(), received.numpy()
-    difference = np.abs(expected.astype("float64") - received).max()
-    limit = tolerance * max(1.0, np.abs(expected).max())
-    # Rounding may turn a tie between two labels; their probabilities are
-    # compared as well, so that labels need no check of their own.
-    if np.issubdtype(expected.dtype, np.floating) and not difference <= limit:
-        raise RuntimeError(
-            f"The reloaded SavedModel disagrees with the layer in {name}: "
-            f"largest difference {difference:g}, allowed {limit:g}"
-        )

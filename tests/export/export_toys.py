@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from keras_mixup import inference
 
@@ -49,6 +50,18 @@ def seeds(count, seed=0):
     """Random row seeds, int32 [count, 2]."""
     generator = np.random.default_rng(seed)
     return generator.integers(0, 2**31, (count, 2), dtype="int32")
+
+
+def drawless():
+    """MI-OL that gives the partner no weight: its answer needs no draws."""
+    return inference.MixupInferenceOL(classifier(), pool(), 1.0, 3)
+
+
+def pngs(images):
+    """Returns (PNG files of float images, what they hold as float32)."""
+    pixels = (images * 255).round().astype("uint8")
+    files = [tf.io.encode_png(image).numpy() for image in pixels]
+    return np.array(files), (pixels / 255.0).astype("float32")
 
 
 DEFENCES = {

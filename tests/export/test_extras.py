@@ -124,6 +124,11 @@ def test_card_states_what_is_served(version, defence):
     assert card["versions"]["tensorflow"] == tf.__version__
     signatures = export.describe_saved_model(version).signatures
     assert set(card["signatures"]) == set(signatures)
+    sizes = export.describe_saved_model(version).graph_bytes
+    for name, form in card["signatures"].items():
+        assert form["graph_bytes"] == sizes[name] > 1000
+    folder = (version / "variables").iterdir()
+    assert card["variable_bytes"] == sum(f.stat().st_size for f in folder)
     seeded = card["signatures"]["seeded"]
     assert seeded["inputs"]["seed"] == ["int32", [None, 2]]
     assert seeded["outputs"]["probabilities"] == ["float32", [None, 3]]
@@ -136,6 +141,9 @@ def test_markdown_card_says_the_same(version):
     assert (
         "| `seeded` | image float32 [B, 4, 4, 1], seed int32 [B, 2] |" in text
     )
+    sizes = export.describe_saved_model(version).graph_bytes
+    (line,) = [v for v in text.splitlines() if v.startswith("| `detect` |")]
+    assert line.endswith(f"| {sizes['detect'] / 1e3:.1f} |")
     # A cell's own bars do not cut the table.
     assert r"chosen: false positive rate 5 % \| 40 images |" in text
     assert "adaptive accuracy alone" in text
@@ -147,6 +155,25 @@ def test_card_of_a_plain_classifier_claims_nothing(tmp_path):
     assert "Not measured. Nothing follows about its robustness." in text
     assert "| defence | none |" in text
     assert "adaptive accuracy alone" not in text
+
+
+def test_a_robustness_card_has_its_place(tmp_path):
+    text = "# Robustness\n\n## Worst case\n\nNo # heading.\n"
+    extra = {
+        "robustness_card": {"worst_case": 12.5, "text": text},
+        "evaluation_left_out": "records.jsonl is of another classifier",
+    }
+    path = export.export_saved_model(
+        toys.classifier(), tmp_path, warmup=False, card=extra
+    )
+    folder = pathlib.Path(path, "assets.extra")
+    card = json.loads((folder / "model_card.json").read_text())
+    assert card["robustness_card"] == extra["robustness_card"]
+    shown = (folder / "model_card.md").read_text()
+    assert "## Robustness card\n\n### Robustness\n" in shown
+    assert "\n#### Worst case\n\nNo # heading.\n" in shown
+    assert "Left out: records.jsonl is of another classifier. No" in shown
+    assert "worst_case" not in shown
 
 
 def test_drawn_weights_stand_in_the_card():

@@ -26,10 +26,15 @@ def files(folder):
     }
 
 
-def check_killed(folder, count):
+def check_killed(folder, count, seed=0):
     """Kills `count` exports; each version there must be a whole one."""
     done = subprocess.run(
-        [sys.executable, HERE / "killed_exports.py", folder, str(count), "0"],
+        [
+            sys.executable,
+            HERE / "killed_exports.py",
+            folder,
+            *(str(count), str(seed)),
+        ],
         check=True,
         env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"},
         stdout=subprocess.PIPE,
@@ -51,7 +56,7 @@ def check_killed(folder, count):
 
 
 def test_a_killed_export_is_no_version(tmp_path):
-    check_killed(tmp_path, 3)
+    check_killed(tmp_path, 2)
 
 
 @pytest.mark.slow
@@ -123,6 +128,33 @@ def test_a_disk_that_fills_up_late_leaves_nothing(tmp_path, monkeypatch, file):
     assert os.listdir(tmp_path) == []
 
 
+def test_a_path_without_permission_leaves_nothing(tmp_path, monkeypatch):
+    # The tests may run as root, whom no mode bits stop.
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    text = "`base_path` cannot be written: no permission"
+    with pytest.raises(PermissionError, match=text):
+        export.export_saved_model(toys.classifier(), tmp_path / "toy")
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_pool_without_some_class_is_refused(tmp_path):
+    text = "class 1"
+    with pytest.raises(ValueError, match=text):
+        pool = toys.inference.SamplePool(
+            toys.pool().images.numpy()[:4], [0, 2, 2, 0]
+        )
+        defence = toys.inference.MixupInferenceOL(toys.classifier(), pool)
+        export.export_saved_model(defence, tmp_path / "toy")
+    # As many classes as the pool has images of, but one less than answers.
+    pool = toys.inference.SamplePool(
+        toys.pool().images.numpy()[:4], [0, 1, 1, 0]
+    )
+    with pytest.raises(ValueError, match="classes"):
+        defence = toys.inference.MixupInferenceOL(toys.classifier(), pool)
+        export.export_saved_model(defence, tmp_path / "toy")
+    assert os.listdir(tmp_path) == []
+
+
 def test_a_disk_that_fills_up_in_tensorflow_leaves_nothing(
     tmp_path, monkeypatch
 ):
@@ -135,7 +167,7 @@ def test_a_disk_that_fills_up_in_tensorflow_leaves_nothing(
     assert os.listdir(tmp_path) == []
 
 
-def test_a_classifier_as_it_was_made_is_warned_of(tmp_path):
+def test_a_classifier_as_it_was_made_is_refused(tmp_path):
     classifier = toys.keras.Sequential(
         [
             toys.keras.layers.Input(toys.SHAPE),
@@ -144,10 +176,24 @@ def test_a_classifier_as_it_was_made_is_warned_of(tmp_path):
         ]
     )
     assert export.looks_untrained(classifier)
-    with pytest.warns(UserWarning, match="looks untrained"):
-        export.export_saved_model(
-            classifier, tmp_path, signatures=("undefended",), warmup=False
-        )
+    base = tmp_path / "toy"
+    text = "`defence` must be around a trained .* pass allow_untrained=True"
+    for given in (
+        classifier,
+        toys.inference.GaussianNoiseInference(classifier, 0.1),
+    ):
+        with pytest.raises(ValueError, match=text):
+            export.export_saved_model(given, base)
+    assert os.listdir(tmp_path) == []
+    path = export.export_saved_model(
+        classifier,
+        base,
+        signatures=("undefended",),
+        warmup=False,
+        allow_untrained=True,
+    )
+    assert export.list_versions(base) == [1]
+    export.verify_saved_model(path)
     classifier.layers[-1].bias.assign([0.0, 1e-9, 0.0])
     assert not export.looks_untrained(classifier)
     without = toys.keras.Sequential([toys.keras.layers.Flatten()])

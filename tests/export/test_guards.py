@@ -70,5 +70,55 @@ def test_bytes_that_are_no_image_are_refused(content):
         decode([content], (4, 4, 1))
 
 
+def files_of_each_format():
+    image = np.zeros((4, 4, 3), "uint8")
+    pixel_rows = bytes(4 * 4 * 3)
+    header = b"BM" + (54 + len(pixel_rows)).to_bytes(4, "little") + bytes(4)
+    header += (54).to_bytes(4, "little") + (40).to_bytes(4, "little")
+    header += (4).to_bytes(4, "little") * 2 + b"\x01\0\x18\0" + bytes(24)
+    # One grey pixel, as the format's smallest file.
+    gif = (
+        b"GIF89a\x01\0\x01\0\x80\x01\0\0\0\0\xff\xff\xff,\0\0\0\0\x01"
+        b"\0\x01\0\0\x02\x02D\x01\0;"
+    )
+    return {
+        "png": tf.io.encode_png(image).numpy(),
+        "jpeg": tf.io.encode_jpeg(image).numpy(),
+        "gif": gif,
+        "bmp": header + pixel_rows,
+    }
+
+
+@pytest.mark.parametrize("kind", ["gif", "bmp"])
+def test_other_formats_are_refused_by_their_row(kind):
+    files = files_of_each_format()
+    # It is an image, which the decoder alone would take.
+    tf.io.decode_image(files[kind], 3, expand_animations=False)
+    contents = [files["png"], files[kind], files["jpeg"], files[kind]]
+    text = r"`image_bytes` must be JPEG or PNG files; .* not:. .1 3."
+    with pytest.raises(tf.errors.InvalidArgumentError, match=text):
+        decode(contents, (4, 4, 3))
+
+
+def test_four_channels_want_png():
+    files = files_of_each_format()
+    assert decode([files["png"]], (4, 4, 4)).shape == (1, 4, 4, 4)
+    text = r"must be PNG files, since a JPEG has no fourth .* not:. .0."
+    with pytest.raises(tf.errors.InvalidArgumentError, match=text):
+        decode([files["jpeg"], files["png"]], (4, 4, 4))
+
+
+def test_the_check_is_an_op_of_the_graph():
+    # A branch would keep other loaders out, Python none of them could run.
+    function = tf.function(
+        lambda encoded: guards.checked_files(encoded, "image_bytes", 3),
+        input_signature=[tf.TensorSpec((None,), tf.string)],
+        jit_compile=False,
+    ).get_concrete_function()
+    kinds = {op.type for op in function.graph.get_operations()}
+    assert "Assert" in kinds
+    assert not kinds & {"If", "StatelessIf", "PyFunc", "EagerPyFunc"}
+
+
 def test_no_image_gives_an_empty_batch():
     assert decode(np.array([], "S1"), (4, 4, 1)).shape == (0, 4, 4, 1)

@@ -10,7 +10,6 @@ import sys
 import export_toys as toys
 import numpy as np
 import pytest
-import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 from keras_mixup import export
@@ -45,8 +44,8 @@ def requests(defence):
         for name, value in defence.draw(image, seed).items()
         if name.endswith("indices")
     }
-    pixels = (image * 255).round().astype("uint8")
-    encoded = np.array([tf.io.encode_png(row).numpy() for row in pixels])
+    encoded, _ = toys.pngs(image)
+    other = [encoded[0], b"GIF89a" + bytes(9), *encoded[2:]]
     nan = cut(image, at=7, by=np.nan)
     outside = {**draws, "pl_indices": cut(draws["pl_indices"], at=4, by=9)}
     seeded = {"image": image, "seed": seed}
@@ -58,6 +57,7 @@ def requests(defence):
         "indices": ("indices", {"image": image, **draws}),
         "detect": ("detect", {"image": image}),
         "encoded": ("encoded_images", {"image_bytes": encoded}),
+        "gif": ("encoded_images", {"image_bytes": np.array(other)}),
         "first": ("serving_default", {"image": image}),
         "second": ("serving_default", {"image": image}),
         "nan": ("seeded", {**seeded, "image": nan}),
@@ -67,7 +67,7 @@ def requests(defence):
             "indices",
             {"image": image, **{k: v[:, :2] for k, v in draws.items()}},
         ),
-        "type": ("undefended", {"image": pixels.astype("int32")}),
+        "type": ("undefended", {"image": image.astype("int32")}),
     }
 
 
@@ -75,13 +75,24 @@ def requests(defence):
 def answers(version, defence, tmp_path_factory):
     """dict, label -> what TensorFlow's C API answered."""
     folder = tmp_path_factory.mktemp("c_api")
+    return ask_c_api(version, requests(defence), folder)
+
+
+def ask_c_api(version, given, folder):
+    """Returns dict, label -> dict output name -> array.
+
+    Args:
+        version: path of the export.
+        given: dict, label -> (signature, inputs).
+        folder: path for the files of the exchange.
+    """
     message = saved_model_pb2.SavedModel()
     message.ParseFromString(
         pathlib.Path(version, "saved_model.pb").read_bytes()
     )
     definitions = message.meta_graphs[0].signature_def
     arrays, calls, labels = {}, [], []
-    for label, (signature, inputs) in requests(defence).items():
+    for label, (signature, inputs) in given.items():
         definition = definitions[signature]
         names = {n: info.name for n, info in definition.outputs.items()}
         call = {"inputs": {}, "outputs": names}
@@ -150,6 +161,21 @@ def test_c_api_draws_afresh(answers):
         )
 
 
+def test_c_api_decodes_as_the_layer_sees(tmp_path):
+    defence = toys.drawless()
+    version = export.export_saved_model(
+        defence, tmp_path / "toy", signatures=("encoded_images",)
+    )
+    files, images = toys.pngs(toys.images(5))
+    given = {"encoded": ("encoded_images", {"image_bytes": files})}
+    answer = ask_c_api(version, given, tmp_path)["encoded"]
+    expected = np.exp(defence(images, seed=0))
+    compare(answer["probabilities"], expected)
+    np.testing.assert_array_equal(answer["label"], expected.argmax(-1))
+    # Otherwise any constant would do.
+    assert np.ptp(expected, axis=0).max() > 1e-3
+
+
 def test_c_api_answers_nothing_with_nothing(answers):
     shapes = {name: value.shape for name, value in answers["none"].items()}
     assert shapes.pop("probabilities") == (0, toys.CLASSES)
@@ -164,6 +190,7 @@ def test_c_api_answers_nothing_with_nothing(answers):
         ("shape", "is not compatible with expected shape"),
         ("draws", "is not compatible with expected shape"),
         ("type", "int32"),
+        ("gif", "these rows are not:] [1]"),
     ],
 )
 def test_c_api_refuses_a_bad_request(answers, label, text):

@@ -12,7 +12,6 @@ import pytest
 import tensorflow as tf
 
 from keras_mixup import export
-from keras_mixup.export import saved_model
 
 SIGNATURE_NAMES = ("serving_default", "seeded", "undefended")
 
@@ -278,7 +277,10 @@ def test_subclassed_classifier_needs_its_image_shape(tmp_path):
     with pytest.raises(ValueError, match="`image_shape` must be"):
         export.export_saved_model(classifier, tmp_path / "toy")
     path = export.export_saved_model(
-        classifier, tmp_path / "toy", image_shape=toys.SHAPE
+        classifier,
+        tmp_path / "toy",
+        image_shape=toys.SHAPE,
+        allow_untrained=True,
     )
     inputs = export.describe_saved_model(path).signatures["undefended"][0]
     assert inputs["image"].shape.as_list() == [None, *toys.SHAPE]
@@ -373,6 +375,33 @@ def test_full_disk_is_one_clear_error(tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == []
 
 
-def test_half_precision_gets_a_wider_tolerance():
-    tolerance = saved_model._TOLERANCE
-    assert tolerance["float32"] < 1e-3 < tolerance["bfloat16"] < 0.1
+@pytest.mark.parametrize(
+    ("fail", "text"),
+    [
+        ("load", "was written, but cannot be reloaded: .*gone"),
+        ("run", "undefended fails once reloaded: out of memory"),
+    ],
+)
+def test_a_failing_self_check_is_no_full_disk(
+    tmp_path, monkeypatch, fail, text
+):
+    load = tf.saved_model.load
+
+    def refuse(**inputs):
+        raise tf.errors.ResourceExhaustedError(None, None, "out of memory")
+
+    class Reloaded:
+        signatures = {"undefended": refuse}
+
+    def broken(folder):
+        load(folder)
+        if fail == "load":
+            raise OSError("gone")
+        return Reloaded()
+
+    monkeypatch.setattr(tf.saved_model, "load", broken)
+    with pytest.raises(RuntimeError, match=text):
+        export.export_saved_model(
+            toys.classifier(), tmp_path / "toy", signatures=("undefended",)
+        )
+    assert os.listdir(tmp_path) == []

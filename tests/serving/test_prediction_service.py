@@ -107,15 +107,37 @@ def test_indices_is_the_layer(stub, defence):
 
 
 def test_encoded_images_are_decoded(stub):
-    pixels = np.random.default_rng(0).integers(0, 256, (2, 4, 4, 1), "uint8")
-    files = [tf.io.encode_png(image).numpy() for image in pixels]
+    files, _ = toys.pngs(toys.images(2))
     # Draws differ from call to call: look at shapes, and at what is refused.
-    answer = predict(stub, "encoded_images", image_bytes=np.array(files))
+    answer = predict(stub, "encoded_images", image_bytes=files)
     assert answer["probabilities"].shape == (2, toys.CLASSES)
-    request = make_request("encoded_images", image_bytes=np.array([b"text"]))
-    code, text = failure(stub, request)
-    assert code == grpc.StatusCode.INVALID_ARGUMENT
-    assert "image" in text.lower()
+    for other in (b"text", b"GIF89a", b""):
+        given = np.array([files[0], other])
+        request = make_request("encoded_images", image_bytes=given)
+        code, text = failure(stub, request)
+        assert code == grpc.StatusCode.INVALID_ARGUMENT
+        assert "`image_bytes` must be JPEG or PNG files" in text
+        assert "these rows are not:] [1]" in text
+
+
+def test_encoded_images_are_what_the_layer_sees(tmp_path):
+    defence = toys.drawless()
+    export.export_saved_model(
+        defence, tmp_path / "toy", signatures=("encoded_images",)
+    )
+    model = serving_server.ServedModel(tmp_path / "toy")
+    server, port = serving_server.start(model)
+    files, images = toys.pngs(toys.images(5))
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+        answer = predict(stub, "encoded_images", image_bytes=files)
+    server.stop(None)
+    expected = np.exp(defence(images, seed=0))
+    difference = np.abs(answer["probabilities"] - expected).max()
+    print(f"gRPC, encoded_images: max difference {difference:.1e}")
+    assert difference <= 1e-6
+    # Otherwise any constant would do.
+    assert np.ptp(expected, axis=0).max() > 1e-3
 
 
 def test_detector_answers_for_each_row(tmp_path):
