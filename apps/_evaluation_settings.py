@@ -38,7 +38,7 @@ def describe(flags, path, classifier, specs, defences, pool_text):
             if s.attack is not None
         },
         "defences": {
-            label: _plain_config(defence, pool_text)
+            label: plain_config(defence, pool_text)
             for label, defence in defences.items()
         },
     }
@@ -57,7 +57,24 @@ def fingerprint(model):
     return digest.hexdigest()
 
 
-def _plain_config(defence, pool_text):
+def pool_text(example_ids):
+    """Returns what tells a defence's pool from another one.
+
+    Args:
+        example_ids: int array, of the pool's images in the train split.
+    """
+    digest = hashlib.sha256(example_ids.astype("int64").tobytes())
+    text = f"{len(example_ids)} images of the train split"
+    return f"{text}, ids sha256 {digest.hexdigest()[:16]}"
+
+
+def plain_config(defence, pool_text):
+    """Returns the defence's settings as evaluation.json holds them, a dict.
+
+    Args:
+        defence: a `keras_mixup.inference` layer.
+        pool_text: str, from `pool_text`; left out without a pool.
+    """
     config = {
         key: value
         for key, value in defence.get_config().items()

@@ -1,13 +1,8 @@
-"""What apps.export says of exports, and what goes into their model card."""
+"""What apps.export says of the exports on disk."""
 
 import pathlib
 
 from apps import _common
-from apps import _run_folder
-
-_RECORDS = "records.jsonl"
-# Of the machine, not of the model.
-_LEFT_OUT = ("checkpoint_dir", "data_dir", "download", "resume", "run_dir")
 
 
 def list_exports(saved_models):
@@ -78,51 +73,3 @@ def _newest(path):
     if not versions:
         raise FileNotFoundError(f"{path} holds no exported version.")
     return path / str(versions[-1])
-
-
-def model_card(flags, config, threshold):
-    """Returns what the application adds to the model card, a dict.
-
-    Args:
-        flags: the parsed flags.
-        config: dict, the training run's flags; empty without a run.
-        threshold: str or None, how the detector's threshold was chosen.
-    """
-    card = {"dataset": flags.dataset or config.get("dataset")}
-    if threshold:
-        card["threshold"] = threshold
-    if not flags.run_dir:
-        return card
-    run = _run_folder.read_config(flags.run_dir)
-    card["training"] = {
-        "run": pathlib.Path(flags.run_dir).resolve().name,
-        "commit": run.get("git_commit"),
-        "flags": {
-            name: value
-            for name, value in config.items()
-            if name not in _LEFT_OUT and value not in (None, False, [])
-        },
-    }
-    records = pathlib.Path(flags.run_dir) / _RECORDS
-    if records.is_file():
-        card["evaluation"] = _evaluation(records)
-    return card
-
-
-def _evaluation(path):
-    """Returns the run's evaluation; oblivious numbers never stand alone."""
-    from keras_mixup import evaluation
-    from keras_mixup.evaluation import tables
-    from keras_mixup.evaluation import verdicts
-
-    records = evaluation.read_records(path)
-    if not records:
-        return None
-    found = [verdict.sentence for verdict in verdicts.verdicts(records)]
-    table = tables.to_markdown(tables.accuracy_table(records))
-    listed = "".join(f"- {sentence}\n" for sentence in found)
-    return {
-        "text": f"{listed}\n{table}" if listed else table,
-        "verdicts": found,
-        "cells": [s._asdict() for s in evaluation.summarize(records)],
-    }

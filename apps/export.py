@@ -14,9 +14,10 @@ import zipfile
 
 from apps import _common
 from apps import _export
+from apps import _export_defence
+from apps import _model_card
 from apps import _registry
 from apps import _run_folder
-from keras_mixup import _checks
 
 FLAGS = _common.Flags(__doc__)
 
@@ -100,19 +101,6 @@ FLAGS.boolean(
     "allow_untrained", False, "Export a classifier that looks untrained."
 )
 
-_DEFENCE_FLAGS = (
-    "num_draws",
-    "mix_weight",
-    "pl_weight",
-    "ol_weight",
-    "threshold",
-    "threshold_fpr",
-    "fallback",
-    "stddev",
-    "degrees",
-    "size_range",
-)
-
 
 def main(flags):
     """Checks everything, exports, and says what lies where."""
@@ -125,7 +113,7 @@ def main(flags):
     config = _run_config(flags)
     # From here on TensorFlow is needed.
     _common.import_tensorflow()
-    options = _defence_options(flags)
+    options = _export_defence.defence_options(flags)
     base_path = pathlib.Path(flags.saved_models) / _model_name(flags, path)
     from keras_mixup import export
 
@@ -135,8 +123,11 @@ def main(flags):
     export.check_version(base_path, flags.version)
     classifier = _load_classifier(path)
     _check_trained(flags, classifier, path)
-    defence = _build_defence(flags, classifier, options, config)
-    threshold, how = _choose_threshold(flags, defence, config)
+    defence, pool_text = _export_defence.build_defence(
+        flags, classifier, options, config
+    )
+    threshold, how = _export_defence.choose_threshold(flags, defence, config)
+    card = _model_card.model_card(flags, config, path, defence, pool_text, how)
     try:
         version = export.export_saved_model(
             defence,
@@ -145,11 +136,12 @@ def main(flags):
             threshold=threshold,
             default_signature=flags.default_signature,
             warmup=flags.warmup,
-            card=_export.model_card(flags, config, how),
+            card=card,
+            allow_untrained=flags.allow_untrained,
         )
     except (OSError, RuntimeError) as error:
         raise _common.UsageError(str(error)) from error
-    print(_describe(version))
+    print("\n".join([_describe(version), *_model_card.notices(card)]))
 
 
 def _classifier_path(flags):
@@ -173,43 +165,6 @@ def _run_config(flags):
     if not flags.run_dir:
         return {}
     return _run_folder.read_config(flags.run_dir).get("flags", {})
-
-
-def _defence_options(flags):
-    """Returns the defence's arguments; refuses those of another defence."""
-    known = {"none": None, **_registry.DEFENCES}
-    _registry.check_name(known, "defence", flags.defence)
-    given = {
-        name: flags[name].value
-        for name in _DEFENCE_FLAGS
-        if flags[name].value is not None
-    }
-    if flags.threshold_fpr is not None and flags.threshold is not None:
-        raise _common.UsageError(
-            "--threshold and --threshold_fpr exclude each other."
-        )
-    for name in given:
-        if not _belongs(flags.defence, name):
-            raise _common.UsageError(
-                f"--{name} does not belong to --defence={flags.defence}."
-            )
-    if "mix_weight" in given:
-        given["mix_weight"] = _common.parse_mix_weight(given["mix_weight"])
-    # MI-PL's threshold is the export's: its answer does not turn on it.
-    return {k: v for k, v in given.items() if _accepts(flags.defence, k)}
-
-
-def _belongs(defence, flag):
-    if defence == "none":
-        return False
-    if flag.startswith("threshold"):
-        kind = _registry.find(_registry.DEFENCES, "defence", defence)
-        return hasattr(kind, "predict_with_score")
-    return _accepts(defence, flag)
-
-
-def _accepts(defence, option):
-    return _registry.accepts(_registry.DEFENCES, "defence", defence, option)
 
 
 def _model_name(flags, path):
@@ -248,104 +203,6 @@ def _check_trained(flags, classifier, path):
             f"{path} looks untrained: all its biases are zero. Train it with "
             "apps.train, or export it as it is with --allow_untrained."
         )
-
-
-def _build_defence(flags, classifier, options, config):
-    """Returns the defence, or the classifier itself for --defence=none."""
-    if flags.defence == "none":
-        return classifier
-    # Where no flag says otherwise, the settings that apps.evaluate takes.
-    size = classifier.input_shape[1]
-    paper = _registry.paper_settings(config, size)
-    kind = _registry.find(_registry.DEFENCES, "defence", flags.defence)
-    options = {**paper.get(kind.__name__, {}), **options}
-    pool = None
-    if _accepts(flags.defence, "pool"):
-        pool = _pool(flags, config)
-    return _registry.build_defence(flags.defence, classifier, pool, **options)
-
-
-def _choose_threshold(flags, defence, config):
-    """Returns the export's `threshold` and, for the card, where it is from."""
-    own = hasattr(defence, "threshold")
-    if flags.threshold_fpr is None:
-        given = flags.threshold is not None
-        return None if own else flags.threshold, "given" if given else None
-    from keras_mixup import data
-    from keras_mixup import export
-
-    rows = _load_split(flags, config, "validation")
-    if len(rows.labels) > flags.threshold_images:
-        count = flags.threshold_images
-        rows = data.class_balanced_subset(rows, count, flags.seed)
-    images = rows.images.astype("float32")
-    if rows.images.dtype.kind == "u":
-        images = images / 255.0
-    threshold = export.choose_threshold(
-        defence, images, flags.threshold_fpr, flags.seed
-    )
-    how = (
-        f"false positive rate {flags.threshold_fpr:g} on {len(images)} "
-        "validation images"
-    )
-    if own:
-        # MI-Combined's answer turns on it as well.
-        defence.threshold = threshold
-    return None if own else threshold, how
-
-
-def _pool(flags, config):
-    from keras_mixup import data
-    from keras_mixup import inference
-
-    rows = _load_split(flags, config, "train")
-    if flags.pool_per_class:
-        rows = _per_class(rows, flags.pool_per_class, flags.seed)
-    dataset = flags.dataset or config.get("dataset")
-    return inference.SamplePool(
-        rows.images,
-        rows.labels,
-        dtype="uint8" if rows.images.dtype.kind == "u" else "float32",
-        num_classes=data.DATASETS[dataset].num_classes,
-    )
-
-
-def _load_split(flags, config, split):
-    """Returns the `ImageSet` that the pool, or the threshold, is from."""
-    from keras_mixup import data
-
-    dataset = flags.dataset or config.get("dataset")
-    if dataset is None:
-        raise _common.UsageError(
-            f"Which data set is {flags.defence}'s pool from? --dataset=NAME"
-        )
-    _registry.check_name(data.DATASETS, "dataset", dataset)
-    options = {}
-    if dataset == config.get("dataset"):
-        # The run's own train split, free of its validation images.
-        options["num_validation"] = config.get("num_validation")
-    return data.load_arrays(
-        dataset,
-        split,
-        flags.data_dir or config.get("data_dir"),
-        **options,
-    )
-
-
-def _per_class(rows, count, seed):
-    """Returns `count` examples of each class of the `ImageSet`."""
-    import numpy as np
-
-    from keras_mixup import data
-
-    least = int(np.bincount(rows.labels).min())
-    expected = f"at most {least}, the size of the smallest class"
-    _checks.check(count <= least, "pool_per_class", expected, count)
-    parts = []
-    for label in np.unique(rows.labels):
-        of_class = data.ImageSet(*(v[rows.labels == label] for v in rows))
-        parts.append(data.class_balanced_subset(of_class, count, seed))
-    return data.ImageSet(*(np.concatenate(v) for v in zip(*parts, strict=True)))
 
 
 def _describe(version):

@@ -10,6 +10,8 @@ import pytest
 import tensorflow as tf
 
 from apps import _common
+from apps import _evaluation_settings
+from apps import _export_defence
 from apps import export as app
 from keras_mixup import data
 from keras_mixup import evaluation
@@ -69,7 +71,7 @@ def test_exports_a_run_with_its_pool(run_dir, call, tmp_path):
     flags = app.FLAGS.parse(
         ["export", f"--run_dir={run_dir}", "--pool_per_class=5"]
     )
-    pool = app._pool(flags, {"dataset": "digits"})
+    pool, _ = _export_defence.make_pool(flags, {"dataset": "digits"})
     assert pool.class_counts == (5,) * 10
     train = {row.tobytes() for row in data.load_arrays("digits").images}
     assert {row.tobytes() for row in pool.images.numpy()} <= train
@@ -259,7 +261,9 @@ def test_pool_leaves_the_runs_validation_images_out(run_dir, monkeypatch):
 
     monkeypatch.setattr(data, "load_arrays", record)
     flags = app.FLAGS.parse(["export", f"--run_dir={run_dir}"])
-    app._pool(flags, {"dataset": "digits", "num_validation": 300})
+    _export_defence.make_pool(
+        flags, {"dataset": "digits", "num_validation": 300}
+    )
     assert asked["num_validation"] == 300
 
 
@@ -285,13 +289,89 @@ def evaluated(folder, target):
         )
     ]
     evaluation.write_records(f"{target}/records.jsonl", records)
+    classifier = keras.models.load_model(target / "classifier.keras")
+    settings = {
+        "classifier": {"sha256": _evaluation_settings.fingerprint(classifier)},
+        "data": {"dataset": "digits"},
+        "defences": {},
+    }
+    (target / "evaluation.json").write_text(json.dumps(settings))
     return target
+
+
+def test_another_classifiers_evaluation_is_left_out_and_the_user_told(
+    run_dir, call, tmp_path
+):
+    run = evaluated(run_dir, tmp_path / "run")
+    other = models.SmallConvNet((8, 8, 1), 10, width=2)
+    other.layers[-1].bias.assign(np.arange(10) / 5.0)
+    other.save(tmp_path / "other.keras")
+    options = ("--defence=none", "--name=digits", "--nowarmup")
+    code, out, error = call(
+        f"--run_dir={run}", f"--classifier={tmp_path}/other.keras", *options
+    )
+    assert code == 0, error
+    reason = "records.jsonl is of another classifier"
+    assert out.splitlines()[-1] == f"The card has no evaluation: {reason}."
+    extra = tmp_path / "out" / "digits" / "1" / "assets.extra"
+    card = json.loads((extra / "model_card.json").read_text())
+    assert "evaluation" not in card
+    text = (extra / "model_card.md").read_text()
+    assert f"Left out: {reason}" in text
+    assert "| adaptive |" not in text
+
+
+def test_a_path_without_permission_is_one_line(
+    run_dir, call, tmp_path, monkeypatch
+):
+    # The tests may run as root, whom no mode bits stop.
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    code, out, error = call(f"--run_dir={run_dir}", "--defence=none")
+    assert (code, out) == (2, "")
+    text = "error: `base_path` cannot be written: no permission: "
+    assert error.startswith(text)
+    assert len(error.splitlines()) == 1
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_pool_without_some_class_is_one_line(
+    run_dir, call, tmp_path, monkeypatch
+):
+    load_arrays = data.load_arrays
+
+    def without_seven(*arguments, **options):
+        rows = load_arrays(*arguments, **options)
+        return data.ImageSet(*(v[rows.labels != 7] for v in rows))
+
+    monkeypatch.setattr(data, "load_arrays", without_seven)
+    code, out, error = call(f"--run_dir={run_dir}")
+    assert (code, out) == (2, "")
+    assert len(error.splitlines()) == 1
+    assert "class" in error
+    assert "7" in error
+    assert os.listdir(tmp_path) == []
+
+
+def add_pl_defence(run, label):
+    """Says that the records under `label` are of the exported MI-PL."""
+    flags = app.FLAGS.parse(
+        ["export", f"--run_dir={run}", "--pool_per_class=3"]
+    )
+    pool, text = _export_defence.make_pool(flags, {"dataset": "digits"})
+    classifier = keras.models.load_model(run / "classifier.keras")
+    defence = inference.MixupInferencePL(classifier, pool, num_draws=2)
+    file = run / "evaluation.json"
+    settings = json.loads(file.read_text())
+    config = _evaluation_settings.plain_config(defence, text)
+    settings["defences"][label] = config
+    file.write_text(json.dumps(settings))
 
 
 def test_a_chosen_threshold_and_the_evaluation_are_in_the_card(
     run_dir, call, tmp_path
 ):
     run = evaluated(run_dir, tmp_path / "run")
+    add_pl_defence(run, "MI-OL 0.6 x30")
     code, _, error = call(
         f"--run_dir={run}",
         "--defence=mixup_inference_pl",
