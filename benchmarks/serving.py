@@ -8,10 +8,12 @@ First, in this process: the exported defence at batch b against the exported
 bare classifier at batch (N + 1) b, taken alternately. Then a server in
 another process (benchmarks.serving_server) under the load of concurrent gRPC
 clients, both signatures, each batch size in turn, several rounds; the
-server's memory is read after an uncounted round and after every counted one.
-Ends with exit code 2 if a request failed.
+server's memory is read every second after an uncounted round: at its start,
+at most, at the end, and its slope. Every failed request is counted; ends with
+exit code 2 if there was one.
 """
 
+import collections
 import contextlib
 import json
 import pathlib
@@ -29,6 +31,7 @@ from tensorflow_serving.apis import predict_pb2
 from tensorflow_serving.apis import prediction_service_pb2_grpc
 
 from apps import _common
+from benchmarks import serving_memory
 from benchmarks import timing
 from keras_mixup import export
 from keras_mixup import inference
@@ -52,7 +55,8 @@ FLAGS.runtime()
 
 SIGNATURES = ("undefended", "serving_default")
 REQUEST_TIMEOUT = 120
-_MEGABYTE = 1e6
+# A dead server refuses at once: without a pause a client would spin.
+_PAUSE_AFTER_ERROR = 0.01
 
 
 def main(flags):
@@ -150,23 +154,20 @@ def load(flags, base_path):
 
         for _ in one_round(min(turn, 10.0)):
             pass
-        memory = [_resident(process)]
-        for number in range(flags.load_rounds):
-            for case, result in one_round(turn):
-                counted[case].append(result)
-            memory.append(_resident(process))
-            print(
-                f"round {number + 1}: server holds {memory[-1]:.0f} MB "
-                f"({memory[-1] - memory[0]:+.0f})",
-                flush=True,
-            )
+        with serving_memory.MemoryWatch(process) as watch:
+            for number in range(flags.load_rounds):
+                for case, result in one_round(turn):
+                    counted[case].append(result)
+                held = watch.read()
+                print(
+                    f"round {number + 1}: server holds {held:.0f} MB",
+                    flush=True,
+                )
     rows = [summary(case, turns) for case, turns in counted.items()]
+    memory = serving_memory.memory_summary(watch.samples)
     print_rows(flags, rows)
-    print(
-        f"server memory: {memory[0]:.0f} MB after warm-up, "
-        f"{memory[-1]:.0f} MB at the end"
-    )
-    return {"rows": rows, "memory_mb": memory}
+    print(serving_memory.memory_text(memory))
+    return {"rows": rows, "memory": memory}
 
 
 @contextlib.contextmanager
@@ -211,9 +212,10 @@ def run_turn(flags, address, request, seconds):
     """Lets all clients ask until the time is over.
 
     Returns:
-        (latencies in s, list of str for errors, s that it took).
+        (latencies in s, Counter of the errors' texts, s that it took).
     """
-    latencies, errors = [], []
+    latencies, errors = [], collections.Counter()
+    lock = threading.Lock()
     start = time.perf_counter()
 
     def ask():
@@ -229,9 +231,9 @@ def run_turn(flags, address, request, seconds):
                     stub.Predict(request, timeout=REQUEST_TIMEOUT)
                     latencies.append(time.perf_counter() - before)
                 except grpc.RpcError as error:
-                    # One is too many already; a dead server sends millions.
-                    errors.append(f"{error.code()}: {error.details()}")
-                    return
+                    with lock:
+                        errors[f"{error.code()}: {error.details()}"] += 1
+                    time.sleep(_PAUSE_AFTER_ERROR)
 
     threads = [threading.Thread(target=ask) for _ in range(flags.clients)]
     for thread in threads:
@@ -244,7 +246,7 @@ def run_turn(flags, address, request, seconds):
 def summary(case, turns):
     """Returns the figures of one signature at one batch size."""
     latencies = np.concatenate([turn[0] for turn in turns])
-    errors = [error for turn in turns for error in turn[1]]
+    errors = sum((turn[1] for turn in turns), collections.Counter())
     seconds = sum(turn[2] for turn in turns)
     p50, p99 = (
         np.percentile(latencies, (50, 99)) if latencies.size else (0.0, 0.0)
@@ -257,8 +259,8 @@ def summary(case, turns):
         "requests_per_s": latencies.size / seconds,
         "p50_ms": 1e3 * float(p50),
         "p99_ms": 1e3 * float(p99),
-        "errors": len(errors),
-        "first_error": errors[0] if errors else None,
+        "errors": errors.total(),
+        "error_texts": dict(errors.most_common(5)),
     }
 
 
@@ -275,12 +277,8 @@ def print_rows(flags, rows):
             f"{row['requests_per_s']:8.1f} {row['p50_ms']:8.1f} "
             f"{row['p99_ms']:8.1f} {row['errors']:6d}"
         )
-        if row["first_error"]:
-            print(f"    first error: {row['first_error']}")
-
-
-def _resident(process):
-    return process.memory_info().rss / _MEGABYTE
+        for text, count in row["error_texts"].items():
+            print(f"    {count} x {text}")
 
 
 if __name__ == "__main__":
