@@ -10,8 +10,19 @@ from keras_mixup import _checks
 
 # Flag value -> registry name of the oblivious attacks.
 OBLIVIOUS = ("pgd", "cleverhans_pgd", "cleverhans_spsa")
-ADAPTIVE = ("tramer2020",)
-ATTACKS = ("clean", *OBLIVIOUS, *ADAPTIVE)
+# Recipes of MixupInferenceAttack that go through each defence, the default
+# first, and the one that goes around it.
+ADAPTIVE = (
+    "tramer2020",
+    "eot",
+    "fixed_draws",
+    "bpda",
+    "pang2020_paper",
+    "pang2020_released",
+)
+RECIPES = (*ADAPTIVE, "transfer")
+SEARCHES = ("eot", "fixed_draws")
+ATTACKS = ("clean", *OBLIVIOUS, *RECIPES)
 LABELS = {
     "mixup_inference_ol": "MI-OL",
     "mixup_inference_pl": "MI-PL",
@@ -89,8 +100,8 @@ def build_specs(flags, names):
         if name == "clean":
             specs.append(evaluation.AttackSpec("clean", None, "none"))
             continue
-        knowledge = "adaptive" if name in ADAPTIVE else "oblivious"
         for attack, suffix in _attacks(flags, name, threat):
+            knowledge = getattr(attack, "knowledge", "oblivious")
             spec = evaluation.AttackSpec(
                 attack.name + suffix, attack, knowledge, flags.targeted
             )
@@ -119,15 +130,8 @@ def _attacks(flags, name, threat):
     if name == "cleverhans_spsa":
         yield _spsa(flags, threat), aim
         return
-    if name in ADAPTIVE:
-        attack = _registry.build_attack(
-            "mixup_inference_attack",
-            threat,
-            recipe=name,
-            num_steps=flags.adaptive_steps,
-            num_draws=flags.adaptive_draws,
-        )
-        yield attack, aim
+    if name in RECIPES:
+        yield _recipe(flags, name, threat), aim
         return
     step = threat.eps / 4 if flags.step_size is None else flags.step_size
     suffix = _step_suffix(step, threat.eps)
@@ -143,6 +147,21 @@ def _attacks(flags, name, threat):
             label_source=flags.label_source,
         )
         yield attack, suffix + aim
+
+
+def _recipe(flags, name, threat):
+    options = {}
+    if name not in ("fixed_draws", "transfer"):
+        options["num_draws"] = flags.adaptive_draws
+    if name in SEARCHES:
+        options["inner"] = flags.adaptive_inner
+    return _registry.build_attack(
+        "mixup_inference_attack",
+        threat,
+        recipe=name,
+        num_steps=flags.adaptive_steps,
+        **options,
+    )
 
 
 def _spsa(flags, threat):
@@ -210,20 +229,6 @@ def _defence_options(flags, name, defaults):
         if value is not None:
             options[argument] = value
     yield options
-
-
-def defence_label(name, defence):
-    """Returns the label of a defence in records and tables.
-
-    Args:
-        name: str, its name in the registry.
-        defence: a `keras_mixup.inference` layer.
-    """
-    flags = _OPTIONS.get(name, ("mix_weight",))
-    options = ["size_range" if f.endswith("_range") else f for f in flags]
-    return _defence_label(
-        name, {o: getattr(defence, o) for o in (*options, "num_draws")}
-    )
 
 
 def _defence_label(name, options):

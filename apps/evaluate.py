@@ -7,11 +7,14 @@ report.html. Records that are there already are not computed again, so that a
 killed call goes on with the same command line.
 
 Attacks: clean, pgd, cleverhans_pgd, cleverhans_spsa are made on the bare
-classifier (oblivious) and shown to every defence; tramer2020 goes through
-each defence (adaptive). It is added whenever a defence is attacked;
---noadaptive leaves it out, and the table says "not measured".
+classifier (oblivious) and shown to every defence; tramer2020, eot,
+fixed_draws, bpda, pang2020_paper, pang2020_released go through each defence
+(adaptive), transfer around it. tramer2020 is added whenever a defence is
+attacked and none of them is listed; --noadaptive leaves it out, and the table
+says "not measured".
 """
 
+import hashlib
 import pathlib
 
 from apps import _common
@@ -56,6 +59,12 @@ FLAGS.integer(
 )
 FLAGS.integer(
     "adaptive_draws", None, "Draws per step; default: as the recipe.", minimum=1
+)
+FLAGS.choice(
+    "adaptive_inner",
+    "pgd",
+    ["pgd", "apgd"],
+    "eot, fixed_draws: how they ascend.",
 )
 FLAGS.choice(
     "targeted",
@@ -238,7 +247,9 @@ def _pool(flags, spec, config):
         dtype="uint8" if train.images.dtype.kind == "u" else "float32",
         num_classes=spec.num_classes,
     )
-    return pool, _evaluation_settings.pool_text(train.example_ids)
+    digest = hashlib.sha256(train.example_ids.astype("int64").tobytes())
+    text = f"{len(train.labels)} images of the train split"
+    return pool, f"{text}, ids sha256 {digest.hexdigest()[:16]}"
 
 
 def _parts(flags, specs, image_set):

@@ -1,0 +1,48 @@
+"""Every recipe of the adaptive attack is a name on the command line."""
+
+import pytest
+
+from apps import _evaluation
+from apps import evaluate
+from keras_mixup.attacks import adaptive
+
+
+def specs(*arguments):
+    flags = evaluate.FLAGS.parse(["evaluate", "--run_dir=run", *arguments])
+    return _evaluation.build_specs(flags, _evaluation.check_names(flags))
+
+
+def test_the_names_are_those_of_the_attack():
+    assert set(_evaluation.RECIPES) == set(adaptive.RECIPES)
+    searches = [k for k, v in adaptive.RECIPES.items() if "inner" in v]
+    assert set(_evaluation.SEARCHES) == set(searches)
+
+
+@pytest.mark.parametrize("recipe", _evaluation.RECIPES)
+def test_a_recipe_is_an_attack_with_its_knowledge(recipe):
+    (spec,) = specs(f"--attacks={recipe}", "--adaptive_steps=7")
+    assert spec.attack.recipe == recipe and spec.attack.num_steps == 7
+    assert spec.knowledge == spec.attack.knowledge
+    assert (spec.knowledge == "transfer") == (recipe == "transfer")
+    assert spec.name == spec.attack.name
+
+
+def test_settings_reach_the_recipes_that_use_them():
+    found = specs(
+        "--attacks=eot,fixed_draws,transfer,bpda",
+        "--adaptive_draws=3",
+        "--adaptive_inner=apgd",
+    )
+    eot, fixed, transfer, bpda = [spec.attack for spec in found]
+    assert (eot.num_draws, bpda.num_draws) == (3, 3)
+    assert (eot.inner, fixed.inner) == ("apgd", "apgd")
+    assert (fixed.num_draws, transfer.num_draws) == (None, None)
+
+
+def test_the_default_joins_unless_another_one_goes_through_the_defence():
+    names = [spec.name.split("-")[0] for spec in specs("--attacks=pgd,eot")]
+    assert names == ["pgd", "eot"]
+    names = [
+        spec.name.split("-")[0] for spec in specs("--attacks=pgd,transfer")
+    ]
+    assert names == ["pgd", "transfer", "tramer2020"]
