@@ -32,6 +32,7 @@ PUBLIC = {
         "RandomResizePadInference",
         "RandomRotationInference",
         "SamplePool",
+        "VarMixupInference",
     ),
     "metrics": ("robust_accuracy", "detection_auc"),
     "models": (
@@ -73,6 +74,10 @@ SIGNATURES = {
     "inference.MixupInferenceCombined": (
         ["classifier", "pool", "pl_weight", "ol_weight", "threshold"],
         {"pl_weight": 0.5, "ol_weight": 0.4, "threshold": 0.2},
+    ),
+    "inference.VarMixupInference": (
+        ["classifier", "vae", "pool", "mix_weight", "num_draws"],
+        {"mix_weight": 0.5, "num_draws": 30, "average": "probabilities"},
     ),
     "inference.GaussianNoiseInference": (
         ["classifier", "stddev", "num_draws"],

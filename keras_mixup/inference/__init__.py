@@ -10,6 +10,7 @@ from keras_mixup.inference.transforms import GaussianNoiseInference
 from keras_mixup.inference.transforms import RandomCropResizeInference
 from keras_mixup.inference.transforms import RandomResizePadInference
 from keras_mixup.inference.transforms import RandomRotationInference
+from keras_mixup.inference.var_inference import VarMixupInference
 
 __all__ = [
     "GaussianNoiseInference",
@@ -21,5 +22,6 @@ __all__ = [
     "RandomRotationInference",
     "RandomizedInference",
     "SamplePool",
+    "VarMixupInference",
     "paper_settings",
 ]

@@ -81,3 +81,21 @@ def unit_interval(random_bits):
         tf.bitcast(random_bits, tf.uint32), tf.constant(8, tf.uint32)
     )
     return tf.cast(high, tf.float32) * 2.0**-24
+
+
+def never_empty(function, rows):
+    """Returns `function(rows)`; `function` gets at least one row.
+
+    Some kernels refuse an empty batch; one row of zeros is added to it and
+    taken from the answer again.
+
+    Args:
+        function: callable from [B, ...] to [B, ...].
+        rows: float32 [B, ...].
+    """
+    if rows.shape[0]:
+        return function(rows)
+    count = tf.shape(rows)[0]
+    extra = tf.cast(tf.equal(count, 0), tf.int32)
+    pads = [[0, extra]] + [[0, 0]] * (rows.shape.rank - 1)
+    return function(tf.pad(rows, pads))[:count]

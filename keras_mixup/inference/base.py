@@ -9,11 +9,9 @@ import tensorflow as tf
 from keras_mixup import _checks
 from keras_mixup import _classifiers
 from keras_mixup import ops
+from keras_mixup.inference import _averages
 from keras_mixup.inference import _classifier
-
-# A finite stand-in for log 0: its difference from any log probability is
-# finite, so that the running logsumexp has no NaN in its gradient.
-_LOG_ZERO = -1e30
+from keras_mixup.inference import _rows
 
 
 class RandomizedInference(keras.layers.Layer):
@@ -131,7 +129,7 @@ class RandomizedInference(keras.layers.Layer):
                 defences whose answer depends on them.
         """
         del logits
-        return self.average(self._checked(images), draws, self.apply)
+        return self.average_draws(self._checked(images), draws, self.apply)
 
     def count_passes(self, num_draws):
         """Returns how many classifier inputs `predict_from_draws` makes.
@@ -143,31 +141,25 @@ class RandomizedInference(keras.layers.Layer):
 
     def classify(self, inputs):
         """Returns the classifier's logits in inference mode, float32."""
-        batch = inputs.shape[0]
-        if batch:
-            logits = self.classifier(inputs, training=False)
-        else:
-            # Some kernels refuse an empty batch; one row of zeros is added
-            # to it and taken from the answer again.
-            count = tf.shape(inputs)[0]
-            extra = tf.cast(tf.equal(count, 0), tf.int32)
-            pads = [[0, extra]] + [[0, 0]] * (inputs.shape.rank - 1)
-            padded = tf.pad(inputs, pads)
-            logits = self.classifier(padded, training=False)[:count]
+        logits = _rows.never_empty(
+            lambda rows: self.classifier(rows, training=False), inputs
+        )
         _classifier.check_logits(logits, self._expected_classes())
         return tf.cast(logits, tf.float32)
 
-    def average(self, source, draws, apply):
-        """Averages the classifier's probabilities over draws, in chunks.
+    def average_draws(self, source, draws, apply, of="probabilities"):
+        """Averages the classifier's answers over draws, in chunks.
 
         Args:
             source: [B, ...], the first argument of `apply`.
             draws: dict of tensors [B, N, ...].
             apply: callable (source, draws) -> inputs [N, B, H, W, C].
+            of: `"probabilities"`, or `"logits"`, see `_averages`.
 
         Returns:
-            float32 [B, classes], the log mean probability.
+            float32 [B, classes], the log of a probability.
         """
+        average = _averages.AVERAGES[of]
         first = next(iter(draws.values()))
         batch, count = first.shape[:2]
         known = batch is not None and count is not None
@@ -175,28 +167,29 @@ class RandomizedInference(keras.layers.Layer):
             known and batch * count <= self.max_inputs
         ):
             logits = self._classify_draws(source, draws, apply)
-            return ops.log_mean_probability(logits)
+            count = logits.shape[0] or tf.shape(logits)[0]
+            total = average.of_chunk(logits)
+            return average.finish(total, tf.cast(count, tf.float32))
         count = tf.shape(first)[1] if count is None else count
-        total = self._sum_over_chunks(source, draws, apply, count)
-        return total - tf.math.log(tf.cast(count, tf.float32))
+        total = self._sum_over_chunks(source, draws, apply, count, average)
+        return average.finish(total, tf.cast(count, tf.float32))
 
-    def _sum_over_chunks(self, source, draws, apply, count):
-        """Running logsumexp of log probabilities; a graph loop."""
+    def _sum_over_chunks(self, source, draws, apply, count, average):
+        """What the chunks make together; a graph loop."""
         batch = tf.shape(source)[0]
         size = tf.maximum(1, self.max_inputs // tf.maximum(1, batch))
 
         def body(start, total):
             chunk = {k: v[:, start : start + size] for k, v in draws.items()}
             logits = self._classify_draws(source, chunk, apply)
-            part = tf.reduce_logsumexp(tf.nn.log_softmax(logits), axis=0)
-            part = tf.ensure_shape(part, total.shape)
-            return start + size, tf.reduce_logsumexp([total, part], axis=0)
+            part = tf.ensure_shape(average.of_chunk(logits), total.shape)
+            return start + size, average.join(total, part)
 
         classes = self._expected_classes()
         if classes is None:
             shape = source.shape[1:]
             classes = _classifier.num_classes(self.classifier, shape)
-        total = tf.fill([batch, classes], _LOG_ZERO)
+        total = tf.fill([batch, classes], average.start)
         total = tf.ensure_shape(total, [source.shape[0], classes])
         _, total = tf.while_loop(
             lambda start, total: start < count,

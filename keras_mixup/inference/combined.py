@@ -117,14 +117,14 @@ class MixupInferenceCombined(base.RandomizedInference):
         images = self._checked(images)
         logits = self.classify(images) if logits is None else logits
         same, score = self._same_label(images, draws, logits)
-        other = self.average(images, self._part(draws, "ol"), self._mix)
+        other = self.average_draws(images, self._part(draws, "ol"), self._mix)
         plain = tf.nn.log_softmax(logits)
         fallback = plain if self.fallback == "input" else same
         detected = score[:, None] > self.threshold
         return tf.where(detected, other, fallback), score
 
     def _same_label(self, images, draws, logits):
-        same = self.average(images, self._part(draws, "pl"), self._mix)
+        same = self.average_draws(images, self._part(draws, "pl"), self._mix)
         return same, _partners.detection_score(self.score, logits, same)
 
     def detection_score(self, images, seed=None):

@@ -179,6 +179,44 @@ class SamplePool(keras.layers.Layer):
         images = np.stack(images)
         return cls(images, labels, dtype=dtype, num_classes=num_classes)
 
+    def encode(self, function, batch_size=256):
+        """Returns a pool of what `function` makes of the rows, such as codes.
+
+        VarMixup Inference needs the codes of the same images at every call;
+        here they are computed once.
+
+        Args:
+            function: callable from float32 [B, *sample_shape] to float
+                [B, ...], or to a pair of which the first is taken: the means,
+                where it is `encode` of a `models.MMDVAE`.
+            batch_size: int >= 1, rows passed at a time.
+
+        Returns:
+            `SamplePool` with the same labels in the same order, `"float32"`.
+
+        Raises:
+            ValueError: for values that are not finite, or another number of
+                rows.
+
+        Example:
+
+        >>> codes = pool.encode(vae.encode)
+        """
+        batch_size = _checks.check_integer(batch_size, "batch_size")
+        rows = sum(self.class_counts)
+        parts = []
+        for start in range(0, rows, batch_size):
+            stop = min(start + batch_size, rows)
+            made = function(self.gather(tf.range(start, stop)))
+            made = made[0] if isinstance(made, (tuple, list)) else made
+            parts.append(np.asarray(made, "float32"))
+        return type(self)(
+            np.concatenate(parts),
+            np.asarray(self.labels),
+            dtype="float32",
+            num_classes=self.num_classes,
+        )
+
     def gather(self, indices):
         """Returns rows as float32 [..., *sample_shape]; images in [0, 1].
 

@@ -6,7 +6,18 @@ import pytest
 import tensorflow as tf
 
 from keras_mixup import inference
+from keras_mixup import models
 from keras_mixup import ops
+
+
+def _vae():
+    """Four principal components of noise: untrained beyond those."""
+    keras.utils.set_random_seed(2)
+    vae = models.MMDVAE((6, 6, 1), latent_size=4, width=2)
+    images = np.random.default_rng(5).random((20, 6, 6, 1), dtype="float32")
+    vae.start_from_pca(images)
+    return vae
+
 
 # name -> how to make it from (classifier, pool, num_draws, more arguments).
 DEFENCES = {
@@ -30,6 +41,12 @@ DEFENCES = {
     ),
     "crop_resize": lambda c, p, n, **k: inference.RandomCropResizeInference(
         c, (3, 5), n, **k
+    ),
+    "var": lambda c, p, n, **k: inference.VarMixupInference(
+        c, _vae(), p, 0.7, n, label_from="reconstruction", **k
+    ),
+    "var_logits": lambda c, p, n, **k: inference.VarMixupInference(
+        c, _vae(), p, ("uniform", 0.3, 0.9), n, average="logits", **k
     ),
 }
 every_defence = pytest.mark.parametrize("name", DEFENCES)
@@ -102,8 +119,11 @@ def test_call_is_draw_then_predict(name, classifier, pool, images):
     )
 
 
-# MI-Combined's answer selects between two means; see test_combined.py.
-@pytest.mark.parametrize("name", sorted(set(DEFENCES) - {"combined"}))
+# MI-Combined's answer selects between two means, see test_combined.py; the
+# mean of logits has its own test, too.
+@pytest.mark.parametrize(
+    "name", sorted(set(DEFENCES) - {"combined", "var_logits"})
+)
 def test_average_is_the_mean_softmax_of_the_applied_inputs(
     name, classifier, pool, images
 ):

@@ -1,0 +1,177 @@
+"""Mixup Inference in the latent space of an autoencoder (VarMI)."""
+
+import functools
+
+import keras
+import tensorflow as tf
+
+from keras_mixup import _checks
+from keras_mixup import _classifiers
+from keras_mixup.inference import _averages
+from keras_mixup.inference import _latent_space
+from keras_mixup.inference import _partners
+from keras_mixup.inference import mixup_inference
+
+
+@keras.saving.register_keras_serializable("keras_mixup")
+class VarMixupInference(mixup_inference.MixupInference):
+    """Mixes latent codes with those of other labels, and decodes (VarMI).
+
+    The log of the mean over draws of softmax(F(Dec(lambda E(x) +
+    (1 - lambda) E(x_s)))), with E the mean of q(z|x) (VarMixup, Eq. 14; read
+    to the letter the equation averages logits, which `average="logits"`
+    does). The partners x_s are drawn as MI-OL draws them: a label uniform
+    over those other than the predicted one, then a row of it. Their codes lie
+    in the pool, computed once.
+
+    Costs one pass of the classifier for the predicted label, one encode, and
+    N times decode and classify; with `label_from="reconstruction"` one decode
+    more. `mix_weight=1.0` is the control that mixes nothing: encode, decode,
+    classify. Gradients flow through decoder and encoder; the paper's gains
+    are against attacks that do not know of the defence.
+
+    Args:
+        classifier: `keras.Model` from images to logits.
+        vae: `models.MMDVAE`, trained, or a keras model with `encode(images)
+            -> (mean, log variance)` and `decode(codes) -> images`. Of another
+            image size than the classifier's: images are resized to its input
+            and decoded ones back.
+        pool: `SamplePool` of the training images' codes (`pool.encode(
+            vae.encode)`), or of the images, which are then encoded here.
+        mix_weight: float in [0, 1], `("uniform", low, high)` or
+            `("beta", a, b)`, the weight of the input (default 0.5, Table 1).
+        num_draws: int, N, default 30 (Table 1).
+        average: `"probabilities"`, or `"logits"`: the mean logits, as log
+            probabilities.
+        label_from: what predicts the label that partners must not have:
+            `"input"`, F(x), or `"reconstruction"`, F(Dec(E(x))).
+        max_inputs: int or None, the bound on inputs per classifier pass.
+        **kwargs: `name`, `trainable`.
+
+    Call arguments, returns: see `RandomizedInference`.
+
+    Raises:
+        ValueError: as for `MixupInferenceOL`, or for an autoencoder that does
+            not take the classifier's images and give them back.
+
+    Example:
+
+    >>> defence = VarMixupInference(classifier, vae, pool.encode(vae.encode))
+    >>> log_probabilities = defence(images, seed=0)
+    """
+
+    def __init__(
+        self,
+        classifier,
+        vae,
+        pool,
+        mix_weight=0.5,
+        num_draws=30,
+        average="probabilities",
+        label_from="input",
+        max_inputs=4096,
+        **kwargs,
+    ):
+        _classifiers.check_classifier(classifier)
+        latent_size = _latent_space.check_vae(vae, classifier)
+        _partners.check_pool(pool, classifier)
+        pool = _latent_space.code_pool(pool, vae)
+        shape = list(pool.sample_shape)
+        expected = f"rows of shape [{latent_size}], the autoencoder's codes"
+        fits = len(shape) == 1 and latent_size in (None, shape[0])
+        _checks.check(fits, "pool", expected, f"shape {shape}")
+        super().__init__(
+            classifier, pool, mix_weight, num_draws, max_inputs, **kwargs
+        )
+        self.vae = vae
+        kinds = tuple(_averages.AVERAGES)
+        self.average = _checks.check_choice(average, "average", kinds)
+        sources = ("input", "reconstruction")
+        self.label_from = _checks.check_choice(
+            label_from, "label_from", sources
+        )
+
+    def _check_pool(self, pool):
+        # Codes have no bounds, and their shape has been checked.
+        _partners.check_pool(pool, self.classifier)
+
+    def call(self, images, seed=None):
+        images = self._checked(images)
+        codes = self.encode(images)
+        size = images.shape[1:3]
+        if self.label_from == "input":
+            logits = self.classify(images)
+        else:
+            logits = self.classify(self._decode(codes, size))
+        draws = super().draw(images, seed, logits)
+        return self._predict_from_codes(codes, draws, size)
+
+    def draw(self, images, seed=None, logits=None):
+        if self.label_from == "reconstruction":
+            # Those of F(x), which a caller may have, are not what is asked.
+            logits = self.reconstruction_logits(images)
+        return super().draw(images, seed, logits)
+
+    def apply(self, images, draws):
+        images = self._checked(images)
+        codes = self.encode(images)
+        return self._mix_and_decode(codes, draws, images.shape[1:3])
+
+    def predict_from_draws(self, images, draws, logits=None):
+        del logits
+        images = self._checked(images)
+        codes = self.encode(images)
+        return self._predict_from_codes(codes, draws, images.shape[1:3])
+
+    def encode(self, images):
+        """Returns the codes that are mixed, the means of q(z|x).
+
+        Args:
+            images: float32 [B, H, W, C] in [0, 1].
+
+        Returns:
+            float32 [B, d].
+        """
+        return _latent_space.encode(self.vae, images)
+
+    def reconstruction_logits(self, images):
+        """Returns the logits F(Dec(E(x))), float32 [B, classes].
+
+        Args:
+            images: float32 [B, H, W, C] in [0, 1].
+        """
+        images = self._checked(images)
+        codes = self.encode(images)
+        return self.classify(self._decode(codes, images.shape[1:3]))
+
+    def transfer_models(self):
+        """Returns what an attacker may attack in the place of the defence.
+
+        Returns:
+            dict name -> callable from images to logits. F(Dec(E(x))) is what
+            is left of the defence without its randomness.
+        """
+        return {"reconstruction": self.reconstruction_logits}
+
+    def _decode(self, codes, size):
+        return _latent_space.decode(self.vae, codes, size)
+
+    def _predict_from_codes(self, codes, draws, size):
+        apply = functools.partial(self._mix_and_decode, size=size)
+        return self.average_draws(codes, draws, apply, self.average)
+
+    def _mix_and_decode(self, codes, draws, size):
+        """Returns float32 [N, B, H, W, C] from codes [B, d]."""
+        mixed = _partners.mix_with_pool(self.pool, codes, draws)
+        flat = tf.reshape(mixed, [-1, mixed.shape[-1]])
+        images = self._decode(flat, size)
+        shape = tf.concat([tf.shape(mixed)[:2], images.shape[1:]], axis=0)
+        images = tf.reshape(images, shape)
+        return tf.ensure_shape(images, [*mixed.shape[:2], *images.shape[2:]])
+
+    def check_image_shape(self, shape):
+        super(mixup_inference.MixupInference, self).check_image_shape(shape)
+        channels = _latent_space.image_shape(self.vae, shape)[-1]
+        expected = f"of {channels} channels, as the autoencoder's"
+        fits = shape[-1] in (None, channels)
+        _checks.check(fits, "images", expected, f"shape {list(shape)}")
