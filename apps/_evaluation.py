@@ -231,6 +231,20 @@ def _defence_options(flags, name, defaults):
     yield options
 
 
+def defence_label(name, defence):
+    """Returns the label of a defence in records and tables.
+
+    Args:
+        name: str, its name in the registry.
+        defence: a `keras_mixup.inference` layer.
+    """
+    flags = _OPTIONS.get(name, ("mix_weight",))
+    options = ["size_range" if f.endswith("_range") else f for f in flags]
+    return _defence_label(
+        name, {o: getattr(defence, o) for o in (*options, "num_draws")}
+    )
+
+
 def _defence_label(name, options):
     shown = [
         "-".join(map(str, value)) if isinstance(value, tuple) else f"{value:g}"

@@ -14,7 +14,6 @@ attacked and none of them is listed; --noadaptive leaves it out, and the table
 says "not measured".
 """
 
-import hashlib
 import pathlib
 
 from apps import _common
@@ -247,9 +246,7 @@ def _pool(flags, spec, config):
         dtype="uint8" if train.images.dtype.kind == "u" else "float32",
         num_classes=spec.num_classes,
     )
-    digest = hashlib.sha256(train.example_ids.astype("int64").tobytes())
-    text = f"{len(train.labels)} images of the train split"
-    return pool, f"{text}, ids sha256 {digest.hexdigest()[:16]}"
+    return pool, _evaluation_settings.pool_text(train.example_ids)
 
 
 def _parts(flags, specs, image_set):
