@@ -90,10 +90,16 @@ class Flags:
 
     Args:
         usage: str, the text that `--help` prints above the flags.
+
+    Attributes:
+        values: `absl.flags.FlagValues`.
+        typed: frozenset of str, the flags that the last parsed command line
+            names itself, apart from its flag files.
     """
 
     def __init__(self, usage):
         self.usage = usage
+        self.typed = frozenset()
         self.values = absl_flags.FlagValues()
         self.boolean("help", False, "Print this help and stop.")
         self.boolean("debug", False, "Show the traceback of an error.")
@@ -174,12 +180,23 @@ class Flags:
             UsageError: for an argument that is no flag.
         """
         self.values.unparse_flags()
+        self.typed = self._names(argv[1:])
         rest = self.values(argv)[1:]
         if rest:
             raise UsageError(
                 f"Arguments are flags, --name=value. Received: {rest[0]!r}"
             )
         return self.values
+
+    def _names(self, arguments):
+        """The flags on the command line itself, apart from flag files."""
+        names = set()
+        for argument in arguments:
+            name = argument.lstrip("-").partition("=")[0]
+            if name not in self.values and name.startswith("no"):
+                name = name[2:]
+            names.add(name)
+        return frozenset(names)
 
     def as_dict(self):
         """Returns {flag: value} of the flags that describe the work."""

@@ -33,7 +33,7 @@ LABELS = {
     "random_crop_resize": "crop-resize",
 }
 # The flags that a defence takes beside --num_draws.
-_OPTIONS = {
+OPTIONS = {
     "mixup_inference_combined": (
         "pl_weight",
         "ol_weight",
@@ -206,9 +206,16 @@ def build_defences(flags, classifier, pool, paper):
 
 def needs_pool(flags):
     """Whether a defence in the flags mixes with a pool."""
-    return any(
-        _registry.accepts(_registry.DEFENCES, "defence", name, "pool")
-        for name in flags.defences
+    pooled = taking("pool")
+    return any(name in pooled for name in flags.defences)
+
+
+def taking(argument):
+    """Returns the names of the defences with this constructor argument."""
+    return tuple(
+        name
+        for name in _registry.DEFENCES
+        if _registry.accepts(_registry.DEFENCES, "defence", name, argument)
     )
 
 
@@ -219,7 +226,7 @@ def _defence_options(flags, name, defaults):
             yield {"mix_weight": _common.parse_mix_weight(weight)}
         return
     options = {}
-    for flag in _OPTIONS.get(name, ()):
+    for flag in OPTIONS.get(name, ()):
         argument = "size_range" if flag.endswith("_range") else flag
         value = flags[flag].value
         if value is None:
@@ -238,7 +245,7 @@ def defence_label(name, defence):
         name: str, its name in the registry.
         defence: a `keras_mixup.inference` layer.
     """
-    flags = _OPTIONS.get(name, ("mix_weight",))
+    flags = OPTIONS.get(name, ("mix_weight",))
     options = ["size_range" if f.endswith("_range") else f for f in flags]
     return _defence_label(
         name, {o: getattr(defence, o) for o in (*options, "num_draws")}

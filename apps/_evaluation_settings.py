@@ -78,11 +78,13 @@ def plain_config(defence, pool_text):
     config = {
         key: value
         for key, value in defence.get_config().items()
-        if key not in ("classifier", "pool", "name", "trainable")
+        if key not in ("classifier", "pool", "vae", "name", "trainable")
     }
     config["class"] = type(defence).__name__
     if getattr(defence, "pool", None) is not None:
         config["pool"] = pool_text
+    if getattr(defence, "vae", None) is not None:
+        config["vae"] = fingerprint(defence.vae)
     return json.loads(json.dumps(config))
 
 
@@ -109,10 +111,11 @@ def merge_settings(run_dir, settings):
     _check_equal(run_dir, "classifier", before, settings, ("sha256",))
     _check_equal(run_dir, "data", before, settings, ("dataset", "split"))
     merged = {**before, **settings}
-    for part in ("attacks", "defences"):
-        shared = before.get(part, {}).keys() & settings[part].keys()
+    for part in ("attacks", "defences", "worst_case"):
+        now = settings.get(part, {})
+        shared = before.get(part, {}).keys() & now.keys()
         _check_equal(run_dir, part, before, settings, sorted(shared))
-        merged[part] = {**before.get(part, {}), **settings[part]}
+        merged[part] = {**before.get(part, {}), **now}
     return merged
 
 

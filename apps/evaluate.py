@@ -4,7 +4,8 @@ Reads classifier.keras and config.json from the folder of apps.train (or
 --classifier and --dataset), and writes there records.jsonl (one line per
 example, model, attack and seed), evaluation.json (settings), pictures.npz and
 report.html. Records that are there already are not computed again, so that a
-killed call goes on with the same command line.
+killed call goes on with the same command line. robustness_card.json and .md
+sum up each model; --worst_case adds, per example, the worst of all attacks.
 
 Attacks: clean, pgd, cleverhans_pgd, cleverhans_spsa are made on the bare
 classifier (oblivious) and shown to every defence; tramer2020, eot,
@@ -18,8 +19,10 @@ import pathlib
 
 from apps import _common
 from apps import _evaluation
+from apps import _evaluation_checks
 from apps import _evaluation_settings
 from apps import _registry
+from apps import _robustness
 from apps import _run_folder
 from keras_mixup import _checks
 
@@ -114,7 +117,18 @@ FLAGS.integer_list(
     "crop_resize_range", None, "Sizes low,high; default: paper's, scaled."
 )
 # --- run
-FLAGS.integer_list("eval_seeds", "0,1,2", "Seeds of the defences' draws.")
+FLAGS.integer_list(
+    "eval_seeds",
+    "0,1,2",
+    "Seeds of the defences' draws; with --worst_case ten, 0 to 9.",
+)
+FLAGS.boolean(
+    "worst_case", False, "Per example the worst attack, scored on fresh draws."
+)
+FLAGS.integer_list(
+    "selection_seeds", "0,1,2,3,4", "Worst case: seeds that choose the attack."
+)
+FLAGS.boolean("probe", True, "Ask each model for red flags.")
 FLAGS.integer("attack_seed", 0, "Seed of the attacks.", minimum=0)
 FLAGS.integer("batch_size", 100, "Images per attacked batch.", minimum=1)
 FLAGS.boolean("verbose", True, "Show progress.")
@@ -126,7 +140,9 @@ def main(flags):
     names = _evaluation.check_names(flags)
     path = _classifier_path(flags)
     config = _complete(flags)
+    _robustness.complete_seeds(flags)
     _common.set_up(flags)
+    _evaluation_checks.check(FLAGS, flags, names)
     image_set, classifier, spec = _load(flags, path, config)
     specs = _evaluation.build_specs(flags, names)
     pool, pool_text = _pool(flags, spec, config)
@@ -136,23 +152,26 @@ def main(flags):
         pool,
         _registry.paper_settings(config, spec.image_shape[0]),
     )
-    settings = _evaluation_settings.merge_settings(
-        flags.run_dir,
-        _evaluation_settings.describe(
-            flags, path, classifier, specs, defences, pool_text
-        ),
-    )
     parts = _parts(flags, specs, image_set)
+    worst = _robustness.worst_case_part(flags, parts)
+    described = _evaluation_settings.describe(
+        flags, path, classifier, specs, defences, pool_text
+    )
+    described["worst_case"] = _robustness.describe_worst_case(flags, worst)
+    settings = _evaluation_settings.merge_settings(flags.run_dir, described)
     run_dir = pathlib.Path(flags.run_dir)
     run_dir.mkdir(parents=True, exist_ok=True)
     run = _common.describe_run("apps.evaluate", FLAGS)
     _evaluation_settings.write_settings(run_dir, settings, run)
     models = {_model_name(flags, config): classifier, **defences}
+    if flags.probe:
+        _robustness.probe(flags, models, specs, image_set)
+    if worst:
+        _evaluate(flags, models, *worst, flags.selection_seeds)
     for part, examples in parts:
-        names = ", ".join(spec.name for spec in part)
-        print(f"{names}: {len(examples.labels)} examples")
         _evaluate(flags, models, part, examples)
     _pictures(flags, models, specs, image_set)
+    _robustness.write_cards(flags, path, settings, run)
     _show(run_dir)
 
 
@@ -271,9 +290,13 @@ def _model_name(flags, config):
     return " ".join(part for part in parts if part) or "classifier"
 
 
-def _evaluate(flags, models, specs, image_set):
+def _evaluate(flags, models, specs, image_set, selection_seeds=()):
     from keras_mixup import evaluation
 
+    names = [spec.name for spec in specs]
+    if selection_seeds:
+        names.append("their worst case")
+    print(f"{', '.join(names)}: {len(image_set.labels)} examples")
     evaluation.evaluate(
         models,
         specs,
@@ -281,6 +304,7 @@ def _evaluate(flags, models, specs, image_set):
         image_set.labels,
         batch_size=flags.batch_size,
         eval_seeds=flags.eval_seeds,
+        selection_seeds=selection_seeds,
         attack_seed=flags.attack_seed,
         records_path=str(
             pathlib.Path(flags.run_dir) / _evaluation_settings.RECORDS
@@ -318,6 +342,7 @@ def _show(run_dir):
     print(f"\n{tables.to_text(tables.accuracy_table(records))}\n")
     for verdict in verdicts.verdicts(records):
         print(f"- {verdict.sentence}")
+    _robustness.show(run_dir)
     print(f"\nReport: {report.write_report(run_dir)}")
 
 

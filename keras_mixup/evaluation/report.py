@@ -11,6 +11,7 @@ from importlib import metadata
 from keras_mixup.evaluation import figures
 from keras_mixup.evaluation import pictures as pictures_lib
 from keras_mixup.evaluation import records as records_lib
+from keras_mixup.evaluation import red_flags
 from keras_mixup.evaluation import tables
 from keras_mixup.evaluation import verdicts
 from keras_mixup.evaluation import worst_case_table
@@ -64,8 +65,10 @@ def write_report(run_dir, title=None):
             "report on."
         )
     pictures = _read(run_dir, "pictures.npz", pictures_lib.read_pictures)
+    probed = red_flags.read(os.path.join(run_dir, "red_flags.json"))
     sections = [
         *_results(records),
+        *_red_flags(records, probed),
         *_drawings(records, metrics, pictures),
         *_settings(run_dir),
     ]
@@ -95,6 +98,21 @@ def _results(records):
         yield f'<h2>What the numbers say</h2><ul class="verdicts">{items}</ul>'
     yield f'<p class="caveat">{html.escape(CAVEAT)}</p>'
     yield _costs(records)
+
+
+def _red_flags(records, probed):
+    if not records:
+        return
+    found = red_flags.from_records(records)
+    found += [flag for flags in probed.values() for flag in flags]
+    yield "<h2>Red flags</h2>"
+    if not found:
+        names = html.escape("; ".join(red_flags.NAMES))
+        asked = "" if probed else " (in the records alone)"
+        yield f"<p>None{asked} of those looked for: {names}.</p>"
+        return
+    header = ("sign", "where", "seen", "why it matters", "what to do")
+    yield _plain_table(header, found)
 
 
 def _costs(records):

@@ -237,3 +237,12 @@ def test_importing_tensorflow_is_silent():
         env={**_common.os.environ, "CUDA_VISIBLE_DEVICES": "-1"},
     )
     assert done.stderr == "still here\n"
+
+
+def test_typed_are_the_flags_of_the_command_line_itself(flags, tmp_path):
+    profile = tmp_path / "base.flags"
+    profile.write_text("--eps=0.25\n--seed=3\n")
+    flags.boolean("switch", True, "Switch.")
+    flags.parse(["app", f"--flagfile={profile}", "--noswitch", "--names=b"])
+    assert flags.typed == {"flagfile", "switch", "names"}
+    assert flags.values["eps"].present and flags.values.eps == 0.25

@@ -1,8 +1,10 @@
 """python -m apps.evaluate on a small, quickly trained digits classifier."""
 
+import hashlib
 import json
 import pathlib
 import shutil
+import tempfile
 
 import keras
 import pytest
@@ -43,27 +45,35 @@ def run_dir(trained, tmp_path):
     return pathlib.Path(shutil.copytree(trained, tmp_path / "run"))
 
 
+# As a flag file: what it sets for a defence or an attack that the command
+# line leaves out is ignored.
+PROFILE = """
+--eps=0.1
+--attacks=clean,pgd
+--pgd_steps=2
+--adaptive_steps=2
+--adaptive_draws=2
+--num_draws=2
+--eval_seeds=0,1
+--num_examples=12
+--batch_size=8
+--mix_weights=0.6
+--pool_size=40
+--noprobe
+"""
+
+
 def call(run_dir, **flags):
-    settings = {
-        "run_dir": run_dir,
-        "eps": 0.1,
-        "attacks": "clean,pgd",
-        "pgd_steps": 2,
-        "adaptive_steps": 2,
-        "adaptive_draws": 2,
-        "num_draws": 2,
-        "eval_seeds": "0,1",
-        "num_examples": 12,
-        "batch_size": 8,
-        "mix_weights": 0.6,
-        "pool_size": 40,
-        **flags,
-    }
-    argv = ["evaluate"]
-    for name, value in settings.items():
-        off = value is False
-        argv.append(f"--no{name}" if off else f"--{name}={value}")
-    return _common.exit_code(evaluate.main, evaluate.FLAGS, argv)
+    argv = ["evaluate", f"--run_dir={run_dir}"]
+    for name, value in flags.items():
+        switch = {True: f"--{name}", False: f"--no{name}"}
+        is_switch = isinstance(value, bool)
+        argv.append(switch[value] if is_switch else f"--{name}={value}")
+    with tempfile.NamedTemporaryFile("w", suffix=".flags") as profile:
+        profile.write(PROFILE)
+        profile.flush()
+        argv.insert(1, f"--flagfile={profile.name}")
+        return _common.exit_code(evaluate.main, evaluate.FLAGS, argv)
 
 
 def files(folder):
@@ -180,6 +190,40 @@ def test_classifier_flag_makes_a_new_folder(trained, tmp_path):
         ({"pgd_steps": ""}, "`pgd_steps` must be a list"),
         ({"pgd_steps": 0}, "`num_steps` must be"),
         ({"unknown_flag": 1}, "unknown_flag"),
+        ({"stddev": 0.1}, "--stddev has no effect with --defences=mixup_inf"),
+        ({"threshold": 0.1}, "--threshold has no effect"),
+        ({"spsa_steps": 3}, "--spsa_steps has no effect with --attacks=clean"),
+        ({"attacks": "clean", "pgd_steps": 3}, "--pgd_steps has no effect"),
+        ({"attacks": "clean", "targeted": "random"}, "--targeted has no"),
+        (
+            {"adaptive": False, "adaptive_steps": 3},
+            "--adaptive_steps has no effect with --attacks=clean,pgd "
+            "--noadaptive",
+        ),
+        (
+            {"defences": "gaussian_noise", "mix_weights": 0.5},
+            "--mix_weights has no effect with --defences=gaussian_noise",
+        ),
+        ({"adaptive_inner": "apgd"}, "--adaptive_inner has no effect with"),
+        ({"defences": "", "num_draws": 3}, "--num_draws has no effect"),
+        (
+            {"defences": "gaussian_noise", "pool_size": 50},
+            "--pool_size has no effect",
+        ),
+        ({"selection_seeds": "1"}, "has no effect with --noworst_case"),
+        (
+            {"label_source": "predicted", "targeted": "random"},
+            "--label_source=predicted leads away",
+        ),
+        ({"worst_case": True}, "ten or more --eval_seeds. Received: 2"),
+        (
+            {
+                "worst_case": True,
+                "eval_seeds": "0,1,2,3,4,5,6,7,8,9",
+                "selection_seeds": "1,1",
+            },
+            "--selection_seeds must be different",
+        ),
     ],
 )
 def test_bad_input_is_one_line_and_writes_nothing(
@@ -278,3 +322,55 @@ def test_the_same_weights_in_another_file_go_on(run_dir):
     keras.saving.load_model(path, compile=False).save(path)
     assert call(run_dir) == 0
     assert (run_dir / "records.jsonl").read_bytes() == before
+
+
+def test_worst_case_card_and_red_flags(run_dir, capsys):
+    options = {
+        "worst_case": True,
+        "eval_seeds": ",".join(map(str, range(10))),
+        "adaptive_examples": 6,
+        "probe": True,
+    }
+    assert call(run_dir, **options) == 0
+    shown = capsys.readouterr().out
+    assert "Worst case over the attacks" in shown and "Red flags:" in shown
+    whole = (run_dir / "records.jsonl").read_bytes()
+    records = evaluation.read_records(run_dir / "records.jsonl")
+    worst = [r for r in records if r.attack == "worst-case"]
+    # On the examples that the adaptive attack saw.
+    assert len({r.example_id for r in worst}) == 6
+    assert len(worst) == 6 * 11
+    report = (run_dir / "report.html").read_text()
+    assert "Worst case over the attacks" in report and "Red flags" in report
+    [bare, defended] = json.loads(
+        (run_dir / "robustness_card.json").read_text()
+    )["cards"]
+    digest = hashlib.sha256((run_dir / "classifier.keras").read_bytes())
+    for card in (bare, defended):
+        assert card["classifier_sha256"] == digest.hexdigest()
+        assert card["seeds"]["selection"] == [0, 1, 2, 3, 4]
+    assert (bare["defence"], defended["defence"]) == ("none", "MI-OL 0.6 x2")
+    assert defended["defence_settings"]["class"] == "MixupInferenceOL"
+    [attacked] = defended["attacked"]
+    assert attacked["adaptive_worst_case"]["attack"] == "worst-case"
+    assert attacked["adaptive_worst_case"]["num_seeds"] == 10
+    assert "re-evaluation" in (run_dir / "robustness_card.md").read_text()
+    # A killed call goes on; the models are not asked again.
+    probed = (run_dir / "red_flags.json").read_bytes()
+    (run_dir / "records.jsonl").write_bytes(whole[:-700])
+    with pytest.warns(UserWarning, match="incomplete last line"):
+        assert call(run_dir, **options) == 0
+    again = evaluation.read_records(run_dir / "records.jsonl")
+    assert sorted(again) == sorted(records)
+    assert (run_dir / "red_flags.json").read_bytes() == probed
+    # Other attacks, or seeds to choose by, are another worst case.
+    capsys.readouterr()
+    assert call(run_dir, **options, pgd_steps="2,3") == 2
+    assert "another setting of worst_case" in capsys.readouterr().err
+    assert call(run_dir, **options, selection_seeds="7") == 2
+    assert "another setting of worst_case" in capsys.readouterr().err
+
+
+def test_a_flag_file_may_set_more_than_the_command_line_takes(run_dir):
+    """The profile sets MI-OL and PGD, the command line takes neither."""
+    assert call(run_dir, attacks="clean", defences="gaussian_noise") == 0

@@ -1,0 +1,91 @@
+"""Settings of apps.evaluate that would have no effect are refused.
+
+A flag file is a profile: what it sets for a defence or an attack is ignored
+without a word when the command line itself chooses others. Everything else
+that has no effect is a mistake.
+"""
+
+from apps import _common
+from apps import _evaluation
+
+_PGD = ("pgd", "cleverhans_pgd")
+
+
+def check(app_flags, flags, names):
+    """Refuses settings of defences and attacks that were not chosen.
+
+    Args:
+        app_flags: `_common.Flags`, parsed.
+        flags: the parsed flag values.
+        names: list of str, the attacks, from `_evaluation.check_names`.
+
+    Raises:
+        UsageError: for the first such setting.
+    """
+    adaptive = _chosen(names, _evaluation.RECIPES)
+    searches = _chosen(names, _evaluation.SEARCHES)
+    attacked = [name for name in names if name != "clean"]
+    if flags.label_source == "predicted" and flags.targeted != "none":
+        raise _common.UsageError(
+            "--label_source=predicted leads away from the prediction, "
+            f"--targeted={flags.targeted} towards a class: choose one."
+        )
+    through = ("attacks", "adaptive", "defences")
+    for owners, choosers, settings in (
+        (_chosen(flags.attacks, _PGD), ("attacks",), _PGD_FLAGS),
+        (_chosen(names, ("cleverhans_spsa",)), ("attacks",), _SPSA_FLAGS),
+        (adaptive, through, _ADAPTIVE_FLAGS),
+        (searches, through, ("adaptive_inner",)),
+        (_chosen(names, _evaluation.RECIPES), through, ("adaptive_steps",)),
+        (_chosen(names, _evaluation.SEARCHES), through, ("adaptive_inner",)),
+        (attacked, ("attacks",), ("targeted",)),
+        (flags.worst_case, ("worst_case",), ("selection_seeds",)),
+    ):
+        _refuse(app_flags, flags, owners, choosers, settings)
+    for setting, owners in _defence_settings().items():
+        chosen = _chosen(flags.defences, owners)
+        _refuse(app_flags, flags, chosen, ("defences",), (setting,))
+
+
+_PGD_FLAGS = ("step_size", "pgd_steps", "label_source")
+_SPSA_FLAGS = ("spsa_examples", "spsa_steps", "spsa_samples")
+_ADAPTIVE_FLAGS = ("adaptive_examples", "adaptive_draws")
+
+
+def _defence_settings():
+    """Returns {flag: the defences that take it}."""
+    settings = {
+        "mix_weights": _evaluation.taking("mix_weight"),
+        "num_draws": _evaluation.taking("num_draws"),
+        "pool_size": _evaluation.taking("pool"),
+    }
+    for defence, options in _evaluation.OPTIONS.items():
+        for option in options:
+            settings[option] = (*settings.get(option, ()), defence)
+    return settings
+
+
+def _chosen(names, owners):
+    return [name for name in names if name in owners]
+
+
+def _refuse(app_flags, flags, owners, choosers, settings):
+    """Refuses the given settings if none of their owners is chosen."""
+    if owners:
+        return
+    overridden = any(chooser in app_flags.typed for chooser in choosers)
+    for name in settings:
+        profile = overridden and name not in app_flags.typed
+        if flags[name].present and not profile:
+            shown = " ".join(_shown(flags, chooser) for chooser in choosers)
+            raise _common.UsageError(
+                f"--{name} has no effect with {shown}. Leave it out, or choose "
+                "what it belongs to."
+            )
+
+
+def _shown(flags, name):
+    value = flags[name].value
+    if isinstance(value, bool):
+        return f"--{'' if value else 'no'}{name}"
+    return f"--{name}={','.join(value)}"
