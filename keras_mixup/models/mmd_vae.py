@@ -107,8 +107,9 @@ class MMDVAE(_config.Configurable, keras.Model):
         to the prior, and the convolutions learn what to add.
 
         Args:
-            images: float [N, H, W, C] in [0, 1], training images, N at least
-                `latent_size`.
+            images: float [N, H, W, C] in [0, 1], training images, N >= 2.
+                They have at most N - 1 components; the remaining entries of
+                the code stay 0.
             seed: int, of the randomised range finder.
 
         Raises:
@@ -116,9 +117,8 @@ class MMDVAE(_config.Configurable, keras.Model):
         """
         _checks.check(self.linear_path, "linear_path", "True", False)
         images = np.asarray(images, "float32")
-        okay = images.shape[1:] == self.input_shape
-        okay = okay and len(images) >= self.latent_size
-        expected = f"at least {self.latent_size} images {self.input_shape}"
+        okay = images.shape[1:] == self.input_shape and len(images) >= 2
+        expected = f"at least 2 images of shape {self.input_shape}"
         _checks.check(okay, "images", expected, images.shape)
         flat = images.reshape(len(images), -1)
         centre, components, deviations = _principal_components(
@@ -162,7 +162,7 @@ def _check_shape(input_shape):
 
 
 def _activated(layer, x):
-    return layers.LeakyReLU(0.1)(layer(x))
+    return layers.ReLU()(layer(x))
 
 
 def _silent(units, name):
@@ -221,7 +221,7 @@ def _build_decoder(input_shape, latent_size, width, linear_path):
             down = layers.Conv2D(filters, 4, 2, "same")
             skips.append(_activated(down, skips[-1]))
     x = layers.Dense(int(np.prod(shape)))(codes)
-    x = layers.LeakyReLU(0.1)(layers.Reshape(shape)(x))
+    x = layers.ReLU()(layers.Reshape(shape)(x))
     for number in reversed(range(halvings)):
         if linear_path:
             x = layers.Add()([x, skips[number + 1]])
@@ -252,5 +252,9 @@ def _principal_components(flat, count, seed):
     for _ in range(6):
         basis, _ = np.linalg.qr(flat.T @ (flat @ basis))
     _, values, rotation = np.linalg.svd(flat @ basis, full_matrices=False)
-    components = (rotation @ basis.T)[:count]
-    return centre, components, values[:count] / np.sqrt(len(flat))
+    components = np.zeros((count, flat.shape[1]), "float32")
+    deviations = np.zeros(count, "float32")
+    found = min(count, len(values), len(flat) - 1)
+    components[:found] = (rotation @ basis.T)[:found]
+    deviations[:found] = values[:found] / np.sqrt(len(flat))
+    return centre, components, deviations
