@@ -36,6 +36,11 @@ ALGORITHMS = {
         "keras_mixup.training:LocalLinearityRegularization"
     ),
     "curvature_regularization": "keras_mixup.training:CurvatureRegularization",
+    "var_erm": "keras_mixup.training:VarERM",
+    "var_mixup": "keras_mixup.training:VarMixup",
+    "var_interpolated_adversarial_training": (
+        "keras_mixup.training:VarInterpolatedAdversarialTraining"
+    ),
 }
 ATTACKS = {
     "pgd": "keras_mixup.attacks:PGD",
@@ -146,6 +151,12 @@ def build_defence(name, classifier, pool=None, **options):
 def accepts(table, kind, name, option):
     """Whether the constructor of `name` takes the argument `option`."""
     return option in _parameters(find(table, kind, name))
+
+
+def requires(table, kind, name, option):
+    """Whether the constructor of `name` needs the argument `option`."""
+    parameter = _parameters(find(table, kind, name)).get(option)
+    return parameter is not None and parameter.default is parameter.empty
 
 
 def _parameters(target):

@@ -2,6 +2,7 @@
 
 from apps import _common
 from apps import _registry
+from keras_mixup import _checks
 
 # The flags that go to the algorithm under their own name; one that an
 # algorithm does not take is refused by the registry.
@@ -30,19 +31,28 @@ ALGORITHM_FLAGS = (
     "warmup_steps",
 )
 ROBUST = "val_robust_accuracy"
+_TITLES = {
+    "val_accuracy": "validation accuracy {:.2%}",
+    "val_robust_accuracy": "robust validation accuracy {:.2%}",
+    "val_loss": "validation loss {:.4f}",
+    "val_psnr": "validation PSNR {:.2f} dB",
+}
 
 
 def algorithm_options(flags):
     """Returns the keyword arguments of the algorithm.
+
+    Where the attack is a choice (var_erm, var_mixup), --num_steps makes it.
 
     Raises:
         UsageError: for an attack's flags where nothing attacks.
     """
     options = {name: flags[name].value for name in ALGORITHM_FLAGS}
     options["mix_weight"] = _common.parse_mix_weight(flags.mix_weight)
-    attacked = _registry.accepts(
-        _registry.ALGORITHMS, "algorithm", flags.algorithm, "attack"
-    )
+    named = (_registry.ALGORITHMS, "algorithm", flags.algorithm, "attack")
+    attacked = _registry.requires(*named)
+    if flags.num_steps is not None:
+        attacked = _registry.accepts(*named)
     given = [flags.num_steps]
     if not flags.robust_validation:  # which attacks in the same ball
         given += [flags.norm, flags.eps, flags.step_size]
@@ -103,6 +113,11 @@ def build_optimizer(flags, steps_per_epoch):
     return kinds[flags.optimizer](schedule, weight_decay=decay)
 
 
+def best_file(flags):
+    """Returns the name of the file with the best epoch's weights."""
+    return "vae.keras" if flags.task == "vae" else "classifier.keras"
+
+
 def monitored(flags):
     """Returns (name, mode) of the metric by which the best epoch is chosen.
 
@@ -110,13 +125,66 @@ def monitored(flags):
         UsageError: for robust accuracy without robust validation.
     """
     name = flags.monitor
-    if name is None:
-        name = ROBUST if flags.robust_validation else "val_accuracy"
+    if flags.task == "vae":
+        allowed, default = ("val_loss", "val_psnr"), "val_loss"
+    else:
+        allowed = ("val_accuracy", ROBUST, "val_loss")
+        default = ROBUST if flags.robust_validation else "val_accuracy"
+    name = name or default
+    _checks.check_choice(name, "monitor", allowed)
     if name == ROBUST and not flags.robust_validation:
         raise _common.UsageError(
             f"--monitor={ROBUST} needs --robust_validation=STEPS."
         )
     return name, "min" if name == "val_loss" else "max"
+
+
+def best_epoch(flags, rows):
+    """Returns the best epoch's value and number, as text.
+
+    Args:
+        flags: the parsed flag values.
+        rows: list of dict, from `training.read_metrics`.
+    """
+    name, mode = monitored(flags)
+    choose = max if mode == "max" else min
+    best = choose(rows, key=lambda row: row[name])
+    return f"{_TITLES[name].format(best[name])} in epoch {best['epoch']}"
+
+
+def steps_per_epoch(flags, num_examples, strategy):
+    """Returns the number of full batches; refuses an impossible batch size.
+
+    Args:
+        flags: the parsed flag values.
+        num_examples: int, the training images.
+        strategy: `tf.distribute.Strategy`.
+
+    Raises:
+        ValueError: for a batch that replicas cannot share or the data not
+            fill.
+    """
+    replicas = strategy.num_replicas_in_sync
+    size = flags.batch_size
+    _checks.check(
+        size % replicas == 0,
+        "batch_size",
+        f"a multiple of the {replicas} replicas",
+        size,
+    )
+    expected = f"at most the {num_examples} training images"
+    _checks.check(size <= num_examples, "batch_size", expected, size)
+    return num_examples // size
+
+
+def require_tensorboard():
+    """Raises `ImportError` with the install line without TensorBoard."""
+    try:
+        import tensorboard  # noqa: F401
+    except ImportError as error:
+        raise ImportError(
+            "--tensorboard needs TensorBoard: pip install tensorboard"
+        ) from error
 
 
 def build_callbacks(flags, validation, run_dir, directory):
@@ -134,7 +202,7 @@ def build_callbacks(flags, validation, run_dir, directory):
 
     name, mode = monitored(flags)
     best = training.BestClassifier(
-        str(run_dir / "classifier.keras"), monitor=name, mode=mode
+        str(run_dir / best_file(flags)), monitor=name, mode=mode
     )
     state, measuring, stopping = [best.best], [], []
     if flags.robust_validation:

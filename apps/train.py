@@ -4,6 +4,10 @@ The run folder receives config.json (flags, versions, commit), metrics.jsonl
 (one line per epoch), checkpoints/, classifier.keras (the best epoch by
 --monitor) and final.keras (the last step). A killed run goes on
 with the same flags and --resume, and ends with the same weights.
+
+--task=vae trains the autoencoder of VarMixup instead: vae.keras, pictures and
+report.md; --vae=PATH then names it to var_erm, var_mixup and
+var_interpolated_adversarial_training.
 """
 
 import sys
@@ -12,15 +16,11 @@ from apps import _common
 from apps import _registry
 from apps import _run_folder
 from apps import _training
-from keras_mixup import _checks
+from apps import _vae_report
+from apps import _vae_training
 
 FLAGS = _common.Flags(__doc__)
-_TITLES = {
-    "val_accuracy": "validation accuracy {:.2%}",
-    "val_robust_accuracy": "robust validation accuracy {:.2%}",
-    "val_loss": "validation loss {:.4f}",
-}
-
+FLAGS.choice("task", "classifier", ["classifier", "vae"], "What to train.")
 # --- data
 FLAGS.string("dataset", "digits", "Data set; see docs/data.md.")
 FLAGS.string("data_dir", None, "Folder of prepared tfds data sets.")
@@ -84,6 +84,19 @@ FLAGS.number("distance", None, "Curvature: L2 distance of the two slopes.")
 FLAGS.integer(
     "warmup_steps", None, "Curvature: steps until --distance.", minimum=0
 )
+FLAGS.string(
+    "vae", None, "Var algorithms: file or run folder of the autoencoder."
+)
+FLAGS.boolean(
+    "cache_latents", False, "Var algorithms: encode each image only once."
+)
+# --- autoencoder
+FLAGS.integer("latent_size", None, "Entries of a code; by the image size.")
+FLAGS.number("gamma", None, "Weight of MMD^2.")
+FLAGS.choice("kernel", None, ["imq", "rbf"], "Kernel of the MMD.")
+FLAGS.boolean("linear_path", None, "A fixed linear path beside the net.")
+FLAGS.boolean("pca_start", True, "Start from the PCA of the images.")
+# --- attack
 FLAGS.boolean("attack_training", None, "BatchNorm in training mode inside.")
 FLAGS.choice("norm", None, ["linf", "l2"], "Attack: norm of the ball.")
 FLAGS.number("eps", None, "Attack: radius in [0, 1] units, as 8/255.")
@@ -124,7 +137,7 @@ FLAGS.integer(
 FLAGS.choice(
     "monitor",
     None,
-    ["val_accuracy", "val_robust_accuracy", "val_loss"],
+    ["val_accuracy", "val_robust_accuracy", "val_loss", "val_psnr"],
     "Chooses the best epoch; robust accuracy if it is measured.",
 )
 FLAGS.integer(
@@ -153,10 +166,11 @@ def main(flags):
     """Checks everything, then trains; see the module's text."""
     _registry.check_name(_registry.MODELS, "model", flags.model)
     _registry.check_name(_registry.ALGORITHMS, "algorithm", flags.algorithm)
+    _vae_training.check_flags(flags)
     _run_folder.check(flags.run_dir, flags.resume)
     _training.monitored(flags)
     if flags.tensorboard:
-        _require_tensorboard()
+        _training.require_tensorboard()
     strategy = _common.set_up(flags)
     from keras_mixup import data
 
@@ -167,7 +181,9 @@ def main(flags):
     validation = data.load_arrays(flags.dataset, "validation", **options)
     if flags.num_train:
         train = data.class_balanced_subset(train, flags.num_train, flags.seed)
-    steps_per_epoch = _steps_per_epoch(flags, len(train.labels), strategy)
+    steps_per_epoch = _training.steps_per_epoch(
+        flags, len(train.labels), strategy
+    )
     with strategy.scope():
         model = build(flags, steps_per_epoch)
     config = _common.describe_run("apps.train", FLAGS)
@@ -175,23 +191,30 @@ def main(flags):
     if resumed and (run_dir / "final.keras").exists():
         print(f"The run in {run_dir} is finished; nothing is done again.")
         return
+    if flags.vae:
+        _vae_training.describe(model.vae, flags.vae, validation)
+    what = "an autoencoder" if flags.task == "vae" else flags.algorithm
     print(
-        f"Training {flags.algorithm} on {len(train.labels)} images of "
+        f"Training {what} on {len(train.labels)} images of "
         f"{flags.dataset}: {flags.epochs} epochs of {steps_per_epoch} steps "
         f"in {run_dir}",
         flush=True,
     )
     _fit(flags, model, train, validation, run_dir, steps_per_epoch)
+    if flags.task == "vae":
+        _vae_report.write(run_dir, validation, flags.seed)
     _finish(flags, model, run_dir, resumed)
 
 
 def build(flags, steps_per_epoch):
-    """Returns the compiled algorithm around a fresh classifier.
+    """Returns the compiled algorithm around a fresh classifier or VAE.
 
     Args:
         flags: the parsed flag values.
         steps_per_epoch: int, for the schedule.
     """
+    if flags.task == "vae":
+        return _vae_training.build(flags, steps_per_epoch)
     from keras_mixup import data
 
     spec = data.DATASETS[flags.dataset]
@@ -209,29 +232,15 @@ def build(flags, steps_per_epoch):
     classifier = _registry.build_model(
         flags.model, spec.image_shape, spec.num_classes, **options
     )
-    model = _registry.build_algorithm(
-        flags.algorithm, classifier, **_training.algorithm_options(flags)
-    )
+    options = _training.algorithm_options(flags)
+    options.update(_vae_training.algorithm_options(flags))
+    model = _registry.build_algorithm(flags.algorithm, classifier, **options)
     model.compile(
         optimizer=_training.build_optimizer(flags, steps_per_epoch),
         coupled_weight_decay=flags.weight_decay,
         jit_compile=False,
     )
     return model
-
-
-def _steps_per_epoch(flags, num_examples, strategy):
-    replicas = strategy.num_replicas_in_sync
-    size = flags.batch_size
-    _checks.check(
-        size % replicas == 0,
-        "batch_size",
-        f"a multiple of the {replicas} replicas",
-        size,
-    )
-    expected = f"at most the {num_examples} training images"
-    _checks.check(size <= num_examples, "batch_size", expected, size)
-    return num_examples // size
 
 
 def _fit(flags, model, train, validation, run_dir, steps_per_epoch):
@@ -241,16 +250,17 @@ def _fit(flags, model, train, validation, run_dir, steps_per_epoch):
     directory = str(run_dir / "checkpoints")
     start = training.latest_step(directory)
     epoch, model.skip = training.resume_position(start, steps_per_epoch)
-    spec = data.DATASETS[flags.dataset]
-    augment = {"default": spec.augment, "none": None}.get(
-        flags.augment, flags.augment
-    )
+    if flags.task == "vae" and not start:
+        _vae_training.start(flags, model, train.images)
+    if flags.cache_latents:
+        codes = training.latent_codes(model.vae, train.images)
+        train = train._replace(images=codes)
     dataset = data.training_dataset(
         train,
         flags.batch_size,
         flags.seed,
         start_step=start,
-        augment=augment,
+        augment=_vae_training.augmentation(flags),
     )
     verbose = flags.verbose
     if verbose == "auto":
@@ -273,26 +283,15 @@ def _fit(flags, model, train, validation, run_dir, steps_per_epoch):
 def _finish(flags, model, run_dir, resumed):
     from keras_mixup import training
 
-    training.save_atomically(model.classifier, str(run_dir / "final.keras"))
+    final = str(run_dir / "final.keras")
+    training.save_atomically(model.trained_model, final)
     rows = training.read_metrics(str(run_dir / "metrics.jsonl"))
-    name, mode = _training.monitored(flags)
-    choose = max if mode == "max" else min
-    best = choose(rows, key=lambda row: row[name])
     word = "Resumed and trained" if resumed else "Trained"
     print(
         f"{word} {rows[-1]['epoch']} epochs ({rows[-1]['step']} steps). Best "
-        f"{_TITLES[name].format(best[name])} in epoch "
-        f"{best['epoch']}: {run_dir / 'classifier.keras'}"
+        f"{_training.best_epoch(flags, rows)}: "
+        f"{run_dir / _training.best_file(flags)}"
     )
-
-
-def _require_tensorboard():
-    try:
-        import tensorboard  # noqa: F401
-    except ImportError as error:
-        raise ImportError(
-            "--tensorboard needs TensorBoard: pip install tensorboard"
-        ) from error
 
 
 if __name__ == "__main__":

@@ -32,6 +32,8 @@ from keras_mixup.ops.random import fold_in
 from keras_mixup.ops.random import row_seeds
 from keras_mixup.ops.random import row_uniform
 from keras_mixup.ops.random import seed_pair
+from keras_mixup.ops.reconstruction import psnr
+from keras_mixup.ops.reconstruction import squared_error
 from keras_mixup.ops.resampling import resize
 from keras_mixup.ops.resampling import sample_bilinear
 
@@ -57,6 +59,7 @@ __all__ = [
     "mmd_squared",
     "project",
     "projected_ascent",
+    "psnr",
     "random_permutation",
     "random_start",
     "resize",
@@ -67,6 +70,7 @@ __all__ = [
     "sample_bilinear",
     "sample_mix_weight",
     "seed_pair",
+    "squared_error",
     "steepest_direction",
     "targeted_difference_of_logits_ratio",
     "weight_from_logit",

@@ -1,6 +1,7 @@
 """Training algorithms: each a `keras.Model` around a classifier."""
 
 from keras_mixup.training._latent_space import latent_codes
+from keras_mixup.training._latent_space import reconstruction_psnr
 from keras_mixup.training.adversarial import AdversarialTraining
 from keras_mixup.training.adversarial_mixup import AdversarialMixup
 from keras_mixup.training.base import Algorithm
@@ -64,6 +65,7 @@ __all__ = [
     "latest_step",
     "make_schedule",
     "read_metrics",
+    "reconstruction_psnr",
     "resume_position",
     "save_atomically",
 ]

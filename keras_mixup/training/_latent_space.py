@@ -108,3 +108,28 @@ def warn_if_untrained(vae, images):
         "(python -m apps.train --task=vae).",
         stacklevel=2,
     )
+
+
+def reconstruction_psnr(vae, images, batch_size=256):
+    """Returns the mean PSNR of decode(mean of q(z|x)) against x, in dB.
+
+    Args:
+        vae: `models.MMDVAE`; images are resized to its input and back.
+        images: uint8 in 0..255 or float in [0, 1], [N, H, W, C].
+        batch_size: int >= 1, images at a time.
+
+    Returns:
+        float, the mean over the images of -10 log10(mean squared error).
+    """
+    images = np.asarray(images)
+    scale = 255.0 if images.dtype == np.uint8 else 1.0
+    codes = latent_codes(vae, images, batch_size)
+    size = tuple(images.shape[1:3])
+    run = tf.function(lambda c: decode(vae, c, size), reduce_retracing=True)
+    values = []
+    for start in range(0, len(images), batch_size):
+        rows = slice(start, start + batch_size)
+        restored = run(tf.constant(codes[rows]))
+        clean = images[rows].astype("float32") / np.float32(scale)
+        values.append(ops.psnr(clean, restored).numpy())
+    return float(np.mean(np.concatenate(values)))

@@ -1,7 +1,5 @@
 """Training of the MMD-VAE, on request against attacks on its input."""
 
-import math
-
 import keras
 import numpy as np
 import tensorflow as tf
@@ -126,7 +124,7 @@ class MMDVAETraining(train_step.TrainStep):
 
         def objective(point):
             mean, _ = self.vae.encoder(point["left"])
-            return _squared_error(images, self.vae.decoder(mean))
+            return ops.squared_error(images, self.vae.decoder(mean))
 
         clean = {"left": images}
         terms = _pairs.image_terms(self.attack, clean, "shared", seed)
@@ -138,7 +136,7 @@ class MMDVAETraining(train_step.TrainStep):
         codes = mean + tf.exp(0.5 * log_variance) * batch["noise"]
         images = self.vae.decoder(codes, training=True)
         mmd = ops.mmd_squared(codes, batch["prior"], self.kernel, self.scales)
-        losses = _squared_error(batch["images"], images) + self.gamma * mmd
+        losses = ops.squared_error(batch["images"], images) + self.gamma * mmd
         return losses, {"images": images, "mmd": mmd}
 
     def call(self, images, training=None):
@@ -161,7 +159,7 @@ class MMDVAETraining(train_step.TrainStep):
         padded = tf.concat([codes, codes[:1]], 0)[: tf.maximum(size, 2)]
         mmd = ops.mmd_squared(padded, prior, self.kernel, self.scales)
         mmd = tf.where(size > 1, mmd, 0.0)
-        losses = _squared_error(images, self.vae.decoder(codes))
+        losses = ops.squared_error(images, self.vae.decoder(codes))
         losses += self.gamma * mmd
         outputs = {"images": self.vae.decode(mean), "mmd": mmd}
         self.update_metrics(losses, {"images": images}, outputs)
@@ -178,7 +176,7 @@ class MMDVAETraining(train_step.TrainStep):
         super().update_metrics(losses, batch, outputs)
         images = batch["images"]
         restored = tf.clip_by_value(outputs["images"], 0.0, 1.0)
-        self.means["psnr"].update_state(psnr(images, restored))
+        self.means["psnr"].update_state(ops.psnr(images, restored))
         count = tf.shape(images)[0]
         weight = tf.cast(tf.where(count > 1, count, 0), tf.float32)
         self.means["mmd"].update_state(outputs["mmd"], weight)
@@ -193,22 +191,3 @@ class MMDVAETraining(train_step.TrainStep):
         expected = f"images [B, {', '.join(map(str, self.vae.input_shape))}]"
         okay = images.shape[1:] == tuple(self.vae.input_shape)
         _checks.check(okay, "x", expected, f"shape {images.shape}")
-
-
-def psnr(images, restored):
-    """Returns the peak signal-to-noise ratio of each image in dB, [B].
-
-    Args:
-        images: float32 [B, H, W, C] in [0, 1].
-        restored: float32 [B, H, W, C] in [0, 1].
-
-    Returns:
-        -10 log10 of the mean squared error; at most 100 dB.
-    """
-    error = tf.maximum(_squared_error(images, restored), 1e-10)
-    return tf.math.log(error) * (-10.0 / math.log(10.0))
-
-
-def _squared_error(images, restored):
-    errors = (tf.cast(restored, tf.float32) - images) ** 2
-    return tf.reduce_mean(errors, axis=[1, 2, 3])
