@@ -45,10 +45,33 @@ PUBLIC = {
     ),
     "ops": ("projected_ascent",),
     "training": (
+        "AdversarialMixup",
         "AdversarialTraining",
+        "Algorithm",
+        "AttackThenMix",
+        "BestClassifier",
+        "Checkpoint",
+        "CurvatureRegularization",
+        "EarlyStopping",
         "ERM",
         "InterpolatedAdversarialTraining",
+        "LatentAdversarialTraining",
+        "latest_step",
+        "LocalLinearityRegularization",
+        "make_schedule",
+        "ManifoldMixup",
+        "MetricsLog",
+        "MixThenAttack",
         "Mixup",
+        "read_metrics",
+        "resume_position",
+        "RetraceGuard",
+        "RobustValidation",
+        "save_atomically",
+        "StopOnNaN",
+        "TRADES",
+        "WarmUp",
+        "Yogi",
     ),
 }
 # First arguments in their order; keyword names and defaults of the rest.
@@ -94,6 +117,92 @@ SIGNATURES = {
     "training.InterpolatedAdversarialTraining": (
         ["classifier", "attack", "alpha"],
         {"alpha": 1.0},
+    ),
+    "training.ERM": (["classifier", "seed"], {"seed": 0}),
+    "training.ManifoldMixup": (
+        ["classifier", "alpha", "stages", "mix_weight", "weight_per"],
+        {
+            "alpha": 1.0,
+            "stages": ("input", "stage_1", "stage_2"),
+            "mix_weight": None,
+            "weight_per": "sample",
+        },
+    ),
+    "training.MixThenAttack": (
+        ["classifier", "attack", "alpha", "mix_weight", "weight_per"],
+        {"alpha": 0.5, "weight_per": "sample", "clean_weight": 0.0},
+    ),
+    "training.AttackThenMix": (
+        ["classifier", "attack", "alpha", "mix_weight", "clean_weight"],
+        {"alpha": 0.5, "mix_weight": None, "clean_weight": 0.0},
+    ),
+    "training.AdversarialMixup": (
+        ["classifier", "attack", "alpha", "mix_weight", "mix_weight_step"],
+        {
+            "alpha": 0.5,
+            "mix_weight": "learned",
+            "mix_weight_step": None,
+            "delta": "independent",
+            "label_mixing": "linear",
+            "kappa": 0.65,
+            "loss": "kl",
+            "clean_weight": 0.0,
+            "stage": None,
+        },
+    ),
+    "training.TRADES": (
+        ["classifier", "attack", "beta", "start", "attack_targets"],
+        {"beta": 6.0, "start": "normal", "attack_targets": "shared"},
+    ),
+    "training.LatentAdversarialTraining": (
+        ["classifier", "attack", "stage", "latent_eps", "latent_step_size"],
+        {
+            "stage": "stage_2",
+            "latent_eps": 8 / 255,
+            "latent_step_size": 1 / 255,
+            "latent_steps": 20,
+            "latent_weight": 0.2,
+        },
+    ),
+    "training.LocalLinearityRegularization": (
+        ["classifier", "attack", "nonlinearity", "slope"],
+        {"nonlinearity": 4.0, "slope": 3.0},
+    ),
+    "training.CurvatureRegularization": (
+        ["classifier", "penalty", "distance", "warmup_steps"],
+        {"penalty": 4.0, "distance": 1.5, "warmup_steps": 0},
+    ),
+    "training.Yogi": (
+        ["learning_rate", "beta_1", "beta_2", "epsilon"],
+        {
+            "learning_rate": 0.01,
+            "beta_1": 0.9,
+            "beta_2": 0.999,
+            "epsilon": 1e-3,
+            "initial_accumulator": 1e-6,
+            "bias_correction": True,
+        },
+    ),
+    "training.make_schedule": (
+        ["learning_rate", "steps_per_epoch", "epochs", "kind"],
+        {"kind": "constant", "drops": (), "drop_factor": 0.1},
+    ),
+    "training.WarmUp": (["schedule", "warmup_steps"], {}),
+    "training.RobustValidation": (
+        ["attack", "images", "labels", "every", "batch_size"],
+        {"every": 1, "batch_size": 256},
+    ),
+    "training.EarlyStopping": (
+        ["monitor", "patience", "mode"],
+        {"monitor": "val_robust_accuracy", "patience": 10, "mode": "max"},
+    ),
+    "training.BestClassifier": (
+        ["path", "monitor", "mode"],
+        {"monitor": "val_accuracy", "mode": "max"},
+    ),
+    "training.Checkpoint": (
+        ["directory", "every", "state", "max_to_keep"],
+        {"every": 500, "state": (), "max_to_keep": 2},
     ),
     "export.export_saved_model": (
         ["defence", "base_path", "version"],
