@@ -49,6 +49,7 @@ def make_card(folder, target, model_name, extra):
         "created": now.isoformat(timespec="seconds"),
         "classifier": _classifier(target),
         "defence": _defence(target.defence),
+        "autoencoder": _autoencoder(getattr(target.defence, "vae", None)),
         "pool": _pool(target.pool),
         "detector": None,
         "signatures": _signatures(found),
@@ -84,6 +85,16 @@ def _defence(defence):
             continue
         settings[name] = list(value) if isinstance(value, tuple) else value
     return settings
+
+
+def _autoencoder(vae):
+    if vae is None:
+        return None
+    return {
+        "type": type(vae).__name__,
+        "name": vae.name,
+        "parameters": vae.count_params(),
+    }
 
 
 def _is_plain(value):

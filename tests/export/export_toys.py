@@ -5,6 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_mixup import inference
+from keras_mixup import models
 
 SHAPE = (4, 4, 1)
 CLASSES = 3
@@ -38,6 +39,13 @@ def pool(seed=0):
     generator = np.random.default_rng(seed)
     images = generator.integers(0, 256, (POOL_ROWS, *SHAPE), dtype="uint8")
     return inference.SamplePool(images, [0, 1, 1, 2, 2, 2, 2, 0, 1])
+
+
+def vae():
+    """An autoencoder that is the PCA of the pool; codes of three values."""
+    model = models.MMDVAE(SHAPE, latent_size=3, width=2)
+    model.start_from_pca(pool().gather(np.arange(POOL_ROWS)))
+    return model
 
 
 def images(count, seed=0):
@@ -79,5 +87,8 @@ DEFENCES = {
     ),
     "crop_resize": lambda: inference.RandomCropResizeInference(
         classifier(), (2, 3), 3
+    ),
+    "var": lambda: inference.VarMixupInference(
+        classifier(), vae(), pool(), 0.6, 3
     ),
 }

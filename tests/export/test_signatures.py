@@ -54,6 +54,7 @@ INDICES = {
     "pl": {"indices": ROWS},
     "combined": {"pl_indices": ROWS, "ol_indices": ROWS},
     "noise": None,
+    "var": {"indices": ROWS},
 }
 
 
