@@ -16,6 +16,7 @@ _DEFENCE_FLAGS = (
     "stddev",
     "degrees",
     "size_range",
+    "vae",
 )
 
 
@@ -37,6 +38,11 @@ def defence_options(flags):
             raise _common.UsageError(
                 f"--{name} does not belong to --defence={flags.defence}."
             )
+    if _accepts(flags.defence, "vae") and flags.vae is None:
+        raise _common.UsageError(
+            f"--defence={flags.defence} needs --vae=PATH, an autoencoder "
+            "trained by python -m apps.train --task=vae."
+        )
     if "mix_weight" in given:
         given["mix_weight"] = _common.parse_mix_weight(given["mix_weight"])
     # MI-PL's threshold is the export's: its answer does not turn on it.
@@ -53,6 +59,8 @@ def _belongs(defence, flag):
 
 
 def _accepts(defence, option):
+    if defence == "none":
+        return False
     return _registry.accepts(_registry.DEFENCES, "defence", defence, option)
 
 
@@ -65,6 +73,10 @@ def build_defence(flags, classifier, options, config):
     paper = _registry.paper_settings(config, size)
     kind = _registry.find(_registry.DEFENCES, "defence", flags.defence)
     options = {**paper.get(kind.__name__, {}), **options}
+    if "vae" in options:
+        from apps import _vae_training
+
+        options["vae"] = _vae_training.load_vae(options["vae"])
     pool, text = None, ""
     if _accepts(flags.defence, "pool"):
         pool, text = make_pool(flags, config)

@@ -145,7 +145,12 @@ def build_defence(name, classifier, pool=None, **options):
     if "pool" not in _parameters(defence):
         return _call(defence, name, (classifier,), options)
     _checks.check(pool is not None, "pool", f"a SamplePool for {name}", pool)
-    return _call(defence, name, (classifier, pool), options)
+    if "vae" in options:
+        # A keras model before the pool: VarMI's order of arguments.
+        arguments = (classifier, options.pop("vae"), pool)
+    else:
+        arguments = (classifier, pool)
+    return _call(defence, name, arguments, options)
 
 
 def accepts(table, kind, name, option):

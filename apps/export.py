@@ -81,6 +81,9 @@ FLAGS.number("degrees", None, "Random rotation: largest angle.")
 FLAGS.integer_list(
     "size_range", None, "Resizing defences: low,high; default: paper's, scaled."
 )
+FLAGS.string(
+    "vae", None, "VarMI: autoencoder, .keras file or folder of --task=vae."
+)
 # --- where to
 FLAGS.string(
     "name", None, "Model name; default: that of the run, and the defence."

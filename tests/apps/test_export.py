@@ -12,6 +12,9 @@ import tensorflow as tf
 from apps import _common
 from apps import _evaluation_settings
 from apps import _export_defence
+from apps import _model_card
+from apps import _registry
+from apps import _vae_training
 from apps import export as app
 from keras_mixup import data
 from keras_mixup import evaluation
@@ -265,6 +268,37 @@ def test_pool_leaves_the_runs_validation_images_out(run_dir, monkeypatch):
         flags, {"dataset": "digits", "num_validation": 300}
     )
     assert asked["num_validation"] == 300
+
+
+def test_a_defence_with_an_autoencoder_gets_it(run_dir, call, monkeypatch):
+    class Defence(inference.MixupInferenceOL):
+        def __init__(self, classifier, vae, pool, num_draws=30):
+            super().__init__(classifier, pool, num_draws=num_draws)
+            self.vae = vae
+
+    exported = []
+
+    def stop(built, *arguments, **options):
+        exported.append(built)
+        raise _common.UsageError("stopped here")
+
+    row = {"with_vae": "keras_mixup.inference:WithVAE"}
+    monkeypatch.setattr(inference, "WithVAE", Defence, raising=False)
+    monkeypatch.setattr(_registry, "DEFENCES", {**_registry.DEFENCES, **row})
+    monkeypatch.setattr(_vae_training, "load_vae", lambda path: f"vae {path}")
+    monkeypatch.setattr("keras_mixup.export.export_saved_model", stop)
+    arguments = (f"--run_dir={run_dir}", "--defence=with_vae")
+    code, _, error = call(*arguments)
+    assert code == 2
+    assert "--defence=with_vae needs --vae=PATH" in error
+    assert exported == []
+    monkeypatch.setattr(_model_card, "model_card", lambda *arguments: {})
+    call(*arguments, "--vae=runs/vae", "--num_draws=3")
+    assert exported[0].vae == "vae runs/vae"
+    assert exported[0].num_draws == 3
+    code, _, error = call(f"--run_dir={run_dir}", "--vae=runs/vae")
+    assert code == 2
+    assert "--vae does not belong to --defence=mixup_inference_ol" in error
 
 
 def test_help_names_every_defence(capsys):
