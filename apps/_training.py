@@ -61,7 +61,8 @@ def algorithm_options(flags):
     elif any(value is not None for value in given):
         raise _common.UsageError(
             f"--algorithm={flags.algorithm} attacks nothing; --norm, --eps, "
-            "--step_size and --num_steps belong to adversarial algorithms."
+            "--step_size and --num_steps belong to adversarial algorithms "
+            "(var_erm and var_mixup: with --num_steps)."
         )
     return options
 

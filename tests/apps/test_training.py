@@ -82,7 +82,9 @@ def test_flags_reach_the_algorithm(arguments, expected):
 
 def test_every_option_of_every_algorithm_has_a_flag():
     """All but those that are set otherwise, or for Python alone."""
-    set_otherwise = {"classifier", "attack", "mix_weight", "name"}
+    # --vae and --cache_latents.
+    loaded = {"vae", "from_codes"}
+    set_otherwise = {"classifier", "attack", "mix_weight", "name", *loaded}
     python_only = {"start", "attack_targets", "penalty_training"}
     for name in _registry.ALGORITHMS:
         kind = _registry.find(_registry.ALGORITHMS, "algorithm", name)
