@@ -11,6 +11,7 @@ ROOT = pathlib.Path(__file__).parent.parent
 # Imports go down only; two packages of one level do not know each other.
 LEVELS = {
     "_checks": 0,
+    "_corruption_kinds": 0,
     "_config": 1,
     "_classifiers": 1,
     "threat": 2,

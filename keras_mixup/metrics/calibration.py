@@ -1,0 +1,87 @@
+"""How far a model's confidence is from its accuracy."""
+
+import keras
+import tensorflow as tf
+
+from keras_mixup import _checks
+
+
+@keras.saving.register_keras_serializable("keras_mixup")
+class ExpectedCalibrationError(keras.metrics.Metric):
+    """Mean gap between confidence and accuracy over bins of confidence.
+
+    Predictions are put into bins of equal width by their confidence, the
+    largest probability; the error is the mean over all predictions of
+    |accuracy - mean confidence| of their bin (VarMixup, section 5; Guo et
+    al., 2017, Eq. 3). Bins and value are those of
+    `tfp.stats.expected_calibration_error`, but sums are kept, so that a data
+    set comes in batches.
+
+    Args:
+        num_bins: int >= 1, default 15 as in Guo et al.
+        name: str.
+        dtype: None, or the dtype of the sums.
+
+    Call arguments:
+        y_true: int [B], or probabilities [B, C].
+        y_pred: float [B, C], logits or log probabilities; a defence's answer.
+        sample_weight: None, or float [B].
+
+    Raises:
+        ValueError: for a number of bins below 1.
+
+    Example:
+
+    >>> metric = ExpectedCalibrationError()
+    >>> metric.update_state(labels, classifier(images))
+    >>> float(metric.result())
+    """
+
+    def __init__(
+        self, num_bins=15, name="expected_calibration_error", dtype=None
+    ):
+        super().__init__(name=name, dtype=dtype)
+        self.num_bins = _checks.check_integer(num_bins, "num_bins")
+        self._counts = self._add("counts")
+        self._correct = self._add("correct")
+        self._confidence = self._add("confidence")
+
+    def _add(self, name):
+        shape = (self.num_bins,)
+        return self.add_weight(shape=shape, initializer="zeros", name=name)
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """Adds a batch to the sums."""
+        probabilities = tf.nn.softmax(tf.cast(y_pred, tf.float32))
+        labels = tf.convert_to_tensor(y_true)
+        if labels.shape.rank == probabilities.shape.rank:
+            labels = tf.argmax(labels, axis=-1)
+        predicted = tf.argmax(probabilities, axis=-1)
+        correct = tf.cast(tf.cast(labels, tf.int64) == predicted, self.dtype)
+        confidence = tf.cast(tf.reduce_max(probabilities, axis=-1), self.dtype)
+        weight = tf.ones_like(confidence)
+        if sample_weight is not None:
+            weight = tf.cast(sample_weight, self.dtype)
+        bins = tf.histogram_fixed_width_bins(
+            confidence, tf.constant([0.0, 1.0], self.dtype), self.num_bins
+        )
+        for total, values in (
+            (self._counts, tf.ones_like(weight)),
+            (self._correct, correct),
+            (self._confidence, confidence),
+        ):
+            total.assign_add(
+                tf.math.unsorted_segment_sum(
+                    weight * values, bins, self.num_bins
+                )
+            )
+
+    def result(self):
+        """Returns the error, a scalar in [0, 1]; 0 before any update."""
+        gaps = tf.abs(self._correct - self._confidence)
+        count = tf.reduce_sum(self._counts)
+        return tf.math.divide_no_nan(tf.reduce_sum(gaps), count)
+
+    def get_config(self):
+        """Returns the constructor's arguments."""
+        return {**super().get_config(), "num_bins": self.num_bins}

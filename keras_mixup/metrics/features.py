@@ -1,0 +1,122 @@
+"""Features of images, for distances between sets of images."""
+
+import pathlib
+from typing import NamedTuple
+
+import keras
+import numpy as np
+
+from keras_mixup import _checks
+from keras_mixup import _classifiers
+from keras_mixup.metrics import frechet
+from keras_mixup.metrics import kernel_distance
+
+_INCEPTION_SIDE = 299
+
+
+class FeatureDistances(NamedTuple):
+    """Two distances and what they were measured on.
+
+    Attributes:
+        features: str, the name of the features. Distances of different
+            features cannot be compared.
+        frechet_distance: float; FID where the features are Inception's.
+        kernel_distance: float; KID where the features are Inception's.
+        counts: (n, m), the images on either side.
+    """
+
+    features: str
+    frechet_distance: float
+    kernel_distance: float
+    counts: tuple
+
+
+def classifier_features(classifier):
+    """Returns the classifier without its last layer: a small feature net.
+
+    Args:
+        classifier: `keras.Model` of the functional kind, [0, 1] images to
+            logits. Trained on the data in question, its features know them;
+            no download is needed.
+
+    Returns:
+        `keras.Model`, images to features, named after the classifier.
+
+    Raises:
+        ValueError: for a model without symbolic inputs.
+    """
+    _classifiers.check_classifier(classifier)
+    functional = bool(getattr(classifier, "inputs", None))
+    expected = "a functional keras.Model"
+    _checks.check(functional, "classifier", expected, classifier)
+    inner = classifier.layers[-1].input
+    name = f"{classifier.name}_penultimate"
+    return keras.Model(classifier.inputs, inner, name=name)
+
+
+def inception_features(weights):
+    """Returns InceptionV3 up to its mean pooling, from a weights file.
+
+    Keras' InceptionV3, images resized to 299 x 299: not the ported weights
+    with which published FIDs are computed, hence the name in the result.
+
+    Args:
+        weights: path of Keras' `inception_v3_weights_tf_dim_ordering_
+            tf_kernels_notop.h5`, which you have; nothing is downloaded.
+
+    Raises:
+        FileNotFoundError: when there is no such file.
+    """
+    if not pathlib.Path(weights).is_file():
+        raise FileNotFoundError(
+            f"No InceptionV3 weights at {weights}. Download them from Keras "
+            "applications, or use classifier_features(classifier)."
+        )
+    images = keras.Input((None, None, 3))
+    resized = keras.layers.Resizing(_INCEPTION_SIDE, _INCEPTION_SIDE)(images)
+    scaled = keras.layers.Rescaling(2.0, -1.0)(resized)
+    network = keras.applications.InceptionV3(
+        include_top=False, weights=str(weights), pooling="avg"
+    )
+    return keras.Model(images, network(scaled), name="keras_inception_v3")
+
+
+def compute_features(feature_model, images, batch_size=256):
+    """Returns float32 [N, d], one row per image.
+
+    Args:
+        feature_model: `keras.Model`, images to features; feature maps are
+            averaged over space.
+        images: float [N, H, W, C] in [0, 1].
+        batch_size: int >= 1.
+    """
+    images = np.asarray(images, "float32")
+    found = feature_model.predict(images, batch_size, verbose=0)
+    if found.ndim == 4:
+        found = found.mean(axis=(1, 2))
+    return found
+
+
+def feature_distances(feature_model, images_a, images_b, batch_size=256):
+    """Returns the `FeatureDistances` between two sets of images.
+
+    VarMixup, section 5, "Analyzing VarMixup samples" (Fig. 5): training
+    images against generated ones.
+
+    Args:
+        feature_model: `keras.Model` from `classifier_features` or
+            `inception_features`.
+        images_a: float [n, H, W, C] in [0, 1], n >= 2.
+        images_b: float [m, H, W, C] in [0, 1], m >= 2.
+        batch_size: int >= 1.
+    """
+    both = [
+        compute_features(feature_model, images, batch_size)
+        for images in (images_a, images_b)
+    ]
+    return FeatureDistances(
+        feature_model.name,
+        frechet.frechet_distance(*both),
+        kernel_distance.kernel_inception_distance(*both),
+        tuple(len(features) for features in both),
+    )

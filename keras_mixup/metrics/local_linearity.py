@@ -1,0 +1,163 @@
+"""How far the loss around an image is from its tangent."""
+
+import numpy as np
+import tensorflow as tf
+
+from keras_mixup import _checks
+from keras_mixup import ops
+from keras_mixup import threat as threat_lib
+
+# The step shrinks from stage to stage, so that the last ones settle.
+_STAGES = (0.5, 0.125, 0.03)
+# Random points of which each start takes the best.
+_CANDIDATES = 20
+
+
+def local_linearity_error(
+    model_fn,
+    images,
+    labels,
+    eps,
+    num_steps=21,
+    num_starts=3,
+    norm="linf",
+    bounds=(0.0, 1.0),
+    loss_fn=ops.cross_entropy,
+    batch_size=128,
+    seed=0,
+):
+    """Returns the largest gap between the loss and its tangent in a ball.
+
+    gamma(eps, x, y) = max over ||delta|| <= eps of |l(x + delta) - l(x) -
+    delta . grad l(x)| (VarMixup, section 5; Qin et al., 2019, Eq. 4),
+    maximised by projected ascent on the absolute value. Each start is the
+    best of 20 random points, the first one's also of a step along the
+    gradient; the best point of any start and stage counts. A lower bound of
+    the maximum, as every such number is.
+
+    Args:
+        model_fn: callable from images [B, H, W, C] to logits [B, C]. Of a
+            random defence fix the draws, `lambda x: defence(x, seed=0)`: the
+            gap between two draws is no curvature.
+        images: float [N, H, W, C] in [0, 1].
+        labels: int [N], or probabilities [N, C].
+        eps: float > 0 or a fraction, the radius.
+        num_steps: int >= 3, ascent steps of each start.
+        num_starts: int >= 1.
+        norm: `"linf"` or `"l2"`.
+        bounds: (low, high) that x + delta must not leave.
+        loss_fn: callable (labels, logits) -> [B].
+        batch_size: int >= 1, images at a time.
+        seed: int, of the random starts.
+
+    Returns:
+        NumPy float32 [N]. The mean over a test set is what the paper's Fig. 4
+        shows. Costs about num_starts * (num_steps + 24) passes for each image.
+
+    Raises:
+        ValueError: for arguments out of range.
+    """
+    threat = threat_lib.ThreatModel(norm, eps, bounds, unbounded=True)
+    _checks.check(threat.eps > 0, "eps", "a number > 0", eps)
+    num_steps = _checks.check_integer(num_steps, "num_steps", len(_STAGES))
+    num_starts = _checks.check_integer(num_starts, "num_starts")
+    images = np.asarray(images, "float32")
+    labels = np.asarray(labels)
+    same = len(images) == len(labels) and len(images) > 0
+    expected = f"{len(images)} labels, one per image, of at least one image"
+    _checks.check(same, "labels", expected, labels.shape)
+
+    @tf.function(reduce_retracing=True, jit_compile=False, autograph=False)
+    def errors(batch, batch_labels, batch_seed):
+        def loss(points):
+            return loss_fn(batch_labels, model_fn(points))
+
+        gap = _Gap(loss, batch)
+        return _maximise(threat, gap, batch, num_steps, num_starts, batch_seed)
+
+    found = []
+    batch_size = _checks.check_integer(batch_size, "batch_size")
+    for number, first in enumerate(range(0, len(images), batch_size)):
+        rows = slice(first, first + batch_size)
+        own = ops.fold_in(ops.seed_pair(seed), number)
+        batch = tf.constant(images[rows]), tf.constant(labels[rows])
+        found.append(errors(*batch, own).numpy())
+    return np.concatenate(found)
+
+
+class _Gap:
+    """|l(x + delta) - l(x) - delta . grad l(x)| as a function of x + delta."""
+
+    def __init__(self, loss, images):
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(images)
+            self._base = loss(images)
+            total = tf.reduce_sum(self._base)
+        self._loss, self._images = loss, images
+        self.slope = tape.gradient(total, images)
+
+    def __call__(self, points):
+        axes = list(range(1, points.shape.rank))
+        along = (points - self._images) * self.slope
+        tangent = self._base + tf.reduce_sum(along, axis=axes)
+        return tf.abs(self._loss(points) - tangent)
+
+
+def _maximise(threat, gap, images, num_steps, num_starts, seed):
+    """Returns the largest gap found, float32 [B]; one loop over all stages."""
+    stages = len(_STAGES)
+
+    def body(index, point, best):
+        start, stage = index // stages, index % stages
+        own = ops.fold_in(seed, start)
+        point, best = tf.cond(
+            tf.equal(stage, 0),
+            lambda: _start(threat, gap, images, start, own, best),
+            lambda: (point, best),
+        )
+        point = ops.projected_ascent(
+            gap,
+            point,
+            tf.gather(tf.constant(_STAGES), stage) * threat.eps,
+            lambda moved: ops.project(threat, images, moved),
+            (stage + 1) * num_steps // stages - stage * num_steps // stages,
+            directions=lambda slope: ops.steepest_direction(threat.norm, slope),
+        )
+        return index + 1, point, tf.maximum(best, gap(point))
+
+    count = num_starts * stages
+    _, _, best = tf.while_loop(
+        lambda index, *_: index < count,
+        body,
+        (tf.constant(0), images, tf.zeros(tf.shape(images)[:1])),
+        parallel_iterations=1,
+        maximum_iterations=count,
+    )
+    return best
+
+
+def _start(threat, gap, images, number, seed, best):
+    """Returns the best of some points for each image, and the largest gap.
+
+    The first start also tries a full step along the gradient of the loss.
+    """
+    along = threat.eps * ops.steepest_direction(threat.norm, gap.slope)
+    point = ops.project(threat, images, images + along)
+    first = tf.cast(tf.equal(number, 0), tf.float32)
+    highest = first * gap(point) - (1.0 - first)
+
+    def body(index, point, highest):
+        other = ops.random_start(threat, images, ops.fold_in(seed, index))
+        value = gap(other)
+        better = tf.reshape(value > highest, [-1, 1, 1, 1])
+        point = tf.where(better, other, point)
+        return index + 1, point, tf.maximum(highest, value)
+
+    _, point, highest = tf.while_loop(
+        lambda index, *_: index < _CANDIDATES,
+        body,
+        (tf.constant(0), point, highest),
+        parallel_iterations=1,
+        maximum_iterations=_CANDIDATES,
+    )
+    return point, tf.maximum(best, highest)

@@ -1,0 +1,136 @@
+"""Local linearity error against closed forms and random search."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_mixup import ops
+from keras_mixup.metrics import local_linearity_error
+
+SHAPE = (4, 3, 3, 1)
+WIDE = (-9.0, 9.0)
+
+
+def _first_value(labels, outputs):
+    del labels
+    return outputs[:, 0]
+
+
+def _quadratic(curvature):
+    """x -> sum of curvature x^2 / 2, plus something linear."""
+
+    def function(images):
+        value = 0.5 * curvature * images**2 + 0.3 * images
+        return tf.reduce_sum(value, axis=[1, 2, 3])[:, None]
+
+    return function
+
+
+@pytest.mark.parametrize(
+    ("sign", "norm"), [(1, "linf"), (-1, "linf"), (1, "l2")]
+)
+def test_quadratic_has_a_closed_form(sign, norm):
+    generator = np.random.default_rng(0)
+    images = generator.random(SHAPE, dtype="float32")
+    curvature = sign * generator.uniform(0.5, 2.0, (1, 3, 3, 1))
+    found = local_linearity_error(
+        _quadratic(curvature.astype("float32")),
+        images,
+        np.zeros(4, "int32"),
+        0.2,
+        norm=norm,
+        bounds=WIDE,
+        num_steps=60,
+        loss_fn=_first_value,
+    )
+    # At a corner of the cube; on the ball along the largest curvature.
+    size = np.abs(curvature).sum() if norm == "linf" else curvature.max()
+    np.testing.assert_allclose(found, 0.5 * 0.2**2 * size, rtol=2e-2)
+
+
+def test_linear_loss_has_no_error():
+    images = np.random.default_rng(0).random(SHAPE, dtype="float32")
+    labels = np.zeros(4, "int32")
+    found = local_linearity_error(
+        _quadratic(0.0), images, labels, "8/255", loss_fn=_first_value
+    )
+    np.testing.assert_allclose(found, 0.0, atol=1e-6)
+
+
+def _network():
+    keras.utils.set_random_seed(3)
+    return keras.Sequential(
+        [
+            keras.Input((3, 3, 1)),
+            keras.layers.Flatten(),
+            keras.layers.Dense(
+                16,
+                "tanh",
+                kernel_initializer=keras.initializers.Orthogonal(3.0),
+            ),
+            keras.layers.Dense(
+                3, kernel_initializer=keras.initializers.Orthogonal(3.0)
+            ),
+        ]
+    )
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_never_below_a_thousand_random_points(norm):
+    network = _network()
+    generator = np.random.default_rng(1)
+    images = generator.random((12, 3, 3, 1), dtype="float32")
+    labels = generator.integers(0, 3, 12)
+    eps = 0.3
+    found = local_linearity_error(
+        network, images, labels, eps, norm=norm, batch_size=5
+    )
+    with tf.GradientTape() as tape:
+        inputs = tf.constant(images)
+        tape.watch(inputs)
+        base = ops.cross_entropy(labels, network(inputs))
+    slope = tape.gradient(base, inputs).numpy()
+    delta = generator.uniform(-eps, eps, (12, 1000, 9)).astype("float32")
+    if norm == "l2":
+        length = np.linalg.norm(delta, axis=-1, keepdims=True)
+        radius = eps * generator.uniform(size=(12, 1000, 1)) ** (1 / 9)
+        delta = (delta / length * radius).astype("float32")
+    flat = images.reshape(12, 1, 9)
+    points = np.clip(flat + delta, 0.0, 1.0)
+    along = ((points - flat) * slope.reshape(12, 1, 9)).sum(axis=-1)
+    logits = network(points.reshape(-1, 3, 3, 1))
+    loss = ops.cross_entropy(labels.repeat(1000), logits)
+    gaps = np.reshape(loss, (12, 1000)) - np.reshape(base, (12, 1)) - along
+    highest = np.abs(gaps).max(axis=1)
+    assert highest.min() > 1e-3
+    assert (found >= highest).all()
+
+
+def test_repeats_and_grows_with_the_radius():
+    network = _network()
+    images = np.random.default_rng(1).random((5, 3, 3, 1), dtype="float32")
+    labels = np.arange(5) % 3
+    small, large, again = (
+        local_linearity_error(network, images, labels, eps, num_steps=6)
+        for eps in (0.01, 0.2, 0.2)
+    )
+    np.testing.assert_array_equal(large, again)
+    assert small.dtype == np.float32
+    assert (large > small).all()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ({"eps": 0.0}, "`eps` must be a number > 0"),
+        ({"num_steps": 2}, "`num_steps` must be an integer >= 3"),
+        ({"num_starts": 0}, "`num_starts` must be an integer >= 1"),
+        ({"labels": [0]}, "`labels` must be 2 labels"),
+        ({"norm": "l1"}, "`norm` must be one of"),
+    ],
+)
+def test_refusals(arguments, text):
+    given = {"images": np.zeros((2, 3, 3, 1)), "labels": [0, 1], "eps": 0.1}
+    with pytest.raises(ValueError, match=text):
+        local_linearity_error(_network(), **{**given, **arguments})
