@@ -1,0 +1,183 @@
+"""What holds for every algorithm: bad input, a batch of 1, eps 0, replicas."""
+
+import keras
+import numpy as np
+import pytest
+import references as ref
+import tensorflow as tf
+import toys
+
+from keras_mixup import ops
+from keras_mixup import training
+
+# name -> (class, options, whether it attacks)
+FAMILY = {
+    "erm": (training.ERM, {}, False),
+    "mixup": (training.Mixup, {}, False),
+    "manifold": (training.ManifoldMixup, {}, False),
+    "at": (training.AdversarialTraining, {}, True),
+    "at 1:1": (training.AdversarialTraining, {"clean_weight": 1.0}, True),
+    "iat": (training.InterpolatedAdversarialTraining, {}, True),
+    "mix then attack": (training.MixThenAttack, {}, True),
+    "attack then mix": (training.AttackThenMix, {}, True),
+    "attack then mix 1:1": (training.AttackThenMix, {"clean_weight": 1}, True),
+    "trades": (training.TRADES, {"start": "attack"}, True),
+    "learned": (training.AdversarialMixup, {}, True),
+    "learned shared": (training.AdversarialMixup, {"delta": "shared"}, True),
+    "frozen": (training.AdversarialMixup, {"mix_weight": "frozen"}, True),
+    "geometric": (
+        training.AdversarialMixup,
+        {"label_mixing": "geometric", "clean_weight": 0.5},
+        True,
+    ),
+    "hidden": (training.AdversarialMixup, {"stage": "stage_1"}, True),
+    "latent": (
+        training.LatentAdversarialTraining,
+        {"latent_eps": 0.0, "latent_steps": 2},
+        True,
+    ),
+    "llr": (training.LocalLinearityRegularization, {}, True),
+    "cure": (training.CurvatureRegularization, {"distance": 0.5}, False),
+}
+every = pytest.mark.parametrize("name", FAMILY)
+
+
+def make(name, classifier=None, eps=0.1, **options):
+    algorithm, own, attacked = FAMILY[name]
+    if attacked:
+        options.setdefault("attack", toys.attack(2, eps, 0.05))
+    classifier = classifier or ref.staged_network()
+    model = algorithm(classifier, seed=3, **{**own, **options})
+    model.compile(keras.optimizers.SGD(0.3))
+    return model
+
+
+def step(model, images, labels):
+    logs = model.train_on_batch(images, labels, return_dict=True)
+    return logs, toys.weights(model.classifier)
+
+
+def takes(name, argument):
+    return argument in FAMILY[name][0].argument_names()
+
+
+def test_the_table_is_complete():
+    classes = {
+        value
+        for key, value in vars(training).items()
+        if isinstance(value, type)
+        and issubclass(value, training.Algorithm)
+        # These need a trained autoencoder and have a file of their own.
+        and not key.startswith(("Var", "MMD"))
+    }
+    assert {row[0] for row in FAMILY.values()} | {training.Algorithm} == classes
+
+
+@every
+def test_a_classifier_of_probabilities_is_refused(name):
+    classifier = ref.staged_network()
+    outputs = keras.layers.Softmax()(classifier.outputs[0])
+    with pytest.raises(ValueError, match="Remove the final softmax"):
+        make(name, keras.Model(classifier.inputs, outputs))
+
+
+@pytest.mark.parametrize("alpha", [0.0, -1.0, float("nan")])
+@pytest.mark.parametrize("name", [n for n in FAMILY if takes(n, "alpha")])
+def test_alpha_must_be_positive(name, alpha):
+    with pytest.raises(ValueError, match="`alpha` must be"):
+        make(name, alpha=alpha)
+
+
+@pytest.mark.parametrize("name", [n for n in FAMILY if takes(n, "attack")])
+def test_an_attack_is_needed(name):
+    with pytest.raises(ValueError, match="`attack` must be"):
+        make(name, attack="pgd")
+
+
+@every
+def test_a_batch_of_one_has_a_defined_result(name):
+    images, labels = toys.data(1)
+    model = make(name)
+    before = toys.weights(model.classifier)
+    logs, after = step(model, images, labels)
+    assert all(np.isfinite(value) for value in logs.values())
+    assert all(np.isfinite(values).all() for values in after)
+    moved = max(np.abs(a - b).max() for a, b in zip(before, after, strict=True))
+    assert moved > 1e-5
+
+
+@pytest.mark.parametrize("name", [n for n in FAMILY if FAMILY[n][2]])
+def test_eps_zero_is_legal_and_attacks_nothing(name):
+    images, labels = toys.data(6)
+    model = make(name, eps=0.0)
+    for _ in range(2):
+        logs, weights = step(model, images, labels)
+        assert all(np.isfinite(value) for value in logs.values())
+        assert all(np.isfinite(values).all() for values in weights)
+    hot = tf.constant(ref.one_hot(labels))
+    draws = ref.draws_of(model, 6)
+    batch = model.prepare_batch(tf.constant(images), hot, draws)
+    for key, values in {"left": images, "adversarial_images": images}.items():
+        if key in batch:
+            np.testing.assert_array_equal(batch[key], values)
+
+
+@pytest.mark.parametrize("name", ["at", "at 1:1", "trades"])
+def test_eps_zero_is_erm(name):
+    images, labels = toys.data()
+    _, first = step(make(name, eps=0.0), images, labels)
+    _, second = step(make("erm"), images, labels)
+    for a, b in zip(first, second, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+ORDER, WEIGHT = [2, 0, 3, 1], [0.7, 0.9, 0.66, 0.99]
+
+
+def pinned(draws, copies):
+    """The draws with one permutation of 4 rows per copy, and its weights."""
+    order, weight = np.array(ORDER, "int32"), np.array(WEIGHT, "float32")
+    found = {}
+    for key, value in draws.items():
+        if isinstance(value, dict):
+            found[key] = pinned(value, copies)
+        elif key == "permutation":
+            blocks = [order + 4 * number for number in range(copies)]
+            found[key] = tf.constant(np.concatenate(blocks))
+        elif key == "mix_weight":
+            found[key] = tf.constant(np.tile(weight, copies))
+        else:
+            found[key] = tf.constant(np.asarray(value))
+    return found
+
+
+def start_of_each_image(threat, images, seed):
+    """A start in the ball that the batch around an image cannot change."""
+    del seed
+    noise = tf.sin(1000.0 * images) * threat.eps
+    return tf.clip_by_value(images + noise, *threat.bounds)
+
+
+@every
+def test_two_replicas_equal_one_device_on_the_same_draws(
+    name, strategy, monkeypatch
+):
+    monkeypatch.setattr(ops, "random_start", start_of_each_image)
+    images, labels = toys.data(8)
+    alone = make(name)
+    draws = ref.draws_of(alone, 8)
+    alone.draw = lambda *_: pinned(draws, 2)
+    with strategy.scope():
+        together = make(name)
+    together.draw = lambda *_: pinned(draws, 1)
+    before = toys.weights(alone.classifier)
+    logs, first = step(alone, images, labels)
+    options = {"batch_size": 8, "verbose": 0, "shuffle": False}
+    history = together.fit(images, labels, **options).history
+    second = toys.weights(together.classifier)
+    for a, b in zip(first, second, strict=True):
+        np.testing.assert_allclose(a, b, atol=2e-6)
+    for key, value in logs.items():
+        np.testing.assert_allclose(history[key][0], value, rtol=2e-5)
+    moved = max(np.abs(a - b).max() for a, b in zip(before, first, strict=True))
+    assert moved > 1e-3  # else the comparison above says little
