@@ -1,6 +1,9 @@
 """Data sets, their splits, and input pipelines addressed by step."""
 
 from keras_mixup.data.check import check_images
+from keras_mixup.data.corruptions import corrupt
+from keras_mixup.data.corruptions import corrupted_name
+from keras_mixup.data.corruptions import load_corrupted
 from keras_mixup.data.load import load
 from keras_mixup.data.load import load_arrays
 from keras_mixup.data.pipeline import as_float
@@ -19,9 +22,12 @@ __all__ = [
     "as_float",
     "check_images",
     "class_balanced_subset",
+    "corrupt",
+    "corrupted_name",
     "evaluation_dataset",
     "load",
     "load_arrays",
+    "load_corrupted",
     "prepare_tiny_imagenet",
     "training_dataset",
 ]
