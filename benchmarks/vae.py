@@ -1,0 +1,168 @@
+"""Are the autoencoders good? Each against PCA with as many components.
+
+    python -m benchmarks.vae --dataset=digits --vaes=runs/digits-vae,\
+runs/digits-vae_adversarial --classifier=runs/digits-erm/classifier.keras
+    python -m benchmarks.vae --dataset=cifar10 --data_dir=DIR --vaes=...
+
+PCA (scikit-learn) is fitted on the training images of the first autoencoder's
+run; its reconstructions are clipped to [0, 1], which helps it. All numbers
+are of the test split:
+
+PSNR: mean over the images of -10 log10(mean squared error), reconstructions
+from the mean code. Accuracy: of the classifier on the reconstructions.
+Attacked PSNR: decode(mean of x + delta) against x, delta found by sign
+ascent on that error. Bend: root mean square of decode((z_i + z_j) / 2) minus
+the mean of both decoded images, in % of the root mean square distance of the
+two images: 0 would make VarMixup mixup of reconstructions.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+from apps import _common
+from apps import _run_folder
+from apps import _vae_training
+from keras_mixup import _checks
+from keras_mixup import ops
+
+FLAGS = _common.Flags(__doc__)
+FLAGS.string("dataset", "digits", "Data set.")
+FLAGS.string("data_dir", None, "Folder of prepared tfds data sets.")
+FLAGS.string_list("vaes", "", "Run folders or files of autoencoders.")
+FLAGS.string("classifier", None, "A classifier.keras, for the accuracies.")
+FLAGS.integer("num_examples", None, "Test images; all.", minimum=2)
+FLAGS.number("eps", "8/255", "Radius of the attack on reconstructions.")
+FLAGS.integer("num_steps", 10, "Its steps, of eps / 4.", minimum=1)
+FLAGS.string("json", None, "Also write the rows to this file.")
+FLAGS.runtime(training=False)
+
+
+def main(flags):
+    """Measures and prints the table."""
+    _checks.check(len(flags.vaes) > 0, "vaes", "at least one path", flags.vaes)
+    files = [_vae_training.vae_file(path) for path in flags.vaes]
+    _common.set_up(flags)
+    from keras_mixup import data
+
+    options = {"data_dir": flags.data_dir}
+    train = data.as_float(
+        data.load_arrays(flags.dataset, "train", **options).images
+    )
+    test = data.load_arrays(
+        flags.dataset, "test", num_examples=flags.num_examples, **options
+    )
+    images, labels = data.as_float(test.images), test.labels
+    answer = _classifier(flags.classifier)
+    rows = [_row("images as they are", images, images, labels, answer)]
+    sizes = set()
+    for file in files:
+        vae = _vae_training.load_vae(str(file))
+        if vae.latent_size not in sizes:
+            sizes.add(vae.latent_size)
+            restored = pca(train, images, vae.latent_size)
+            name = f"PCA, {vae.latent_size} components"
+            rows.append(_row(name, images, restored, labels, answer))
+        row = _row(str(file), images, _restore(vae, images), labels, answer)
+        row["attacked"] = attacked_psnr(
+            vae, images[:1000], flags.eps, flags.num_steps
+        )
+        row["bend"] = bend(vae, images)
+        rows.append(row)
+    _print(rows, flags, len(images))
+    if flags.json:
+        described = _common.describe_run("benchmarks.vae", FLAGS)
+        _run_folder.write_json(flags.json, {**described, "rows": rows})
+
+
+def pca(train, images, components):
+    """Returns scikit-learn's reconstructions of `images`, clipped.
+
+    Args:
+        train: float32 [N, H, W, C], what it is fitted on.
+        images: float32 [M, H, W, C].
+        components: int.
+    """
+    from sklearn import decomposition
+
+    solver = "full" if train[0].size <= 1000 else "covariance_eigh"
+    model = decomposition.PCA(components, svd_solver=solver)
+    model.fit(train.reshape(len(train), -1))
+    codes = model.transform(images.reshape(len(images), -1))
+    restored = model.inverse_transform(codes).clip(0.0, 1.0)
+    return restored.reshape(images.shape).astype("float32")
+
+
+def attacked_psnr(vae, images, eps, num_steps, batch_size=100):
+    """Returns the PSNR in dB of reconstructions of attacked images.
+
+    Args:
+        vae: `models.MMDVAE`.
+        images: float32 [N, H, W, C].
+        eps: float, radius in L-infinity.
+        num_steps: int, of size eps / 4, from a random start.
+        batch_size: int.
+    """
+    from keras_mixup import ThreatModel
+    from keras_mixup import attacks
+    from keras_mixup import training
+
+    threat = ThreatModel("linf", eps)
+    attack = attacks.PGD(threat, step_size=eps / 4, num_steps=num_steps)
+    perturb = training.MMDVAETraining(vae, attack=attack).perturb
+    run = tf.function(perturb, reduce_retracing=True)
+    values = []
+    for start in range(0, len(images), batch_size):
+        clean = tf.constant(images[start : start + batch_size])
+        found = run(clean, ops.fold_in(ops.seed_pair(0), start))
+        values.append(ops.psnr(clean, vae(found)).numpy())
+    return float(np.mean(np.concatenate(values)))
+
+
+def bend(vae, images):
+    """Returns how far decoding is from linear, in %; see the module's text."""
+    first, second = images[0::2], images[1::2]
+    count = min(len(first), len(second), 1000)
+    codes = [vae.encode(v[:count])[0] for v in (first, second)]
+    middle = vae.decode((codes[0] + codes[1]) / 2.0)
+    mean = (vae.decode(codes[0]) + vae.decode(codes[1])) / 2.0
+    off = np.sqrt(np.mean((middle - mean) ** 2))
+    apart = np.sqrt(np.mean((first[:count] - second[:count]) ** 2))
+    return float(100.0 * off / apart)
+
+
+def _restore(vae, images):
+    run = tf.function(vae, reduce_retracing=True)
+    parts = np.array_split(images, max(1, len(images) // 250))
+    return np.concatenate([run(tf.constant(part)).numpy() for part in parts])
+
+
+def _classifier(path):
+    if path is None:
+        return None
+    import keras
+
+    model = keras.saving.load_model(path, compile=False)
+    return lambda images: model.predict(images, batch_size=250, verbose=0)
+
+
+def _row(name, images, restored, labels, answer):
+    row = {"name": name, "psnr": float(np.mean(ops.psnr(images, restored)))}
+    if answer is not None:
+        hits = np.argmax(answer(restored), axis=-1) == labels
+        row["accuracy"] = float(100.0 * np.mean(hits))
+    return row
+
+
+def _print(rows, flags, count):
+    print(f"{flags.dataset}, {count} test images; attack eps {flags.eps:.4f}\n")
+    print("| | PSNR, dB | accuracy, % | attacked PSNR, dB | bend, % |")
+    print("|---|---:|---:|---:|---:|")
+    for row in rows:
+        values = [row.get(k) for k in ("psnr", "accuracy", "attacked", "bend")]
+        cells = ["" if v is None else f"{v:.2f}" for v in values]
+        cells[0] = cells[0] if row["psnr"] < 99.0 else ""
+        print(f"| {row['name']} | {' | '.join(cells)} |")
+
+
+if __name__ == "__main__":
+    _common.run(main, FLAGS)
