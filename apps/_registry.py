@@ -56,6 +56,7 @@ DEFENCES = {
     "random_rotation": "keras_mixup.inference:RandomRotationInference",
     "random_resize_pad": "keras_mixup.inference:RandomResizePadInference",
     "random_crop_resize": "keras_mixup.inference:RandomCropResizeInference",
+    "var_mixup_inference": "keras_mixup.inference:VarMixupInference",
 }
 
 
