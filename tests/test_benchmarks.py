@@ -35,7 +35,9 @@ def test_every_algorithm_of_the_package_has_a_row():
         for value in vars(training).values()
         if isinstance(value, type) and issubclass(value, training.Algorithm)
     }
-    assert package - used == {training.Algorithm}
+    # Those with an autoencoder have a table of their own.
+    latent = {kind for kind in package if "vae" in kind.argument_names()}
+    assert package - used - latent == {training.Algorithm}
 
 
 def test_a_finished_row_is_kept_and_a_missing_one_is_made(tmp_path, capsys):
