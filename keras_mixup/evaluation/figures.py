@@ -38,11 +38,11 @@ _COLOURS = {
 _MISSING = "Pictures need matplotlib. Install it with: pip install matplotlib"
 
 
-def _themed(draw):
+def themed(draw):
     """Draws under the theme's colours, whatever the user's matplotlibrc."""
 
     @functools.wraps(draw)
-    def themed(*arguments, theme="light", **options):
+    def drawn(*arguments, theme="light", **options):
         try:
             import matplotlib as mpl
         except ImportError as error:
@@ -56,7 +56,7 @@ def _themed(draw):
                 figure.draw_without_rendering()
         return figure
 
-    return themed
+    return drawn
 
 
 def _style(theme):
@@ -89,7 +89,7 @@ def _style(theme):
     }
 
 
-@_themed
+@themed
 def training_curves(metrics):
     """Draws loss and accuracy over the epochs, training and validation.
 
@@ -108,7 +108,7 @@ def training_curves(metrics):
     panels = [(title, names) for title, names in panels if names]
     if not panels:
         return None
-    figure, axes = _figure(1, len(panels), (4.6 * len(panels), 3.1))
+    figure, axes = new_figure(1, len(panels), (4.6 * len(panels), 3.1))
     for axis, (title, names) in zip(axes[0], panels, strict=True):
         for name in names:
             rows = [row for row in metrics if row.get(name) is not None]
@@ -127,7 +127,7 @@ def training_curves(metrics):
     return figure
 
 
-@_themed
+@themed
 def image_grid(rows, captions=None):
     """Draws one row of images per kind, one column per example.
 
@@ -140,7 +140,7 @@ def image_grid(rows, captions=None):
         `Figure`.
     """
     count = max(len(images) for images in rows.values())
-    figure, axes = _figure(
+    figure, axes = new_figure(
         len(rows), count, (1.15 * count + 1.5, 1.35 * len(rows))
     )
     for line, (title, images) in zip(axes, rows.items(), strict=True):
@@ -170,7 +170,7 @@ def image_grid(rows, captions=None):
     return figure
 
 
-@_themed
+@themed
 def accuracy_bars(records):
     """Draws accuracy by model and attack as horizontal bars.
 
@@ -190,7 +190,7 @@ def accuracy_bars(records):
     columns = tables.columns(cells.values())
     per_row = len(columns)
     height = 0.9 + 0.25 * per_row * len(rows) + 0.25 * len(rows)
-    figure, axes = _figure(1, 1, (8.2, height + 0.22 * per_row))
+    figure, axes = new_figure(1, 1, (8.2, height + 0.22 * per_row))
     axis = axes[0][0]
     for place, (column, colour, hatch) in enumerate(_styles(columns)):
         for number, row in enumerate(rows):
@@ -211,14 +211,14 @@ def accuracy_bars(records):
     return figure
 
 
-def to_png(figure, dots_per_inch=150):
-    """Returns a figure as PNG bytes on a transparent ground."""
+def to_png(figure, dots_per_inch=150, transparent=True):
+    """Returns a figure as PNG bytes, on a transparent ground by default."""
     buffer = io.BytesIO()
     figure.savefig(
         buffer,
         format="png",
         dpi=dots_per_inch,
-        transparent=True,
+        transparent=transparent,
         bbox_inches="tight",
     )
     return buffer.getvalue()
@@ -233,7 +233,8 @@ def available():
     return True
 
 
-def _figure(num_rows, num_columns, size):
+def new_figure(num_rows, num_columns, size):
+    """Returns a figure of `size` inches and its axes, [rows, columns]."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=size, layout="constrained")

@@ -1,6 +1,7 @@
 """report.html: one file, no outside resources, made from a run folder."""
 
 import base64
+import functools
 import html
 import json
 import os
@@ -12,6 +13,7 @@ from keras_mixup.evaluation import figures
 from keras_mixup.evaluation import pictures as pictures_lib
 from keras_mixup.evaluation import records as records_lib
 from keras_mixup.evaluation import red_flags
+from keras_mixup.evaluation import study_files
 from keras_mixup.evaluation import tables
 from keras_mixup.evaluation import verdicts
 from keras_mixup.evaluation import worst_case_table
@@ -70,6 +72,7 @@ def write_report(run_dir, title=None):
         *_results(records),
         *_red_flags(records, probed),
         *_drawings(records, metrics, pictures),
+        *_studies(study_files.read_studies(run_dir)),
         *_settings(run_dir),
     ]
     if not title:
@@ -170,10 +173,22 @@ def _drawings(records, metrics, pictures):
         )
 
 
+def _studies(found):
+    if not figures.available():
+        return
+    for name, rows in found.items():
+        study = study_files.STUDIES[name]
+        if not rows:
+            continue
+        yield f"<h2>{html.escape(study.title)}</h2>"
+        yield _picture(functools.partial(study.draw, rows), study.title)
+        yield f"<p>{html.escape(study.caption)} Data: {name}.jsonl.</p>"
+
+
 def _picture(draw, description):
     """Both colour themes inline; the browser shows the one that fits."""
     light, dark = (
-        base64.b64encode(figures.to_png(draw(theme))).decode()
+        base64.b64encode(figures.to_png(draw(theme=theme))).decode()
         for theme in ("light", "dark")
     )
     kind = "data:image/png;base64,"

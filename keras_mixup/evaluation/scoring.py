@@ -1,5 +1,7 @@
 """What a model answers, with draws that depend on seed and example alone."""
 
+import functools
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -32,7 +34,10 @@ def scoring_function(model):
     else:
         # A plain function may use Python randomness, which a trace freezes.
         return lambda images, seeds: model(images)
-    return tf.function(score, jit_compile=False, reduce_retracing=True)
+    # The partial makes TensorFlow count traces per model, not per line of code.
+    return tf.function(
+        functools.partial(score), jit_compile=False, reduce_retracing=True
+    )
 
 
 @tf.function(jit_compile=False, reduce_retracing=True)

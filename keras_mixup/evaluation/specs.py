@@ -123,9 +123,26 @@ def _check_spec(spec):
     _checks.check(okay, f"attack of {spec.name}", expected, spec.attack)
 
 
+def rebuilt(attack, **changes):
+    """Returns an equal attack of its own, with some arguments changed.
+
+    An attack is compiled for every model that it meets; TensorFlow warns of
+    one that meets many.
+
+    Args:
+        attack: an attack; what is no `attacks.Attack` comes back as it is.
+        **changes: constructor arguments.
+    """
+    if not isinstance(attack, attacks_lib.Attack):
+        return attack
+    # Attacks keep their arguments as attributes of the same name.
+    values = {name: getattr(attack, name) for name in attack.argument_names()}
+    return type(attack)(**{**values, **changes})
+
+
 def attack_for(spec, model):
     """Returns the attack that `spec` runs against `model`."""
-    attack = spec.attack
+    attack = rebuilt(spec.attack)
     if is_randomized(model):
         return attack
     if spec.undefended is not None:
@@ -133,14 +150,6 @@ def attack_for(spec, model):
     if hasattr(attack, "plain_attack"):
         # Without draws, the average over draws is the model itself.
         return attack.plain_attack()
-    if isinstance(attack, attacks_lib.MixupInferenceAttack):
-        return attacks_lib.PGD(
-            attack.threat,
-            # Without a ball nothing moves; the step only has to be legal.
-            step_size=attack.step_size or 0.01,
-            num_steps=attack.num_steps,
-            random_start=attack.random_start,
-        )
     return attack
 
 

@@ -194,7 +194,11 @@ def _groups(columns):
 def _cell(cells, row, column, count):
     found = cells.get((row, column))
     if found is None:
-        return NOT_APPLICABLE if row[1] == "none" else NOT_MEASURED
+        # A control at another radius was never meant for the defences.
+        meant = column[1] == "none" or any(
+            r == row and c[2:] == column[2:] for r, c in cells
+        )
+        return NOT_MEASURED if meant and row[1] != "none" else NOT_APPLICABLE
     text = f"{100 * found.accuracy:.1f}"
     if found.std is not None:
         text += f" ± {100 * found.std:.1f}"
@@ -234,6 +238,10 @@ def _two_lines(table, index):
         return "", table.header[0]
     knowledge = table.knowledge[index - 1]
     shown = "" if knowledge == "none" else knowledge
+    titles = [title for title, span in table.groups for _ in range(span)]
+    radii = {title.partition("(")[2] for title in titles if "(" in title}
+    if shown and len(radii) > 1:
+        shown += f" ({titles[index - 1].partition('(')[2]}"
     return shown, table.header[index]
 
 

@@ -65,7 +65,7 @@ class Fixed:
         self.value = value
         self.threat = threat or ThreatModel("linf", 1.0)
 
-    def __call__(self, model_fn, images, labels, *, targets, seed):
+    def __call__(self, model_fn, images, labels, *, targets=None, seed=None):
         rows = np.full(len(images), 3)
         made = np.full_like(images, self.value)
         return attacks.AttackResult(made, None, rows, rows + 1)

@@ -220,3 +220,23 @@ def test_the_worst_case_stands_last_and_is_explained():
     assert "62.5 [" in worst_case_table.to_text([base, defended])
     [alone] = worst_case_table.rows(worst[4:])
     assert alone[-2:] == ("not measured", "not measured")
+
+
+def test_a_control_at_another_radius_is_not_missing_for_the_defences():
+    control = cell(
+        "mixup",
+        "none",
+        "pgd-10",
+        "oblivious",
+        [1, 1, 1, 0],
+        budget=("linf", 0.02),
+    )
+    table = tables.accuracy_table([*full_records(), *control])
+    place = [i for i, name in enumerate(table.header) if name == "pgd-10"]
+    assert [table.rows[0][i] for i in place] == ["25.0", "75.0"]
+    assert [table.rows[1][i] for i in place] == ["75.0 ± 35.4", "–"]
+    # With two radii the heads of the columns tell them apart.
+    text = tables.to_text(table)
+    assert "oblivious (L-inf, eps 8/255)" in text
+    assert "oblivious (L-inf, eps 0.02)" in text
+    assert "(L-inf" not in tables.to_text(tables.accuracy_table(full_records()))

@@ -1,0 +1,137 @@
+"""Controls: how much of a defence's effect something simpler has as well.
+
+Mixup Inference shrinks the perturbation by lambda and moves the input towards
+other images. The undefended classifier under a perturbation of lambda eps
+shows what a smaller perturbation alone is worth; mixing with one fixed image,
+the pool's mean, what shrinking alone is worth.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+from keras_mixup import _checks
+from keras_mixup import ops
+from keras_mixup.evaluation import specs
+from keras_mixup.threat import ThreatModel
+
+
+class MeanImageShrinkage:
+    """Classifies lambda x + (1 - lambda) times the pool's mean image.
+
+    A defence without draws. What Mixup Inference gains over it is due to the
+    variety of its partners, what both gain to the shrunk input.
+
+    Args:
+        classifier: callable from images to logits.
+        pool: `SamplePool`, of which each image counts equally.
+        mix_weight: float in [0, 1], lambda.
+    """
+
+    def __init__(self, classifier, pool, mix_weight):
+        self.classifier = classifier
+        self.pool = pool
+        self.mix_weight = _checks.check_number(mix_weight, "mix_weight", 0, 1)
+        rows = np.arange(sum(pool.class_counts))
+        # In parts, since a pool may fill much of the memory.
+        parts = np.array_split(rows, max(1, len(rows) // 1000))
+        sums = [np.sum(pool.gather(tf.constant(p)), axis=0) for p in parts]
+        self.mean_image = tf.constant(sum(sums) / len(rows), tf.float32)
+
+    def apply(self, images, draws=None):
+        """Returns the mixed images, float32 [1, B, H, W, C]."""
+        del draws
+        mixed = ops.mix(self.mix_weight, images, self.mean_image)
+        return mixed[None]
+
+    def __call__(self, images):
+        mixed = self.apply(tf.convert_to_tensor(images))[0]
+        return self.classifier(mixed, training=False)
+
+    def get_config(self):
+        """Returns lambda alone."""
+        return {"mix_weight": self.mix_weight}
+
+
+def expected_mix_weight(mix_weight):
+    """Returns the mean of a `mix_weight` of Mixup Inference, a float.
+
+    Args:
+        mix_weight: float, `("uniform", low, high)` or `("beta", a, b)`.
+    """
+    if isinstance(mix_weight, (int, float)):
+        return float(mix_weight)
+    kind, first, second = mix_weight
+    if kind == "uniform":
+        return (first + second) / 2.0
+    return first / (first + second)
+
+
+def mix_weights(defences):
+    """Returns the expected lambda of each defence that mixes with a pool.
+
+    Args:
+        defences: iterable of defences; MI-Combined counts by its MI-OL.
+
+    Returns:
+        dict lambda -> defence, each lambda once.
+    """
+    found = {}
+    for defence in defences:
+        weight = getattr(defence, "mix_weight", None)
+        weight = getattr(defence, "ol_weight", weight)
+        if weight is not None and getattr(defence, "pool", None) is not None:
+            found.setdefault(round(expected_mix_weight(weight), 6), defence)
+    return found
+
+
+def shrinkage_models(models):
+    """Returns dict label -> `MeanImageShrinkage`, one per lambda.
+
+    Args:
+        models: dict name -> model, as for `evaluate`.
+    """
+    return {
+        f"mean-image shrinkage {weight:g}": MeanImageShrinkage(
+            defence.classifier, defence.pool, weight
+        )
+        for weight, defence in mix_weights(models.values()).items()
+        if _holds_images(defence)
+    }
+
+
+def _holds_images(defence):
+    shape = getattr(defence.classifier, "input_shape", (None,))[1:]
+    return tuple(shape) == tuple(defence.pool.sample_shape)
+
+
+def reduced_specs(attacks, factor):
+    """Returns the attacks with radius and step multiplied by `factor`.
+
+    For the undefended classifier alone: the control that shrinks the
+    perturbation and nothing else.
+
+    Args:
+        attacks: list of `AttackSpec`.
+        factor: float in [0, 1].
+    """
+    return [
+        spec._replace(
+            attack=_scaled(spec.attack, factor),
+            undefended=_scaled(spec.undefended, factor),
+        )
+        for spec in attacks
+        if spec.attack is not None and not spec.knows_draws
+    ]
+
+
+def _scaled(attack, factor):
+    if attack is None:
+        return None
+    given = attack.threat
+    eps = given.eps * factor
+    changes = {
+        "threat": ThreatModel(given.norm, eps, given.bounds, given.unbounded)
+    }
+    if getattr(attack, "step_size", None):
+        changes["step_size"] = attack.step_size * factor
+    return specs.rebuilt(attack, **changes)

@@ -1,0 +1,114 @@
+"""How well attacked images are told from clean ones (Mixup Inference, 3a)."""
+
+import numpy as np
+import tensorflow as tf
+
+from keras_mixup import metrics
+from keras_mixup.evaluation import scoring
+from keras_mixup.evaluation import specs as specs_lib
+from keras_mixup.evaluation.examples import Examples
+
+CONFIDENCE = "confidence"
+
+
+def detection_curves(
+    classifier,
+    detectors,
+    attacks,
+    images,
+    labels,
+    *,
+    batch_size=128,
+    attack_seed=0,
+    eval_seed=0,
+):
+    """Returns AUC and ROC of each detector on each kind of attack.
+
+    Beside the detectors stands the classifier's own confidence: one minus
+    its largest probability. Oblivious images are made on the classifier;
+    adaptive ones through each detector's answer, and for the confidence on
+    the classifier. An attack on the score itself may do worse to it.
+
+    Args:
+        classifier: callable from images to logits.
+        detectors: dict name -> defence with `detection_score`.
+        attacks: list of `AttackSpec`, all with an attack.
+        images: uint8 [n, H, W, C] or floats in [0, 1].
+        labels: int [n].
+        batch_size: int, rows per step; the last batch is padded.
+        attack_seed: int.
+        eval_seed: int, of the detectors' draws.
+
+    Returns:
+        list of dicts: `detector`, `attack`, `knowledge`, `auc`,
+        `false_positives`, `true_positives` (lists), `num_examples`.
+
+    Source: Mixup Inference, sections 3.2.1 and 4.3, Fig. 3a.
+    """
+    specs = specs_lib.check_specs(attacks)
+    examples = Examples(images, labels)
+    batches = list(examples.batches(min(batch_size, len(examples.labels))))
+    rows, oblivious = [], {}
+    for name, model in {CONFIDENCE: classifier, **detectors}.items():
+        score = _scorer(model, name)
+        clean = [b.images for b in batches]
+        clean_scores = _scores(score, clean, batches, eval_seed)
+        for spec in specs:
+            if spec.knowledge != "oblivious":
+                made = _crafted(spec, model, batches, attack_seed)
+            elif spec.column in oblivious:
+                made = oblivious[spec.column]
+            else:
+                made = _crafted(spec, model, batches, attack_seed)
+                oblivious[spec.column] = made
+            scores = _scores(score, made, batches, eval_seed)
+            false, true = metrics.roc_curve(clean_scores, scores)
+            rows.append(
+                {
+                    "detector": name,
+                    "attack": spec.name,
+                    "knowledge": spec.knowledge,
+                    "auc": metrics.detection_auc(clean_scores, scores),
+                    "false_positives": false.tolist(),
+                    "true_positives": true.tolist(),
+                    "num_examples": len(scores),
+                }
+            )
+    return rows
+
+
+def _crafted(spec, model, batches, attack_seed):
+    """Oblivious images do not depend on the detector: its classifier's."""
+    attack, attacked = spec.attack, specs_lib.undefended(model)
+    if spec.knowledge != "oblivious":
+        attack, attacked = specs_lib.attack_for(spec, model), model
+    return [
+        np.asarray(
+            attack(attacked, b.images, b.labels, seed=attack_seed).images
+        )
+        for b in batches
+    ]
+
+
+def _scorer(model, name):
+    if name != CONFIDENCE:
+        return tf.function(
+            lambda images, seeds: model.detection_score(images, seeds),
+            jit_compile=False,
+            reduce_retracing=True,
+        )
+    answer = scoring.scoring_function(model)
+
+    def score(images, seeds):
+        return 1.0 - tf.reduce_max(tf.nn.softmax(answer(images, None)), -1)
+
+    return score
+
+
+def _scores(score, images, batches, eval_seed):
+    """The rows that count of all batches, float64 [n]."""
+    parts = []
+    for part, batch in zip(images, batches, strict=True):
+        seeds = scoring.row_seeds(eval_seed, batch.example_ids)
+        parts.append(np.asarray(score(part, seeds), np.float64)[: batch.size])
+    return np.concatenate(parts)

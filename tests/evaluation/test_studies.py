@@ -1,0 +1,235 @@
+"""The studies' rows against what toy models must give, and their files."""
+
+import functools
+import json
+
+import numpy as np
+import pytest
+from evaluation_toys import CLEAN
+from evaluation_toys import EPS
+from evaluation_toys import PGD
+from evaluation_toys import Fixed
+from evaluation_toys import Linear
+from evaluation_toys import Noisy
+from evaluation_toys import data
+
+from keras_mixup import ThreatModel
+from keras_mixup import attacks
+from keras_mixup import evaluation
+from keras_mixup.evaluation import detection
+from keras_mixup.evaluation import studies
+from keras_mixup.evaluation import study_figures
+from keras_mixup.evaluation import study_files
+
+SPEC = evaluation.AttackSpec("pgd", PGD, "oblivious")
+
+
+class Detector(Noisy):
+    """Scores an image by its first pixel."""
+
+    def detection_score(self, images, seed=None):
+        return images[:, 0, 0, 0]
+
+
+@functools.cache
+def curves():
+    images, labels, _ = data(7)
+    up = Fixed(0.9, ThreatModel("linf", 1.0))
+    model = Linear()
+    return detection.detection_curves(
+        model,
+        {"pixel": Detector(model)},
+        [("up", up, "oblivious"), ("same", Fixed(0.5, up.threat), "adaptive")],
+        images,
+        labels,
+        batch_size=4,
+    )
+
+
+def test_detection_against_known_scores():
+    rows = {(r["detector"], r["attack"]): r for r in curves()}
+    assert set(rows) == {
+        (detector, attack)
+        for detector in ("confidence", "pixel")
+        for attack in ("up", "same")
+    }
+    # All attacked images are at 0.9, all clean ones below 0.7.
+    assert rows["pixel", "up"]["auc"] == 1.0
+    # The larger the distance to 0.5, the surer the model: attacked images
+    # at 0.9 are surer than any clean one.
+    assert rows["confidence", "up"]["auc"] == 0.0
+    # At 0.5 the model is least sure; one clean image of seven is there, too.
+    assert rows["confidence", "same"]["auc"] == pytest.approx(6.5 / 7)
+    assert {r["num_examples"] for r in rows.values()} == {7}
+    assert rows["pixel", "same"]["knowledge"] == "adaptive"
+
+
+def test_trade_off():
+    images, labels, first = data(8)
+    model = Linear()
+    families = {"noise": {"0": Noisy(model, 0.0), "0.3": Noisy(model, 0.3)}}
+    rows = studies.trade_off(
+        model,
+        families,
+        [SPEC],
+        images,
+        labels,
+        eval_seeds=(0, 1),
+        verbose=False,
+    )
+    survives = (np.abs(first - 0.5) > EPS).mean()
+    by_name = {(r["family"], r["setting"]): r for r in rows}
+    assert set(by_name) == {("none", ""), ("noise", "0"), ("noise", "0.3")}
+    for name in (("none", ""), ("noise", "0")):
+        assert by_name[name]["clean"] == 1.0
+        assert by_name[name]["accuracy"] == survives
+    assert by_name["noise", "0.3"]["clean"] <= 1.0
+    assert {r["knowledge"] for r in rows} == {"oblivious"}
+
+
+@functools.cache
+def samples_rows():
+    images, labels, _ = data(6)
+    model = Linear()
+    return studies.adaptive_samples(
+        {"linear": model, "noise": Noisy(model)},
+        ThreatModel("linf", EPS),
+        images,
+        labels,
+        num_samples=(2, 4),
+        num_steps=(3,),
+        recipe="tramer2020",
+        eval_seeds=(0, 1),
+        verbose=False,
+    )
+
+
+def test_adaptive_samples():
+    rows = samples_rows()
+    found = [(r["defence"], r["num_steps"], r["num_samples"]) for r in rows]
+    # One line for the classifier, which meets the same PGD for all samples.
+    assert sorted(found, key=str) == [
+        ("noise", 3, 2),
+        ("noise", 3, 4),
+        ("none", 3, None),
+    ]
+    assert all(0.0 <= r["accuracy"] <= 1.0 for r in rows)
+    assert {r["num_examples"] for r in rows} == {6}
+
+
+@functools.cache
+def example_rows():
+    images, labels, _ = data(7)
+    attack = attacks.MixupInferenceAttack(
+        ThreatModel("linf", 0.2), num_steps=20, num_draws=2, step_size=0.02
+    )
+    defence = Noisy(Linear(), 0.0)
+    return studies.adaptive_examples(
+        defence, images, labels, attack=attack, num_shown=5
+    )
+
+
+def test_adaptive_examples():
+    rows = example_rows()
+    _, labels, _ = data(7)
+    assert [r["label"] for r in rows] == labels[:5].tolist()
+    assert all(r["clean_prediction"] == r["label"] for r in rows)
+    # The decisive pixel is within 0.2 of the border for all of them.
+    assert all(r["adversarial_prediction"] != r["label"] for r in rows)
+    change = np.subtract(
+        [r["adversarial"] for r in rows], [r["clean"] for r in rows]
+    )
+    assert np.abs(change).max() == pytest.approx(0.2, abs=2e-4)
+    assert {r["eps"] for r in rows} == {0.2}
+
+
+def sweep_rows():
+    names = ("clean_f", "clean_mi", "condition", "detection_gap")
+    values = dict.fromkeys(names, 0.5)
+    for name in ("f", "mi", "change", "gain", "transfer", "shrinkage", "bound"):
+        values[f"{name}_true"] = 0.1
+        values[f"{name}_predicted"] = None if name == "gain" else 0.2
+    return [
+        {"defence": kind, "mix_weight": w, **values}
+        for kind in ("MI-PL", "MI-OL")
+        for w in (0.2, 0.6, 1.0)
+    ]
+
+
+ROWS = {
+    "fig2": sweep_rows,
+    "fig3a": curves,
+    "fig3b": lambda: [
+        {
+            "family": family,
+            "setting": str(i),
+            "clean": 0.9 - 0.1 * i,
+            "attack": "pgd",
+            "knowledge": knowledge,
+            "accuracy": 0.1 * i,
+            "num_examples": 9,
+        }
+        for family in ("none", "MI-OL")
+        for i in range(1 if family == "none" else 3)
+        for knowledge in ("oblivious", "adaptive")
+    ],
+    "fig4": samples_rows,
+    "fig5": example_rows,
+}
+
+
+@pytest.mark.parametrize("name", study_files.STUDIES)
+def test_files_and_both_themes(tmp_path, name):
+    pytest.importorskip("matplotlib")
+    rows = ROWS[name]()
+    paths = study_files.write_study(tmp_path, name, rows)
+    assert [p.rpartition("/")[2] for p in paths] == [
+        f"{name}.jsonl",
+        f"{name}.png",
+    ]
+    with open(paths[1], "rb") as file:
+        assert file.read(4) == b"\x89PNG"
+    assert study_files.read_studies(tmp_path) == {
+        name: json.loads(json.dumps(rows))
+    }
+    assert study_files.STUDIES[name].draw(rows, theme="dark") is not None
+    assert study_files.STUDIES[name].draw([]) is None
+    assert not list(tmp_path.glob("figures/.*"))
+
+
+def test_what_the_pictures_say():
+    pytest.importorskip("matplotlib")
+    figure = study_figures.detection(curves())
+    first = [text.get_text() for text in figure.axes[0].get_legend().texts]
+    assert first == ["confidence (AUC 0.000)", "pixel (AUC 1.000)"]
+    figure = study_figures.adaptive_samples(samples_rows())
+    texts = [text.get_text() for text in figure.axes[0].get_legend().texts]
+    assert sorted(texts) == ["no defence, 3 steps", "noise, 3 steps"]
+    figure = study_figures.trade_off(ROWS["fig3b"]())
+    titles = [axis.get_title(loc="left") for axis in figure.axes]
+    assert titles == ["pgd, oblivious", "pgd, adaptive"]
+
+
+def test_the_report_shows_them(tmp_path):
+    pytest.importorskip("matplotlib")
+    images, labels, _ = data(4)
+    evaluation.evaluate(
+        {"linear": Linear()},
+        [CLEAN],
+        images,
+        labels,
+        records_path=tmp_path / "records.jsonl",
+        verbose=False,
+    )
+    study_files.write_study(tmp_path, "fig4", samples_rows())
+    study_files.write_study(tmp_path, "fig5", [])
+    with open(evaluation.write_report(tmp_path), encoding="utf-8") as file:
+        page = file.read()
+    assert study_files.STUDIES["fig4"].title in page
+    assert study_files.STUDIES["fig5"].title not in page
+    assert "Red flags" in page and "http" not in page
+
+
+def test_unknown_study(tmp_path):
+    with pytest.raises(ValueError, match="`name` must be one of"):
+        study_files.write_study(tmp_path, "fig9", [])
