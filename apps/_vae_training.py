@@ -40,6 +40,9 @@ def check_flags(flags):
                 f"{flags[name].value} with --task={flags.task}"
             )
     if is_vae:
+        hint = "The MMD of codes and prior needs two images at least"
+        size = flags.batch_size
+        _checks.check(size >= 2, "batch_size", "2 or more", size, hint)
         return
     needed = flags.algorithm in _NEEDS_VAE
     if needed and flags.vae is None:

@@ -191,3 +191,7 @@ class MMDVAETraining(train_step.TrainStep):
         expected = f"images [B, {', '.join(map(str, self.vae.input_shape))}]"
         okay = images.shape[1:] == tuple(self.vae.input_shape)
         _checks.check(okay, "x", expected, f"shape {images.shape}")
+        if not self._evaluating:
+            hint = "The unbiased MMD needs at least 2 examples on every replica"
+            count = len(images)
+            _checks.check(count >= 2, "batch_size", "2 or more", count, hint)

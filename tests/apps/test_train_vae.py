@@ -132,6 +132,7 @@ def check_error(capsys, code, *parts):
     ("flags", "parts"),
     [
         ({"task": "vae", "latent_size": 0}, ("`latent_size`", ">= 1")),
+        ({"task": "vae", "batch_size": 1}, ("`batch_size`", "The MMD")),
         ({"task": "vae", "gamma": -1}, ("`gamma` must be",)),
         ({"task": "vae", "algorithm": "erm"}, ("--algorithm belongs to",)),
         ({"task": "vae", "monitor": "val_accuracy"}, ("`monitor` must be",)),

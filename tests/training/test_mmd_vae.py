@@ -322,7 +322,12 @@ def test_a_killed_run_ends_with_the_same_weights(tmp_path):
 def test_a_batch_of_one_is_refused():
     with pytest.raises(ValueError, match="at least 2 examples"):
         make().train_on_batch(toys.data(1)[0])
-    with pytest.raises(Exception, match="at least 2 examples"):
+    with pytest.raises(ValueError, match="`batch_size` must be 2 or more"):
+        fit(make(), batch_size=1)
+    # Nine images: the last batch has one, which shows in the graph only.
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match="at least 2 examples"
+    ):
         fit(make(), count=9)
 
 
