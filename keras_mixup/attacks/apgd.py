@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from keras_mixup import _checks
 from keras_mixup import ops
-from keras_mixup.attacks import _apgd_loop
+from keras_mixup.attacks import _auto_pgd
 from keras_mixup.attacks import base
 from keras_mixup.attacks import targets as targets_lib
 
@@ -14,86 +14,10 @@ LOSSES = {
     "dlr": ops.difference_of_logits_ratio,
     "margin": ops.margin,
 }
-BEST = ("adversarial", "loss")
-
-
-class _AutoPGD(base.Attack):
-    """What both forms share: settings, one run, the choice of the iterate."""
-
-    def __init__(self, threat, num_steps, num_restarts, best, early_stop):
-        super().__init__(threat)
-        self.num_steps = _checks.check_integer(num_steps, "num_steps")
-        self.num_restarts = _checks.check_integer(num_restarts, "num_restarts")
-        self.best = _checks.check_choice(best, "best", BEST)
-        self.early_stop = _checks.check_flag(early_stop, "early_stop")
-
-    def _ascend(self, evaluate, images, seed, start):
-        """One run: (images, fooled [B], highest loss [B], passes)."""
-        if start is None:
-            first = ops.fold_in(seed, 0)
-            start = _apgd_loop.first_point(self.threat, images, first)
-        else:
-            start = ops.project(self.threat, images, start)
-        state = _apgd_loop.ascend(
-            evaluate,
-            self.threat,
-            images,
-            start,
-            self.num_steps,
-            self.early_stop,
-        )
-        found = state.best
-        if self.best == "adversarial":
-            mask = tf.reshape(state.broken, [-1, 1, 1, 1])
-            found = tf.where(mask, state.adversarial, state.best)
-        return found, state.broken, state.best_loss, state.step
-
-    def _best_of(self, num_runs, run, images):
-        """Keeps for each image the best of several runs; one graph loop.
-
-        An image that was fooled once keeps what fooled it (with `best="loss"`
-        only the loss counts); losses of different targets compare, too, for
-        images that no run fools.
-        """
-
-        def body(index, best, fooled, loss, passes):
-            found, also, value, spent = run(index)
-            better = value > loss
-            if self.best == "adversarial":
-                better = ~fooled & (also | better)
-            mask = tf.reshape(better, [-1, 1, 1, 1])
-            return (
-                index + 1,
-                tf.where(mask, found, best),
-                fooled | also,
-                tf.where(better, value, loss),
-                passes + spent,
-            )
-
-        def unfinished(index, best, fooled, loss, passes):
-            if self.early_stop:
-                return ~tf.reduce_all(fooled)
-            return True
-
-        rows = tf.shape(images)[:1]
-        _, best, _, _, passes = tf.while_loop(
-            unfinished,
-            body,
-            (
-                tf.constant(0),
-                images,
-                tf.zeros(rows, tf.bool),
-                tf.fill(rows, float("-inf")),
-                tf.constant(0),
-            ),
-            parallel_iterations=1,
-            maximum_iterations=num_runs,
-        )
-        return best, passes
 
 
 @keras.saving.register_keras_serializable("keras_mixup")
-class APGD(_AutoPGD):
+class APGD(_auto_pgd.AutoPGD):
     """Auto-PGD (Croce and Hein, 2020, "Reliable evaluation", Algorithm 1).
 
     Steps of 2 eps with momentum 0.75; at checkpoints the step size of an
@@ -206,12 +130,12 @@ class APGD(_AutoPGD):
                 logits = model_fn(point, **options)
                 return self._judge(labels, targets, logits)
 
-            return self._ascend(evaluate, images, restart, start)
+            return self.ascend(evaluate, images, restart, start)
 
         if start is not None or self.num_restarts == 1:
             found, _, _, passes = run(0)
             return found, passes
-        return self._best_of(self.num_restarts, run, images)
+        return self.best_of(self.num_restarts, run, images)
 
     def _judge(self, labels, targets, logits):
         predicted = ops.label_indices(logits)
@@ -227,7 +151,7 @@ class APGD(_AutoPGD):
 
 
 @keras.saving.register_keras_serializable("keras_mixup")
-class TargetedAPGD(_AutoPGD):
+class TargetedAPGD(_auto_pgd.AutoPGD):
     """Auto-PGD on the targeted DLR, towards one wrong class after another.
 
     The classes are the `num_targets` most likely wrong ones on the clean
@@ -303,11 +227,9 @@ class TargetedAPGD(_AutoPGD):
                     return loss, predicted == targets
                 return loss, predicted != ops.label_indices(labels)
 
-            return self._ascend(
-                evaluate, images, ops.fold_in(seed, index), None
-            )
+            return self.ascend(evaluate, images, ops.fold_in(seed, index), None)
 
         if num_runs == 1:
             found, _, _, passes = run(0)
             return found, passes
-        return self._best_of(num_runs, run, images)
+        return self.best_of(num_runs, run, images)

@@ -10,6 +10,7 @@ from keras_mixup.attacks import base
 LOSSES = {
     "cross_entropy": ops.cross_entropy,
     "margin": ops.margin,
+    "dlr": ops.difference_of_logits_ratio,
     "kl": ops.kl_divergence,
 }
 LABEL_SOURCES = ("true", "predicted")
@@ -29,11 +30,15 @@ class PGD(base.Attack):
         num_steps: int >= 1.
         num_restarts: int >= 1; more than one needs the random start.
         random_start: bool, whether to start uniformly in the ball.
-        loss: `"cross_entropy"`, `"margin"`, `"kl"`, or a callable
+        loss: `"cross_entropy"`, `"margin"`, `"dlr"` (the margin relative to
+            the spread of the top logits), `"kl"`, or a callable
             `(labels, logits) -> [B]` that is maximised.
         label_source: `"true"`, or `"predicted"`: the untargeted attack
             leads away from the model's own prediction on the clean image,
             as the authors of Mixup Inference released it.
+        momentum: float >= 0, the share of the past gradients in each step
+            (Dong et al., 2018, "Boosting adversarial attacks with momentum",
+            Eq. 6 and 7, where it is 1).
 
     Raises:
         ValueError: for arguments outside these ranges.
@@ -53,6 +58,7 @@ class PGD(base.Attack):
         random_start=True,
         loss="cross_entropy",
         label_source="true",
+        momentum=0.0,
     ):
         super().__init__(threat)
         self.step_size = check_step_size(step_size, threat)
@@ -71,6 +77,7 @@ class PGD(base.Attack):
         self.label_source = _checks.check_choice(
             label_source, "label_source", LABEL_SOURCES
         )
+        self.momentum = _checks.check_number(momentum, "momentum", low=0.0)
 
     @property
     def name(self):
@@ -133,6 +140,7 @@ class PGD(base.Attack):
             directions=lambda slope: ops.steepest_direction(
                 self.threat.norm, slope
             ),
+            momentum=self.momentum,
         )
 
     def _best_restart(self, objective, images, seed):

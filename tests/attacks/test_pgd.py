@@ -28,7 +28,7 @@ def _towards_wrong(labels):
     return (sign[:, None] * difference).reshape(IMAGES.shape)
 
 
-@pytest.mark.parametrize("loss", ["cross_entropy", "margin", "kl"])
+@pytest.mark.parametrize("loss", ["cross_entropy", "margin", "dlr", "kl"])
 @pytest.mark.parametrize("targeted", [False, True])
 def test_on_a_linear_model_pgd_is_eps_times_the_sign(loss, targeted):
     attack = PGD(LINF, step_size="4/255", num_steps=10, loss=loss)
@@ -205,6 +205,7 @@ def test_half_precision_logits_are_attacked_in_float32():
         ),
         ({"loss": "hinge"}, "`loss` must be one of 'cross_entropy'"),
         ({"label_source": "noisy"}, "`label_source` must be one of 'true'"),
+        ({"momentum": -0.5}, r"`momentum` must be a number in \[0, inf\)"),
     ],
 )
 def test_bad_settings_are_named(arguments, match):
@@ -224,6 +225,7 @@ def registered_loss(labels, logits):
         PGD(L2, "1/8", 7, 3, loss="margin"),
         PGD(LINF, random_start=False, label_source="predicted"),
         PGD(LINF, loss=registered_loss),
+        PGD(LINF, loss="dlr", momentum=0.75),
     ],
     ids=lambda attack: attack.name,
 )
@@ -241,3 +243,27 @@ def test_step_size_reads_fractions_and_names_tell_attacks_apart():
     assert PGD(LINF, step_size="2/255").step_size == 2 / 255
     assert PGD(LINF, num_steps=50).name == "pgd-50"
     assert PGD(LINF, num_restarts=5).name == "pgd-10x5"
+
+
+@pytest.mark.parametrize("threat", [LINF, L2], ids=["linf", "l2"])
+def test_momentum_follows_a_numpy_loop(threat):
+    attack = PGD(threat, 0.01, 6, random_start=False, momentum=0.9)
+    plain = PGD(threat, 0.01, 6, random_start=False)
+    found = attack.perturb(bumpy, IMAGES, LABELS, 0)
+    point, total = IMAGES.copy(), np.zeros_like(IMAGES)
+    for _ in range(6):
+        tensor = tf.constant(point)
+        with tf.GradientTape() as tape:
+            tape.watch(tensor)
+            loss = ops.cross_entropy(LABELS, bumpy(tensor))
+        slope = tape.gradient(loss, tensor).numpy()
+        size = np.abs(slope).mean(axis=(1, 2, 3), keepdims=True)
+        total = 0.9 * total + slope / size
+        direction = np.sign(total)
+        if threat.norm == "l2":
+            length = np.sqrt((total**2).sum(axis=(1, 2, 3), keepdims=True))
+            direction = total / length
+        point = ops.project(threat, IMAGES, point + 0.01 * direction).numpy()
+    np.testing.assert_allclose(found, point, atol=1e-5)
+    other = plain.perturb(bumpy, IMAGES, LABELS, 0)
+    assert np.abs(found - other).max() > 1e-3
