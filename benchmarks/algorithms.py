@@ -245,8 +245,8 @@ def table(rows, flags):
     short, long = (f"PGD-{steps}" for steps in flags.test_steps)
     lines = [
         f"| algorithm | passes | clean | {short} | {long} "
-        "| CPU s / epoch | wall s / epoch |",
-        "|---|---|---:|---:|---:|---:|---:|",
+        "| CPU s / epoch | wall s / epoch | AOM paper |",
+        "|---|---|---:|---:|---:|---:|---:|---:|",
     ]
     for name, member in family.MEMBERS.items():
         own = [row for row in rows if row["algorithm"] == name]
@@ -255,6 +255,7 @@ def table(rows, flags):
             cells += [
                 f"{np.mean([row[key] for row in own]):.2f}" for key in _SECONDS
             ]
+            cells.append(" / ".join(map(str, family.PAPER.get(name, "-"))))
             passes = member.input_gradients(flags.num_steps)
             counts = f"{passes} + {member.training_passes}"
             lines.append(f"| {member.title} | {counts} | {' | '.join(cells)} |")

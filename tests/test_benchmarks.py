@@ -32,8 +32,11 @@ def test_every_algorithm_of_the_package_has_a_row():
     used = {member.algorithm for member in family.MEMBERS.values()}
     package = {
         value
-        for value in vars(training).values()
-        if isinstance(value, type) and issubclass(value, training.Algorithm)
+        for name, value in vars(training).items()
+        if isinstance(value, type)
+        and issubclass(value, training.Algorithm)
+        # Those that need a trained autoencoder are compared elsewhere.
+        and not name.startswith(("Var", "MMD"))
     }
     # Those with an autoencoder have a table of their own.
     latent = {kind for kind in package if "vae" in kind.argument_names()}
@@ -73,7 +76,10 @@ def test_the_table_gives_mean_and_deviation(tmp_path):
     flags = algorithms.FLAGS.parse(["", "--num_steps=7"])
     last = algorithms.table(rows, flags).splitlines()[-1]
     cells = "2.0 ± 1.0 | 2.0 ± 1.0 | 2.0 ± 1.0 | 2.00 | 2.00"
-    assert last == f"| TRADES, beta 6 | 7 + 2 | {cells} |"
+    assert last == f"| TRADES, beta 6 | 7 + 2 | {cells} | - |"
+    rows = [{**row, "algorithm": "at"} for row in rows]
+    last = algorithms.table(rows, flags).splitlines()[-1]
+    assert last == f"| AT | 7 + 1 | {cells} | 83.3 / 50.2 / 49.8 |"
 
 
 def test_accuracies_are_those_of_the_images(tmp_path):
