@@ -6,10 +6,11 @@ several calls lie in one file and tables are made from records alone.
 
 from apps import _common
 from apps import _registry
+from apps import _vae_training
 from keras_mixup import _checks
 
 # Flag value -> registry name of the oblivious attacks.
-OBLIVIOUS = ("pgd", "cleverhans_pgd", "cleverhans_spsa")
+OBLIVIOUS = ("pgd", "cleverhans_pgd", "cleverhans_spsa", "varmixup_pgd")
 # Recipes of MixupInferenceAttack that go through each defence, the default
 # first, and the one that goes around it.
 ADAPTIVE = (
@@ -27,11 +28,14 @@ LABELS = {
     "mixup_inference_ol": "MI-OL",
     "mixup_inference_pl": "MI-PL",
     "mixup_inference_combined": "MI-Combined",
+    "var_mixup_inference": "VarMI",
     "gaussian_noise": "noise",
     "random_rotation": "rotation",
     "random_resize_pad": "resize-pad",
     "random_crop_resize": "crop-resize",
 }
+# Known by name, so that --vae is looked for before TensorFlow is imported.
+TAKE_VAE = ("var_mixup_inference",)
 # The flags that a defence takes beside --num_draws.
 OPTIONS = {
     "mixup_inference_combined": (
@@ -133,6 +137,10 @@ def _attacks(flags, name, threat):
     if name in RECIPES:
         yield _recipe(flags, name, threat), aim
         return
+    if name == "varmixup_pgd":
+        for attack in _varmixup_pgd(flags, threat):
+            yield attack, f"{_step_suffix(threat.eps, threat.eps)} from x{aim}"
+        return
     step = threat.eps / 4 if flags.step_size is None else flags.step_size
     suffix = _step_suffix(step, threat.eps)
     if flags.label_source != "true":
@@ -147,6 +155,18 @@ def _attacks(flags, name, threat):
             label_source=flags.label_source,
         )
         yield attack, suffix + aim
+
+
+def _varmixup_pgd(flags, threat):
+    """The PGD of the VarMixup paper: steps of eps, without a random start."""
+    for num_steps in flags.pgd_steps:
+        yield _registry.build_attack(
+            "pgd",
+            threat,
+            step_size=threat.eps or 0.01,
+            num_steps=num_steps,
+            random_start=False,
+        )
 
 
 def _recipe(flags, name, threat):
@@ -198,16 +218,19 @@ def build_defences(flags, classifier, pool, paper):
         )
         for options in _defence_options(flags, name, defaults):
             options["num_draws"] = flags.num_draws
-            defences[_defence_label(name, options)] = _registry.build_defence(
+            label = _defence_label(name, options)
+            if name in TAKE_VAE:
+                options["vae"] = _vae_training.load_vae(flags.vae)
+            defences[label] = _registry.build_defence(
                 name, classifier, pool, **options
             )
     return defences
 
 
 def needs_pool(flags):
-    """Whether a defence in the flags mixes with a pool."""
+    """Whether a defence or a figure in the flags mixes with a pool."""
     pooled = taking("pool")
-    return any(name in pooled for name in flags.defences)
+    return bool(flags.figures) or any(n in pooled for n in flags.defences)
 
 
 def taking(argument):
@@ -221,7 +244,7 @@ def taking(argument):
 
 def _defence_options(flags, name, defaults):
     """Yields the arguments of each variant of the defence `name`."""
-    if name in ("mixup_inference_ol", "mixup_inference_pl"):
+    if name not in OPTIONS:
         for weight in flags.mix_weights:
             yield {"mix_weight": _common.parse_mix_weight(weight)}
         return

@@ -7,8 +7,11 @@ that has no effect is a mistake.
 
 from apps import _common
 from apps import _evaluation
+from apps import _vae_training
 
 _PGD = ("pgd", "cleverhans_pgd")
+_STEPPED = (*_PGD, "varmixup_pgd")
+_STEPPED = (*_PGD, "varmixup_pgd")
 
 
 def check(app_flags, flags, names):
@@ -33,21 +36,43 @@ def check(app_flags, flags, names):
     through = ("attacks", "adaptive", "defences")
     for owners, choosers, settings in (
         (_chosen(flags.attacks, _PGD), ("attacks",), _PGD_FLAGS),
+        (_chosen(flags.attacks, _STEPPED), ("attacks",), ("pgd_steps",)),
+        (_chosen(flags.attacks, _STEPPED), ("attacks",), ("pgd_steps",)),
         (_chosen(names, ("cleverhans_spsa",)), ("attacks",), _SPSA_FLAGS),
-        (adaptive, through, _ADAPTIVE_FLAGS),
+        (adaptive or flags.figures, through, _ADAPTIVE_FLAGS),
         (searches, through, ("adaptive_inner",)),
         (_chosen(names, _evaluation.RECIPES), through, ("adaptive_steps",)),
         (_chosen(names, _evaluation.SEARCHES), through, ("adaptive_inner",)),
         (attacked, ("attacks",), ("targeted",)),
         (flags.worst_case, ("worst_case",), ("selection_seeds",)),
+        (flags.figures, ("figures",), ("figure_examples",)),
+        (_chosen(flags.figures, ("fig5",)), ("figures",), ("figure_eps",)),
     ):
         _refuse(app_flags, flags, owners, choosers, settings)
     for setting, owners in _defence_settings().items():
-        chosen = _chosen(flags.defences, owners)
+        # The figures make defences of their own, with these settings.
+        chosen = _chosen(flags.defences, owners) or (
+            flags.figures and setting in _FIGURE_FLAGS
+        )
         _refuse(app_flags, flags, chosen, ("defences",), (setting,))
+    for name in _chosen(flags.defences, _evaluation.TAKE_VAE):
+        if flags.vae is None:
+            raise _common.UsageError(
+                f"--defences={name} needs --vae=PATH, an autoencoder trained "
+                "by python -m apps.train --task=vae."
+            )
+        _vae_training.vae_file(flags.vae)
 
 
-_PGD_FLAGS = ("step_size", "pgd_steps", "label_source")
+_FIGURE_FLAGS = (
+    "mix_weights",
+    "num_draws",
+    "pool_size",
+    "pl_weight",
+    "ol_weight",
+    "threshold",
+)
+_PGD_FLAGS = ("step_size", "label_source")
 _SPSA_FLAGS = ("spsa_examples", "spsa_steps", "spsa_samples")
 _ADAPTIVE_FLAGS = ("adaptive_examples", "adaptive_draws")
 
@@ -58,6 +83,7 @@ def _defence_settings():
         "mix_weights": _evaluation.taking("mix_weight"),
         "num_draws": _evaluation.taking("num_draws"),
         "pool_size": _evaluation.taking("pool"),
+        "vae": _evaluation.TAKE_VAE,
     }
     for defence, options in _evaluation.OPTIONS.items():
         for option in options:

@@ -102,8 +102,6 @@ def probe(flags, models, specs, image_set):
         attack = None
         if adaptive:
             attack = specs_lib.attack_for(adaptive[0], model)
-            # Its own copy: an attack is compiled for each batch size.
-            attack = type(attack).from_config(attack.get_config())
         known[name] = red_flags.probe(
             model,
             shown.images,

@@ -7,7 +7,8 @@ report.html. Records that are there already are not computed again, so that a
 killed call goes on with the same command line. robustness_card.json and .md
 sum up each model; --worst_case adds, per example, the worst of all attacks.
 
-Attacks: clean, pgd, cleverhans_pgd, cleverhans_spsa are made on the bare
+Attacks: clean, pgd, cleverhans_pgd, cleverhans_spsa, varmixup_pgd (of that
+paper: steps as long as eps, from the image itself) are made on the bare
 classifier (oblivious) and shown to every defence; tramer2020, eot,
 fixed_draws, bpda, pang2020_paper, pang2020_released go through each defence
 (adaptive), transfer around it. tramer2020 is added whenever a defence is
@@ -18,12 +19,14 @@ says "not measured".
 import pathlib
 
 from apps import _common
+from apps import _controls
 from apps import _evaluation
 from apps import _evaluation_checks
 from apps import _evaluation_settings
 from apps import _registry
 from apps import _robustness
 from apps import _run_folder
+from apps import _studies
 from keras_mixup import _checks
 
 FLAGS = _common.Flags(__doc__)
@@ -92,8 +95,13 @@ FLAGS.string_list(
 FLAGS.string_list(
     "mix_weights",
     "0.5",
-    "MI-OL, MI-PL: weights of the input, each a row: 0.6, uniform:0.4:0.6 or "
-    "beta:2:1.",
+    "MI-OL, MI-PL, VarMI: weights of the input, each a row: 0.6, "
+    "uniform:0.4:0.6 or beta:2:1.",
+)
+FLAGS.string(
+    "vae",
+    None,
+    "VarMI: autoencoder, .keras file or folder; default: that of the run.",
 )
 FLAGS.integer("num_draws", 30, "Draws per prediction.", minimum=1)
 FLAGS.integer(
@@ -116,6 +124,10 @@ FLAGS.integer_list(
 FLAGS.integer_list(
     "crop_resize_range", None, "Sizes low,high; default: paper's, scaled."
 )
+# --- figures of the Mixup Inference paper
+FLAGS.string_list("figures", "", f"Any of {', '.join(_studies.NAMES)}.")
+FLAGS.integer("figure_examples", 100, "Figures: examples.", minimum=1)
+FLAGS.number("figure_eps", "16/255", "fig5: radius, L-infinity.")
 # --- run
 FLAGS.integer_list(
     "eval_seeds",
@@ -127,6 +139,11 @@ FLAGS.boolean(
 )
 FLAGS.integer_list(
     "selection_seeds", "0,1,2,3,4", "Worst case: seeds that choose the attack."
+)
+FLAGS.boolean(
+    "controls",
+    False,
+    "Add mean-image shrinkage, and attacks of lambda eps on the classifier.",
 )
 FLAGS.boolean("probe", True, "Ask each model for red flags.")
 FLAGS.integer("attack_seed", 0, "Seed of the attacks.", minimum=0)
@@ -141,6 +158,7 @@ def main(flags):
     path = _classifier_path(flags)
     config = _complete(flags)
     _robustness.complete_seeds(flags)
+    _studies.check(flags)
     _common.set_up(flags)
     _evaluation_checks.check(FLAGS, flags, names)
     image_set, classifier, spec = _load(flags, path, config)
@@ -152,10 +170,18 @@ def main(flags):
         pool,
         _registry.paper_settings(config, spec.image_shape[0]),
     )
+    models = {_model_name(flags, config): classifier, **defences}
+    models.update(_controls.models(flags, defences))
     parts = _parts(flags, specs, image_set)
+    reduced = _controls.reduced_parts(flags, defences, parts)
     worst = _robustness.worst_case_part(flags, parts)
     described = _evaluation_settings.describe(
-        flags, path, classifier, specs, defences, pool_text
+        flags,
+        path,
+        classifier,
+        [*specs, *(spec for own, _ in reduced for spec in own)],
+        {name: m for name, m in models.items() if m is not classifier},
+        pool_text,
     )
     described["worst_case"] = _robustness.describe_worst_case(flags, worst)
     settings = _evaluation_settings.merge_settings(flags.run_dir, described)
@@ -163,13 +189,16 @@ def main(flags):
     run_dir.mkdir(parents=True, exist_ok=True)
     run = _common.describe_run("apps.evaluate", FLAGS)
     _evaluation_settings.write_settings(run_dir, settings, run)
-    models = {_model_name(flags, config): classifier, **defences}
     if flags.probe:
         _robustness.probe(flags, models, specs, image_set)
     if worst:
         _evaluate(flags, models, *worst, flags.selection_seeds)
     for part, examples in parts:
         _evaluate(flags, models, part, examples)
+    for part, examples in reduced:
+        bare = {name: m for name, m in models.items() if m is classifier}
+        _evaluate(flags, bare, part, examples)
+    _studies.draw(flags, classifier, pool, image_set)
     _pictures(flags, models, specs, image_set)
     _robustness.write_cards(flags, path, settings, run)
     _show(run_dir)
@@ -197,7 +226,10 @@ def _complete(flags):
     config = {}
     if (pathlib.Path(flags.run_dir) / _run_folder.CONFIG).is_file():
         config = _run_folder.read_config(flags.run_dir).get("flags", {})
-    for name in ("dataset", "data_dir"):
+    inherited = ["dataset", "data_dir"]
+    if any(name in _evaluation.TAKE_VAE for name in flags.defences):
+        inherited.append("vae")
+    for name in inherited:
         if flags[name].value is None:
             flags[name].value = config.get(name)
     if flags.dataset is None:

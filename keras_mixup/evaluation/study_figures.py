@@ -41,7 +41,7 @@ def lambda_sweep(rows):
         ):
             for place, name in enumerate(names):
                 label, style = _LINES[name]
-                colour = f"C{place // 2}"
+                colour = _colour(place // 2)
                 values = _floats(own, name)
                 axis.plot(weights, values, style, label=label, color=colour)
             axis.set_title(f"{kind}, {title}")
@@ -62,7 +62,7 @@ def _changes(axis, rows, weights, kind):
     for place, (component, sign) in enumerate(
         (("true", "y"), ("predicted", "ŷ"))
     ):
-        colour = f"C{place}"
+        colour = _colour(place)
         for name, style, text in (
             ("gain", "-", f"ΔG_{sign}"),
             ("transfer", ":", f"input transfer, {sign}"),
@@ -82,7 +82,7 @@ def detection(rows):
     kinds = list(dict.fromkeys((r["attack"], r["knowledge"]) for r in rows))
     if not kinds:
         return None
-    figure, axes = new_figure(1, len(kinds), (4.7 * len(kinds), 4.2))
+    figure, axes = new_figure(1, len(kinds), (4.7 * len(kinds), 5.2))
     for axis, kind in zip(axes[0], kinds, strict=True):
         for row in rows:
             if (row["attack"], row["knowledge"]) == kind:
@@ -97,7 +97,8 @@ def detection(rows):
         axis.set_ylabel("attacked images found")
         axis.set_aspect("equal")
         axis.grid(True)
-        axis.legend(loc="lower right")
+        # Curves may run along any side of the square.
+        axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16))
     return figure
 
 
@@ -123,14 +124,14 @@ def trade_off(rows):
                 markersize=10 if family == "none" else 5,
                 linestyle="none" if family == "none" else "-",
                 linewidth=1,
-                color=f"C{place}",
+                color=_colour(place),
                 label="no defence" if family == "none" else family,
             )
         axis.set_title(", ".join(kind))
         axis.set_xlabel("clean accuracy (%)")
         axis.set_ylabel("accuracy under the attack (%)")
         axis.grid(True)
-    axes[0][0].legend()
+    axes[0][-1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     _same_limits(axes[0])
     return figure
 
@@ -155,7 +156,7 @@ def adaptive_samples(rows):
             ]
             if not own:
                 continue
-            colour = f"C{place}"
+            colour = _colour(place)
             accuracy = [100 * row["accuracy"] for row in own]
             if own[0]["num_samples"] is None:
                 axis.plot(
@@ -182,7 +183,7 @@ def adaptive_samples(rows):
     axis.set_xlabel("adaptive samples in each step")
     axis.set_ylabel("accuracy under the attack (%)")
     axis.grid(True)
-    axis.legend()
+    axis.legend(loc="lower left")
     return figure
 
 
@@ -204,6 +205,14 @@ def _answer(row, name):
     if row[name] == row["label"]:
         return f"{row[name]} ✓"
     return f"{row[name]} ✗ (true {row['label']})"
+
+
+def _colour(place):
+    # "C0" would be looked up when the picture is saved, outside the theme.
+    import matplotlib as mpl
+
+    colours = mpl.rcParams["axes.prop_cycle"].by_key()["color"]
+    return colours[place % len(colours)]
 
 
 def _floats(rows, name):

@@ -215,6 +215,10 @@ def test_classifier_flag_makes_a_new_folder(trained, tmp_path):
             {"label_source": "predicted", "targeted": "random"},
             "--label_source=predicted leads away",
         ),
+        ({"figures": "fig6"}, "`figure` must be one of fig2"),
+        ({"figure_examples": 3}, "--figure_examples has no effect"),
+        ({"figures": "fig2", "figure_eps": 0.1}, "--figure_eps has no effect"),
+        ({"figures": "fig2", "targeted": "random"}, "--figures are of untarg"),
         ({"worst_case": True}, "ten or more --eval_seeds. Received: 2"),
         (
             {
@@ -374,3 +378,54 @@ def test_worst_case_card_and_red_flags(run_dir, capsys):
 def test_a_flag_file_may_set_more_than_the_command_line_takes(run_dir):
     """The profile sets MI-OL and PGD, the command line takes neither."""
     assert call(run_dir, attacks="clean", defences="gaussian_noise") == 0
+
+
+def test_controls_and_figures(run_dir, capsys):
+    pytest.importorskip("matplotlib")
+    options = {
+        "controls": True,
+        "figures": "fig2,fig3a,fig5",
+        "figure_examples": 10,
+        "figure_eps": 0.3,
+    }
+    assert call(run_dir, **options) == 0
+    records = evaluation.read_records(run_dir / "records.jsonl")
+    shrunk = [r for r in records if r.defence == "mean-image shrinkage 0.6"]
+    assert {r.attack for r in shrunk} == {"clean", "pgd-2", "tramer2020-2x2"}
+    # The classifier alone meets lambda eps.
+    reduced = {(r.defence, r.eps) for r in records if r.eps not in (None, 0.1)}
+    assert [(d, round(e, 6)) for d, e in reduced] == [("none", 0.06)]
+    names = {p.name for p in (run_dir / "figures").iterdir()}
+    assert names == {
+        f"{name}.{kind}"
+        for name in ("fig2", "fig3a", "fig5")
+        for kind in ("jsonl", "png")
+    }
+    assert "Answers of Mixup Inference" in (run_dir / "report.html").read_text()
+    rows = (run_dir / "figures" / "fig5.jsonl").read_text().splitlines()
+    assert len(rows) == 10 and json.loads(rows[0])["eps"] == 0.3
+    settings = json.loads((run_dir / "evaluation.json").read_text())
+    assert "mean-image shrinkage 0.6" in settings["defences"]
+
+
+@pytest.mark.slow
+def test_figures_that_keep_their_records_go_on(run_dir):
+    options = {
+        "figures": "fig3b,fig4",
+        "figure_examples": 10,
+        "attacks": "clean",
+        "eval_seeds": 0,
+    }
+    assert call(run_dir, **options) == 0
+    before = {
+        name: (run_dir / "figures" / f"{name}.jsonl").read_bytes()
+        for name in ("fig3b", "fig4")
+    }
+    kept = run_dir / "figures" / "fig4_records.jsonl"
+    whole = kept.read_bytes()
+    kept.write_bytes(whole[:-300])
+    with pytest.warns(UserWarning, match="incomplete last line"):
+        assert call(run_dir, **options) == 0
+    assert kept.read_bytes() == whole
+    for name, content in before.items():
+        assert (run_dir / "figures" / f"{name}.jsonl").read_bytes() == content
