@@ -140,8 +140,8 @@ def draw_repeatedly(defence, images, seed, num_draws):
         defence: an object with the defence protocol.
         images: float32 [B, H, W, C]; no gradient flows through the draws.
         seed: int32 [2].
-        num_draws: int >= 1; more than `defence.num_draws` are put together
-            from several independent calls of `draw`.
+        num_draws: int >= 1; more than `defence.num_draws` come from several
+            copies of each image, with seeds of their own.
 
     Returns:
         a dict of tensors [B, num_draws, ...].
@@ -149,18 +149,27 @@ def draw_repeatedly(defence, images, seed, num_draws):
     calls = _calls_of_draw(defence, num_draws)
     rows = tf.shape(images)[0]
     images = tf.stop_gradient(images)
+    seeds = [ops.row_seeds(ops.fold_in(seed, i), rows) for i in range(calls)]
+    if calls == 1:
+        draws = defence.draw(images, seeds[0])
+        return tf.nest.map_structure(lambda part: part[:, :num_draws], draws)
     known = ()
-    if calls > 1 and getattr(defence, "uses_prediction", False):
-        known = (defence.classify(images),)  # Once for all calls.
-    parts = [
-        defence.draw(
-            images, ops.row_seeds(ops.fold_in(seed, call), rows), *known
-        )
-        for call in range(calls)
-    ]
-    return tf.nest.map_structure(
-        lambda *tensors: tf.concat(tensors, axis=1)[:, :num_draws], *parts
-    )
+    if getattr(defence, "uses_prediction", False):
+        known = (_tile(defence.classify(images), calls),)  # Once for all.
+    # All calls are rows of one, so that the graph does not grow with them.
+    draws = defence.draw(_tile(images, calls), tf.concat(seeds, 0), *known)
+
+    def together(part):
+        joined = tf.concat(tf.split(part, calls), axis=1)[:, :num_draws]
+        known_shape = [images.shape[0], num_draws, *part.shape[2:]]
+        return tf.ensure_shape(joined, known_shape)
+
+    return tf.nest.map_structure(together, draws)
+
+
+def _tile(values, copies):
+    ones = [1] * (values.shape.rank - 1)
+    return tf.tile(values, [copies, *ones])
 
 
 def _calls_of_draw(defence, num_draws):
