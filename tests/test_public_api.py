@@ -18,6 +18,7 @@ PUBLIC = {
         "PGD",
         "CleverHansPGD",
         "CleverHansSPSA",
+        "ExpectationOverTransformation",
         "MixupInferenceAttack",
     ),
     "data": ("DATASETS", "load", "load_arrays"),
@@ -96,6 +97,7 @@ SIGNATURES = {
         ["threat", "step_size", "num_steps", "num_restarts", "random_start"],
         {"step_size": 2 / 255, "num_steps": 10, "num_restarts": 1},
     ),
+    "attacks.ExpectationOverTransformation": (["model_fn", "num_draws"], {}),
     "attacks.MixupInferenceAttack": (
         ["threat", "recipe"],
         {"recipe": "tramer2020"},
