@@ -1,6 +1,7 @@
 """Pure functions, one equation each; the bottom layer of the package."""
 
 from keras_mixup.ops.ascent import projected_ascent
+from keras_mixup.ops.hyperplane import step_to_hyperplane
 from keras_mixup.ops.label_geometry import geometric_label_weight
 from keras_mixup.ops.learned_weight import check_kappa
 from keras_mixup.ops.learned_weight import clip_logit
@@ -72,6 +73,7 @@ __all__ = [
     "seed_pair",
     "squared_error",
     "steepest_direction",
+    "step_to_hyperplane",
     "targeted_difference_of_logits_ratio",
     "weight_from_logit",
 ]
