@@ -11,7 +11,6 @@ from apps import _vae_training
 
 _PGD = ("pgd", "cleverhans_pgd")
 _STEPPED = (*_PGD, "varmixup_pgd")
-_STEPPED = (*_PGD, "varmixup_pgd")
 
 
 def check(app_flags, flags, names):
@@ -37,12 +36,9 @@ def check(app_flags, flags, names):
     for owners, choosers, settings in (
         (_chosen(flags.attacks, _PGD), ("attacks",), _PGD_FLAGS),
         (_chosen(flags.attacks, _STEPPED), ("attacks",), ("pgd_steps",)),
-        (_chosen(flags.attacks, _STEPPED), ("attacks",), ("pgd_steps",)),
         (_chosen(names, ("cleverhans_spsa",)), ("attacks",), _SPSA_FLAGS),
         (adaptive or flags.figures, through, _ADAPTIVE_FLAGS),
         (searches, through, ("adaptive_inner",)),
-        (_chosen(names, _evaluation.RECIPES), through, ("adaptive_steps",)),
-        (_chosen(names, _evaluation.SEARCHES), through, ("adaptive_inner",)),
         (attacked, ("attacks",), ("targeted",)),
         (flags.worst_case, ("worst_case",), ("selection_seeds",)),
         (flags.figures, ("figures",), ("figure_examples",)),
@@ -74,7 +70,7 @@ _FIGURE_FLAGS = (
 )
 _PGD_FLAGS = ("step_size", "label_source")
 _SPSA_FLAGS = ("spsa_examples", "spsa_steps", "spsa_samples")
-_ADAPTIVE_FLAGS = ("adaptive_examples", "adaptive_draws")
+_ADAPTIVE_FLAGS = ("adaptive_steps", "adaptive_examples", "adaptive_draws")
 
 
 def _defence_settings():
