@@ -22,7 +22,12 @@ PUBLIC = {
         "MixupInferenceAttack",
     ),
     "data": ("DATASETS", "load", "load_arrays"),
-    "evaluation": ("evaluate",),
+    "evaluation": (
+        "card",
+        "evaluate",
+        "red_flags",
+        "worst_case",
+    ),
     "export": ("export_saved_model",),
     "inference": (
         "GaussianNoiseInference",
@@ -43,6 +48,7 @@ PUBLIC = {
         "kernel_inception_distance",
         "local_linearity_error",
         "robust_accuracy",
+        "roc_curve",
     ),
     "models": (
         "MMDVAE",
@@ -240,6 +246,11 @@ SIGNATURES = {
     "training.Checkpoint": (
         ["directory", "every", "state", "max_to_keep"],
         {"every": 500, "state": (), "max_to_keep": 2},
+    ),
+    "evaluation.worst_case": (["model", "candidates", "labels"], {}),
+    "evaluation.evaluate": (
+        ["models", "attacks", "images", "labels"],
+        {"eval_seeds": (0,), "selection_seeds": (), "attack_seed": 0},
     ),
     "export.export_saved_model": (
         ["defence", "base_path", "version"],
