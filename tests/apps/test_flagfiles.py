@@ -25,7 +25,7 @@ def flag_files():
 
 def app_of(name):
     """The application that a flag file belongs to, by the file's name."""
-    return APPS.get(pathlib.Path(name).stem, train)
+    return APPS.get(pathlib.Path(name).stem.partition("_")[0], train)
 
 
 def training_files():
@@ -40,7 +40,7 @@ def resolve(name, *extra):
 
 def test_files_are_found():
     names = flag_files()
-    assert len(names) == len(training_files()) + 4
+    assert len(names) == len(training_files()) + 7
     assert "mixup_inference/mixup_cifar10.flags" in names
 
 
