@@ -8,7 +8,7 @@ DEMO ?= runs/demo
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test slow referee gpu lint format setup clean distclean
+.PHONY: demo demo-varmixup test slow referee gpu lint format setup clean distclean
 
 setup: $(VENV)/.installed
 
@@ -36,6 +36,17 @@ demo: $(VENV)/.installed
 	$(BIN)/python -m apps.export --flagfile=apps/flagfiles/digits/export.flags --run_dir=$(DEMO)/mixup --classifier=$(DEMO)/mixup/final.keras
 	$(BIN)/python examples/load_export.py saved_models/digits
 	@echo "Reports: $(DEMO)/mixup/report.html and, without mixup, $(DEMO)/erm/report.html"
+
+# The same for VarMixup: an autoencoder, a classifier trained on mixtures of its
+# codes, VarMI in front of it; report, pictures, export. Some ten minutes.
+F = apps/flagfiles/digits
+demo-varmixup: $(VENV)/.installed
+	$(BIN)/python -m apps.train --flagfile=$(F)/vae.flags --run_dir=$(DEMO)/vae --resume --verbose=0
+	$(BIN)/python -m apps.train --flagfile=$(F)/varmixup.flags --vae=$(DEMO)/vae --run_dir=$(DEMO)/varmixup --resume --verbose=0
+	$(BIN)/python -m apps.evaluate --flagfile=$(F)/evaluate_varmixup.flags --vae=$(DEMO)/vae --run_dir=$(DEMO)/varmixup --classifier=$(DEMO)/varmixup/final.keras
+	$(BIN)/python -m apps.export --flagfile=$(F)/export_varmixup.flags --vae=$(DEMO)/vae --run_dir=$(DEMO)/varmixup --classifier=$(DEMO)/varmixup/final.keras
+	$(BIN)/python examples/load_export.py saved_models/digits_varmi
+	@echo "The autoencoder's pictures: $(DEMO)/vae/report.md; the report: $(DEMO)/varmixup/report.html"
 
 # Two processes: most of a test's time is tracing, which one core does alone.
 WORKERS ?= 2
