@@ -1,4 +1,4 @@
-"""Measures train steps, PGD and MI-OL against their bare passes, in one run.
+"""Measures train steps, PGD, MI-OL and VarMI against their bare passes, in one run.
 
     python -m benchmarks                  # PreActResNet-18, width 16, 32x32
     python -m benchmarks --batch_size=32 --rounds=3 --json=speed.json
@@ -9,6 +9,7 @@ Columns: what, its cost in bare passes, seconds, ratio to that cost.
 """
 
 import json
+import time
 
 import numpy as np
 import tensorflow as tf
@@ -32,6 +33,9 @@ FLAGS.string_list(
 FLAGS.integer("num_draws", 30, "Draws of MI-OL.", minimum=1)
 FLAGS.integer("defended", 4, "Images per defended batch.", minimum=1)
 FLAGS.integer("rounds", 7, "Counted rounds.", minimum=1)
+FLAGS.boolean(
+    "cpu_time", False, "CPU seconds, for a machine with other work on it."
+)
 FLAGS.string("json", None, "Also write the figures to this file.")
 FLAGS.runtime(training=False)
 
@@ -78,7 +82,7 @@ def train_steps(flags, images, labels):
     for name in flags.algorithms:
         model = family.MEMBERS[name].build(classifier, attack)
         functions[name] = _step_of(model, images, labels)
-    seconds = timing.interleaved(functions, flags.rounds)
+    seconds = _timed(functions, flags)
     rows = []
     for name in flags.algorithms:
         member = family.MEMBERS[name]
@@ -88,6 +92,11 @@ def train_steps(flags, images, labels):
         expected = _expected(seconds, counts)
         rows.append(_row(what, cost, seconds[name], expected))
     return rows
+
+
+def _timed(functions, flags):
+    clock = time.process_time if flags.cpu_time else time.perf_counter
+    return timing.interleaved(functions, flags.rounds, clock=clock)
 
 
 def _expected(seconds, counts):
@@ -123,7 +132,7 @@ def attack_loops(flags, images, labels):
             classifier, images, labels, seed=0
         ),
     }
-    seconds = timing.interleaved(functions, flags.rounds)
+    seconds = _timed(functions, flags)
     expected = [k * s for s in seconds.pop("input gradient")]
     return [
         _row(f"attack: {name}", f"{k} input gradients", values, expected)
@@ -146,7 +155,7 @@ def defences(flags):
         "plain": bare.forward(classifier, images),
         "defended": lambda: defended(images[:size]).numpy(),
     }
-    seconds = timing.interleaved(functions, flags.rounds)
+    seconds = _timed(functions, flags)
     what = f"inference: MI-OL, N={flags.num_draws}, batch {size}"
     cost = f"forward at batch {total}"
     return [_row(what, cost, seconds["defended"], seconds["plain"])]
