@@ -8,6 +8,8 @@ from keras_mixup.attacks.base import AttackResult
 from keras_mixup.attacks.cleverhans import CleverHansPGD
 from keras_mixup.attacks.cleverhans import CleverHansSPSA
 from keras_mixup.attacks.eot import ExpectationOverTransformation
+from keras_mixup.attacks.fab import FAB
+from keras_mixup.attacks.fab import TargetedFAB
 from keras_mixup.attacks.pgd import PGD
 from keras_mixup.attacks.square import Square
 from keras_mixup.attacks.targets import random_targets
@@ -15,6 +17,7 @@ from keras_mixup.attacks.targets import second_most_likely_targets
 
 __all__ = [
     "APGD",
+    "FAB",
     "PGD",
     "Attack",
     "AttackResult",
@@ -24,6 +27,7 @@ __all__ = [
     "MixupInferenceAttack",
     "TargetedAPGD",
     "Square",
+    "TargetedFAB",
     "random_targets",
     "second_most_likely_targets",
 ]

@@ -3,11 +3,11 @@
 import typing
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from keras_mixup import _checks
 from keras_mixup import ops
+from keras_mixup.attacks import _active
 from keras_mixup.attacks import _square_moves
 from keras_mixup.attacks import base
 
@@ -138,7 +138,7 @@ class Square(base.Attack):
         uniform = ops.row_uniform(seeds, [num_steps, numbers], restart, 1)
 
         def body(state):
-            chosen = _unfinished(state.broken)
+            chosen = _active.unfinished_rows(state.broken)
             clean, best = (tf.gather(t, chosen) for t in (images, state.images))
             moved = _square_moves.propose(
                 self.threat,
@@ -157,16 +157,6 @@ class Square(base.Attack):
             maximum_iterations=num_steps,
         )
         return state
-
-
-def _unfinished(broken):
-    # The rows still searched, filled up by finished ones to the next power
-    # of two: the broken ones cost no pass, and few batch sizes occur.
-    order = tf.argsort(tf.cast(broken, tf.int32), stable=True)
-    left = tf.reduce_sum(tf.cast(~broken, tf.int32))
-    sizes = 2 ** np.arange(31)
-    size = tf.reduce_min(tf.where(sizes >= left, sizes, sizes[-1]))
-    return order[: tf.minimum(tf.cast(size, tf.int32), tf.shape(broken)[0])]
 
 
 def _record(state, chosen, moved, loss, broken):

@@ -82,3 +82,12 @@ def row_uniform(seeds, shape, *data):
         seeds,
         fn_output_signature=tf.float32,
     )
+
+
+def row_normal(seeds, shape, *data):
+    """Draws standard normal numbers for each row; as `row_uniform`."""
+    return tf.map_fn(
+        lambda seed: tf.random.stateless_normal(shape, fold_in(seed, *data)),
+        seeds,
+        fn_output_signature=tf.float32,
+    )

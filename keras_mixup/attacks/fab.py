@@ -1,0 +1,160 @@
+"""FAB: the closest adversarial point, found along the decision boundary."""
+
+import keras
+import tensorflow as tf
+
+from keras_mixup import _checks
+from keras_mixup import ops
+from keras_mixup.attacks import _fab_loop
+from keras_mixup.attacks import _fab_runs
+from keras_mixup.attacks import targets as targets_lib
+
+
+@keras.saving.register_keras_serializable("keras_mixup")
+class FAB(_fab_runs.BoundaryAttack):
+    """Fast Adaptive Boundary attack (Croce and Hein, 2020), untargeted.
+
+    Looks for the adversarial point closest to the image: steps onto the
+    nearest linearised class boundary inside the pixel bounds, with a bias to
+    the image, and goes back a little whenever the model errs. The radius of
+    `threat` only decides: a point found within `threat.eps` is returned,
+    otherwise the clean image. Each step costs one backward pass for every
+    wrong class; `TargetedFAB` costs one in all, but for each target. Given
+    `targets`, it leads to these alone, with one backward pass.
+
+    Args:
+        threat: `ThreatModel`.
+        num_steps: int >= 1, for each restart.
+        num_restarts: int >= 1; the first one starts at the image, the others
+            at random within eps / 2. Broken images take no further restart.
+        alpha_max: float in [0, 1], largest weight of the bias to the image.
+        eta: float >= 1, how far steps overshoot the boundary.
+        beta: float in [0, 1], share of the distance kept on the way back.
+        search_steps: int >= 0, of the final search towards the image, which
+            the paper has and AutoAttack's code leaves out.
+
+    Raises:
+        ValueError: for arguments outside these ranges.
+
+    Example:
+
+    >>> attack = FAB(ThreatModel("l2", 0.5))
+    >>> attack(model, images, labels, seed=0).success
+    """
+
+    def __init__(
+        self,
+        threat,
+        num_steps=100,
+        num_restarts=1,
+        alpha_max=0.1,
+        eta=1.05,
+        beta=0.9,
+        search_steps=3,
+    ):
+        super().__init__(
+            threat,
+            num_steps,
+            num_restarts,
+            alpha_max,
+            eta,
+            beta,
+            search_steps,
+        )
+
+    @property
+    def name(self):
+        return f"fab-{self.num_steps}{_times(self.num_restarts)}"
+
+    def run(self, model_fn, images, labels, targets, seed):
+        """Counts a gradient pass per step and wrong class."""
+        labels = ops.label_indices(labels)
+        if targets is not None:
+            return self.towards(
+                model_fn, images, labels, targets[None], seed, reach=True
+            )
+
+        def make(run, rows):
+            own = tf.gather(labels, rows)
+
+            def boundary(points):
+                return _fab_loop.nearest_boundary(
+                    model_fn, points, own, self.threat.norm
+                )
+
+            return boundary, _fab_runs.judge_of(model_fn, own, reach=False)
+
+        wrong_classes = model_fn(images[:1]).shape[-1] - 1
+        return self.runs(make, images, seed, self.num_restarts, wrong_classes)
+
+
+@keras.saving.register_keras_serializable("keras_mixup")
+class TargetedFAB(_fab_runs.BoundaryAttack):
+    """FAB towards one wrong class after another.
+
+    The classes are the `num_targets` most likely wrong ones on the clean
+    image, likeliest first; any wrong prediction counts, and broken images
+    take no further target (AutoAttack calls this attack FAB-T). Given
+    `targets`, it leads to these alone, and only reaching them counts.
+
+    Args:
+        threat: `ThreatModel`.
+        num_targets: int >= 1; at most the number of wrong classes is used.
+        num_steps: int >= 1, for each class and restart.
+        num_restarts: int >= 1, for each class.
+        alpha_max, eta, beta, search_steps: as for `FAB`.
+
+    Raises:
+        ValueError: for arguments outside these ranges.
+    """
+
+    def __init__(
+        self,
+        threat,
+        num_targets=9,
+        num_steps=100,
+        num_restarts=1,
+        alpha_max=0.1,
+        eta=1.05,
+        beta=0.9,
+        search_steps=3,
+    ):
+        super().__init__(
+            threat,
+            num_steps,
+            num_restarts,
+            alpha_max,
+            eta,
+            beta,
+            search_steps,
+        )
+        self.num_targets = _checks.check_integer(num_targets, "num_targets")
+
+    @property
+    def name(self):
+        restarts = _times(self.num_restarts)
+        return f"fab-t-{self.num_targets}x{self.num_steps}{restarts}"
+
+    def run(self, model_fn, images, labels, targets, seed):
+        """Counts a gradient pass per step; see `run_towards`."""
+        labels = ops.label_indices(labels)
+        if targets is not None:
+            return self.towards(
+                model_fn, images, labels, targets[None], seed, reach=True
+            )
+        ranked = targets_lib.likeliest_targets(
+            model_fn(images), labels, self.num_targets
+        )
+        found, passes, queries = self.towards(
+            model_fn, images, labels, tf.transpose(ranked), seed
+        )
+        return found, passes, queries + 1
+
+    def run_towards(self, model_fn, images, labels, targets, seed):
+        """Like `run`, towards one class each; any wrong prediction counts."""
+        labels = ops.label_indices(labels)
+        return self.towards(model_fn, images, labels, targets[None], seed)
+
+
+def _times(num_restarts):
+    return f"x{num_restarts}" if num_restarts > 1 else ""
