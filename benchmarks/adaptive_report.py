@@ -1,0 +1,115 @@
+"""Tables and curves from the lines of `benchmarks.adaptive`."""
+
+import numpy as np
+
+from keras_mixup.evaluation import figures
+
+# Not part of the worst case: an attacker who is told the draws is another.
+_TOLD = "fixed_draws"
+
+
+def table(lines):
+    """Returns a Markdown table: one row per classifier, defence and attack."""
+    lines = [line for line in lines if line["part"] == "table"]
+    rows = ["| classifier | at inference | attack | accuracy | passes | n |"]
+    rows.append("|---|---|---|---:|---:|---:|")
+    for classifier, defence in dict.fromkeys(_pairs(lines)):
+        cells = _cells(lines, classifier, defence)
+        for attack, cell in cells.items():
+            rows.append(_row(classifier, defence, attack, *cell))
+        own = {k: v for k, v in cells.items() if k != _TOLD}
+        rows.append(_row(classifier, defence, "worst", worst(own), ""))
+    return "\n".join(rows)
+
+
+def curve_table(lines):
+    """Returns a Markdown table of the curves over draws and steps."""
+    rows = ["| classifier | at inference | steps x draws | accuracy |"]
+    rows.append("|---|---|---|---:|")
+    for line in lines:
+        if line["part"] != "table":
+            mean = 100 * np.mean(line["scored"])
+            names = line["classifier"], line["defence"], line["attack"]
+            rows.append(f"| {' | '.join(names)} | {mean:.1f} |")
+    return "\n".join(rows)
+
+
+def worst(cells):
+    """P(correct) of each example under the attack chosen on other draws.
+
+    Args:
+        cells: dict attack -> (lines of its batches, ...), equal examples.
+
+    Returns:
+        the lines of the worst case.
+    """
+    groups = [cell[0] for cell in cells.values()]
+    count = min(len(group) for group in groups)
+    selected, scored = (
+        np.stack(
+            [
+                np.concatenate([line[key] for line in group[:count]])
+                for group in groups
+            ]
+        )
+        for key in ("selected", "scored")
+    )
+    # Ties fall to the attack listed last, the stronger kind.
+    last = len(groups) - 1 - np.argmin(selected[::-1], axis=0)
+    return [{"scored": scored[last, np.arange(scored.shape[1])].tolist()}]
+
+
+def figure(lines):
+    """Returns PNG bytes: accuracy over draws and over steps."""
+    from matplotlib.figure import Figure
+
+    theme = figures.THEMES["light"]
+    canvas = Figure(figsize=(8.4, 3.2), layout="constrained")
+    axes = canvas.subplots(1, 2, sharey=True)
+    for axis, part in zip(axes, ("draws", "steps"), strict=True):
+        chosen = [line for line in lines if line["part"] == part]
+        names = dict.fromkeys(_pairs(chosen))
+        for colour, pair in zip(theme["lines"], names, strict=False):
+            own = [line for line in chosen if _pair(line) == pair]
+            place = int(part == "draws")
+            at = [int(line["attack"].split("x")[place]) for line in own]
+            mean = [100 * np.mean(line["scored"]) for line in own]
+            label = ", ".join(pair)
+            axis.plot(at, mean, "o-", color=colour, label=label, linewidth=1.8)
+        axis.set_xscale("log")
+        axis.set_xticks(sorted({*at}), [str(value) for value in sorted({*at})])
+        axis.minorticks_off()
+        axis.set_xlabel(f"{part} of the attack", color=theme["muted"])
+        axis.grid(True, color=theme["grid"])
+        axis.spines[["top", "right"]].set_visible(False)
+        axis.set_ylim(bottom=0)
+    axes[0].set_ylabel("accuracy (%)", color=theme["muted"])
+    axes[0].legend(frameon=False, fontsize=9)
+    return figures.to_png(canvas)
+
+
+def _cells(lines, classifier, defence):
+    """Returns dict attack -> (lines by batch, passes)."""
+    cells = {}
+    for line in sorted(lines, key=lambda line: line["batch"]):
+        if _pair(line) == (classifier, defence):
+            lines_of, _ = cells.setdefault(
+                line["attack"], ([], f"{line['passes'] + line['queries']:,}")
+            )
+            lines_of.append(line)
+    return cells
+
+
+def _row(classifier, defence, attack, lines, passes):
+    scored = np.concatenate([line["scored"] for line in lines])
+    mean = f"{100 * scored.mean():.1f}"
+    names = (classifier, defence.replace("none", "-"), attack)
+    return f"| {' | '.join(names)} | {mean} | {passes} | {len(scored)} |"
+
+
+def _pair(line):
+    return line["classifier"], line["defence"]
+
+
+def _pairs(lines):
+    return [_pair(line) for line in lines]
