@@ -1,4 +1,4 @@
-"""Measures train steps, PGD, MI-OL and VarMI against their bare passes, in one run.
+"""Measures train steps, PGD, MI-OL, VarMI against bare passes, in one run.
 
     python -m benchmarks                  # PreActResNet-18, width 16, 32x32
     python -m benchmarks --batch_size=32 --rounds=3 --json=speed.json
@@ -158,7 +158,34 @@ def defences(flags):
     seconds = _timed(functions, flags)
     what = f"inference: MI-OL, N={flags.num_draws}, batch {size}"
     cost = f"forward at batch {total}"
-    return [_row(what, cost, seconds["defended"], seconds["plain"])]
+    rows = [_row(what, cost, seconds["defended"], seconds["plain"])]
+    return [*rows, _latent_defence(flags, classifier, images[:size], pool)]
+
+
+def _latent_defence(flags, classifier, images, pool):
+    """VarMI at batch b against classify, encode, and N b decode + classify."""
+    vae, draws = models.MMDVAE(tuple(images.shape[1:])), flags.num_draws
+    vae.start_from_pca(pool.images.numpy())
+    codes = tf.repeat(vae.encode(images)[0], draws, axis=0)
+    defence = inference.VarMixupInference(
+        classifier, vae, pool, num_draws=draws
+    )
+    defended = tf.function(lambda x: defence(x, seed=0), jit_compile=False)
+    behind = tf.function(
+        lambda z: classifier(vae.decode(z), training=False), jit_compile=False
+    )
+    functions = {
+        "classify": bare.forward(classifier, images),
+        "encode": bare.forward(lambda x, training: vae.encode(x)[0], images),
+        "decode and classify": lambda: behind(codes).numpy(),
+        "defended": lambda: defended(images).numpy(),
+    }
+    seconds = _timed(functions, flags)
+    found, size = seconds.pop("defended"), len(images)
+    what = f"inference: VarMI, N={draws}, batch {size}"
+    cost = f"classify + encode at {size}, decode + classify at {size * draws}"
+    expected = _expected(seconds, dict.fromkeys(seconds, 1))
+    return _row(what, cost, found, expected)
 
 
 def _row(what, cost, seconds, expected):
