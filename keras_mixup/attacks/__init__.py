@@ -3,6 +3,7 @@
 from keras_mixup.attacks.adaptive import MixupInferenceAttack
 from keras_mixup.attacks.apgd import APGD
 from keras_mixup.attacks.apgd import TargetedAPGD
+from keras_mixup.attacks.autoattack import AutoAttack
 from keras_mixup.attacks.base import Attack
 from keras_mixup.attacks.base import AttackResult
 from keras_mixup.attacks.cleverhans import CleverHansPGD
@@ -21,6 +22,7 @@ __all__ = [
     "PGD",
     "Attack",
     "AttackResult",
+    "AutoAttack",
     "CleverHansPGD",
     "CleverHansSPSA",
     "ExpectationOverTransformation",

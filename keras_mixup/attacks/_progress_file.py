@@ -1,0 +1,80 @@
+"""Where a long attack stands, in a file that a kill cannot tear."""
+
+import json
+import os
+import time
+import zlib
+
+import numpy as np
+
+from keras_mixup import _checks
+from keras_mixup.attacks import _survivors
+
+# Seconds of work that a kill may cost.
+SAVE_EVERY = 30.0
+
+
+class ProgressFile:
+    """Reads and writes a `Progress`; does nothing without a path.
+
+    Args:
+        path: str or None.
+        described: a value for JSON that says what is attacked by what.
+    """
+
+    def __init__(self, path, described):
+        self._path = path
+        self._described = json.dumps(described, sort_keys=True, default=str)
+        self._written = time.monotonic()
+
+    def read(self):
+        """Returns the stored `Progress`, or None if there is no file.
+
+        Raises:
+            ValueError: for a file of another attack, model or data set.
+        """
+        if self._path is None or not os.path.exists(self._path):
+            return None
+        expected = "a file of the same attack, model, images and labels"
+        try:
+            with np.load(self._path) as stored:
+                found = dict(stored)
+        except (OSError, ValueError) as error:
+            _checks.check(False, "path", expected, f"{self._path} ({error})")
+        same = str(found.pop("described", "")) == self._described
+        _checks.check(
+            same,
+            "path",
+            expected,
+            self._path,
+            hint="Delete it to start anew, or choose another path.",
+        )
+        return _survivors.Progress(**found)
+
+    def write(self, progress, now=False):
+        """Writes the progress if the last time was long ago, or `now`.
+
+        Args:
+            progress: `Progress`.
+            now: bool.
+        """
+        waited = time.monotonic() - self._written
+        if self._path is None or (waited < SAVE_EVERY and not now):
+            return
+        temporary = f"{self._path}.tmp-{os.getpid()}"
+        try:
+            with open(temporary, "wb") as file:
+                described = np.array(self._described)
+                np.savez(file, described=described, **progress._asdict())
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, self._path)
+        finally:
+            if os.path.exists(temporary):
+                os.remove(temporary)
+        self._written = time.monotonic()
+
+
+def checksum(array):
+    """Returns an int that changes when the array does."""
+    return zlib.crc32(np.ascontiguousarray(array).tobytes())

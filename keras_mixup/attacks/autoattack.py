@@ -1,0 +1,283 @@
+"""AutoAttack: complementary attacks without parameters, in sequence."""
+
+import typing
+import warnings
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_mixup import _checks
+from keras_mixup import ops
+from keras_mixup.attacks import _inputs
+from keras_mixup.attacks import _progress_file
+from keras_mixup.attacks import _survivors
+from keras_mixup.attacks import _versions
+from keras_mixup.attacks import base
+from keras_mixup.attacks import eot
+
+# Croce and Hein's settings of version "rand".
+_RAND_DRAWS = 20
+# Folded into the seed: the clean pass and the attacks.
+_CLEAN, _ATTACK = 0, 1
+
+
+class AutoAttackReport(typing.NamedTuple):
+    """What `AutoAttack.evaluate` returns, one row per image.
+
+    Attributes:
+        images: float32 [n, H, W, C], adversarial where an attack succeeded.
+        broken_by: list of n str: the attack's name, `"clean"` for an image
+            that is wrong without any, `""` for one that withstood all.
+        gradient_passes, queries: int64 [n].
+        counts: dict name -> number of images, `"clean"` first, then the
+            attacks in their order: how many each of them broke, of those
+            that were left to it.
+    """
+
+    images: np.ndarray
+    broken_by: list
+    gradient_passes: np.ndarray
+    queries: np.ndarray
+    counts: dict
+
+    @property
+    def robust_accuracy(self):
+        """float: the share of images that withstood every attack."""
+        return sum(not name for name in self.broken_by) / len(self.broken_by)
+
+    @property
+    def clean_accuracy(self):
+        """float: the share of images that are right without an attack."""
+        return 1.0 - self.counts["clean"] / len(self.broken_by)
+
+
+@keras.saving.register_keras_serializable("keras_mixup")
+class AutoAttack(base.Attack):
+    """AutoAttack (Croce and Hein, 2020): only survivors meet the next attack.
+
+    What the model gets wrong without an attack is not attacked, and what one
+    attack broke no other one sees: right only for the very model that is
+    scored. Images that withstand all come back clean. Any wrong prediction
+    counts; there is no targeted form.
+
+    Versions, all with 100 steps:
+
+    - `"standard"`: APGD on cross-entropy, targeted APGD and FAB on 9 classes
+      each, Square with 5,000 queries.
+    - `"cheap"`: the earlier untargeted one, with which AOM's Table 1 was
+      made: APGD on cross-entropy, on DLR, FAB, Square with 1,000 queries.
+    - `"plus"`: APGD on cross-entropy and on DLR and FAB with 5 restarts each,
+      Square, then targeted APGD and FAB.
+    - `"rand"`, for randomised models: APGD on cross-entropy and on DLR, where
+      loss, gradient and decision come from one mean over 20 draws (the
+      original takes all but the gradient from a single draw). A defence is
+      averaged as probabilities.
+
+    With C classes there are at most C - 1 targets; below four classes the
+    targeted DLR, below three DLR, is the plain margin.
+
+    Args:
+        threat: `ThreatModel`.
+        version: one of the above.
+        seed: int, of every draw when a call brings no seed.
+        batch_size: int >= 1, images at a time; fewer survivors are filled up
+            to a power of two, so that nothing is traced twice.
+        num_steps: int >= 1, of APGD and FAB.
+        num_targets: int >= 1, of the targeted ones.
+        num_queries: int >= 1, of Square, or None for the version's.
+
+    Raises:
+        ValueError: for arguments outside these ranges.
+
+    Example:
+
+    >>> attack = AutoAttack(ThreatModel("linf", "8/255"))
+    >>> report = attack.evaluate(model, images, labels, path="aa.npz")
+    >>> report.robust_accuracy, report.counts
+    """
+
+    # A Python loop over compiled stages, since survivors are counted.
+    compiled = False
+
+    def __init__(
+        self,
+        threat,
+        version="standard",
+        seed=0,
+        batch_size=250,
+        num_steps=100,
+        num_targets=9,
+        num_queries=None,
+    ):
+        super().__init__(threat)
+        self.version = _checks.check_choice(
+            version, "version", _versions.VERSIONS
+        )
+        self.seed = _checks.check_integer(seed, "seed", minimum=0)
+        self.batch_size = _checks.check_integer(batch_size, "batch_size")
+        self.num_steps = _checks.check_integer(num_steps, "num_steps")
+        self.num_targets = _checks.check_integer(num_targets, "num_targets")
+        if num_queries is not None:
+            _checks.check_integer(num_queries, "num_queries")
+        self.num_queries = num_queries
+        self._stages = _versions.stages(self)
+        self._sequence, self._mean = None, None
+
+    @property
+    def name(self):
+        return f"autoattack-{self.version}"
+
+    @property
+    def stage_names(self):
+        """tuple of str: the attacks in their order."""
+        return tuple(stage.name for stage in self._stages)
+
+    def target_of(self, model_fn):
+        if self.version != "rand" or hasattr(model_fn, "reseed"):
+            return model_fn
+        if self._mean is None or self._mean.model_fn is not model_fn:
+            self._mean = eot.ExpectationOverTransformation(
+                model_fn, _RAND_DRAWS
+            )
+        return self._mean
+
+    def evaluate(
+        self,
+        model_fn,
+        images,
+        labels,
+        *,
+        batch_size=None,
+        path=None,
+        verbose=True,
+    ):
+        """Attacks a whole data set and says which attack broke what.
+
+        Args:
+            model_fn: callable from images to logits.
+            images: float32 [n, H, W, C] in the threat's bounds.
+            labels: the true labels, integers [n] or probabilities [n, C].
+            batch_size: int, or None for the constructor's.
+            path: str or None: a file (.npz) from which a call with the same
+                arguments goes on after a kill. Written anew every half
+                minute, whole or not at all.
+            verbose: bool, whether to say how far it has come.
+
+        Returns:
+            `AutoAttackReport`.
+
+        Raises:
+            ValueError: for unusable input, or a file of another attack,
+                model or data set.
+        """
+        size = self.batch_size if batch_size is None else batch_size
+        _checks.check_integer(size, "batch_size")
+        images = _inputs.check_images(images, self.threat)
+        labels = _inputs.check_labels(labels, len(images))
+        base._build(model_fn, images)
+        batches = self._batches(
+            images, labels, min(size, len(images)), ops.seed_pair(self.seed)
+        )
+        subject = self.target_of(model_fn)
+        return self._attack(subject, batches, path, verbose)
+
+    def run(self, model_fn, images, labels, targets, seed):
+        _checks.check(
+            targets is None,
+            "targets",
+            "None",
+            targets,
+            hint="AutoAttack is untargeted. Take TargetedAPGD or PGD.",
+        )
+        size = min(self.batch_size, len(images))
+        batches = self._batches(images, labels, size, seed)
+        report = self._attack(model_fn, batches, None, verbose=False)
+        return report.images, report.gradient_passes, report.queries
+
+    def _check_seed(self, seed, num_images):
+        seed = self.seed if seed is None else seed
+        return super()._check_seed(seed, num_images)
+
+    def _batches(self, images, labels, size, seed):
+        labels = ops.label_indices(labels).numpy()
+        return _survivors.Batches(images.numpy(), labels, size, seed)
+
+    def _attack(self, model_fn, batches, path, verbose):
+        sequence = self._sequence_for(model_fn, batches.images.shape[1:])
+        seed, size = batches.seed, batches.size
+        clean = ops.fold_in(seed, _CLEAN)
+        logits = sequence.clean_logits(batches.images, size, clean)
+        labels = tf.constant(batches.labels)
+        _inputs.check_label_range(labels, logits.shape[-1])
+        if self.version != "rand":
+            _warn_if_random(sequence, batches, logits, clean)
+        file = _progress_file.ProgressFile(
+            path, self._described(batches, logits) if path else None
+        )
+        progress = file.read() or _survivors.start(batches, logits)
+        parts = sequence.run(
+            batches._replace(seed=ops.fold_in(seed, _ATTACK)),
+            logits,
+            progress,
+            file,
+            _survivors.teller(self.stage_names, verbose),
+        )
+        return self._report(progress, parts)
+
+    def _sequence_for(self, model_fn, image_shape):
+        # One model at a time: each trace holds memory.
+        function = base.as_function(model_fn)
+        known = self._sequence
+        if (
+            known is None
+            or known.function is not function
+            or known.image_shape != image_shape
+        ):
+            known = _survivors.Sequence(
+                self._stages,
+                self.threat,
+                function,
+                image_shape,
+                getattr(model_fn, "reseed", None),
+            )
+            self._sequence = known
+        return known
+
+    def _described(self, batches, logits):
+        return {
+            **self.get_config(),
+            "batch_size": batches.size,
+            "seed": batches.seed.numpy().tolist(),
+            "images": _progress_file.checksum(batches.images),
+            "labels": _progress_file.checksum(batches.labels),
+            "shape": batches.images.shape,
+            "predictions": _progress_file.checksum(logits.argmax(axis=-1)),
+        }
+
+    def _report(self, progress, parts):
+        names = {_survivors.ROBUST: "", _survivors.CLEAN: "clean"}
+        for number, part in enumerate(parts):
+            names[number] = self.stage_names[part.stage]
+        broken_by = [names[part] for part in progress.broken_part.tolist()]
+        return AutoAttackReport(
+            progress.images,
+            broken_by,
+            progress.gradient_passes,
+            progress.queries,
+            {n: broken_by.count(n) for n in ("clean", *self.stage_names)},
+        )
+
+
+def _warn_if_random(sequence, batches, logits, seed):
+    first = batches._replace(images=batches.images[: batches.size])
+    # Another seed, for a model whose draws follow one.
+    seed = ops.fold_in(seed, 1)
+    again = sequence.clean_logits(first.images, batches.size, seed)
+    if not np.allclose(again, logits[: len(again)], rtol=1e-3, atol=1e-3):
+        warnings.warn(
+            "The model answers differently when asked twice. AutoAttack's "
+            'versions for deterministic models overrate it: take "rand", or '
+            "wrap it in ExpectationOverTransformation.",
+            stacklevel=4,
+        )

@@ -1,0 +1,389 @@
+"""AutoAttack: what it runs, on whom, how it counts, and how it goes on."""
+
+import functools
+import os
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_mixup import ThreatModel
+from keras_mixup import ops
+from keras_mixup.attacks import APGD
+from keras_mixup.attacks import AutoAttack
+from keras_mixup.attacks import TargetedAPGD
+from keras_mixup.attacks import _progress_file
+from keras_mixup.attacks import _survivors
+
+_RNG = np.random.default_rng(0)
+THREAT = ThreatModel("linf", "10/255")
+IMAGES = _RNG.uniform(size=(50, 6, 6, 2)).astype("float32")
+FIRST = (0.3 * _RNG.normal(size=(72, 32))).astype("float32")
+SECOND = _RNG.normal(size=(32, 5)).astype("float32")
+
+
+def network(images, num_classes=5):
+    hidden = tf.nn.relu(tf.reshape(images, [-1, 72]) @ FIRST)
+    return hidden @ SECOND[:, :num_classes]
+
+
+LABELS = network(IMAGES).numpy().argmax(axis=-1)
+LABELS[:4] = (LABELS[:4] + 1) % 5
+
+
+@functools.cache
+def small(version="standard", **options):
+    """Few steps, and traced for `network` only once in all tests."""
+    options = {"num_steps": 5, "num_queries": 10, "num_targets": 2, **options}
+    return AutoAttack(THREAT, version, **options)
+
+
+def settings(version):
+    return [
+        (s.name, s.num_restarts, s.attack.get_config())
+        for s in small(version)._stages
+    ]
+
+
+def test_versions_consist_of_the_published_attacks():
+    names = {v: [name for name, *_ in settings(v)] for v in ("cheap", "rand")}
+    assert AutoAttack(THREAT).stage_names == (
+        "apgd-ce",
+        "apgd-t",
+        "fab-t",
+        "square",
+    )
+    assert names["cheap"] == ["apgd-ce", "apgd-dlr", "fab", "square"]
+    assert names["rand"] == ["apgd-ce", "apgd-dlr"]
+    plus = AutoAttack(THREAT, "plus")
+    assert plus.stage_names == (
+        "apgd-ce",
+        "apgd-dlr",
+        "fab",
+        "square",
+        "apgd-t",
+        "fab-t",
+    )
+    assert [s.num_restarts for s in plus._stages] == [5, 5, 1, 1, 1, 1]
+    assert plus._stages[2].attack.num_restarts == 5
+
+
+def test_settings_of_the_standard_and_the_cheap_version():
+    ce, targeted, boundary, windows = AutoAttack(THREAT)._stages
+    assert (ce.attack.loss, ce.attack.num_steps) == ("ce", 100)
+    assert ce.num_restarts == ce.attack.num_restarts == 1
+    for stage in (targeted, boundary):
+        assert stage.attack.num_targets == 9
+        assert stage.attack.num_steps == 100
+        assert stage.attack.num_restarts == 1
+    assert windows.attack.num_queries == 5000
+    assert not windows.attack.rescale_schedule
+    cheap = AutoAttack(THREAT, "cheap")._stages[-1].attack
+    assert (cheap.num_queries, cheap.rescale_schedule) == (1000, True)
+
+
+def test_report_agrees_with_the_model():
+    attack = small()
+    report = attack.evaluate(network, IMAGES, LABELS, verbose=False)
+    wrong = network(report.images).numpy().argmax(axis=-1) != LABELS
+    broken = np.array([name != "" for name in report.broken_by])
+    np.testing.assert_array_equal(wrong, broken)
+    assert report.robust_accuracy == pytest.approx(1.0 - wrong.mean())
+    assert report.clean_accuracy == 46 / 50
+    assert 0.2 < report.robust_accuracy < 0.7
+    assert list(report.counts) == ["clean", *attack.stage_names]
+    assert sum(report.counts.values()) == broken.sum()
+    assert report.broken_by[:4] == ["clean"] * 4
+    offset = report.images.astype("float64") - IMAGES
+    assert np.abs(offset).max() <= THREAT.eps * (1 + 1e-5)
+    # What is not broken, and what needs no attack, comes back clean.
+    np.testing.assert_array_equal(offset[~broken], 0.0)
+    np.testing.assert_array_equal(offset[:4], 0.0)
+
+
+def test_only_survivors_are_attacked():
+    report = small().evaluate(network, IMAGES, LABELS, verbose=False)
+    passes = report.gradient_passes
+    by = np.array(report.broken_by)
+    np.testing.assert_array_equal(passes[by == "clean"], 0)
+    np.testing.assert_array_equal(report.queries[by == "clean"], 0)
+    assert (by == "apgd-ce").any()
+    # One run of at most 6 passes; the next attack never saw them.
+    assert passes[by == "apgd-ce"].max() <= 6
+    np.testing.assert_array_equal(report.queries[by == "apgd-ce"], 0)
+    # APGD, APGD-T on two classes of four, and then FAB.
+    assert passes[by == ""].min() > 3 * 6
+    assert report.queries[by == ""].min() >= 10
+
+
+def test_the_stages_are_the_attacks_themselves():
+    """The first stage's verdict is that of APGD on the same seed."""
+    attack = small("cheap")
+    report = attack.evaluate(network, IMAGES, LABELS, verbose=False)
+    seed = ops.fold_in(ops.seed_pair(0), 1, 0, 0)
+    single = APGD(THREAT, num_steps=5)
+    # The batch that AutoAttack makes of 46 right ones, filled up to 50.
+    rows = np.concatenate([np.arange(4, 50), [4] * 4])
+    found = single.perturb(network, IMAGES[rows], LABELS[rows], seed)
+    fooled = network(found).numpy().argmax(axis=-1) != LABELS[rows]
+    by = np.array(report.broken_by)
+    np.testing.assert_array_equal(fooled[:46], by[4:] == "apgd-ce")
+
+
+@pytest.mark.parametrize("version", ["standard", "cheap", "plus", "rand"])
+def test_as_an_attack(version):
+    attack = small(version)
+    result = attack(network, IMAGES, LABELS)
+    wrong = network(result.images).numpy().argmax(axis=-1) != LABELS
+    np.testing.assert_array_equal(result.success, wrong)
+    assert result.gradient_passes.shape == result.queries.shape == [50]
+    again = attack(network, IMAGES, LABELS)
+    np.testing.assert_array_equal(result.images, again.images)
+    report = attack.evaluate(network, IMAGES, LABELS, verbose=False)
+    np.testing.assert_allclose(result.images, report.images, atol=1e-6)
+    with pytest.raises(ValueError, match="`targets` must be None"):
+        attack(network, IMAGES, LABELS, targets=LABELS)
+
+
+def test_seeds():
+    attack = small("rand", seed=3)
+    given = attack(network, IMAGES, LABELS, seed=3)
+    default = attack(network, IMAGES, LABELS)
+    np.testing.assert_array_equal(given.images, default.images)
+    other = attack(network, IMAGES, LABELS, seed=4)
+    assert not np.array_equal(given.images, other.images)
+
+
+def test_each_stage_is_traced_once_whatever_the_number_of_survivors():
+    traces = []
+
+    def counted(images):
+        if not tf.executing_eagerly():
+            traces.append(1)
+        return network(images)
+
+    attack = small("cheap", batch_size=16)
+    attack.evaluate(counted, IMAGES, LABELS, verbose=False)
+    before = len(traces)
+    attack.evaluate(counted, IMAGES[:37], LABELS[:37], verbose=False)
+    attack.evaluate(counted, IMAGES[:5], LABELS[:5], verbose=False)
+    assert len(traces) == before
+    assert 0 < before
+
+
+@pytest.mark.parametrize(
+    ("count", "batch_size", "expected"),
+    [(1, 250, 8), (8, 250, 8), (9, 250, 16), (200, 250, 250), (3, 4, 4)],
+)
+def test_few_batch_sizes_occur(count, batch_size, expected):
+    rows = np.arange(5, 5 + count)
+    padded = _survivors._padded(rows, batch_size)
+    assert len(padded) == expected
+    np.testing.assert_array_equal(padded[:count], rows)
+    np.testing.assert_array_equal(padded[count:], 5)
+
+
+@pytest.mark.parametrize("num_classes", [2, 3, 12])
+@pytest.mark.parametrize("version", ["standard", "cheap"])
+def test_any_number_of_classes(num_classes, version):
+    weights = _RNG.normal(size=(72, num_classes)).astype("float32")
+
+    def linear(images):
+        return tf.reshape(images, [-1, 72]) @ weights
+
+    labels = linear(IMAGES).numpy().argmax(axis=-1)
+    wide = ThreatModel("linf", 0.3)
+    attack = AutoAttack(wide, version, num_steps=5, num_queries=10)
+    report = attack.evaluate(linear, IMAGES[:9], labels[:9], verbose=False)
+    assert report.clean_accuracy == 1.0
+    assert report.robust_accuracy < 0.5
+    parts = _survivors.Sequence(
+        [_survivors.Stage("apgd-t", TargetedAPGD(THREAT), 2)],
+        THREAT,
+        linear,
+        (6, 6, 2),
+    ).parts(num_classes)
+    ranks = min(9, num_classes - 1)
+    assert [p.rank for p in parts] == np.repeat(range(ranks), 2).tolist()
+    assert [p.restart for p in parts] == [0, 1] * ranks
+
+
+class Killed(Exception):
+    pass
+
+
+def test_a_killed_evaluation_goes_on_where_it_stopped(tmp_path, monkeypatch):
+    monkeypatch.setattr(_progress_file, "SAVE_EVERY", 0.0)
+    path = str(tmp_path / "progress.npz")
+    attack = small(batch_size=16)
+    straight = attack.evaluate(network, IMAGES, LABELS, verbose=False)
+    written = []
+    replace = os.replace
+
+    def killing(*names):
+        replace(*names)
+        written.append(1)
+        if len(written) in (2, 5, 9):
+            raise Killed
+
+    monkeypatch.setattr(os, "replace", killing)
+    for _ in range(3):
+        with pytest.raises(Killed):
+            attack.evaluate(network, IMAGES, LABELS, path=path, verbose=False)
+    report = attack.evaluate(network, IMAGES, LABELS, path=path, verbose=False)
+    assert report.broken_by == straight.broken_by
+    for mine, theirs in zip(report[:4], straight[:4]):
+        np.testing.assert_array_equal(mine, theirs)
+    # A finished file answers without an attack.
+    monkeypatch.setattr(_survivors.Sequence, "_part", None)
+    again = attack.evaluate(network, IMAGES, LABELS, path=path, verbose=False)
+    assert again.counts == report.counts
+    assert os.listdir(tmp_path) == ["progress.npz"]
+
+
+def test_a_file_of_something_else_is_refused(tmp_path):
+    path = str(tmp_path / "progress.npz")
+    images, labels = IMAGES[:6], LABELS[:6]
+    small("rand").evaluate(network, images, labels, path=path, verbose=False)
+    expected = "`path` must be a file of the same attack, model, images"
+    for attack, model, x, y in [
+        (small("rand", num_steps=4), network, images, labels),
+        (small("rand"), lambda x: -network(x), images, labels),
+        (small("rand"), network, images[::-1].copy(), labels),
+        (small("rand"), network, images, (labels + 1) % 5),
+    ]:
+        with pytest.raises(ValueError, match=expected):
+            attack.evaluate(model, x, y, path=path, verbose=False)
+    (tmp_path / "torn.npz").write_bytes(b"PK no archive")
+    with pytest.raises(ValueError, match=expected):
+        small().evaluate(
+            network, images, labels, path=str(tmp_path / "torn.npz")
+        )
+
+
+def test_rand_takes_all_draws_for_loss_gradient_and_decision():
+    """A model that is wrong in most draws, right in the mean of them."""
+    seen = tf.Variable(0)
+
+    def lottery(images):
+        seen.assign_add(1)
+        noise = tf.random.normal([tf.shape(images)[0], 5], stddev=0.1)
+        return network(images) + noise
+
+    attack = small("rand", batch_size=50)
+    attack.evaluate(lottery, IMAGES, LABELS, verbose=False)
+    # 20 draws for: the clean pass, then 6 steps and a verdict, twice.
+    assert int(seen) == 20 * (1 + 2 * 7)
+
+
+def test_rand_can_be_repeated_on_a_defence():
+    class Noisy:
+        num_draws = 3
+        classifier = staticmethod(network)
+
+        def draw(self, images, seed):
+            def one(seed):
+                return tf.random.stateless_normal([3, 6, 6, 2], seed)
+
+            return {"noise": tf.map_fn(one, seed, fn_output_signature="float")}
+
+        def predict_from_draws(self, images, draws):
+            noisy = images[:, None] + 0.02 * draws["noise"]
+            shape = tf.shape(noisy)
+            logits = network(tf.reshape(noisy, [-1, 6, 6, 2]))
+            logits = tf.reshape(logits, [shape[0], shape[1], 5])
+            return ops.log_mean_probability(tf.transpose(logits, [1, 0, 2]))
+
+        def __call__(self, images, seed=None):
+            seeds = ops.row_seeds(seed, tf.shape(images)[0])
+            return self.predict_from_draws(images, self.draw(images, seeds))
+
+    defence = Noisy()
+    attack = small("rand")
+    first = attack.evaluate(defence, IMAGES, LABELS, verbose=False)
+    again = attack.evaluate(defence, IMAGES, LABELS, verbose=False)
+    assert first.broken_by == again.broken_by
+    np.testing.assert_array_equal(first.images, again.images)
+    result = attack(defence, IMAGES, LABELS)
+    assert result.success.numpy().mean() > 0.2
+
+
+def test_a_randomised_model_is_pointed_to_rand():
+    def noisy(images):
+        noise = tf.random.normal(tf.shape(images), stddev=0.1)
+        return network(images + noise)
+
+    with pytest.warns(UserWarning, match='take "rand"'):
+        small("cheap").evaluate(noisy, IMAGES[:8], LABELS[:8], verbose=False)
+
+
+def test_progress_is_told(capsys):
+    small("rand").evaluate(network, IMAGES, LABELS)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "apgd-ce: 46 of 50 images left"
+    assert [line.split(":")[0] for line in lines] == [
+        "apgd-ce",
+        "apgd-dlr",
+        "end",
+    ]
+    small("rand").evaluate(network, IMAGES, LABELS, verbose=False)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        ({"version": "best"}, "`version` must be one of 'standard', 'cheap'"),
+        ({"seed": -1}, "`seed` must be an integer >= 0"),
+        ({"batch_size": 0}, "`batch_size` must be an integer >= 1"),
+        ({"num_steps": 0}, "`num_steps` must be an integer >= 1"),
+        ({"num_targets": 0}, "`num_targets` must be an integer >= 1"),
+        ({"num_queries": 0}, "`num_queries` must be an integer >= 1"),
+    ],
+)
+def test_bad_settings_are_named(arguments, match):
+    with pytest.raises(ValueError, match=match):
+        AutoAttack(THREAT, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ({"labels": LABELS[:5] + 9}, r"`labels` must be in 0..4"),
+        ({"labels": LABELS[:4]}, "`labels` must be one per image"),
+        ({"images": IMAGES[:5] + 2.0}, "`images` must be within the bounds"),
+        ({"images": IMAGES[:0], "labels": LABELS[:0]}, "at least one image"),
+        ({"model_fn": lambda x: network(x) / 0.0}, "`model_fn` must"),
+        ({"model_fn": 3}, "`model_fn` must be a callable"),
+    ],
+)
+def test_bad_input_is_named_before_any_work(change, match):
+    given = {"model_fn": network, "images": IMAGES[:5], "labels": LABELS[:5]}
+    with pytest.raises(ValueError, match=match):
+        small().evaluate(**{**given, **change}, verbose=False)
+
+
+def test_eps_zero_gives_clean_accuracy():
+    attack = AutoAttack(
+        ThreatModel("linf", 0.0), "cheap", num_steps=2, num_queries=3
+    )
+    report = attack.evaluate(network, IMAGES, LABELS, verbose=False)
+    assert report.robust_accuracy == report.clean_accuracy == 46 / 50
+
+
+def test_config_round_trip():
+    attack = AutoAttack(THREAT, "cheap", 7, 33, 12, 4, 99)
+    stored = keras.saving.serialize_keras_object(attack)
+    restored = keras.saving.deserialize_keras_object(stored)
+    assert restored.get_config() == attack.get_config()
+    assert attack.name == "autoattack-cheap"
+
+
+def test_a_keras_model_that_was_never_called():
+    model = keras.Sequential(
+        [keras.layers.Flatten(), keras.layers.Dense(5, name="logits")]
+    )
+    report = small("rand").evaluate(model, IMAGES, LABELS, verbose=False)
+    answers = model(report.images, training=False).numpy().argmax(axis=-1)
+    assert np.mean(answers == LABELS) == pytest.approx(report.robust_accuracy)
