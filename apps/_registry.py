@@ -44,6 +44,9 @@ ALGORITHMS = {
 }
 ATTACKS = {
     "pgd": "keras_mixup.attacks:PGD",
+    "apgd": "keras_mixup.attacks:APGD",
+    "targeted_apgd": "keras_mixup.attacks:TargetedAPGD",
+    "autoattack": "keras_mixup.attacks:AutoAttack",
     "cleverhans_pgd": "keras_mixup.attacks:CleverHansPGD",
     "cleverhans_spsa": "keras_mixup.attacks:CleverHansSPSA",
     "mixup_inference_attack": "keras_mixup.attacks:MixupInferenceAttack",

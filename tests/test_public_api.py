@@ -15,6 +15,9 @@ ROOT = pathlib.Path(__file__).parent.parent
 # The contract: these names are extended, never renamed.
 PUBLIC = {
     "attacks": (
+        "APGD",
+        "AutoAttack",
+        "TargetedAPGD",
         "PGD",
         "CleverHansPGD",
         "CleverHansSPSA",
@@ -102,6 +105,18 @@ SIGNATURES = {
     "attacks.PGD": (
         ["threat", "step_size", "num_steps", "num_restarts", "random_start"],
         {"step_size": 2 / 255, "num_steps": 10, "num_restarts": 1},
+    ),
+    "attacks.APGD": (
+        ["threat", "loss", "num_steps", "num_restarts"],
+        {"loss": "ce", "num_steps": 100, "num_restarts": 1},
+    ),
+    "attacks.TargetedAPGD": (
+        ["threat", "num_targets", "num_steps"],
+        {"num_targets": 9, "num_steps": 100},
+    ),
+    "attacks.AutoAttack": (
+        ["threat", "version", "seed"],
+        {"version": "standard", "seed": 0},
     ),
     "attacks.ExpectationOverTransformation": (["model_fn", "num_draws"], {}),
     "attacks.MixupInferenceAttack": (

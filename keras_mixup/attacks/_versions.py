@@ -33,12 +33,15 @@ def stages(attack):
         )
         return _survivors.Stage("apgd-t", made)
 
+    # The original leaves out the final search of FAB's paper.
     def boundary():
-        made = fab.FAB(threat, num_steps=steps, num_restarts=restarts)
+        made = fab.FAB(threat, steps, restarts, search_steps=0)
         return _survivors.Stage("fab", made)
 
     def targeted_boundary():
-        made = fab.TargetedFAB(threat, attack.num_targets, steps)
+        made = fab.TargetedFAB(
+            threat, attack.num_targets, steps, search_steps=0
+        )
         return _survivors.Stage("fab-t", made)
 
     def windows():
