@@ -176,7 +176,7 @@ def table_tasks(flags, classifier, found):
     threat = ThreatModel("linf", flags.eps)
     pgd = attacks.PGD(threat, flags.eps / 4, 10)
     alone = {
-        "PGD-10": pgd,
+        "oblivious": pgd,
         "PGD-100": attacks.PGD(threat, flags.eps / 16, 100),
         "APGD-CE-100": attacks.APGD(threat),
         "APGD-DLR-100": attacks.APGD(threat, "dlr"),

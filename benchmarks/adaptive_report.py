@@ -9,17 +9,31 @@ _TOLD = "fixed_draws"
 
 
 def table(lines):
-    """Returns a Markdown table: one row per classifier, defence and attack."""
+    """Returns a Markdown table: a row per attack, a column per model.
+
+    The last column holds an attack's passes and queries per image, where it
+    goes through a defence.
+    """
     lines = [line for line in lines if line["part"] == "table"]
-    rows = ["| classifier | at inference | attack | accuracy | passes | n |"]
-    rows.append("|---|---|---|---:|---:|---:|")
-    for classifier, defence in dict.fromkeys(_pairs(lines)):
-        cells = _cells(lines, classifier, defence)
-        for attack, cell in cells.items():
-            rows.append(_row(classifier, defence, attack, *cell))
-        own = {k: v for k, v in cells.items() if k != _TOLD}
-        rows.append(_row(classifier, defence, "worst", worst(own), ""))
-    return "\n".join(rows)
+    columns = {pair: _cells(lines, *pair) for pair in _pairs(lines)}
+    attacks = list(dict.fromkeys(line["attack"] for line in lines))
+    spent = {
+        line["attack"]: f"{line['passes'] + line['queries']:,}"
+        for line in lines
+    }
+    count = min(_count(cells["clean"]) for cells in columns.values())
+    titles = [" ".join(pair).replace(" none", "") for pair in columns]
+    head = [f"accuracy (%), n = {count}", *titles, "passes"]
+    rows = [head, ["---", *["---:"] * (len(head) - 1)]]
+    for attack in attacks:
+        cells = [_percent(cells.get(attack)) for cells in columns.values()]
+        rows.append([attack, *cells, spent[attack]])
+    chosen = [
+        {k: v for k, v in cells.items() if k != _TOLD}
+        for cells in columns.values()
+    ]
+    rows.append(["worst", *[_percent(worst(own)) for own in chosen], ""])
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 def curve_table(lines):
@@ -38,12 +52,12 @@ def worst(cells):
     """P(correct) of each example under the attack chosen on other draws.
 
     Args:
-        cells: dict attack -> (lines of its batches, ...), equal examples.
+        cells: dict attack -> lines of its batches, equal examples.
 
     Returns:
         the lines of the worst case.
     """
-    groups = [cell[0] for cell in cells.values()]
+    groups = list(cells.values())
     count = min(len(group) for group in groups)
     selected, scored = (
         np.stack(
@@ -54,9 +68,10 @@ def worst(cells):
         )
         for key in ("selected", "scored")
     )
-    # Ties fall to the attack listed last, the stronger kind.
-    last = len(groups) - 1 - np.argmin(selected[::-1], axis=0)
-    return [{"scored": scored[last, np.arange(scored.shape[1])].tolist()}]
+    # Ties fall to the attack that is the strongest on the whole.
+    order = np.argsort(selected.mean(axis=1), kind="stable")
+    chosen = order[np.argmin(selected[order], axis=0)]
+    return [{"scored": scored[chosen, np.arange(scored.shape[1])].tolist()}]
 
 
 def figure(lines):
@@ -68,7 +83,7 @@ def figure(lines):
     axes = canvas.subplots(1, 2, sharey=True)
     for axis, part in zip(axes, ("draws", "steps"), strict=True):
         chosen = [line for line in lines if line["part"] == part]
-        names = dict.fromkeys(_pairs(chosen))
+        names = _pairs(chosen)
         for colour, pair in zip(theme["lines"], names, strict=False):
             own = [line for line in chosen if _pair(line) == pair]
             place = int(part == "draws")
@@ -89,22 +104,23 @@ def figure(lines):
 
 
 def _cells(lines, classifier, defence):
-    """Returns dict attack -> (lines by batch, passes)."""
+    """Returns dict attack -> its lines, by batch."""
     cells = {}
     for line in sorted(lines, key=lambda line: line["batch"]):
         if _pair(line) == (classifier, defence):
-            lines_of, _ = cells.setdefault(
-                line["attack"], ([], f"{line['passes'] + line['queries']:,}")
-            )
-            lines_of.append(line)
+            cells.setdefault(line["attack"], []).append(line)
     return cells
 
 
-def _row(classifier, defence, attack, lines, passes):
+def _count(lines):
+    return sum(len(line["scored"]) for line in lines)
+
+
+def _percent(lines):
+    if lines is None:
+        return ""
     scored = np.concatenate([line["scored"] for line in lines])
-    mean = f"{100 * scored.mean():.1f}"
-    names = (classifier, defence.replace("none", "-"), attack)
-    return f"| {' | '.join(names)} | {mean} | {passes} | {len(scored)} |"
+    return f"{100 * scored.mean():.1f}"
 
 
 def _pair(line):
@@ -112,4 +128,4 @@ def _pair(line):
 
 
 def _pairs(lines):
-    return [_pair(line) for line in lines]
+    return list(dict.fromkeys(map(_pair, lines)))

@@ -38,7 +38,7 @@ LINES = [
 
 def test_the_worst_case_is_chosen_on_other_draws_than_it_is_scored_on():
     cells = {
-        kind["attack"]: ([kind], "42")
+        kind["attack"]: [kind]
         for kind in LINES
         if kind["part"] == "table" and kind["attack"] != "fixed_draws"
     }
@@ -51,15 +51,18 @@ def test_the_worst_case_covers_the_batches_that_all_attacks_have():
         [line("a", [0.5]), line("a", [0.1], batch=1)],
         [line("b", [0.2])],
     )
-    (worst,) = adaptive_report.worst({"a": (first, ""), "b": (second, "")})
+    (worst,) = adaptive_report.worst({"a": first, "b": second})
     assert worst["scored"] == [0.2]
 
 
 def test_tables_hold_means_in_percent_and_passes():
-    rows = adaptive_report.table(LINES).splitlines()
-    assert rows[2] == "| net | MI-OL 0.5 | clean | 83.3 | 42 | 3 |"
-    assert rows[3] == "| net | MI-OL 0.5 | pgd | 50.0 | 42 | 3 |"
-    assert rows[-1] == "| net | MI-OL 0.5 | worst | 61.7 |  | 3 |"
+    alone = [line("clean", [1.0] * 3, defence="none", passes=0, queries=0)]
+    rows = adaptive_report.table([*alone, *LINES]).splitlines()
+    head = "| accuracy (%), n = 3 | net | net MI-OL 0.5 | passes |"
+    assert rows[:2] == [head, "| --- | ---: | ---: | ---: |"]
+    assert rows[2] == "| clean | 100.0 | 83.3 | 42 |"
+    assert rows[3] == "| pgd |  | 50.0 | 42 |"
+    assert rows[-1] == "| worst | 100.0 | 61.7 |  |"
     assert len(rows) == 2 + 4 + 1
     curves = adaptive_report.curve_table(LINES).splitlines()
     assert curves[2:] == [
