@@ -2,6 +2,7 @@
 
 from keras_mixup.evaluation import card
 from keras_mixup.evaluation import figures
+from keras_mixup.evaluation import latent_studies
 from keras_mixup.evaluation import pictures
 from keras_mixup.evaluation import records
 from keras_mixup.evaluation import red_flags
@@ -33,6 +34,7 @@ __all__ = [
     "estimate",
     "evaluate",
     "figures",
+    "latent_studies",
     "pictures",
     "read_records",
     "records",
