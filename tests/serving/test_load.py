@@ -66,13 +66,16 @@ def test_turn_ends_with_its_number_of_requests(served):
 
 
 def test_turn_ends_with_its_time(served):
-    _, address = served
+    # It would never end otherwise; how many answers come in the time is the
+    # machine's business.
+    model, address = served
     flags = types.SimpleNamespace(clients=2, max_requests=10**9)
-    latencies, _, seconds = serving.run_turn(
+    latencies, errors, seconds = serving.run_turn(
         flags, address, request_of("good"), 0.3
     )
-    assert len(latencies) > 2
-    assert 0.3 <= seconds < 10.0
+    assert len(latencies) == model.calls["good"]
+    assert errors.total() == 0
+    assert seconds >= 0.3
 
 
 @pytest.mark.parametrize(("name", "failed"), [("broken", 30), ("shaky", 10)])
