@@ -24,7 +24,11 @@ def _line(path):
 
     if not (path / "saved_model.pb").is_file():
         return f"{path}: no SavedModel"
-    info = export.describe_saved_model(path)
+    try:
+        info = export.describe_saved_model(path)
+    except ValueError as error:
+        # The other versions are still worth a line.
+        return f"{path}: {error}"
     names = ", ".join(sorted(info.signatures))
     return f"{path} ({info.size_bytes / 1e6:.2f} MB): {names}"
 
@@ -37,6 +41,7 @@ def verify(path):
 
     Raises:
         FileNotFoundError: when no SavedModel is there.
+        ValueError: when its graph cannot be read.
         UsageError: when a signature fails; the text says which and how.
     """
     from keras_mixup import export

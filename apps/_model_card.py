@@ -64,7 +64,9 @@ def _training(run_dir, config):
         "flags": {
             name: value
             for name, value in config.items()
-            if name not in _LEFT_OUT and value not in (None, False, [])
+            # A seed of 0 equals False, and says something.
+            if name not in _LEFT_OUT
+            and not (value is None or value is False or value == [])
         },
     }
 
@@ -86,13 +88,14 @@ def _find_evaluation(run_dir, defence, pool_text, dataset):
     found = _read_json(settings)
     classifier = getattr(defence, "classifier", defence)
     print_ = _evaluation_settings.fingerprint(classifier)
-    if found["classifier"]["sha256"] != print_:
+    if found.get("classifier", {}).get("sha256") != print_:
         return None, f"{file.name} is of another classifier"
-    if found["data"]["dataset"] != dataset:
-        return None, f"{file.name} is of {found['data']['dataset']}"
+    measured = found.get("data", {}).get("dataset")
+    if measured != dataset:
+        return None, f"{file.name} is of {measured}"
     rows = {"none"}
     if classifier is not defence:
-        labels = _labels(found["defences"], defence, pool_text)
+        labels = _labels(found.get("defences", {}), defence, pool_text)
         if not labels:
             reason = "is of no defence with the exported settings and pool"
             return None, f"{file.name} {reason}"

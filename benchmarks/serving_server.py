@@ -18,6 +18,7 @@ import sys
 
 import grpc
 import tensorflow as tf
+from google.protobuf import message as message_lib
 from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow_serving.apis import get_model_metadata_pb2
 from tensorflow_serving.apis import predict_pb2
@@ -148,7 +149,11 @@ class ServedModel:
             # The real server overwrites what the record says here, too.
             request.model_spec.name = self.name
             request.model_spec.ClearField("version")
-            self.predict(request)
+            try:
+                self.predict(request)
+            except RequestError as error:
+                text = f"{path}: request {count} fails: {error}"
+                raise RequestError(error.code, text) from error
         return count
 
 
@@ -265,7 +270,14 @@ def main():
     try:
         model = ServedModel(arguments.base_path)
         server, port = start(model, arguments.port, arguments.threads)
-    except (OSError, RuntimeError) as error:
+    except (
+        OSError,
+        RequestError,
+        RuntimeError,
+        ValueError,
+        message_lib.DecodeError,
+        tf.errors.OpError,
+    ) as error:
         sys.exit(f"error: {error}")
     print(
         f"Serving {model.name}, version {model.version}, after "

@@ -17,6 +17,7 @@ attacker knows nothing of the defence; what an attacker reaches who does,
 
 import argparse
 import contextlib
+import http.client
 import json
 import os
 import sys
@@ -106,8 +107,11 @@ class RestClient:
                 answers = json.load(response)["predictions"]
         except urllib.error.HTTPError as error:
             sys.exit(f"error: {self._url}: {error.read().decode()}")
-        except urllib.error.URLError as error:
-            sys.exit(f"error: {self._url}: {error.reason}")
+        except (http.client.HTTPException, OSError) as error:
+            # Nobody there, or no answer in time.
+            sys.exit(f"error: {self._url}: {error}")
+        except (KeyError, TypeError, ValueError):
+            sys.exit(f"error: {self._url}: not TensorFlow Serving's answer")
         if not isinstance(answers[0], dict):
             # A signature with a single output answers without its name.
             return {"logits": np.array(answers, "float32")}

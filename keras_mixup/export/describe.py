@@ -4,6 +4,7 @@ import os
 from typing import NamedTuple
 
 import tensorflow as tf
+from google.protobuf import message as message_lib
 from tensorflow.core.protobuf import saved_model_pb2
 
 
@@ -39,11 +40,10 @@ def describe_saved_model(path):
 
     Raises:
         FileNotFoundError: when the folder holds no saved_model.pb.
+        ValueError: when that file is no SavedModel, for instance a part of
+            one.
     """
-    message = saved_model_pb2.SavedModel()
-    with open(os.path.join(path, "saved_model.pb"), "rb") as file:
-        message.ParseFromString(file.read())
-    graph = message.meta_graphs[0]
+    graph = _read_graph(os.path.join(path, "saved_model.pb"))
     definitions = {
         name: definition
         for name, definition in graph.signature_def.items()
@@ -62,6 +62,20 @@ def describe_saved_model(path):
     return SavedModelInfo(
         signatures, _folder_bytes(path), variables, graph_bytes
     )
+
+
+def _read_graph(path):
+    message = saved_model_pb2.SavedModel()
+    with open(path, "rb") as file:
+        content = file.read()
+    try:
+        message.ParseFromString(content)
+    except message_lib.DecodeError as error:
+        raise ValueError(f"{path} is no SavedModel: {error}") from error
+    # An empty file is a message, too: one without a graph.
+    if not message.meta_graphs:
+        raise ValueError(f"{path} is no SavedModel: it holds no graph")
+    return message.meta_graphs[0]
 
 
 def _folder_bytes(path):

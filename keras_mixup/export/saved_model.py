@@ -147,7 +147,9 @@ def _make_target(defence, image_shape, threshold):
     )
     shape = _image_shape(classifier) if image_shape is None else image_shape
     _checks.check(
-        len(shape) == 3 and all(isinstance(side, int) for side in shape),
+        isinstance(shape, (tuple, list))
+        and len(shape) == 3
+        and all(isinstance(side, int) and side > 0 for side in shape),
         "image_shape",
         "(height, width, channels), needed as the classifier leaves it open",
         image_shape,

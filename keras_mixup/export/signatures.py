@@ -13,6 +13,7 @@ value is refused as a whole.
 import contextlib
 import functools
 import inspect
+import threading
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -21,6 +22,8 @@ import tensorflow as tf
 from keras_mixup import _checks
 from keras_mixup.export import guards
 
+# Two exports of one defence would restore each other's `max_inputs`.
+_TRACING = threading.Lock()
 _SEED_SPEC = tf.TensorSpec((None, 2), tf.int32, name="seed")
 
 
@@ -222,12 +225,13 @@ def _given_draws(target, image, given):
 @contextlib.contextmanager
 def _one_pass(defence):
     """Lets the defence work without chunks while a graph is traced."""
-    max_inputs = defence.max_inputs
-    defence.max_inputs = None
-    try:
-        yield
-    finally:
-        defence.max_inputs = max_inputs
+    with _TRACING:
+        max_inputs = defence.max_inputs
+        defence.max_inputs = None
+        try:
+            yield
+        finally:
+            defence.max_inputs = max_inputs
 
 
 SIGNATURES = {

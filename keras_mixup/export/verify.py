@@ -49,6 +49,7 @@ def verify_saved_model(path):
 
     Raises:
         FileNotFoundError: when the folder holds no saved_model.pb.
+        ValueError: when that file is no SavedModel.
         RuntimeError: when it cannot be loaded, or a signature fails.
     """
     info = describe.describe_saved_model(path)

@@ -65,8 +65,10 @@ def write_version(base_path, version, write):
     missing = _missing_folders(base_path)
     partial = os.path.join(base_path, f".incoming-{uuid.uuid4().hex}")
     try:
-        for folder in (*reversed(missing), partial):
-            _make_folder(folder)
+        for folder in reversed(missing):
+            # Another export of the same model may have made it meanwhile.
+            _make_folder(folder, exist_ok=True)
+        _make_folder(partial)
         write(partial)
         _sync(partial)
         path = _publish(partial, base_path, version)
@@ -98,10 +100,12 @@ def _missing_folders(path):
     return missing
 
 
-def _make_folder(path):
+def _make_folder(path, exist_ok=False):
     try:
         os.mkdir(path)
     except OSError as error:
+        if exist_ok and os.path.isdir(path):
+            return
         raise type(error)(
             f"`base_path` cannot be written: {error.strerror}: "
             f"{os.path.dirname(path)}"

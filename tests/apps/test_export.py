@@ -424,7 +424,11 @@ def test_a_chosen_threshold_and_the_evaluation_are_in_the_card(
     assert card["detector"]["chosen"] == text
     root = tf.saved_model.load(str(extra.parent))
     images = data.load_arrays("digits", "validation").images
-    answer = root.signatures["detect"](image=tf.constant(images))
+    # Given seeds: the rate on 50 images, and its draws, are not by chance.
+    seeds = np.arange(2 * len(images), dtype="int32").reshape(-1, 2)
+    answer = root.signatures["seeded"](
+        image=tf.constant(images), seed=tf.constant(seeds)
+    )
     assert answer["threshold"][0] == np.float32(card["detector"]["threshold"])
     assert np.mean(answer["is_adversarial"]) == pytest.approx(0.1, abs=0.1)
     assert card["dataset"] == "digits"
@@ -494,6 +498,14 @@ def test_list_and_verify_say_what_lies_there(run_dir, call, tmp_path):
     code, _, error = call("--verify", f"{tmp_path}/out/toy/1")
     assert code == 2
     assert "cannot be loaded" in error
+    (tmp_path / "out" / "toy" / "1" / "saved_model.pb").write_bytes(b"")
+    code, _, error = call("--verify", f"{tmp_path}/out/toy")
+    assert code == 2
+    text = "saved_model.pb is no SavedModel: it holds no graph"
+    assert error.strip().endswith(text)
+    code, out, _ = call("--list")
+    assert code == 0
+    assert out.splitlines()[1].endswith(text)
 
 
 def test_an_untrained_classifier_is_refused(call, tmp_path):

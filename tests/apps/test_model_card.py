@@ -16,7 +16,9 @@ from keras_mixup import evaluation
 from keras_mixup import inference
 from keras_mixup import models
 
-CONFIG = {"dataset": "digits", "algorithm": "erm"}
+CONFIG = {"dataset": "digits", "algorithm": "erm", "seed": 0}
+# What a card does not repeat.
+UNSET = {"augment": None, "resume": True, "attacks": [], "download": False}
 POOL_TEXT = "30 images of the train split, ids sha256 0123"
 LABEL = "MI-OL 0.6 x4"
 
@@ -53,7 +55,8 @@ def run(tmp_path, trained):
     folder = tmp_path / "run"
     folder.mkdir()
     trained.save(folder / "classifier.keras")
-    (folder / "config.json").write_text(json.dumps({"flags": CONFIG}))
+    flags = {**CONFIG, **UNSET}
+    (folder / "config.json").write_text(json.dumps({"flags": flags}))
     defences = {
         LABEL: make_defence(trained),
         "MI-OL 0.8 x4": make_defence(trained, mix_weight=0.8),
@@ -90,7 +93,8 @@ def make_card(run, layer, path=None, pool_text=POOL_TEXT, **flags):
     }
     path = path or run / "classifier.keras"
     flags = types.SimpleNamespace(**given)
-    return _model_card.model_card(flags, CONFIG, path, layer, pool_text, None)
+    config = {**CONFIG, **UNSET}
+    return _model_card.model_card(flags, config, path, layer, pool_text, None)
 
 
 def test_the_exported_defences_own_evaluation_is_in_the_card(run, trained):
@@ -145,6 +149,20 @@ def test_records_without_their_settings_are_left_out(run, trained):
     (run / "evaluation.json").unlink()
     card = make_card(run, make_defence(trained))
     assert "run holds no evaluation.json" in card["evaluation_left_out"]
+
+
+def test_settings_of_another_form_are_left_out(run, trained):
+    file = run / "evaluation.json"
+    settings = json.loads(file.read_text())
+    for key, text in (
+        ("defences", "no defence with the exported settings"),
+        ("data", "is of None"),
+        ("classifier", "is of another classifier"),
+    ):
+        del settings[key]
+        file.write_text(json.dumps(settings))
+        card = make_card(run, make_defence(trained))
+        assert text in card["evaluation_left_out"]
 
 
 def test_a_run_that_was_never_evaluated_has_nothing_to_leave_out(run, trained):

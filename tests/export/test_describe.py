@@ -1,6 +1,7 @@
 """What is read of a SavedModel without loading it."""
 
 import os
+import pathlib
 
 import pytest
 import tensorflow as tf
@@ -34,4 +35,14 @@ def test_reads_any_saved_model(tmp_path):
 
 def test_folder_without_a_model_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="saved_model.pb"):
+        describe_saved_model(tmp_path)
+
+
+@pytest.mark.parametrize("kept", [0, 0.5], ids=["empty", "half"])
+def test_a_part_of_a_model_is_named(tmp_path, kept):
+    tf.saved_model.save(tf.Module(), str(tmp_path))
+    file = pathlib.Path(tmp_path, "saved_model.pb")
+    content = file.read_bytes()
+    file.write_bytes(content[: int(kept * len(content))])
+    with pytest.raises(ValueError, match="saved_model.pb is no SavedModel: "):
         describe_saved_model(tmp_path)

@@ -153,3 +153,17 @@ def test_version_taken_in_the_meantime_is_refused(tmp_path):
         write_version(tmp_path, 1, write)
     assert os.listdir(tmp_path) == ["1"]
     assert (tmp_path / "1" / "saved_model.pb").read_text() == "another"
+
+
+def test_two_first_exports_of_a_model_share_its_folder(tmp_path, monkeypatch):
+    base = tmp_path / "saved_models" / "digits"
+    mkdir = os.mkdir
+
+    def late(path, *arguments):
+        # Just before, another export has made it.
+        if str(path) == str(base):
+            mkdir(path)
+        return mkdir(path, *arguments)
+
+    monkeypatch.setattr(os, "mkdir", late)
+    assert write_version(base, None, _fill) == str(base / "1")

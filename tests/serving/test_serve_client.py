@@ -1,7 +1,9 @@
 """examples/serve_client.py against the protocols of TensorFlow Serving."""
 
+import http.client
 import http.server
 import importlib.util
+import io
 import json
 import pathlib
 import sys
@@ -204,6 +206,33 @@ def test_refusal_is_one_line(request, kind):
 def test_nobody_listens():
     client = serve_client.RestClient("127.0.0.1:9", "digits")
     with pytest.raises(SystemExit, match="error: .*refused"):
+        client.predict("undefended", np.zeros((1, 8, 8, 1), "float32"))
+
+
+@pytest.mark.parametrize(
+    "content", [b"<html>", b"[]", b"{}", b"1"], ids=bytes.decode
+)
+def test_another_server_is_one_line(monkeypatch, content):
+    monkeypatch.setattr(
+        "urllib.request.urlopen", lambda *_, **__: io.BytesIO(content)
+    )
+    client = serve_client.RestClient("127.0.0.1:9", "digits")
+    with pytest.raises(SystemExit, match="error: .*not TensorFlow Serving's"):
+        client.predict("undefended", np.zeros((1, 8, 8, 1), "float32"))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [TimeoutError("timed out"), http.client.BadStatusLine("HTTP/2")],
+    ids=str,
+)
+def test_no_answer_is_one_line(monkeypatch, error):
+    def fail(*arguments, **options):
+        raise error
+
+    monkeypatch.setattr("urllib.request.urlopen", fail)
+    client = serve_client.RestClient("127.0.0.1:9", "digits")
+    with pytest.raises(SystemExit, match=f"error: .*{error}"):
         client.predict("undefended", np.zeros((1, 8, 8, 1), "float32"))
 
 
