@@ -20,6 +20,11 @@ class AutoPGD(base.Attack):
         self.best = _checks.check_choice(best, "best", BEST)
         self.early_stop = _checks.check_flag(early_stop, "early_stop")
 
+    @property
+    def drops_broken(self):
+        """bool: whether `early_stop` is on."""
+        return self.early_stop
+
     def ascend(self, evaluate, images, seed, start):
         """One run: (images, fooled [B], highest loss [B], passes)."""
         if start is None:

@@ -99,6 +99,7 @@ class AutoAttack(base.Attack):
 
     # A Python loop over compiled stages, since survivors are counted.
     compiled = False
+    drops_broken = True
 
     def __init__(
         self,

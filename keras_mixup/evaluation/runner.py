@@ -88,6 +88,7 @@ def evaluate(
     """
     _check_models(models)
     specs = specs_lib.check_specs(attacks)
+    specs_lib.check_all_steps(specs, models)
     least = MIN_EVAL_SEEDS if len(selection_seeds) else 1
     seeds = check_seeds(eval_seeds, "eval_seeds", least)
     _checks.check_integer(batch_size, "batch_size")

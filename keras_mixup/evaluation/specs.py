@@ -108,6 +108,33 @@ def check_specs(attacks):
     return specs
 
 
+def check_all_steps(specs, models):
+    """Raises for images that stop when one model errs and go to another.
+
+    Such images are weaker on a defence than those of the same attack with
+    all its steps: the defence would look better than it is.
+
+    Args:
+        specs: list of `AttackSpec`.
+        models: dict name -> callable, as for `evaluate`.
+
+    Raises:
+        ValueError: naming the attack.
+    """
+    if not any(map(is_defence, models.values())):
+        return
+    for spec in specs:
+        drops = getattr(spec.attack, "drops_broken", False)
+        _checks.check(
+            not drops or spec.knowledge == "adaptive",
+            f"knowledge of {spec.name}",
+            '"adaptive" beside a defence',
+            spec.knowledge,
+            hint="It stops as soon as the attacked model errs; what another "
+            "model is scored on must take all steps.",
+        )
+
+
 def _check_spec(spec):
     expected = f'other than "{WORST_CASE}", which evaluate makes itself'
     _checks.check(spec.name != WORST_CASE, "name", expected, spec.name)
