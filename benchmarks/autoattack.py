@@ -1,0 +1,195 @@
+"""Our AutoAttack against torchattacks', on the same weights, in one run.
+
+    python -m benchmarks.autoattack --classifier=runs/at/final.keras \
+        --dataset=digits --eps=0.15 --threads=1 --results=runs/aa.jsonl
+    python -m benchmarks.autoattack --results=runs/aa.jsonl
+
+The first form adds one line to --results and prints it; the second prints the
+table of all lines. The classifier is a SmallConvNet; the version is
+"standard" with equal settings on both sides. Seconds are those of the process
+on one thread or as many as given, so that other work on the machine does not
+count; ours hold the tracing of every attack.
+"""
+
+import json
+import os
+import pathlib
+import time
+
+import keras
+import numpy as np
+
+from apps import _common
+from benchmarks import torch_twin
+from keras_mixup import ThreatModel
+from keras_mixup import attacks
+from keras_mixup import data
+from keras_mixup.data import pipeline
+
+FLAGS = _common.Flags(__doc__)
+FLAGS.string("classifier", None, "File of a trained SmallConvNet.")
+FLAGS.string("title", None, "Name of the row; the file's folder unless given.")
+FLAGS.string("dataset", "digits", "Data set; see docs/data.md.")
+FLAGS.string("data_dir", None, "Folder of prepared tfds data sets.")
+FLAGS.integer("num_examples", 500, "Test images, class-balanced.", minimum=1)
+FLAGS.choice("norm", "linf", ["linf", "l2"], "Norm of the ball.")
+FLAGS.number("eps", "8/255", "Radius in [0, 1] units.")
+FLAGS.integer("batch_size", 250, "Images at a time.", minimum=1)
+FLAGS.integer("num_steps", 100, "Steps of APGD and FAB.", minimum=1)
+FLAGS.integer("num_targets", 9, "Targets of APGD-T and FAB-T.", minimum=1)
+FLAGS.integer("num_queries", 5000, "Queries of Square.", minimum=1)
+FLAGS.string("results", None, "JSON-lines file, added to and read.")
+FLAGS.runtime(training=False)
+
+
+def main(flags):
+    """Compares on one classifier, or prints the table."""
+    if not flags.classifier and not flags.results:
+        raise _common.UsageError("--classifier or --results is needed.")
+    path = pathlib.Path(flags.results) if flags.results else None
+    if not flags.classifier:
+        rows = [json.loads(line) for line in path.read_text().splitlines()]
+        print(table(rows))
+        return
+    _common.set_up(flags)
+    row = compare(flags)
+    print(table([row]))
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+
+
+def compare(flags):
+    """Returns the row of one classifier, a dict for JSON."""
+    classifier = keras.saving.load_model(flags.classifier, compile=False)
+    examples = data.load_arrays(
+        flags.dataset, "test", flags.data_dir, num_examples=flags.num_examples
+    )
+    images = pipeline.as_float(examples.images)
+    labels = np.asarray(examples.labels, "int32")
+    threat = ThreatModel(flags.norm, flags.eps)
+    settings = {
+        "num_steps": flags.num_steps,
+        "num_targets": flags.num_targets,
+        "num_queries": flags.num_queries,
+    }
+    net = torch_twin.twin(classifier, flags.threads)
+    logits = classifier.predict(images, batch_size=250, verbose=0)
+    apart = float(np.abs(torch_twin.logits_of(net, images) - logits).max())
+    ours = run_ours(classifier, threat, images, labels, flags, settings)
+    theirs = torch_twin.run(
+        net,
+        torch_twin.attacks(net, threat, logits.shape[-1], **settings),
+        images,
+        labels,
+        flags.batch_size,
+    )
+    title = flags.title or os.path.basename(os.path.dirname(flags.classifier))
+    return {
+        "title": title,
+        "dataset": flags.dataset,
+        "norm": flags.norm,
+        "eps": float(flags.eps),
+        "images": len(labels),
+        "logits_apart": apart,
+        **settings,
+        "ours": _side(ours),
+        "theirs": _side(theirs),
+        "disagreements": disagreements(
+            classifier, net, threat, images, labels, examples, ours, theirs
+        ),
+    }
+
+
+def run_ours(classifier, threat, images, labels, flags, settings):
+    """Returns the `Outcome` of this package."""
+    attack = attacks.AutoAttack(
+        threat, batch_size=flags.batch_size, seed=flags.seed, **settings
+    )
+    start = time.process_time(), time.perf_counter()
+    report = attack.evaluate(classifier, images, labels)
+    return torch_twin.Outcome(
+        report.images,
+        report.broken_by,
+        time.process_time() - start[0],
+        time.perf_counter() - start[1],
+    )
+
+
+def _side(outcome):
+    names = ("clean", "apgd-ce", "apgd-t", "fab-t", "square", "")
+    return {
+        "counts": {name: outcome.broken_by.count(name) for name in names},
+        "cpu_seconds": outcome.cpu_seconds,
+        "wall_seconds": outcome.wall_seconds,
+        "stage_seconds": outcome.stage_seconds,
+    }
+
+
+def disagreements(
+    classifier, net, threat, images, labels, examples, ours, theirs
+):
+    """Returns a list of dicts: the examples that one side alone broke.
+
+    The margin of the side that broke it is that of its adversarial image; of
+    the other side, the highest that its APGD on DLR reaches in 5 restarts.
+    Positive means wrong.
+    """
+    robust = np.array([not name for name in ours.broken_by])
+    apart = robust != np.array([not name for name in theirs.broken_by])
+    rows = np.flatnonzero(apart)
+    if not len(rows):
+        return []
+    x, y = images[rows], labels[rows]
+    search = attacks.APGD(threat, "dlr", 100, 5, best="loss")
+    tried = search(classifier, x, y, seed=0).images
+    mine = torch_twin.margins(classifier.predict_on_batch(tried), y)
+    found = classifier.predict_on_batch(ours.images[rows])
+    mine = np.where(robust[rows], mine, torch_twin.margins(found, y))
+    other = torch_twin.highest_margins(net, threat, x, y, 100)
+    found = torch_twin.logits_of(net, theirs.images[rows])
+    other = np.where(robust[rows], torch_twin.margins(found, y), other)
+    return [
+        {
+            "example_id": int(examples.example_ids[row]),
+            "ours": ours.broken_by[row],
+            "our_margin": float(mine[index]),
+            "theirs": theirs.broken_by[row],
+            "their_margin": float(other[index]),
+        }
+        for index, row in enumerate(rows)
+    ]
+
+
+def table(rows):
+    """Returns the rows as markdown, the disagreements below."""
+    lines = [
+        "| network | eps | side | clean | apgd-ce | apgd-t | fab-t | square "
+        "| robust % | CPU s | ratio |",
+        "|---|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    notes = []
+    for row in rows:
+        theirs = row["theirs"]["cpu_seconds"]
+        for side in ("ours", "theirs"):
+            counts, seconds = row[side]["counts"], row[side]["cpu_seconds"]
+            broken = (str(n) for name, n in counts.items() if name)
+            robust = 100.0 * counts[""] / row["images"]
+            lines.append(
+                f"| {row['title']} | {row['eps']:.4f} | {side} | "
+                + " | ".join(broken)
+                + f" | {robust:.1f} | {seconds:.0f} | {seconds / theirs:.2f} |"
+            )
+        notes += [
+            f"- {row['title']}, example {d['example_id']}: "
+            f"ours {d['ours'] or 'none'} ({d['our_margin']:+.4f}), "
+            f"theirs {d['theirs'] or 'none'} ({d['their_margin']:+.4f})"
+            for d in row["disagreements"]
+        ]
+    heading = ["", "Broken by one side alone, with each side's margin:", ""]
+    return "\n".join(lines + (heading + notes if notes else []))
+
+
+if __name__ == "__main__":
+    _common.run(main, FLAGS)
