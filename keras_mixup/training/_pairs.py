@@ -75,8 +75,8 @@ def check_ascent(attack, loss):
         loss: str, the loss that is climbed instead of the attack's own.
 
     Raises:
-        ValueError: without steps, with restarts, predicted labels or
-            another loss, all of which would be ignored.
+        ValueError: without steps, with restarts, predicted labels, momentum
+            or another loss, all of which would be ignored.
     """
     needed = ("threat", "step_size", "num_steps", "random_start")
     okay = all(hasattr(attack, name) for name in needed)
@@ -85,6 +85,7 @@ def check_ascent(attack, loss):
     heeded = {
         "num_restarts": (1,),
         "label_source": ("true",),
+        "momentum": (0.0,),
         "loss": ("cross_entropy", loss),
     }
     for name, values in heeded.items():

@@ -130,7 +130,8 @@ class LocalLinearityRegularization(adversarial.AdversarialTraining):
     Args:
         classifier: `keras.Model` from [B, H, W, C] in [0, 1] to logits.
         attack: gives `threat`, `step_size`, `num_steps`; `attacks.PGD` with
-            a random start and no restarts. Its loss is not used.
+            a random start, no restarts, no predicted labels and no
+            momentum. Its loss is not used.
         nonlinearity: float >= 0, the paper's lambda; 4 for CIFAR-10. The
             authors released no training code; public ports of it have the
             same two numbers.
@@ -168,7 +169,12 @@ class LocalLinearityRegularization(adversarial.AdversarialTraining):
         okay = all(hasattr(attack, name) for name in names)
         okay = okay and getattr(attack, "random_start", False)
         okay = okay and getattr(attack, "num_restarts", 1) == 1
-        expected = "PGD with a random start and without restarts"
+        okay = okay and getattr(attack, "label_source", "true") == "true"
+        okay = okay and not getattr(attack, "momentum", 0.0)
+        expected = (
+            "PGD with a random start, without restarts, predicted labels "
+            "and momentum"
+        )
         _checks.check(okay, "attack", expected, attack)
 
     def prepare_batch(self, images, targets, draws):

@@ -651,6 +651,10 @@ def test_compile_keeps_the_algorithms_loss_and_refuses_another():
             {"attack": PGD(ThreatModel("linf", 0.1), loss="margin")},
             "`attack.loss` must be 'cross_entropy' or 'kl'",
         ),
+        (
+            {"attack": PGD(ThreatModel("linf", 0.1), momentum=1.0)},
+            "`attack.momentum` must be 0.0",
+        ),
     ],
 )
 def test_bad_arguments_are_named(options, text):

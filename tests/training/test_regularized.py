@@ -209,6 +209,16 @@ def test_the_penaltys_passes_leave_batch_norm_alone():
             {"attack": PGD(ThreatModel("linf", 0.1), num_restarts=2)},
             "without restarts",
         ),
+        (
+            llr,
+            {"attack": PGD(ThreatModel("linf", 0.1), momentum=0.5)},
+            "and momentum",
+        ),
+        (
+            llr,
+            {"attack": PGD(ThreatModel("linf", 0.1), label_source="predicted")},
+            "predicted labels",
+        ),
     ],
 )
 def test_bad_arguments_are_named(make, options, message):
