@@ -47,8 +47,10 @@ class TRADES(adversarial.AdversarialTraining):
 
     Raises:
         ValueError: when an argument is out of its range, for an attack with
-            the margin loss or predicted labels, or for one with restarts
-            and `start="normal"`, from which all of them would be equal.
+            the margin loss or predicted labels, for one with restarts and
+            `start="normal"`, from which all of them would be equal, or for
+            one without a random start and `start="attack"`: the KL term has
+            no slope at x itself.
     """
 
     def __init__(
@@ -127,4 +129,7 @@ def _check_soft_attack(attack, start):
     restarts = getattr(attack, "num_restarts", 1)
     expected = 'an attack without restarts for start="normal"'
     okay = start != "normal" or restarts == 1
+    _checks.check(okay, "attack", expected, attack)
+    expected = 'an attack with a random start for start="attack"'
+    okay = start != "attack" or getattr(attack, "random_start", True)
     _checks.check(okay, "attack", expected, attack)

@@ -186,6 +186,13 @@ def test_classifier_passes_of_a_step(options, passes):
             {"attack": PGD(ThreatModel("linf", 0.1), num_restarts=2)},
             "without restarts",
         ),
+        (
+            {
+                "attack": PGD(ThreatModel("linf", 0.1), random_start=False),
+                "start": "attack",
+            },
+            "an attack with a random start",
+        ),
     ],
 )
 def test_bad_arguments_are_named(options, message):
