@@ -88,7 +88,8 @@ class Yogi(keras.optimizers.Optimizer):
             step = ops.cast(self.iterations + 1, dtype)
             rate = rate / _correction(self.beta_1, step)
             denominator /= ops.sqrt(_correction(self.beta_2, step))
-        update = rate * first / (denominator + self.epsilon)
+        # Without epsilon a weight that had no gradient yet gives 0 / 0.
+        update = ops.divide_no_nan(rate * first, denominator + self.epsilon)
         self.assign_sub(variable, update)
 
     def get_config(self):

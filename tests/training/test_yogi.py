@@ -78,6 +78,16 @@ def test_the_second_moment_changes_slower_than_adams():
     assert before - after < 0.1 * (1.0 - 0.999) * before  # what Adam forgets
 
 
+def test_a_weight_without_gradient_stays_even_without_epsilon():
+    variable = keras.Variable([1.0, 1.0])
+    optimizer = training.Yogi(RATE, epsilon=0.0, initial_accumulator=0.0)
+    for _ in range(2):
+        optimizer.apply([keras.ops.convert_to_tensor([0.0, 2.0])], [variable])
+    still, moved = variable.numpy()
+    # Equal gradients: both moments, corrected, are the gradient's.
+    np.testing.assert_allclose([still, moved], [1.0, 1.0 - 2 * RATE], 1e-3)
+
+
 def test_coupled_decay_in_training_is_pytorchs_weight_decay():
     images, labels = toys.data()
     model = training.ERM(toys.linear())
