@@ -224,10 +224,12 @@ def build(flags, steps_per_epoch):
             _registry.MODELS, "model", flags.model, "width_factor"
         )
         options["width_factor" if widening else "width"] = flags.width
-    if flags.strategy != "none" and _registry.accepts(
+    # Replicas would otherwise keep moving averages of their own; inside an
+    # attack in training mode TensorFlow cannot synchronise them.
+    synchronized = flags.strategy != "none" and not flags.attack_training
+    if synchronized and _registry.accepts(
         _registry.MODELS, "model", flags.model, "synchronized"
     ):
-        # Replicas would otherwise keep moving averages of their own.
         options["synchronized"] = True
     classifier = _registry.build_model(
         flags.model, spec.image_shape, spec.num_classes, **options

@@ -18,6 +18,12 @@ def check_attack(attack):
     return attack
 
 
+def _is_synchronized(layer):
+    parts = getattr(layer, "layers", ())
+    own = getattr(layer, "synchronized", False)
+    return bool(own) or any(_is_synchronized(part) for part in parts)
+
+
 @keras.saving.register_keras_serializable("keras_mixup")
 class AdversarialTraining(base.Algorithm):
     """Trains on adversarial images, on request beside the clean ones.
@@ -61,6 +67,24 @@ class AdversarialTraining(base.Algorithm):
         self.attack_training = _checks.check_flag(
             attack_training, "attack_training"
         )
+
+    def compile(self, *args, **kwargs):
+        """Chooses the optimizer; arguments as in `Algorithm.compile`.
+
+        Raises:
+            ValueError: as there; and for `attack_training` with synchronised
+                BatchNormalization on several replicas.
+        """
+        replicas = self.distribute_strategy.num_replicas_in_sync
+        if self.attack_training and replicas > 1:
+            hint = (
+                "The classifier has synchronised BatchNormalization, which "
+                "TensorFlow cannot reduce over replicas inside a loop"
+            )
+            okay = not _is_synchronized(self.classifier)
+            expected = "False under a strategy"
+            _checks.check(okay, "attack_training", expected, True, hint)
+        super().compile(*args, **kwargs)
 
     def draw(self, batch_size, seed):
         """Returns {"attack_seed": int32 [2]}, which fixes the random start."""

@@ -181,3 +181,19 @@ def test_two_replicas_equal_one_device_on_the_same_draws(
         np.testing.assert_allclose(history[key][0], value, rtol=2e-5)
     moved = max(np.abs(a - b).max() for a, b in zip(before, first, strict=True))
     assert moved > 1e-3  # else the comparison above says little
+
+
+@pytest.mark.parametrize("name", ["at", "learned", "trades"])
+def test_synchronised_batch_norm_cannot_train_inside_an_attack(name, strategy):
+    # TensorFlow has no all-reduce in a loop; it would fail while tracing.
+    def classifier(synchronized):
+        return ref.staged_network(batch_norm={"synchronized": synchronized})
+
+    with strategy.scope():
+        with pytest.raises(ValueError, match="`attack_training` must be Fal"):
+            make(name, classifier(True), attack_training=True)
+        make(name, classifier(True))
+        local = make(name, classifier(False), attack_training=True)
+    images, labels = toys.data(8)
+    options = {"batch_size": 8, "verbose": 0}
+    assert np.isfinite(local.fit(images, labels, **options).history["loss"])
