@@ -200,6 +200,23 @@ def test_two_replicas_train_reproducibly(name, strategy):
 
 
 @pytest.mark.parametrize("name", KINDS)
+def test_bfloat16_step_stays_close_to_float32(name):
+    images, labels = toys.data()
+    policy = keras.config.dtype_policy()
+    before = toys.weights(toys.network())
+    _, exact = step(make(KINDS[name]), images, labels)
+    try:
+        keras.config.set_dtype_policy("mixed_bfloat16")
+        _, after = step(make(KINDS[name]), images, labels)
+    finally:
+        keras.config.set_dtype_policy(policy)
+    moved = np.concatenate([(b - a).ravel() for a, b in zip(before, after)])
+    true = np.concatenate([(b - a).ravel() for a, b in zip(before, exact)])
+    cosine = moved @ true / np.linalg.norm(moved) / np.linalg.norm(true)
+    assert cosine > 0.98
+
+
+@pytest.mark.parametrize("name", KINDS)
 def test_keras_file_keeps_every_argument(name, tmp_path):
     images, labels = toys.data()
     options = {"alpha": 0.4, "mix_weight": ("beta", 2.0, 1.0)}
