@@ -207,14 +207,15 @@ def test_on_a_linear_model_the_search_nears_the_optimum():
 def test_a_row_does_not_depend_on_its_neighbours(norm):
     attack = Square(THREATS[norm], num_queries=30, num_restarts=2)
     seeds = ops.row_seeds(5, 9)
-    together = attack(linear, IMAGES, LABELS, seed=seeds)
+    images, labels = tf.constant(IMAGES), tf.constant(LABELS, tf.int32)
+    together, _, spent = attack.run(linear, images, labels, None, seeds)
     for row in (0, 4, 8):
         own = slice(row, row + 1)
-        alone = attack(linear, IMAGES[own], LABELS[own], seed=seeds[own])
-        np.testing.assert_allclose(
-            alone.images[0], together.images[row], atol=1e-6
+        alone, _, queries = attack.run(
+            linear, images[own], labels[own], None, seeds[own]
         )
-        assert int(alone.queries[0]) == int(together.queries[row])
+        np.testing.assert_allclose(alone[0], together[row], atol=1e-6)
+        assert int(queries[0]) == int(spent[row])
 
 
 def test_a_broken_image_stays_and_its_queries_stop():
