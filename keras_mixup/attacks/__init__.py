@@ -12,6 +12,7 @@ from keras_mixup.attacks.eot import ExpectationOverTransformation
 from keras_mixup.attacks.fab import FAB
 from keras_mixup.attacks.fab import TargetedFAB
 from keras_mixup.attacks.pgd import PGD
+from keras_mixup.attacks.spsa import SPSA
 from keras_mixup.attacks.square import Square
 from keras_mixup.attacks.targets import random_targets
 from keras_mixup.attacks.targets import second_most_likely_targets
@@ -20,6 +21,7 @@ __all__ = [
     "APGD",
     "FAB",
     "PGD",
+    "SPSA",
     "Attack",
     "AttackResult",
     "AutoAttack",
@@ -27,8 +29,8 @@ __all__ = [
     "CleverHansSPSA",
     "ExpectationOverTransformation",
     "MixupInferenceAttack",
-    "TargetedAPGD",
     "Square",
+    "TargetedAPGD",
     "TargetedFAB",
     "random_targets",
     "second_most_likely_targets",

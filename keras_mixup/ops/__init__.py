@@ -30,6 +30,7 @@ from keras_mixup.ops.norm_ball import project
 from keras_mixup.ops.norm_ball import random_start
 from keras_mixup.ops.norm_ball import steepest_direction
 from keras_mixup.ops.random import fold_in
+from keras_mixup.ops.random import row_bits
 from keras_mixup.ops.random import row_normal
 from keras_mixup.ops.random import row_seeds
 from keras_mixup.ops.random import row_uniform
@@ -65,6 +66,7 @@ __all__ = [
     "random_permutation",
     "random_start",
     "resize",
+    "row_bits",
     "row_normal",
     "row_seeds",
     "row_uniform",

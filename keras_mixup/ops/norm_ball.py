@@ -28,7 +28,8 @@ def random_start(threat, images, seed):
     Args:
         threat: `ThreatModel`.
         images: float32 [B, H, W, C] in the threat's bounds.
-        seed: int32 [2].
+        seed: int32 [2], or int32 [B, 2] for draws that depend on the row's
+            seed alone.
 
     Returns:
         float32 [B, H, W, C] in the ball and in the bounds (Madry et al.,
@@ -36,6 +37,8 @@ def random_start(threat, images, seed):
     """
     images = tf.convert_to_tensor(images)
     shape, eps = tf.shape(images), threat.eps
+    if tf.convert_to_tensor(seed).shape.rank == 2:
+        return _row_start(threat, images, seed)
     if threat.norm == "linf":
         noise = tf.random.stateless_uniform(shape, seed, -eps, eps)
         return tf.clip_by_value(images + noise, *threat.bounds)
@@ -46,6 +49,21 @@ def random_start(threat, images, seed):
     dimension = tf.cast(tf.reduce_prod(shape[1:]), tf.float32)
     noise = eps * direction * uniform ** (1.0 / dimension)
     return tf.clip_by_value(images + noise, *threat.bounds)
+
+
+def _row_start(threat, images, seeds):
+    shape = tf.shape(images)[1:]
+    if threat.norm == "linf":
+        noise = 2.0 * random.row_uniform(seeds, shape, 0) - 1.0
+    else:
+        normal = random.row_normal(seeds, shape, 0)
+        normal = tf.ensure_shape(normal, images.shape)
+        uniform = random.row_uniform(seeds, [1] * len(images.shape[1:]), 1)
+        dimension = tf.cast(tf.reduce_prod(shape), tf.float32)
+        direction = normal / tf.maximum(_l2_norm(normal), _TINY)
+        noise = direction * uniform ** (1.0 / dimension)
+    moved = images + threat.eps * tf.ensure_shape(noise, images.shape)
+    return tf.clip_by_value(moved, *threat.bounds)
 
 
 def steepest_direction(norm, gradient):

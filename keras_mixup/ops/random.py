@@ -91,3 +91,14 @@ def row_normal(seeds, shape, *data):
         seeds,
         fn_output_signature=tf.float32,
     )
+
+
+def row_bits(seeds, shape, *data):
+    """Draws int32 over all 2^32 values for each row; as `row_uniform`."""
+    return tf.map_fn(
+        lambda seed: tf.random.stateless_uniform(
+            shape, fold_in(seed, *data), None, None, _INT32
+        ),
+        seeds,
+        fn_output_signature=_INT32,
+    )
