@@ -356,11 +356,17 @@ def test_failing_warm_up_stops_the_start(plain_base):
 
 def test_a_start_that_fails_is_one_line(plain_base, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["serving_server", str(plain_base)])
+    # Otherwise it would serve for ever.
+    monkeypatch.setattr(
+        serving_server, "start", lambda *arguments: pytest.fail("started")
+    )
     path = plain_base / "1"
     write_warm_up(path, [make_request("typo", image=toys.images(1))])
     with pytest.raises(SystemExit, match="^error: .*request 1 fails: .*typo"):
         serving_server.main()
-    (path / "assets.extra" / "tf_serving_warmup_requests").write_text("text")
+    (path / "assets.extra" / "tf_serving_warmup_requests").write_text(
+        "no record" * 9
+    )
     with pytest.raises(SystemExit, match="^error: "):
         serving_server.main()
     (path / "variables" / "variables.index").unlink()
