@@ -9,8 +9,17 @@ from apps import _registry
 from apps import _vae_training
 from keras_mixup import _checks
 
+_SPSA = {"num_steps": "spsa_steps", "num_samples": "spsa_samples"}
+# Attacks without a step size, and the flags of their arguments.
+SETTINGS = {
+    "cleverhans_spsa": _SPSA,
+    "spsa": _SPSA,
+    "square": {"num_queries": "num_queries"},
+    "fab": {"num_steps": "fab_steps"},
+    "targeted_fab": {"num_steps": "fab_steps", "num_targets": "num_targets"},
+}
 # Flag value -> registry name of the oblivious attacks.
-OBLIVIOUS = ("pgd", "cleverhans_pgd", "cleverhans_spsa", "varmixup_pgd")
+OBLIVIOUS = ("pgd", "cleverhans_pgd", "varmixup_pgd", *SETTINGS)
 # Recipes of MixupInferenceAttack that go through each defence, the default
 # first, and the one that goes around it.
 ADAPTIVE = (
@@ -122,7 +131,7 @@ def limit(flags, spec):
     """
     from keras_mixup import attacks
 
-    if isinstance(spec.attack, attacks.CleverHansSPSA):
+    if isinstance(spec.attack, (attacks.CleverHansSPSA, attacks.SPSA)):
         return flags.spsa_examples
     return flags.adaptive_examples if spec.knowledge == "adaptive" else None
 
@@ -131,8 +140,8 @@ def _attacks(flags, name, threat):
     """Yields (attack, suffix of its name)."""
     targeted = flags.targeted.replace("_", "-")
     aim = "" if flags.targeted == "none" else f" to {targeted}"
-    if name == "cleverhans_spsa":
-        yield _spsa(flags, threat), aim
+    if name in SETTINGS:
+        yield _without_step_size(flags, name, threat), aim
         return
     if name in RECIPES:
         yield _recipe(flags, name, threat), aim
@@ -184,14 +193,13 @@ def _recipe(flags, name, threat):
     )
 
 
-def _spsa(flags, threat):
-    return _registry.build_attack(
-        "cleverhans_spsa",
-        threat,
-        num_steps=flags.spsa_steps,
-        num_samples=flags.spsa_samples,
-        verbose=int(flags.verbose),
-    )
+def _without_step_size(flags, name, threat):
+    options = {
+        argument: flags[flag].value for argument, flag in SETTINGS[name].items()
+    }
+    if _registry.accepts(_registry.ATTACKS, "attack", name, "verbose"):
+        options["verbose"] = int(flags.verbose)
+    return _registry.build_attack(name, threat, **options)
 
 
 def _step_suffix(step, eps):

@@ -11,6 +11,7 @@ from apps import _vae_training
 
 _PGD = ("pgd", "cleverhans_pgd")
 _STEPPED = (*_PGD, "varmixup_pgd")
+_SPSA = ("cleverhans_spsa", "spsa")
 
 
 def check(app_flags, flags, names):
@@ -36,7 +37,11 @@ def check(app_flags, flags, names):
     for owners, choosers, settings in (
         (_chosen(flags.attacks, _PGD), ("attacks",), _PGD_FLAGS),
         (_chosen(flags.attacks, _STEPPED), ("attacks",), ("pgd_steps",)),
-        (_chosen(names, ("cleverhans_spsa",)), ("attacks",), _SPSA_FLAGS),
+        (_chosen(names, _SPSA), ("attacks",), ("spsa_examples",)),
+        *(
+            (_chosen(names, owners), ("attacks",), (flag,))
+            for flag, owners in _settings_without_step_size().items()
+        ),
         (adaptive or flags.figures, through, _ADAPTIVE_FLAGS),
         (searches, through, ("adaptive_inner",)),
         (attacked, ("attacks",), ("targeted",)),
@@ -69,8 +74,16 @@ _FIGURE_FLAGS = (
     "threshold",
 )
 _PGD_FLAGS = ("step_size", "label_source")
-_SPSA_FLAGS = ("spsa_examples", "spsa_steps", "spsa_samples")
 _ADAPTIVE_FLAGS = ("adaptive_steps", "adaptive_examples", "adaptive_draws")
+
+
+def _settings_without_step_size():
+    """Returns {flag: the attacks that take it}."""
+    settings = {}
+    for attack, options in _evaluation.SETTINGS.items():
+        for flag in options.values():
+            settings[flag] = (*settings.get(flag, ()), attack)
+    return settings
 
 
 def _defence_settings():

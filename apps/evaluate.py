@@ -7,9 +7,11 @@ report.html. Records that are there already are not computed again, so that a
 killed call goes on with the same command line. robustness_card.json and .md
 sum up each model; --worst_case adds, per example, the worst of all attacks.
 
-Attacks: clean, pgd, cleverhans_pgd, cleverhans_spsa, varmixup_pgd (of that
-paper: steps as long as eps, from the image itself) are made on the bare
-classifier (oblivious) and shown to every defence; tramer2020, eot,
+Attacks: clean, pgd, cleverhans_pgd, spsa, cleverhans_spsa, fab, targeted_fab,
+square, varmixup_pgd (of that paper: steps as long as eps, from the image
+itself) are made on the bare classifier (oblivious) and shown to every defence
+(fab, targeted_fab and square end at the classifier's boundary, so that the
+defences' numbers say little); tramer2020, eot,
 fixed_draws, bpda, pang2020_paper, pang2020_released go through each defence
 (adaptive), transfer around it. tramer2020 is added whenever a defence is
 attacked and none of them is listed; --noadaptive leaves it out, and the table
@@ -86,6 +88,9 @@ FLAGS.choice(
 FLAGS.integer("spsa_examples", 20, "SPSA is slow: examples.", minimum=1)
 FLAGS.integer("spsa_steps", 20, "SPSA: steps.", minimum=1)
 FLAGS.integer("spsa_samples", 128, "SPSA: queries per step.", minimum=2)
+FLAGS.integer("num_queries", 5000, "Square: queries per image.", minimum=1)
+FLAGS.integer("fab_steps", 100, "FAB: steps, for each target.", minimum=1)
+FLAGS.integer("num_targets", 9, "Targeted FAB: classes tried.", minimum=1)
 # --- defences
 FLAGS.string_list(
     "defences",

@@ -17,6 +17,10 @@ PUBLIC = {
     "attacks": (
         "APGD",
         "AutoAttack",
+        "FAB",
+        "SPSA",
+        "Square",
+        "TargetedFAB",
         "TargetedAPGD",
         "PGD",
         "CleverHansPGD",
@@ -105,6 +109,22 @@ SIGNATURES = {
     "attacks.PGD": (
         ["threat", "step_size", "num_steps", "num_restarts", "random_start"],
         {"step_size": 2 / 255, "num_steps": 10, "num_restarts": 1},
+    ),
+    "attacks.FAB": (
+        ["threat", "num_steps", "num_restarts"],
+        {"num_steps": 100, "num_restarts": 1},
+    ),
+    "attacks.TargetedFAB": (
+        ["threat", "num_targets", "num_steps"],
+        {"num_targets": 9, "num_steps": 100},
+    ),
+    "attacks.Square": (
+        ["threat", "num_queries", "p_init"],
+        {"num_queries": 5000, "p_init": 0.8},
+    ),
+    "attacks.SPSA": (
+        ["threat", "num_steps", "num_samples"],
+        {"num_samples": 128, "delta": 0.01},
     ),
     "attacks.APGD": (
         ["threat", "loss", "num_steps", "num_restarts"],
