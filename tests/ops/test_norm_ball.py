@@ -129,3 +129,21 @@ def test_graph_with_unknown_batch_equals_eager(threat):
         threat, images, ops.random_start(threat, images, seed) + 0.1
     )
     np.testing.assert_allclose(function(images, seed), eager, atol=1e-7)
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_a_start_from_row_seeds_depends_on_the_row_alone(norm):
+    threat = ThreatModel(norm, 0.3)
+    images = tf.fill([64, 3, 3, 2], 0.5)
+    seeds = ops.row_seeds(2, 64)
+    start = ops.random_start(threat, images, seeds)
+    alone = ops.random_start(threat, images[5:6], seeds[5:6])
+    np.testing.assert_allclose(alone[0], start[5], atol=1e-7)
+    offsets = (start - images).numpy().reshape(64, 18).astype("float64")
+    order = np.inf if norm == "linf" else 2
+    lengths = np.linalg.norm(offsets, order, axis=1)
+    assert lengths.max() <= 0.3 * (1.0 + 1e-6)
+    # Uniform in the ball: the length to the 18th power is uniform, too.
+    shares = np.sort((lengths / 0.3) ** 18)
+    gaps = np.abs(shares - (np.arange(64) + 0.5) / 64)
+    assert gaps.max() < 0.25

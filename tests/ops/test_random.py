@@ -87,3 +87,17 @@ def test_row_uniform_depends_on_the_row_seed_and_the_data_alone():
         np.testing.assert_array_equal(drawn[row], expected)
     other = ops.row_uniform(seeds, [3, 2], 4, 2)
     assert not np.isclose(drawn, other).all()
+
+
+def test_row_normal_and_row_bits_are_the_stateless_draws_of_each_row():
+    seeds = ops.row_seeds(7, 3)
+    normal, bits = ops.row_normal(seeds, [4], 2), ops.row_bits(seeds, [4], 2)
+    for row in range(3):
+        own = ops.fold_in(seeds[row], 2)
+        np.testing.assert_array_equal(
+            normal[row], tf.random.stateless_normal([4], own)
+        )
+        np.testing.assert_array_equal(
+            bits[row],
+            tf.random.stateless_uniform([4], own, None, None, tf.int32),
+        )
