@@ -80,7 +80,11 @@ def latent_codes(vae, images, batch_size=256):
     """
     images = np.asarray(images)
     scale = 255.0 if images.dtype == np.uint8 else 1.0
-    run = tf.function(lambda batch: encode(vae, batch), reduce_retracing=True)
+    run = tf.function(
+        lambda batch: encode(vae, batch),
+        autograph=False,
+        reduce_retracing=True,
+    )
     codes = []
     for start in range(0, len(images), batch_size):
         batch = images[start : start + batch_size].astype("float32")
@@ -125,7 +129,9 @@ def reconstruction_psnr(vae, images, batch_size=256):
     scale = 255.0 if images.dtype == np.uint8 else 1.0
     codes = latent_codes(vae, images, batch_size)
     size = tuple(images.shape[1:3])
-    run = tf.function(lambda c: decode(vae, c, size), reduce_retracing=True)
+    run = tf.function(
+        lambda c: decode(vae, c, size), autograph=False, reduce_retracing=True
+    )
     values = []
     for start in range(0, len(images), batch_size):
         rows = slice(start, start + batch_size)
