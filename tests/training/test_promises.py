@@ -141,9 +141,8 @@ def test_bfloat16_step_stays_close_to_float32(name):
     assert cosine > 0.97
 
 
-# Without manifold mixup: TensorFlow's shuffle has no XLA kernel.
 @pytest.mark.slow
-@pytest.mark.parametrize("name", sorted(set(MAKERS) - {"manifold"}))
+@every
 def test_xla_can_compile_the_step(name):
     images, labels = toys.data()
     model = make(name, jit_compile=True)
