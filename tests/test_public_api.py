@@ -28,7 +28,13 @@ PUBLIC = {
         "ExpectationOverTransformation",
         "MixupInferenceAttack",
     ),
-    "data": ("DATASETS", "load", "load_arrays"),
+    "data": (
+        "DATASETS",
+        "corrupt",
+        "load",
+        "load_arrays",
+        "load_corrupted",
+    ),
     "evaluation": (
         "card",
         "evaluate",

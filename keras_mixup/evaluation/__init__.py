@@ -9,6 +9,7 @@ from keras_mixup.evaluation import red_flags
 from keras_mixup.evaluation import report
 from keras_mixup.evaluation import tables
 from keras_mixup.evaluation import verdicts
+from keras_mixup.evaluation.corruptions import corruption_accuracies
 from keras_mixup.evaluation.estimates import Estimate
 from keras_mixup.evaluation.estimates import estimate
 from keras_mixup.evaluation.records import Record
@@ -31,6 +32,7 @@ __all__ = [
     "WorstCase",
     "append_records",
     "card",
+    "corruption_accuracies",
     "estimate",
     "evaluate",
     "figures",
