@@ -97,7 +97,8 @@ def figure(lines):
         axis.set_xlabel(f"{part} of the attack", color=theme["muted"])
         axis.grid(True, color=theme["grid"])
         axis.spines[["top", "right"]].set_visible(False)
-        axis.set_ylim(bottom=0)
+    # The axes share it; the limit is set when everything is drawn.
+    axes[0].set_ylim(bottom=0)
     axes[0].set_ylabel("accuracy (%)", color=theme["muted"])
     axes[0].legend(frameon=False, fontsize=9)
     return figures.to_png(canvas)
