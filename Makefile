@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV ?= .venv
 # Other people's runtimes, in an environment of their own.
 REFEREE ?= .venv-referee
+# PyTorch without CUDA is a tenth of the size.
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 DEMO ?= runs/demo
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -59,6 +61,7 @@ slow: $(VENV)/.installed
 $(REFEREE)/.installed: pyproject.toml
 	@$(PYTHON) apps/_check_python.py
 	$(PYTHON) -m venv --clear $(REFEREE)
+	$(REFEREE)/bin/python -m pip --disable-pip-version-check --quiet install 'torch>=2.6' --index-url $(TORCH_INDEX)
 	$(REFEREE)/bin/python -m pip --disable-pip-version-check --quiet install --editable '.[plots,serving,dev,referee]'
 	touch $@
 
