@@ -17,6 +17,7 @@ PUBLIC = {
     "attacks": (
         "APGD",
         "AutoAttack",
+        "AveragedAttack",
         "FAB",
         "SPSA",
         "Square",
@@ -116,6 +117,7 @@ SIGNATURES = {
         ["threat", "step_size", "num_steps", "num_restarts", "random_start"],
         {"step_size": 2 / 255, "num_steps": 10, "num_restarts": 1},
     ),
+    "attacks.AveragedAttack": (["attack", "num_draws"], {"num_draws": 15}),
     "attacks.FAB": (
         ["threat", "num_steps", "num_restarts"],
         {"num_steps": 100, "num_restarts": 1},

@@ -4,6 +4,7 @@ from keras_mixup.attacks.adaptive import MixupInferenceAttack
 from keras_mixup.attacks.apgd import APGD
 from keras_mixup.attacks.apgd import TargetedAPGD
 from keras_mixup.attacks.autoattack import AutoAttack
+from keras_mixup.attacks.averaged import AveragedAttack
 from keras_mixup.attacks.base import Attack
 from keras_mixup.attacks.base import AttackResult
 from keras_mixup.attacks.cleverhans import CleverHansPGD
@@ -25,6 +26,7 @@ __all__ = [
     "Attack",
     "AttackResult",
     "AutoAttack",
+    "AveragedAttack",
     "CleverHansPGD",
     "CleverHansSPSA",
     "ExpectationOverTransformation",

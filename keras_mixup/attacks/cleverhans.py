@@ -152,6 +152,11 @@ class CleverHansSPSA(base.Attack):
         self._attack_image = tf.function(self._perturb, jit_compile=False)
 
     @property
+    def drops_broken(self):
+        """bool: whether `early_stop` is on."""
+        return self.early_stop
+
+    @property
     def name(self):
         return f"cleverhans-spsa-{self.num_steps}x{self.num_samples}"
 

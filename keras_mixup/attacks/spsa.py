@@ -107,6 +107,11 @@ class SPSA(base.Attack):
         )
 
     @property
+    def drops_broken(self):
+        """bool: whether `early_stop` is on."""
+        return self.early_stop
+
+    @property
     def name(self):
         restarts = f"x{self.num_restarts}" if self.num_restarts > 1 else ""
         return f"spsa-{self.num_steps}x{self.num_samples}{restarts}"

@@ -111,6 +111,8 @@ def test_by_default_auto_pgd_takes_all_steps_on_broken_images(trained):
     [
         attacks.APGD(THREAT, num_steps=2, early_stop=True),
         attacks.AutoAttack(THREAT, "rand", num_steps=2),
+        attacks.SPSA(THREAT, 2, 4, early_stop=True),
+        attacks.CleverHansSPSA(THREAT, 2, 4, early_stop=True, verbose=0),
     ],
     ids=lambda attack: attack.name,
 )

@@ -1,0 +1,80 @@
+"""Any attack through a randomised defence: on the mean over its draws."""
+
+import keras
+
+from keras_mixup import _checks
+from keras_mixup.attacks import base
+from keras_mixup.attacks import eot
+
+
+@keras.saving.register_keras_serializable("keras_mixup")
+class AveragedAttack(base.Attack):
+    """An attack that sees a randomised model as the mean over fresh draws.
+
+    Where the inner attack asks the model, with a gradient or without one, it
+    gets the log mean probability over `num_draws` draws made anew for that
+    call (`ExpectationOverTransformation`). A gradient-free attack so becomes
+    a black-box one with averaged queries: each is `num_draws` answers of the
+    defence's draws. What `MixupInferenceAttack` is for PGD and APGD, this is
+    for every other attack.
+
+    Args:
+        attack: `Attack` on deterministic models, such as `Square` or `SPSA`.
+            It must not drop what is broken already: one lucky draw would end
+            the attack.
+        num_draws: int >= 1.
+
+    Raises:
+        ValueError: for arguments outside these ranges.
+
+    Example:
+
+    >>> attack = AveragedAttack(Square(threat), num_draws=15)
+    >>> attack(defence, images, labels, seed=0).queries
+    """
+
+    knowledge = "adaptive"
+
+    def __init__(self, attack, num_draws=15):
+        okay = isinstance(attack, base.Attack) and not attack.drops_broken
+        expected = "an attack that takes all steps on every image"
+        _checks.check(okay, "attack", expected, attack)
+        knows = not attack.knows_draws and not hasattr(attack, "knowledge")
+        expected = "an attack on deterministic models"
+        _checks.check(knows, "attack", expected, attack)
+        self.compiled = attack.compiled
+        super().__init__(attack.threat)
+        self.attack = attack
+        self.num_draws = _checks.check_integer(num_draws, "num_draws")
+        self._mean = None
+
+    @property
+    def name(self):
+        return f"{self.attack.name} of {self.num_draws} draws"
+
+    def plain_attack(self):
+        """Returns the attack for a model without draws: the inner one."""
+        return self.attack
+
+    def target_of(self, model_fn):
+        if hasattr(model_fn, "reseed"):
+            return model_fn
+        # One model at a time: each trace holds memory.
+        if self._mean is None or self._mean.model_fn is not model_fn:
+            self._mean = eot.ExpectationOverTransformation(
+                model_fn, self.num_draws
+            )
+        return self._mean
+
+    def run(self, model_fn, images, labels, targets, seed):
+        model_fn.reseed(seed)
+        adversarial, passes, queries = self.attack.run(
+            model_fn, images, labels, targets, seed
+        )
+        draws, asked = eot.cost(model_fn.model_fn, model_fn.num_draws)
+        # The defence's own look at its prediction has no gradient.
+        return (
+            adversarial,
+            passes * draws,
+            queries * (draws + asked) + passes * asked,
+        )
