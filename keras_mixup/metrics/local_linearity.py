@@ -1,5 +1,9 @@
 """How far the loss around an image is from its tangent."""
 
+import functools
+import weakref
+from typing import NamedTuple
+
 import numpy as np
 import tensorflow as tf
 
@@ -11,6 +15,16 @@ from keras_mixup import threat as threat_lib
 _STAGES = (0.5, 0.125, 0.03)
 # Random points of which each start takes the best.
 _CANDIDATES = 20
+# Callable -> {settings: compiled function}; an entry dies with its callable.
+_COMPILED = weakref.WeakKeyDictionary()
+
+
+class _Ball(NamedTuple):
+    """What of a `ThreatModel` the geometry needs; `eps` may be a tensor."""
+
+    norm: str
+    eps: object
+    bounds: tuple
 
 
 def local_linearity_error(
@@ -38,7 +52,8 @@ def local_linearity_error(
     Args:
         model_fn: callable from images [B, H, W, C] to logits [B, C]. Of a
             random defence fix the draws, `lambda x: defence(x, seed=0)`: the
-            gap between two draws is no curvature.
+            gap between two draws is no curvature. Traced at the first call
+            and not again, whatever the radius: pass the same object.
         images: float [N, H, W, C] in [0, 1].
         labels: int [N], or probabilities [N, C].
         eps: float > 0 or a fraction, the radius.
@@ -67,22 +82,66 @@ def local_linearity_error(
     expected = f"{len(images)} labels, one per image, of at least one image"
     _checks.check(same, "labels", expected, labels.shape)
 
-    @tf.function(reduce_retracing=True, jit_compile=False, autograph=False)
-    def errors(batch, batch_labels, batch_seed):
-        def loss(points):
-            return loss_fn(batch_labels, model_fn(points))
-
-        gap = _Gap(loss, batch)
-        return _maximise(threat, gap, batch, num_steps, num_starts, batch_seed)
-
-    found = []
     batch_size = _checks.check_integer(batch_size, "batch_size")
+    settings = (loss_fn, norm, threat.bounds, num_steps, num_starts)
+    errors = _compiled(model_fn, settings, images, labels)
+    radius = tf.constant(threat.eps, tf.float32)
+    found = []
     for number, first in enumerate(range(0, len(images), batch_size)):
         rows = slice(first, first + batch_size)
         own = ops.fold_in(ops.seed_pair(seed), number)
         batch = tf.constant(images[rows]), tf.constant(labels[rows])
-        found.append(errors(*batch, own).numpy())
+        found.append(errors(*batch, radius, own).numpy())
     return np.concatenate(found)
+
+
+def _compiled(model_fn, settings, images, labels):
+    """Returns (images, labels, eps, seed) -> errors, traced once per model."""
+    specs = [
+        tf.TensorSpec([None, *values.shape[1:]], values.dtype)
+        for values in (images, labels)
+    ]
+    key = (*settings, *specs)
+    try:
+        known = _COMPILED.setdefault(model_fn, {})
+        # What is kept must not keep the model alive.
+        find = weakref.ref(model_fn)
+    except TypeError:
+        known, find = {}, lambda: model_fn
+    if key not in known:
+        known[key] = tf.function(
+            functools.partial(_errors, find, *settings),
+            input_signature=[
+                *specs,
+                tf.TensorSpec([], tf.float32),
+                tf.TensorSpec([2], tf.int32),
+            ],
+            jit_compile=False,
+            autograph=False,
+        )
+    return known[key]
+
+
+def _errors(
+    find,
+    loss_fn,
+    norm,
+    bounds,
+    num_steps,
+    num_starts,
+    images,
+    labels,
+    eps,
+    seed,
+):
+    model_fn = find()
+
+    def loss(points):
+        return loss_fn(labels, model_fn(points))
+
+    ball = _Ball(norm, eps, bounds)
+    gap = _Gap(loss, images)
+    return _maximise(ball, gap, images, num_steps, num_starts, seed)
 
 
 class _Gap:
@@ -103,7 +162,7 @@ class _Gap:
         return tf.abs(self._loss(points) - tangent)
 
 
-def _maximise(threat, gap, images, num_steps, num_starts, seed):
+def _maximise(ball, gap, images, num_steps, num_starts, seed):
     """Returns the largest gap found, float32 [B]; one loop over all stages."""
     stages = len(_STAGES)
 
@@ -112,16 +171,16 @@ def _maximise(threat, gap, images, num_steps, num_starts, seed):
         own = ops.fold_in(seed, start)
         point, best = tf.cond(
             tf.equal(stage, 0),
-            lambda: _start(threat, gap, images, start, own, best),
+            lambda: _start(ball, gap, images, start, own, best),
             lambda: (point, best),
         )
         point = ops.projected_ascent(
             gap,
             point,
-            tf.gather(tf.constant(_STAGES), stage) * threat.eps,
-            lambda moved: ops.project(threat, images, moved),
+            tf.gather(tf.constant(_STAGES), stage) * ball.eps,
+            lambda moved: ops.project(ball, images, moved),
             (stage + 1) * num_steps // stages - stage * num_steps // stages,
-            directions=lambda slope: ops.steepest_direction(threat.norm, slope),
+            directions=lambda slope: ops.steepest_direction(ball.norm, slope),
         )
         return index + 1, point, tf.maximum(best, gap(point))
 
@@ -136,18 +195,18 @@ def _maximise(threat, gap, images, num_steps, num_starts, seed):
     return best
 
 
-def _start(threat, gap, images, number, seed, best):
+def _start(ball, gap, images, number, seed, best):
     """Returns the best of some points for each image, and the largest gap.
 
     The first start also tries a full step along the gradient of the loss.
     """
-    along = threat.eps * ops.steepest_direction(threat.norm, gap.slope)
-    point = ops.project(threat, images, images + along)
+    along = ball.eps * ops.steepest_direction(ball.norm, gap.slope)
+    point = ops.project(ball, images, images + along)
     first = tf.cast(tf.equal(number, 0), tf.float32)
     highest = first * gap(point) - (1.0 - first)
 
     def body(index, point, highest):
-        other = ops.random_start(threat, images, ops.fold_in(seed, index))
+        other = ops.random_start(ball, images, ops.fold_in(seed, index))
         value = gap(other)
         better = tf.reshape(value > highest, [-1, 1, 1, 1])
         point = tf.where(better, other, point)

@@ -1,5 +1,9 @@
 """Local linearity error against closed forms and random search."""
 
+import functools
+import gc
+import weakref
+
 import keras
 import numpy as np
 import pytest
@@ -118,6 +122,62 @@ def test_repeats_and_grows_with_the_radius():
     np.testing.assert_array_equal(large, again)
     assert small.dtype == np.float32
     assert (large > small).all()
+
+
+def test_a_model_is_traced_once_whatever_radius_and_last_batch():
+    network, traced = _network(), []
+
+    def model(images):
+        traced.append(images.shape)
+        return network(images)
+
+    images = np.random.default_rng(1).random((5, 3, 3, 1), dtype="float32")
+    options = {"num_steps": 3, "num_starts": 1, "batch_size": 3}
+    run = functools.partial(
+        local_linearity_error, model, images, np.arange(5) % 3, **options
+    )
+    first = run(eps=0.1)
+    count = len(traced)
+    assert count and all(shape[0] is None for shape in traced)
+    second = run(eps=0.2)
+    assert len(traced) == count
+    # The compiled function takes the radius of the call.
+    assert (second > first).all()
+    # Another model of the same code is another trace.
+    other = local_linearity_error(
+        lambda x: 2.0 * network(x), images, np.arange(5) % 3, 0.1, **options
+    )
+    assert (np.abs(other - first) > 1e-4).any()
+
+
+def test_what_is_compiled_does_not_keep_the_model_alive():
+    network = _network()
+    images = np.zeros((2, 3, 3, 1), "float32")
+    local_linearity_error(
+        network, images, [0, 1], 0.1, num_steps=3, num_starts=1
+    )
+    reference = weakref.ref(network)
+    del network
+    keras.backend.clear_session()
+    gc.collect()
+    assert reference() is None
+
+
+def test_callables_without_weak_references_work():
+    class Halved:
+        __slots__ = ()
+
+        def __call__(self, images):
+            return _quadratic(1.0)(images)
+
+    found = local_linearity_error(
+        Halved(),
+        np.full(SHAPE, 0.5, "float32"),
+        np.zeros(4, "int32"),
+        0.1,
+        loss_fn=_first_value,
+    )
+    np.testing.assert_allclose(found, 0.5 * 0.1**2 * 9, rtol=2e-2)
 
 
 @pytest.mark.parametrize(
