@@ -94,6 +94,8 @@ def ascend(evaluate, threat, images, start, num_steps, early_stop=False):
     marks = checkpoints(num_steps)
     intervals[list(marks)] = np.diff((0, *marks))
 
+    project = _projector(threat, images)
+
     def body(state):
         loss, gradient, fooled = _evaluate(evaluate, state)
         state = _record(state, loss, gradient, fooled)
@@ -103,7 +105,7 @@ def ascend(evaluate, threat, images, start, num_steps, early_stop=False):
             lambda: _check(state, gradient, interval),
             lambda: (state, gradient),
         )
-        return (_move(threat, images, state, gradient),)
+        return (_move(threat.norm, project, state, gradient),)
 
     def unfinished(state):
         if early_stop:
@@ -159,10 +161,10 @@ def _record(state, loss, gradient, fooled):
     # in the reference, whose row before the first is still empty.
     first, zeros = state.step == 0, tf.zeros_like(loss)
     return state._replace(
-        best=_select(better, state.point, state.best),
-        best_gradient=_select(better, gradient, state.best_gradient),
+        best=ops.select(better, state.point, state.best),
+        best_gradient=ops.select(better, gradient, state.best_gradient),
         best_loss=tf.where(better, loss, state.best_loss),
-        adversarial=_select(fooled, state.point, state.adversarial),
+        adversarial=ops.select(fooled, state.point, state.adversarial),
         broken=state.broken | fooled,
         increases=tf.where(first, zeros, state.increases + rises),
         last_loss=tf.where(first, zeros, loss),
@@ -177,19 +179,19 @@ def _check(state, gradient, interval):
     halve = (state.increases <= enough) | stuck
     smaller = state.step_size / 2.0
     state = state._replace(
-        step_size=_select(halve, smaller, state.step_size),
-        point=_select(halve, state.best, state.point),
+        step_size=ops.select(halve, smaller, state.step_size),
+        point=ops.select(halve, state.best, state.point),
         halved=halve,
         checked_loss=state.best_loss,
         increases=tf.zeros_like(state.increases),
     )
-    return state, _select(halve, state.best_gradient, gradient)
+    return state, ops.select(halve, state.best_gradient, gradient)
 
 
-def _move(threat, images, state, gradient):
+def _move(norm, project, state, gradient):
     point = state.point
-    direction = ops.steepest_direction(threat.norm, gradient)
-    ahead = _project(threat, images, point + state.step_size * direction)
+    direction = ops.steepest_direction(norm, gradient)
+    ahead = project(point + state.step_size * direction)
     weight = tf.where(state.step == 0, 1.0, MOMENTUM)
     weight = tf.cast(weight, point.dtype)
     momentum = (1.0 - weight) * (point - state.previous)
@@ -197,26 +199,33 @@ def _move(threat, images, state, gradient):
     return state._replace(
         step=state.step + 1,
         previous=point,
-        point=_project(threat, images, moved),
+        point=project(moved),
     )
 
 
-def _project(threat, images, candidates):
-    # The ball, then the bounds: `ops.project`, which follows cleverhans,
-    # clips to the bounds first, and in L2 that is another point.
+def _projector(threat, images):
+    """Returns a projection onto the ball, then the bounds.
+
+    In this order, as in the reference: `ops.project`, which follows
+    cleverhans, clips to the bounds first, and in L2 that is another point.
+    """
     if threat.norm == "linf":
-        return ops.project(threat, images, candidates)
+        # A box: its corners are the same in every step.
+        low = tf.clip_by_value(images - threat.eps, *threat.bounds)
+        high = tf.clip_by_value(images + threat.eps, *threat.bounds)
+        return lambda point: tf.minimum(tf.maximum(point, low), high)
     axes = list(range(1, images.shape.rank))
-    offset = candidates - images
-    squares = tf.reduce_sum(offset**2, axis=axes, keepdims=True)
-    length = tf.maximum(tf.sqrt(squares), threat.eps)
-    factor = tf.math.divide_no_nan(tf.cast(threat.eps, length.dtype), length)
-    return tf.clip_by_value(images + factor * offset, *threat.bounds)
+
+    def project(point):
+        offset = point - images
+        squares = tf.reduce_sum(offset**2, axis=axes, keepdims=True)
+        length = tf.maximum(tf.sqrt(squares), threat.eps)
+        eps = tf.cast(threat.eps, length.dtype)
+        factor = tf.math.divide_no_nan(eps, length)
+        return tf.clip_by_value(images + factor * offset, *threat.bounds)
+
+    return project
 
 
 def _per_image(images):
     return [tf.shape(images)[0]] + [1] * (images.shape.rank - 1)
-
-
-def _select(rows, chosen, other):
-    return tf.where(tf.reshape(rows, _per_image(chosen)), chosen, other)

@@ -91,7 +91,7 @@ def nearest_boundary(model_fn, points, labels, norm):
             offset + 1,
             tf.where(nearer, ratio, best),
             tf.where(nearer, value, difference),
-            _select(nearer, slope, gradient),
+            ops.select(nearer, slope, gradient),
         )
 
     zeros = tf.zeros_like(logits[:, 0])
@@ -152,7 +152,7 @@ def descend(problem, start, nearest, num_steps, alpha_max, eta, beta):
         _, adversarial = problem.judge(points)
         nearest = _closer(problem, nearest, points, adversarial)
         back = problem.images + beta * (points - problem.images)
-        return _select(adversarial, back, points), nearest
+        return ops.select(adversarial, back, points), nearest
 
     _, nearest = tf.while_loop(
         lambda *_: True,
@@ -248,7 +248,7 @@ def _closer(problem, nearest, points, adversarial):
     distance = distances(problem.norm, points - problem.images)
     better = adversarial & (distance < nearest.distance)
     return Nearest(
-        _select(better, points, nearest.images),
+        ops.select(better, points, nearest.images),
         tf.where(better, distance, nearest.distance),
     )
 
@@ -257,7 +257,3 @@ def _dual_norm(dual, gradient):
     if dual == "l1":
         return tf.reduce_sum(tf.abs(gradient), axis=[1, 2, 3])
     return distances("l2", gradient)
-
-
-def _select(rows, chosen, other):
-    return tf.where(tf.reshape(rows, [-1, 1, 1, 1]), chosen, other)

@@ -128,11 +128,7 @@ class BoundaryAttack(base.Attack):
         filled = before.distance <= self.threat.eps
         return _fab_loop.Nearest(
             *(
-                tf.where(
-                    tf.reshape(filled, [-1] + [1] * (old.shape.rank - 1)),
-                    old,
-                    new,
-                )
+                ops.select(filled, old, new)
                 for old, new in zip(before, nearest, strict=True)
             )
         )

@@ -94,12 +94,25 @@ def propose(threat, images, best, side, uniform):
         uniform: float32 [B, K], numbers of this step.
     """
     if threat.norm == "linf":
-        place = _place(images, side, uniform[:, :2])
-        change = 2.0 * threat.eps * _signs(uniform[:, None, None, 2:])
-        moved = best + tf.where(place.inside, change, 0.0)
-        return _within(threat, images, ops.project(threat, images, moved))
+        change = 2.0 * threat.eps * _signs(uniform[:, None, 2:])
+        moved = best + _painted(images, side, uniform[:, :2], change)
+        moved = tf.ensure_shape(moved, images.shape)
+        return ops.project(threat, images, moved)
     offset = _moved_mass(threat.eps, images, best - images, side, uniform)
     return _within(threat, images, images + threat.eps * _unit(offset))
+
+
+def _painted(images, side, uniform, colours):
+    # `colours` [B, 1, C] in the window, zero elsewhere. Two products of
+    # small matrices: broadcasting a mask over channels is slow on a CPU.
+    place = _place(images, side, uniform)
+    rows = (place.row >= 0) & (place.row < side)
+    columns = (place.column >= 0) & (place.column < side)
+    shape = tf.shape(images)
+    across = tf.matmul(tf.cast(columns[:, 0], tf.float32), colours)
+    across = tf.reshape(across, [shape[0], 1, shape[2] * shape[3]])
+    painted = tf.matmul(tf.cast(rows[:, :, 0], tf.float32), across)
+    return tf.reshape(painted, shape)
 
 
 def _moved_mass(eps, images, offset, side, uniform):

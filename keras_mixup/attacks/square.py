@@ -113,7 +113,7 @@ class Square(base.Attack):
         loss, broken = judge(start, tf.range(tf.shape(images)[0]))
         state = State(
             step=tf.constant(0),
-            images=_select(before.broken, before.images, start),
+            images=ops.select(before.broken, before.images, start),
             loss=tf.where(before.broken, before.loss, loss),
             broken=before.broken | broken,
             queries=before.queries + tf.cast(~before.broken, tf.int32),
@@ -121,7 +121,7 @@ class Square(base.Attack):
         state = self._steps(judge, images, seeds, restart, state)
         better = state.broken | (state.loss < before.loss)
         return state._replace(
-            images=_select(better, state.images, before.images),
+            images=ops.select(better, state.images, before.images),
             loss=tf.where(better, state.loss, before.loss),
         )
 
@@ -175,7 +175,3 @@ def _record(state, chosen, moved, loss, broken):
         broken=updated(state.broken, broken),
         queries=state.queries + tf.cast(~state.broken, tf.int32),
     )
-
-
-def _select(rows, chosen, other):
-    return tf.where(tf.reshape(rows, [-1, 1, 1, 1]), chosen, other)

@@ -39,6 +39,7 @@ from keras_mixup.ops.reconstruction import psnr
 from keras_mixup.ops.reconstruction import squared_error
 from keras_mixup.ops.resampling import resize
 from keras_mixup.ops.resampling import sample_bilinear
+from keras_mixup.ops.selection import select
 
 __all__ = [
     "MMD_KERNELS",
@@ -75,6 +76,7 @@ __all__ = [
     "sample_bilinear",
     "sample_mix_weight",
     "seed_pair",
+    "select",
     "squared_error",
     "steepest_direction",
     "step_to_hyperplane",

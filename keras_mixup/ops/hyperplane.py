@@ -3,6 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
+from keras_mixup.ops import selection
+
 _TINY = float(np.finfo("float32").tiny)
 
 
@@ -33,26 +35,26 @@ def step_to_hyperplane(norm, points, normals, gaps, bounds):
     scale = tf.where(largest > 0.0, largest, tf.ones_like(largest))
     slopes = tf.abs(normals) / scale
     upwards = (normals > 0.0) == (gaps[:, None] > 0.0)
-    room = tf.where(upwards, bounds[1] - points, points - bounds[0])
-    room = tf.where(slopes > 0.0, tf.maximum(room, 0.0), 0.0)
+    room = selection.select(upwards, bounds[1] - points, points - bounds[0])
+    # Products with 0 and 1 take the place of `tf.where`, which is slow.
+    room = tf.maximum(room, 0.0) * tf.cast(slopes > 0.0, tf.float32)
     # Divided after the clip, since tiny normals would give infinite gaps.
     limit = tf.reduce_sum(slopes * room, axis=1, keepdims=True)
     wanted = tf.minimum(tf.abs(gaps[:, None]), 2.0 * scale * limit) / scale
     rates = slopes if norm == "l2" else tf.cast(slopes > 0.0, tf.float32)
     times = _times(slopes, rates, room, wanted)
     covered = tf.minimum(times * rates, room)
-    step = tf.where(wanted < limit, covered, room)
-    return tf.where(upwards, step, -step)
+    step = selection.select((wanted < limit)[:, 0], covered, room)
+    return selection.select(upwards, step, -step)
 
 
 def _times(slopes, rates, room, wanted):
     """Solves sum(slopes * min(t * rates, room)) = wanted for t, [B, 1]."""
 
     def newton(times, _):
-        free = times * rates < room
-        slope = tf.where(free, slopes * rates, 0.0)
-        slope = tf.reduce_sum(slope, axis=1, keepdims=True)
-        fixed = tf.where(free, 0.0, slopes * room)
+        free = tf.cast(times * rates < room, tf.float32)
+        slope = tf.reduce_sum(free * slopes * rates, axis=1, keepdims=True)
+        fixed = (1.0 - free) * slopes * room
         left = wanted - tf.reduce_sum(fixed, axis=1, keepdims=True)
         next_times = left / tf.maximum(slope, _TINY)
         # Rounding must not lead back, or to nowhere when nothing is free.
