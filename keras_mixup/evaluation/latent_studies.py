@@ -6,10 +6,10 @@ import numpy as np
 import tensorflow as tf
 
 from keras_mixup import _checks
-from keras_mixup import ops
 from keras_mixup.evaluation import records as records_lib
 from keras_mixup.evaluation.figures import new_figure
 from keras_mixup.evaluation.figures import themed
+from keras_mixup.ops import latent_space
 
 # A mixing weight in a defence's name, as apps.evaluate gives them.
 _NAMED = re.compile(r"^(?P<kind>\S+) (?P<weight>[0-9.]+) x\d+$")
@@ -120,11 +120,10 @@ def mixed_samples(first, second, vaes, mix_weight=0.5):
     found["mixup"] = weight * first + (1.0 - weight) * second
     size = first.shape[1:3]
     for title, vae in vaes.items():
-        own = tuple(vae.input_shape)[-3:-1]
         codes = [
-            vae.encode(ops.resize(tf.constant(images), own))[0]
+            latent_space.encode(vae, tf.constant(images))
             for images in (first, second)
         ]
         mixed = weight * codes[0] + (1.0 - weight) * codes[1]
-        found[title] = ops.resize(vae.decode(mixed), size).numpy()
+        found[title] = latent_space.decode(vae, mixed, size).numpy()
     return found

@@ -1,4 +1,4 @@
-"""Images to latent means and back, for a defence that mixes codes."""
+"""The autoencoder of a defence that mixes codes: its checks, its pool."""
 
 import warnings
 
@@ -6,9 +6,9 @@ import keras
 import tensorflow as tf
 
 from keras_mixup import _checks
-from keras_mixup import ops
 from keras_mixup.inference import _classifier
 from keras_mixup.inference import _rows
+from keras_mixup.ops import latent_space
 
 # Images that tell whether the autoencoder is of any use.
 _TRIED = 256
@@ -18,42 +18,18 @@ _EXPECTED = (
 )
 
 
-def image_shape(vae, fallback):
-    """Returns (H, W, C) of the autoencoder's images.
-
-    Args:
-        vae: the autoencoder; its `input_shape` may begin with the batch.
-        fallback: (H, W, C), for one whose shape is open.
-    """
-    shape = getattr(vae, "input_shape", None)
-    return tuple(shape[-3:]) if shape else tuple(fallback)
-
-
 def encode(vae, images):
-    """Returns the means of q(z|x), float32 [B, d].
-
-    Args:
-        vae: the autoencoder.
-        images: float32 [B, H, W, C]; resized to its input if need be.
-    """
-    size = image_shape(vae, images.shape[1:])[:2]
-    resized = ops.resize(images, size)
-    means = _rows.never_empty(lambda rows: vae.encode(rows)[0], resized)
-    return tf.cast(means, tf.float32)
+    """Returns the means of q(z|x), float32 [B, d]; see `ops.latent_space`."""
+    return _rows.never_empty(
+        lambda rows: latent_space.encode(vae, rows), images
+    )
 
 
 def decode(vae, codes, size):
-    """Returns decoded images, float32 [B, height, width, C] in [0, 1].
-
-    Args:
-        vae: the autoencoder.
-        codes: float32 [B, d].
-        size: (height, width) of the classifier's images; (None, None) keeps
-            the autoencoder's.
-    """
-    images = _rows.never_empty(vae.decode, codes)
-    images = tf.cast(images, tf.float32)
-    return images if None in tuple(size) else ops.resize(images, size)
+    """Returns decoded images of a (height, width), float32 [B, ...]."""
+    return _rows.never_empty(
+        lambda rows: latent_space.decode(vae, rows, size), codes
+    )
 
 
 def check_vae(vae, classifier):
@@ -74,7 +50,9 @@ def check_vae(vae, classifier):
     okay = layer and hasattr(vae, "encode") and hasattr(vae, "decode")
     _checks.check(okay, "vae", _EXPECTED, vae)
     shape = _classifier.known_shape(classifier, "input_shape")
-    shape = image_shape(vae, ()) if shape is None else tuple(shape[1:])
+    shape = (
+        latent_space.image_shape(vae, ()) if shape is None else tuple(shape[1:])
+    )
     return check_round_trip(vae, shape) if shape and None not in shape else None
 
 
@@ -88,7 +66,7 @@ def check_round_trip(vae, shape):
     Returns:
         The latent size d.
     """
-    channels = image_shape(vae, shape)[-1]
+    channels = latent_space.image_shape(vae, shape)[-1]
     expected = f"an autoencoder of images with {shape[-1]} channels"
     _checks.check(channels == shape[-1], "vae", expected, f"{channels}")
     try:
@@ -113,29 +91,32 @@ def code_pool(pool, vae):
     Args:
         pool: `SamplePool` of codes [d], or of images [H, W, C].
         vae: the autoencoder.
-
-    Warns of an autoencoder that restores images no better than a uniform
-    image would.
     """
     if len(pool.sample_shape) != 3:
         return pool
     check_round_trip(vae, pool.sample_shape)
-    # One stride over all classes.
-    rows = sum(pool.class_counts)
-    some = tf.range(0, rows, -(-rows // _TRIED))
-    _warn_if_untrained(pool.gather(some), vae)
     return pool.encode(lambda images: encode(vae, images))
 
 
-def _warn_if_untrained(images, vae):
-    restored = decode(vae, encode(vae, images), images.shape[1:3])
-    error = float(tf.reduce_mean((restored - images) ** 2))
-    uniform = float(tf.math.reduce_variance(images))
-    if error < uniform:
-        return
-    warnings.warn(
-        "The autoencoder seems untrained, or made for other images: its mean "
-        f"squared reconstruction error is {error:.4f}, that of a uniform "
-        f"image {uniform:.4f}.",
-        stacklevel=5,
-    )
+def warn_if_untrained(vae, given, codes):
+    """Warns of an autoencoder that restores nothing.
+
+    Where the given pool holds codes, the images that they decode to are
+    restored: to an untrained one those, too, are all alike.
+
+    Args:
+        vae: the autoencoder.
+        given: `SamplePool` of images or of codes.
+        codes: `SamplePool` of codes.
+    """
+    # One stride over all classes.
+    rows = sum(given.class_counts)
+    some = tf.range(0, rows, -(-rows // _TRIED))
+    images = given.gather(some)
+    if given is codes:
+        if not bool(tf.reduce_any(images != 0.0)):
+            return  # not filled yet: a model that is being loaded
+        images = decode(vae, images, (None, None))
+    text = latent_space.untrained_text(vae, images)
+    if text:
+        warnings.warn(text, stacklevel=4)

@@ -11,6 +11,7 @@ from keras_mixup.inference import _averages
 from keras_mixup.inference import _latent_space
 from keras_mixup.inference import _partners
 from keras_mixup.inference import mixup_inference
+from keras_mixup.ops import latent_space
 
 
 @keras.saving.register_keras_serializable("keras_mixup")
@@ -75,11 +76,12 @@ class VarMixupInference(mixup_inference.MixupInference):
         _classifiers.check_classifier(classifier)
         latent_size = _latent_space.check_vae(vae, classifier)
         _partners.check_pool(pool, classifier)
-        pool = _latent_space.code_pool(pool, vae)
+        given, pool = pool, _latent_space.code_pool(pool, vae)
         shape = list(pool.sample_shape)
         expected = f"rows of shape [{latent_size}], the autoencoder's codes"
         fits = len(shape) == 1 and latent_size in (None, shape[0])
         _checks.check(fits, "pool", expected, f"shape {shape}")
+        _latent_space.warn_if_untrained(vae, given, pool)
         super().__init__(
             classifier, pool, mix_weight, num_draws, max_inputs, **kwargs
         )
@@ -171,7 +173,7 @@ class VarMixupInference(mixup_inference.MixupInference):
 
     def check_image_shape(self, shape):
         super(mixup_inference.MixupInference, self).check_image_shape(shape)
-        channels = _latent_space.image_shape(self.vae, shape)[-1]
+        channels = latent_space.image_shape(self.vae, shape)[-1]
         expected = f"of {channels} channels, as the autoencoder's"
         fits = shape[-1] in (None, channels)
         _checks.check(fits, "images", expected, f"shape {list(shape)}")

@@ -1,4 +1,4 @@
-"""Images to latent means and back, through a frozen autoencoder."""
+"""The frozen autoencoder of a training: its check, data sets of codes."""
 
 import warnings
 
@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from keras_mixup import _checks
 from keras_mixup import ops
+from keras_mixup.ops import latent_space
 
 
 def check_vae(vae, classifier):
@@ -25,7 +26,7 @@ def check_vae(vae, classifier):
     okay = all(hasattr(vae, part) for part in parts)
     expected = "a model with encode, decode and input_shape, as models.MMDVAE"
     _checks.check(okay, "vae", expected, vae)
-    channels = image_shape(classifier)[-1]
+    channels = latent_space.image_shape(classifier)[-1]
     _checks.check(
         channels in (None, vae.input_shape[-1]),
         "vae",
@@ -34,36 +35,6 @@ def check_vae(vae, classifier):
         tuple(vae.input_shape),
     )
     return vae
-
-
-def image_shape(classifier):
-    """(height, width, channels); Nones for a classifier without input."""
-    shape = getattr(classifier, "input_shape", None)
-    return tuple(shape[1:]) if shape else (None, None, None)
-
-
-def encode(vae, images):
-    """Returns the means of q(z|x), float32 [B, d].
-
-    Args:
-        vae: the autoencoder.
-        images: float32 [B, H, W, C], resized to its input if need be.
-    """
-    mean, _ = vae.encode(ops.resize(images, tuple(vae.input_shape[:2])))
-    return mean
-
-
-def decode(vae, codes, size):
-    """Returns decoded images, float32 [B, height, width, C] in [0, 1].
-
-    Args:
-        vae: the autoencoder.
-        codes: float32 [B, d].
-        size: (height, width) of the classifier's images; (None, None) keeps
-            the autoencoder's.
-    """
-    images = vae.decode(codes)
-    return images if None in size else ops.resize(images, size)
 
 
 def latent_codes(vae, images, batch_size=256):
@@ -81,7 +52,7 @@ def latent_codes(vae, images, batch_size=256):
     images = np.asarray(images)
     scale = 255.0 if images.dtype == np.uint8 else 1.0
     run = tf.function(
-        lambda batch: encode(vae, batch),
+        lambda batch: latent_space.encode(vae, batch),
         autograph=False,
         reduce_retracing=True,
     )
@@ -99,19 +70,9 @@ def warn_if_untrained(vae, images):
         vae: the autoencoder.
         images: float32 [B, H, W, C] in [0, 1].
     """
-    images = tf.convert_to_tensor(images)
-    restored = decode(vae, encode(vae, images), tuple(images.shape[1:3]))
-    error = float(tf.reduce_mean((restored - images) ** 2))
-    uniform = float(tf.math.reduce_variance(images))
-    if error < uniform:
-        return
-    warnings.warn(
-        "The autoencoder seems untrained, or made for other images: its mean "
-        f"squared reconstruction error is {error:.4f}, that of a uniform "
-        f"image {uniform:.4f}. Train it with MMDVAETraining "
-        "(python -m apps.train --task=vae).",
-        stacklevel=2,
-    )
+    text = latent_space.untrained_text(vae, images)
+    if text:
+        warnings.warn(text, stacklevel=2)
 
 
 def reconstruction_psnr(vae, images, batch_size=256):
@@ -130,7 +91,9 @@ def reconstruction_psnr(vae, images, batch_size=256):
     codes = latent_codes(vae, images, batch_size)
     size = tuple(images.shape[1:3])
     run = tf.function(
-        lambda c: decode(vae, c, size), autograph=False, reduce_retracing=True
+        lambda rows: latent_space.decode(vae, rows, size),
+        autograph=False,
+        reduce_retracing=True,
     )
     values = []
     for start in range(0, len(images), batch_size):

@@ -5,6 +5,7 @@ import numpy as np
 
 from keras_mixup import _checks
 from keras_mixup import ops
+from keras_mixup.ops import latent_space
 from keras_mixup.training import _latent_space
 from keras_mixup.training import adversarial
 from keras_mixup.training import base
@@ -72,7 +73,7 @@ class VarERM(base.Algorithm):
         """Returns the decoded, on request attacked, images and the targets."""
         codes, targets = self.mix(self._encode(images), targets, draws)
         size = self._image_size(images)
-        decoded = _latent_space.decode(self.vae, codes, size)
+        decoded = latent_space.decode(self.vae, codes, size)
         if self.attack is not None:
             decoded = self.attack.perturb(
                 self.classifier, decoded, targets, draws["attack_seed"]
@@ -87,11 +88,11 @@ class VarERM(base.Algorithm):
     def _encode(self, images):
         if self.from_codes:
             return images
-        return _latent_space.encode(self.vae, images)
+        return latent_space.encode(self.vae, images)
 
     def _image_size(self, images):
         if self.from_codes:
-            return _latent_space.image_shape(self.classifier)[:2]
+            return latent_space.image_shape(self.classifier)[:2]
         return tuple(images.shape[1:3])
 
     def check_images(self, images):
@@ -108,7 +109,7 @@ class VarERM(base.Algorithm):
         finite = bool(np.isfinite(images).all())
         _checks.check(finite, "x", "finite codes", "NaN or infinity")
         shape = self._image_size(images)
-        decoded = _latent_space.decode(self.vae, images[:2], shape)
+        decoded = latent_space.decode(self.vae, images[:2], shape)
         super().check_images(np.asarray(decoded))
 
 
@@ -234,9 +235,9 @@ class VarInterpolatedAdversarialTraining(
 
     def mix_images(self, images, draws):
         """Returns the decoded mixtures of the images' codes."""
-        codes = _latent_space.encode(self.vae, images)
+        codes = latent_space.encode(self.vae, images)
         mixed = mixup.mix_with_partner(codes, draws)
-        return _latent_space.decode(self.vae, mixed, tuple(images.shape[1:3]))
+        return latent_space.decode(self.vae, mixed, tuple(images.shape[1:3]))
 
     def check_images(self, images):
         """Checks images, and warns of an untrained autoencoder."""

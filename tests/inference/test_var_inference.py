@@ -337,8 +337,19 @@ def test_refuses_what_does_not_fit(arguments, text, classifier, vae, pool):
         VarMixupInference(**given)
 
 
-def test_warns_of_an_untrained_autoencoder(classifier, pool):
+@pytest.mark.parametrize("width", [2, 16])
+def test_warns_of_an_untrained_autoencoder(width, classifier, pool, recwarn):
     keras.utils.set_random_seed(0)
-    vae = models.MMDVAE((6, 6, 1), latent_size=4, width=2)
+    vae = models.MMDVAE((6, 6, 1), latent_size=4, width=width)
     with pytest.warns(UserWarning, match=r"seems untrained.*error is 0\.\d+"):
         VarMixupInference(classifier, vae, pool)
+    # A pool of codes has no images: what the codes decode to stands in.
+    codes = pool.encode(vae.encode)
+    with pytest.warns(UserWarning, match=r"seems untrained.*error is \d"):
+        VarMixupInference(classifier, vae, codes)
+    recwarn.clear()
+    vae.start_from_pca(pool.gather(np.arange(12)))
+    defence = VarMixupInference(classifier, vae, pool.encode(vae.encode))
+    # Codes that are yet to be loaded say nothing.
+    VarMixupInference.from_config(defence.get_config())
+    assert not [w for w in recwarn if "untrained" in str(w.message)]
