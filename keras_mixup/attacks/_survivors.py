@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_mixup import ops
+from keras_mixup.attacks import _active
 from keras_mixup.attacks import _inputs
 from keras_mixup.attacks import targets as targets_lib
 
@@ -214,10 +215,8 @@ def _keep(progress, number, rows, labels, images, logits, passes, queries):
 
 
 def _padded(rows, batch_size):
-    # Powers of two, filled up by repeating the first row: few sizes occur.
-    size = _FEWEST
-    while size < len(rows):
-        size *= 2
+    # Filled up by repeating the first row.
+    size = _active.filled_size(max(len(rows), _FEWEST))
     size = min(size, max(batch_size, len(rows)))
     return np.concatenate([rows, np.repeat(rows[:1], size - len(rows))])
 

@@ -174,7 +174,14 @@ def test_each_stage_is_traced_once_whatever_the_number_of_survivors():
 
 @pytest.mark.parametrize(
     ("count", "batch_size", "expected"),
-    [(1, 250, 8), (8, 250, 8), (9, 250, 16), (200, 250, 250), (3, 4, 4)],
+    [
+        (1, 250, 8),
+        (8, 250, 8),
+        (9, 250, 16),
+        (139, 250, 144),
+        (245, 250, 250),
+        (3, 4, 4),
+    ],
 )
 def test_few_batch_sizes_occur(count, batch_size, expected):
     rows = np.arange(5, 5 + count)
