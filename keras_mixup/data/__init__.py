@@ -4,6 +4,7 @@ from keras_mixup.data.check import check_images
 from keras_mixup.data.corruptions import corrupt
 from keras_mixup.data.corruptions import corrupted_name
 from keras_mixup.data.corruptions import load_corrupted
+from keras_mixup.data.corruptions import published_name
 from keras_mixup.data.load import load
 from keras_mixup.data.load import load_arrays
 from keras_mixup.data.pipeline import as_float
@@ -29,5 +30,6 @@ __all__ = [
     "load_arrays",
     "load_corrupted",
     "prepare_tiny_imagenet",
+    "published_name",
     "training_dataset",
 ]

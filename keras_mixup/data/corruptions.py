@@ -37,6 +37,19 @@ def corrupted_name(dataset):
     return f"{dataset} corrupted by imagecorruptions"
 
 
+def published_name(dataset):
+    """Returns what the published corrupted test set of a data set is called.
+
+    Args:
+        dataset: str, such as "cifar10", whose set is "cifar10_c".
+
+    Raises:
+        ValueError: for a data set without one.
+    """
+    names = {clean: name for name, clean in PUBLISHED.items()}
+    return names[_checks.check_choice(dataset, "dataset", tuple(names))]
+
+
 def corrupt(image_set, kind, severity, seed=0):
     """Corrupts images with the package imagecorruptions.
 

@@ -10,6 +10,7 @@ from keras_mixup.evaluation import report
 from keras_mixup.evaluation import tables
 from keras_mixup.evaluation import verdicts
 from keras_mixup.evaluation.corruptions import corruption_accuracies
+from keras_mixup.evaluation.corruptions import corruption_means
 from keras_mixup.evaluation.estimates import Estimate
 from keras_mixup.evaluation.estimates import estimate
 from keras_mixup.evaluation.records import Record
@@ -33,6 +34,7 @@ __all__ = [
     "append_records",
     "card",
     "corruption_accuracies",
+    "corruption_means",
     "estimate",
     "evaluate",
     "figures",

@@ -10,7 +10,7 @@ from keras_mixup.evaluation.figures import image_grid
 from keras_mixup.evaluation.figures import new_figure
 from keras_mixup.evaluation.figures import themed
 
-_MARKERS = "osD^vPX*"
+MARKERS = "osD^vPX*"
 _LINES = {
     "clean_f": ("F_y(x)", "-"),
     "clean_mi": ("MI_y(x)", "--"),
@@ -41,7 +41,7 @@ def lambda_sweep(rows):
         ):
             for place, name in enumerate(names):
                 label, style = _LINES[name]
-                colour = _colour(place // 2)
+                colour = line_colour(place // 2)
                 values = _floats(own, name)
                 axis.plot(weights, values, style, label=label, color=colour)
             axis.set_title(f"{kind}, {title}")
@@ -62,7 +62,7 @@ def _changes(axis, rows, weights, kind):
     for place, (component, sign) in enumerate(
         (("true", "y"), ("predicted", "ŷ"))
     ):
-        colour = _colour(place)
+        colour = line_colour(place)
         for name, style, text in (
             ("gain", "-", f"ΔG_{sign}"),
             ("transfer", ":", f"input transfer, {sign}"),
@@ -120,11 +120,11 @@ def trade_off(rows):
             )
             axis.plot(
                 *zip(*own, strict=True),
-                marker=_MARKERS[place % len(_MARKERS)],
+                marker=MARKERS[place % len(MARKERS)],
                 markersize=10 if family == "none" else 5,
                 linestyle="none" if family == "none" else "-",
                 linewidth=1,
-                color=_colour(place),
+                color=line_colour(place),
                 label="no defence" if family == "none" else family,
             )
         axis.set_title(", ".join(kind))
@@ -156,7 +156,7 @@ def adaptive_samples(rows):
             ]
             if not own:
                 continue
-            colour = _colour(place)
+            colour = line_colour(place)
             accuracy = [100 * row["accuracy"] for row in own]
             if own[0]["num_samples"] is None:
                 axis.plot(
@@ -171,7 +171,7 @@ def adaptive_samples(rows):
                 [row["num_samples"] for row in own],
                 accuracy,
                 yerr=[100 * (row["std"] or 0.0) for row in own],
-                marker=_MARKERS[number % len(_MARKERS)],
+                marker=MARKERS[number % len(MARKERS)],
                 color=colour,
                 label=f"{defence}, {count} steps",
             )
@@ -207,7 +207,8 @@ def _answer(row, name):
     return f"{row[name]} ✗ (true {row['label']})"
 
 
-def _colour(place):
+def line_colour(place):
+    """Returns the theme's colour number `place`, as a text like #0072b2."""
     # "C0" would be looked up when the picture is saved, outside the theme.
     import matplotlib as mpl
 

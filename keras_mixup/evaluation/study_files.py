@@ -1,5 +1,6 @@
 """The studies' rows in a run folder, and which figure shows them."""
 
+import functools
 import json
 import os
 from collections.abc import Callable
@@ -7,13 +8,15 @@ from typing import NamedTuple
 
 from keras_mixup import _checks
 from keras_mixup.evaluation import figures
+from keras_mixup.evaluation import latent_figures
+from keras_mixup.evaluation import latent_studies
 from keras_mixup.evaluation import study_figures
 
 FOLDER = "figures"
 
 
 class Study(NamedTuple):
-    """One figure of the Mixup Inference paper.
+    """One figure of the Mixup Inference or of the VarMixup paper.
 
     Attributes:
         title: str.
@@ -59,6 +62,48 @@ STUDIES = {
         "Adversarial images made through the defence",
         "Above each image the defence's answer.",
         study_figures.adaptive_examples,
+    ),
+    "varmixup_fig3": Study(
+        "Accuracy over the number of adaptive samples (VarMixup)",
+        "The attack of Eq. 16, as the gradient of a loss, through every "
+        "defence; a stronger recipe may go lower. Dashed: the classifier "
+        "itself under PGD with as many steps.",
+        study_figures.adaptive_samples,
+    ),
+    "varmixup_fig4": Study(
+        "Local linearity of the loss",
+        "The largest gap found between the loss and its tangent, by ascent; "
+        "a lower bound. The draws of a defence are fixed.",
+        latent_figures.linearity,
+    ),
+    "varmixup_fig5": Study(
+        "Distance of mixed images from training images",
+        "Distances on other features cannot be compared, nor with published "
+        "FID and KID. The Fréchet distance is biased upwards for few images: "
+        "compare with the bar of the test images.",
+        latent_figures.distances,
+    ),
+    "varmixup_fig6a": Study(
+        "Accuracy over η of Beta(η, η)",
+        "Each point is a network trained with that η. Only the adaptive "
+        "panels say something about a defence's robustness.",
+        functools.partial(latent_studies.sweep_figure, label="η of Beta(η, η)"),
+    ),
+    "varmixup_fig6b": Study(
+        "Accuracy over λ_MI",
+        "Only the adaptive panels say something about robustness.",
+        latent_studies.sweep_figure,
+    ),
+    "varmixup_fig7": Study(
+        "Mixed images",
+        "Pairs of training images, mixed as pixels and as codes.",
+        latent_figures.samples,
+    ),
+    "corruptions": Study(
+        "Common corruptions",
+        "A set is called what it is: published ones by their names, others "
+        '"... corrupted by imagecorruptions"; these cannot be compared.',
+        latent_figures.corruptions,
     ),
 }
 

@@ -62,12 +62,17 @@ def test_the_run_folder_has_models_numbers_and_pictures(vae_run):
     assert picture.shape == (2 * 66 - 2, 10 * 66 - 2, 1)
 
 
+def read(folder):
+    return training.read_metrics(str(folder / "metrics.jsonl"))
+
+
 @pytest.mark.slow
 def test_a_resumed_run_ends_the_same(tmp_path):
     flags = {"task": "vae", "latent_size": 6, "num_steps": 2}
     assert run(tmp_path / "whole", **flags) == 0
     folder = tmp_path / "killed"
     assert run(folder, **flags) == 0
+    before = read(folder)[0]
     # As if killed after the checkpoint of step 6, in the second epoch.
     for name in ("final.keras", "vae.keras", "report.md"):
         (folder / name).unlink()
@@ -75,7 +80,11 @@ def test_a_resumed_run_ends_the_same(tmp_path):
         path.unlink()
     state = folder / "checkpoints" / "checkpoint"
     state.write_text('model_checkpoint_path: "step-6"\n')
+    assert training.latest_step(str(folder / "checkpoints")) == 6
     assert run(folder, **flags, resume=True) == 0
+    # It went on from there: the first epoch's line, with its seconds, is old.
+    assert read(folder)[0] == before
+    assert [row["step"] for row in read(folder)] == [4, 8]
     first, second = (
         keras.saving.load_model(str(f / "final.keras"))
         for f in (tmp_path / "whole", folder)

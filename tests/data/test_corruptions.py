@@ -38,6 +38,14 @@ def test_the_standard_kinds_are_the_packages(package):
     assert tuple(package.get_corruption_names("validation")) == EXTRA
 
 
+def test_published_sets_have_names_of_their_own():
+    for name in ("cifar10", "cifar100", "tiny_imagenet"):
+        assert data.published_name(name) == f"{name}_c"
+        assert data.published_name(name) != data.corrupted_name(name)
+    with pytest.raises(ValueError, match="`dataset` must be one of 'cifar10'"):
+        data.published_name("svhn")
+
+
 # glass_blur compiles for some ten seconds.
 SLOW = pytest.param("glass_blur", marks=pytest.mark.slow)
 KINDS = [k for k in (*STANDARD_CORRUPTIONS, *EXTRA) if k != "glass_blur"]

@@ -7,6 +7,7 @@ import tensorflow as tf
 from keras_mixup import data
 from keras_mixup import metrics
 from keras_mixup.evaluation import corruption_accuracies
+from keras_mixup.evaluation import corruption_means
 from keras_mixup.inference import GaussianNoiseInference
 
 
@@ -50,3 +51,54 @@ def test_kinds_can_be_chosen():
         {"plain": Brightest()}, _make_set, kinds=("fog",)
     )
     assert set(found["plain"]) == {("fog", s) for s in range(1, 6)}
+
+
+def test_known_cells_are_not_computed_and_new_ones_told():
+    asked, told = [], []
+
+    def make_set(kind, severity):
+        asked.append((kind, severity))
+        return _make_set(kind, severity)
+
+    cells = {("plain", "fog", s): 0.25 for s in (1, 2, 3)}
+    found = corruption_accuracies(
+        {"plain": Brightest()},
+        make_set,
+        kinds=("fog",),
+        known=cells,
+        note=lambda *cell: told.append(cell),
+    )
+    assert asked == [("fog", 4), ("fog", 5)]
+    assert [cell[:3] for cell in told] == [
+        ("plain", "fog", 4),
+        ("plain", "fog", 5),
+    ]
+    np.testing.assert_allclose([cell[3] for cell in told], [0.4, 0.2])
+    values = [found["plain"]["fog", s] for s in range(1, 6)]
+    np.testing.assert_allclose(values, [0.25, 0.25, 0.25, 0.4, 0.2])
+
+
+def test_means_need_all_standard_cells_and_no_others():
+    rows = [
+        {
+            "set": "digits corrupted by imagecorruptions",
+            "model": model,
+            "kind": kind,
+            "severity": severity,
+            "accuracy": severity / 10,
+        }
+        for model in ("plain", "short")
+        for kind in (*metrics.STANDARD_CORRUPTIONS, "spatter")
+        for severity in range(1, 6)
+        if (model, kind, severity) != ("short", "snow", 2)
+    ]
+    for row in rows:
+        if row["kind"] == "spatter":
+            row["accuracy"] = 1.0
+    found = corruption_means(rows)
+    name = "digits corrupted by imagecorruptions"
+    assert found == {
+        (name, "plain"): found[name, "plain"],
+        (name, "short"): None,
+    }
+    np.testing.assert_allclose(found[name, "plain"], 0.3)

@@ -1,8 +1,14 @@
 """Sweeps read from records; samples against their definition."""
 
+import json
+
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from keras_mixup import inference
+from keras_mixup import metrics
 from keras_mixup import models
 from keras_mixup.evaluation import Record
 from keras_mixup.evaluation import figures
@@ -39,7 +45,9 @@ def _records():
                 )
                 for n in range(4)
             ]
-    found += [_record(n, "noise 0.04 stddev x30", 1) for n in range(4)]
+    # Names of apps.evaluate in which a number is no mixing weight.
+    for other in ("noise 0.04 x30", "rotation 40 x30", "MI-OL 0.4-0.6 x30"):
+        found += [_record(n, other, 1) for n in range(4)]
     return found
 
 
@@ -50,6 +58,112 @@ def test_sweep_is_read_from_the_names_of_the_defences():
     means = [row["accuracy"] for row in rows]
     np.testing.assert_allclose(means, [0.125, 0.375, 0.875])
     np.testing.assert_allclose(rows[0]["std"], np.std([0, 0.25], ddof=1))
+
+
+def test_sweep_keeps_forms_and_radii_apart():
+    records = [
+        _record(n, f"VarMI 0.5{how} x30", hit)._replace(eps=eps)
+        for how, hit in (("", 1), (" logits", 0), (" logits reconstruction", 1))
+        for eps in (0.1, 0.2)
+        for n in range(2)
+    ]
+    rows = latent_studies.weight_sweep_rows(records)
+    found = [(r["method"], r["eps"], r["accuracy"]) for r in rows]
+    assert found == [
+        (f"var_mixup + VarMI{how}", eps, hit)
+        for how, hit in (("", 1), (" logits", 0), (" logits reconstruction", 1))
+        for eps in (0.1, 0.2)
+    ]
+
+
+def test_eta_sweep_joins_the_records_of_several_networks():
+    def records(hits):
+        clean = _record(0, "none", 1, "clean", None)
+        return [
+            clean._replace(knowledge="none", norm=None, eps=None),
+            *(_record(n, "none", int(n < hits), seed=None) for n in range(4)),
+            *(_record(n, "VarMI 0.5 x30", int(n < hits)) for n in range(4)),
+        ]
+
+    rows = latent_studies.eta_sweep_rows([(2.0, records(3)), (0.5, records(1))])
+    found = {
+        (r["method"], r["attack"], r["value"]): r["accuracy"] for r in rows
+    }
+    assert found == {
+        ("var_mixup", "clean", 0.5): 1.0,
+        ("var_mixup", "clean", 2.0): 1.0,
+        ("var_mixup", "pgd-10", 0.5): 0.25,
+        ("var_mixup", "pgd-10", 2.0): 0.75,
+        ("var_mixup + VarMI 0.5 x30", "pgd-10", 0.5): 0.25,
+        ("var_mixup + VarMI 0.5 x30", "pgd-10", 2.0): 0.75,
+    }
+    etas = [r["value"] for r in rows if r["method"] == "var_mixup"]
+    assert etas == [0.5, 2.0, 0.5, 2.0]
+
+
+class Bent(keras.layers.Layer):
+    """Logits whose cross-entropy bends in the first pixel alone."""
+
+    def call(self, images):
+        pixel = tf.reshape(images, [-1, 16])[:, :1]
+        return tf.concat([4.0 * pixel, 2.0 - 4.0 * pixel], axis=1)
+
+
+def test_linearity_rows_are_the_metric_over_models_and_radii():
+    images = np.random.default_rng(0).random((6, 4, 4, 1), dtype="float32")
+    labels = np.arange(6) % 2
+    model = Bent()
+    noisy = inference.GaussianNoiseInference(model, 0.05, 3)
+    options = {"num_steps": 6, "num_starts": 1}
+    rows = latent_studies.linearity_rows(
+        {"bent": model, "noisy": noisy},
+        images,
+        labels,
+        (0.1, "2/10"),
+        **options,
+    )
+    places = [(r["model"], r["eps"], r["num_examples"]) for r in rows]
+    assert places == [
+        (name, eps, 6) for name in ("bent", "noisy") for eps in (0.1, 0.2)
+    ]
+    for row, answer in (
+        (rows[1], model),
+        (rows[2], lambda x: noisy(x, seed=0)),
+    ):
+        expected = metrics.local_linearity_error(
+            answer, images, labels, row["eps"], **options
+        )
+        np.testing.assert_allclose(row["error"], expected.mean(), rtol=1e-5)
+    assert rows[0]["error"] < rows[1]["error"]
+
+
+def test_distance_rows_name_features_and_counts():
+    random = np.random.default_rng(0)
+    first, second = random.random((2, 30, 4, 4, 1), dtype="float32")
+    inputs = keras.Input((4, 4, 1))
+    network = keras.Model(inputs, keras.layers.Flatten()(inputs), name="pixels")
+    rows = latent_studies.distance_rows(
+        network, first, {"other": second, "half": 0.5 * first[:20]}
+    )
+    assert [r["samples"] for r in rows] == ["other", "half"]
+    assert [r["num_images"] for r in rows] == [30, 20]
+    expected = metrics.feature_distances(network, first, second)
+    assert rows[0] == {
+        "samples": "other",
+        "features": "pixels",
+        "frechet_distance": expected.frechet_distance,
+        "kernel_distance": expected.kernel_distance,
+        "num_images": 30,
+    }
+    assert rows[1]["frechet_distance"] > rows[0]["frechet_distance"]
+
+
+def test_sample_rows_are_what_is_shown():
+    images = np.random.default_rng(0).random((5, 4, 4, 1))
+    rows = latent_studies.sample_rows({"mixup": images}, num_shown=3)
+    assert rows[0]["title"] == "mixup"
+    np.testing.assert_allclose(rows[0]["images"], images[:3], atol=1e-4)
+    json.dumps(rows)
 
 
 def test_sweep_figure_has_a_line_per_method():
@@ -63,6 +177,11 @@ def test_sweep_figure_has_a_line_per_method():
     np.testing.assert_allclose(x, [0.0, 0.5, 1.0])
     np.testing.assert_allclose(y, [12.5, 37.5, 87.5])
     assert latent_studies.sweep_figure([]) is None
+    # The theme's own colours, which are no names to be looked up later.
+    for theme in ("light", "dark"):
+        figure = latent_studies.sweep_figure(rows, theme=theme)
+        line = figure.axes[0].containers[0].lines[0]
+        assert line.get_color() == figures.THEMES[theme]["lines"][0]
 
 
 def test_mixed_samples_are_what_they_are_called():

@@ -17,6 +17,7 @@ from keras_mixup import ThreatModel
 from keras_mixup import attacks
 from keras_mixup import evaluation
 from keras_mixup.evaluation import detection
+from keras_mixup.evaluation import latent_figures
 from keras_mixup.evaluation import studies
 from keras_mixup.evaluation import study_figures
 from keras_mixup.evaluation import study_files
@@ -156,6 +157,22 @@ def sweep_rows():
     ]
 
 
+def study_sweep_rows(values):
+    return [
+        {
+            "method": "var_mixup",
+            "attack": "pgd-10",
+            "knowledge": "oblivious",
+            "eps": 0.1,
+            "value": value,
+            "accuracy": 0.5,
+            "std": None,
+            "num_examples": 9,
+        }
+        for value in values
+    ]
+
+
 ROWS = {
     "fig2": sweep_rows,
     "fig3a": curves,
@@ -175,6 +192,45 @@ ROWS = {
     ],
     "fig4": samples_rows,
     "fig5": example_rows,
+    "varmixup_fig3": samples_rows,
+    "varmixup_fig4": lambda: [
+        {"model": m, "eps": e, "error": 3.0 * e, "num_examples": 9}
+        for m in ("var_mixup", "VarMI 0.5 x30")
+        for e in (0.05, 0.1)
+    ],
+    "varmixup_fig5": lambda: [
+        {
+            "samples": title,
+            "features": "small_penultimate",
+            "frechet_distance": 3.0,
+            "kernel_distance": -0.1,
+            "num_images": 20,
+        }
+        for title in ("test images", "mixup", "VarMixup")
+    ],
+    "varmixup_fig6a": lambda: study_sweep_rows((0.5, 1.0, 2.0)),
+    "varmixup_fig6b": lambda: study_sweep_rows((0.0, 0.5, 1.0)),
+    "varmixup_fig7": lambda: [
+        {"title": t, "images": np.full((3, 4, 4, 1), 0.5).tolist()}
+        for t in ("first image", "mixup", "VarMixup")
+    ],
+    "corruptions": lambda: [
+        {
+            "set": "digits corrupted by imagecorruptions",
+            "split": "test",
+            "num_examples": n,
+            "seed": 0,
+            "eval_seeds": [0],
+            "model": m,
+            "kind": kind,
+            "severity": s,
+            "accuracy": 0.1 * s,
+        }
+        for n in (5, 9)
+        for m in ("var_mixup", "VarMI 0.5 x30")
+        for kind in ("fog", "snow")
+        for s in (1, 2, 3)
+    ],
 }
 
 
@@ -205,6 +261,21 @@ def test_what_the_pictures_say():
     figure = study_figures.adaptive_samples(samples_rows())
     texts = [text.get_text() for text in figure.axes[0].get_legend().texts]
     assert sorted(texts) == ["no defence, 3 steps", "noise, 3 steps"]
+    figure = latent_figures.corruptions(ROWS["corruptions"]())
+    titles = [axis.get_title(loc="left") for axis in figure.axes]
+    name = "digits corrupted by imagecorruptions"
+    assert [title.partition(" examples")[0] for title in titles] == [
+        f"{name}, 5",
+        f"{name}, 9",
+    ]
+    values = figure.axes[0].lines[0].get_ydata()
+    np.testing.assert_allclose(values, [20.0, 20.0])
+    figure = study_files.STUDIES["varmixup_fig6a"].draw(study_sweep_rows([1.0]))
+    assert "η" in figure.axes[0].get_xlabel()
+    figure = latent_figures.linearity(ROWS["varmixup_fig4"]())
+    np.testing.assert_allclose(
+        figure.axes[0].lines[0].get_xydata(), [[12.75, 0.15], [25.5, 0.3]]
+    )
     figure = study_figures.trade_off(ROWS["fig3b"]())
     titles = [axis.get_title(loc="left") for axis in figure.axes]
     assert titles == ["pgd, oblivious", "pgd, adaptive"]
