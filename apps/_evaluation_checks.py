@@ -7,11 +7,13 @@ that has no effect is a mistake.
 
 from apps import _common
 from apps import _evaluation
+from apps import _evaluation_attacks
 from apps import _vae_training
 
 _PGD = ("pgd", "cleverhans_pgd")
 _STEPPED = (*_PGD, "varmixup_pgd")
-_SPSA = ("cleverhans_spsa", "spsa")
+_SPSA = ("cleverhans_spsa", "spsa", "averaged_spsa")
+_AVERAGED = tuple(_evaluation_attacks.AVERAGED)
 
 
 def check(app_flags, flags, names):
@@ -20,13 +22,15 @@ def check(app_flags, flags, names):
     Args:
         app_flags: `_common.Flags`, parsed.
         flags: the parsed flag values.
-        names: list of str, the attacks, from `_evaluation.check_names`.
+        names: list of str, the attacks, from `_evaluation_attacks.check_names`.
 
     Raises:
         UsageError: for the first such setting.
     """
-    adaptive = _chosen(names, _evaluation.RECIPES)
-    searches = _chosen(names, _evaluation.SEARCHES)
+    recipes = _chosen(names, _evaluation_attacks.RECIPES)
+    averaged = _chosen(names, _AVERAGED)
+    auto_attack = _chosen(names, ("autoattack",))
+    searches = _chosen(names, _evaluation_attacks.SEARCHES)
     attacked = [name for name in names if name != "clean"]
     if flags.label_source == "predicted" and flags.targeted != "none":
         raise _common.UsageError(
@@ -42,7 +46,14 @@ def check(app_flags, flags, names):
             (_chosen(names, owners), ("attacks",), (flag,))
             for flag, owners in _settings_without_step_size().items()
         ),
-        (adaptive or flags.figures, through, _ADAPTIVE_FLAGS),
+        (recipes or flags.figures, through, ("adaptive_steps",)),
+        (recipes or averaged or flags.figures, through, ("adaptive_draws",)),
+        (
+            recipes or averaged or auto_attack or flags.figures,
+            through,
+            ("adaptive_examples",),
+        ),
+        (auto_attack, ("attacks",), ("autoattack_version",)),
         (searches, through, ("adaptive_inner",)),
         (attacked, ("attacks",), ("targeted",)),
         (flags.worst_case, ("worst_case",), ("selection_seeds",)),
@@ -74,13 +85,15 @@ _FIGURE_FLAGS = (
     "threshold",
 )
 _PGD_FLAGS = ("step_size", "label_source")
-_ADAPTIVE_FLAGS = ("adaptive_steps", "adaptive_examples", "adaptive_draws")
 
 
 def _settings_without_step_size():
     """Returns {flag: the attacks that take it}."""
     settings = {}
-    for attack, options in _evaluation.SETTINGS.items():
+    own = dict(_evaluation_attacks.SETTINGS)
+    for averaged, attack in _evaluation_attacks.AVERAGED.items():
+        own[averaged] = own[attack]
+    for attack, options in own.items():
         for flag in options.values():
             settings[flag] = (*settings.get(flag, ()), attack)
     return settings

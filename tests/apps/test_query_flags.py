@@ -3,7 +3,7 @@
 import pytest
 
 from apps import _common
-from apps import _evaluation
+from apps import _evaluation_attacks
 from apps import _evaluation_checks
 from apps import evaluate
 from keras_mixup import attacks
@@ -15,7 +15,8 @@ def parse(*arguments):
 
 def specs(*arguments):
     flags = parse("--defences=", *arguments)
-    return _evaluation.build_specs(flags, _evaluation.check_names(flags))
+    names = _evaluation_attacks.check_names(flags)
+    return _evaluation_attacks.build_specs(flags, names)
 
 
 def test_settings_reach_the_attacks():
@@ -53,10 +54,10 @@ def test_defaults_are_those_of_the_classes():
 
 def test_both_forms_of_spsa_see_few_examples():
     flags = parse("--attacks=spsa,cleverhans_spsa,square", "--spsa_examples=3")
-    found = _evaluation.build_specs(
+    found = _evaluation_attacks.build_specs(
         flags, ["spsa", "cleverhans_spsa", "square"]
     )
-    limits = [_evaluation.limit(flags, spec) for spec in found]
+    limits = [_evaluation_attacks.limit(flags, spec) for spec in found]
     assert limits == [3, 3, None]
 
 
@@ -75,7 +76,7 @@ def test_settings_of_other_attacks_are_refused(attack, flag):
     name = flag.partition("=")[0]
     with pytest.raises(_common.UsageError, match=f"{name} has no effect"):
         _evaluation_checks.check(
-            evaluate.FLAGS, flags, _evaluation.check_names(flags)
+            evaluate.FLAGS, flags, _evaluation_attacks.check_names(flags)
         )
 
 
@@ -90,5 +91,67 @@ def test_settings_of_other_attacks_are_refused(attack, flag):
 )
 def test_settings_of_the_chosen_attack_are_taken(attack, flag):
     flags = parse(f"--attacks={attack}", flag, "--defences=")
-    names = _evaluation.check_names(flags)
+    names = _evaluation_attacks.check_names(flags)
     _evaluation_checks.check(evaluate.FLAGS, flags, names)
+
+
+def test_averaged_queries_go_through_the_defence():
+    flags = parse(
+        "--attacks=averaged_square,averaged_spsa",
+        "--num_queries=30",
+        "--spsa_samples=8",
+        "--adaptive_draws=4",
+        "--spsa_examples=3",
+    )
+    names = _evaluation_attacks.check_names(flags)
+    # Queries alone are a weak verdict: the default joins them.
+    assert names == ["averaged_square", "averaged_spsa", "tramer2020"]
+    _evaluation_checks.check(evaluate.FLAGS, flags, names)
+    found = _evaluation_attacks.build_specs(flags, names)
+    square, spsa = [spec.attack for spec in found[:2]]
+    assert (square.num_draws, spsa.num_draws) == (4, 4)
+    assert square.attack.num_queries == 30 and spsa.attack.num_samples == 8
+    assert [spec.knowledge for spec in found] == ["adaptive"] * 3
+    names = [spec.name for spec in found[:2]]
+    assert names == ["square-30 of 4 draws", "spsa-20x8 of 4 draws"]
+    limits = [_evaluation_attacks.limit(flags, spec) for spec in found]
+    assert limits == [None, 3, None]
+
+
+def test_auto_pgd_by_its_flags():
+    found = specs(
+        "--attacks=apgd,targeted_apgd",
+        "--apgd_steps=8",
+        "--apgd_loss=dlr",
+        "--num_targets=3",
+    )
+    apgd, targeted = [spec.attack for spec in found]
+    assert isinstance(apgd, attacks.APGD) and apgd.loss == "dlr"
+    assert isinstance(targeted, attacks.TargetedAPGD)
+    assert (apgd.num_steps, targeted.num_steps) == (8, 8)
+    assert targeted.num_targets == 3
+    assert [spec.knowledge for spec in found] == ["oblivious"] * 2
+
+
+def test_autoattack_takes_rand_on_what_draws():
+    flags = parse("--attacks=autoattack", "--autoattack_version=cheap")
+    assert _evaluation_attacks.check_names(flags) == ["autoattack"]
+    (spec,) = _evaluation_attacks.build_specs(flags, ["autoattack"])
+    assert spec.knowledge == "adaptive"
+    assert (spec.attack.version, spec.undefended.version) == ("rand", "cheap")
+    (alone,) = specs("--attacks=autoattack", "--autoattack_version=plus")
+    assert alone.attack.version == "plus" and alone.undefended is None
+    assert alone.name == "autoattack-plus"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        (["--attacks=autoattack", "--noadaptive"], "lists autoattack, which"),
+        (["--attacks=averaged_spsa", "--noadaptive"], "lists averaged_spsa"),
+        (["--attacks=autoattack", "--targeted=random"], "no targeted form"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(arguments, match):
+    with pytest.raises(_common.UsageError, match=match):
+        _evaluation_attacks.check_names(parse(*arguments))

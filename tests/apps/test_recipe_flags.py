@@ -2,23 +2,25 @@
 
 import pytest
 
-from apps import _evaluation
+from apps import _evaluation_attacks
 from apps import evaluate
 from keras_mixup.attacks import adaptive
 
 
 def specs(*arguments):
     flags = evaluate.FLAGS.parse(["evaluate", "--run_dir=run", *arguments])
-    return _evaluation.build_specs(flags, _evaluation.check_names(flags))
+    return _evaluation_attacks.build_specs(
+        flags, _evaluation_attacks.check_names(flags)
+    )
 
 
 def test_the_names_are_those_of_the_attack():
-    assert set(_evaluation.RECIPES) == set(adaptive.RECIPES)
+    assert set(_evaluation_attacks.RECIPES) == set(adaptive.RECIPES)
     searches = [k for k, v in adaptive.RECIPES.items() if "inner" in v]
-    assert set(_evaluation.SEARCHES) == set(searches)
+    assert set(_evaluation_attacks.SEARCHES) == set(searches)
 
 
-@pytest.mark.parametrize("recipe", _evaluation.RECIPES)
+@pytest.mark.parametrize("recipe", _evaluation_attacks.RECIPES)
 def test_a_recipe_is_an_attack_with_its_knowledge(recipe):
     (spec,) = specs(f"--attacks={recipe}", "--adaptive_steps=7")
     assert spec.attack.recipe == recipe and spec.attack.num_steps == 7
