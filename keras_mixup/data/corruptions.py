@@ -24,6 +24,11 @@ PUBLISHED = {
     "cifar100_c": "cifar100",
     "tiny_imagenet_c": "tiny_imagenet",
 }
+# What tfds calls some kinds of cifar10_corrupted.
+_TFDS_KINDS = {
+    "glass_blur": "frosted_glass_blur",
+    "elastic_transform": "elastic",
+}
 # The package refuses smaller images.
 _SMALLEST = 32
 
@@ -158,7 +163,8 @@ def load_corrupted(
     _checks.check_choice(name, "name", tuple(PUBLISHED))
     _check_cell(kind, severity)
     if name == "cifar10_c":
-        source = f"cifar10_corrupted/{kind}_{severity}"
+        tfds_kind = _TFDS_KINDS.get(kind, kind)
+        source = f"cifar10_corrupted/{tfds_kind}_{severity}"
         spec = DATASETS["cifar10"]._replace(name=name, source=source)
         image_set = tfds_source.read_tfds(spec, "test", data_dir, download)
     else:

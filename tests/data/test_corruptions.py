@@ -141,6 +141,36 @@ def test_cifar10_c_comes_from_tfds(monkeypatch):
     assert sorted(found.labels) == [0, 1]
 
 
+def test_every_kind_and_severity_is_one_of_tfds(monkeypatch):
+    import tensorflow_datasets as tfds
+
+    asked = []
+
+    def read(spec, *arguments):
+        asked.append(spec.source)
+        return _set((32, 32, 3), 10)
+
+    monkeypatch.setattr(tfds_source, "read_tfds", read)
+    for kind in (*STANDARD_CORRUPTIONS, *EXTRA):
+        for severity in range(1, 6):
+            data.load_corrupted("cifar10_c", kind, severity)
+    known = tfds.builder_cls("cifar10_corrupted").builder_configs
+    assert sorted(asked) == sorted(
+        f"cifar10_corrupted/{name}" for name in known
+    )
+
+
+@pytest.mark.parametrize("kind", ["fog", "glass_blur", "elastic_transform"])
+def test_cifar10_c_is_read_through_tfds(kind):
+    import tensorflow_datasets as tfds
+
+    with tfds.testing.mock_data(num_examples=20):
+        found = data.load_corrupted("cifar10_c", kind, 2)
+    assert found.images.shape == (20, 32, 32, 3)
+    assert found.images.dtype == np.uint8
+    assert found.labels.dtype == np.int32
+
+
 def test_cifar100_c_is_cut_by_severity(tmp_path):
     images = np.arange(5 * 4)[:, None, None, None] * np.ones((2, 2, 3))
     np.save(tmp_path / "fog.npy", images.astype("uint8"))
