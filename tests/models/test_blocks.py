@@ -146,6 +146,20 @@ def test_eight_levels_of_a_quarter_stay_apart_in_every_model(bfloat16):
         np.testing.assert_array_equal(first(x), x)
 
 
+def test_the_mean_is_spread_over_the_pixels_once():
+    mean, std = (0.5, 0.4, 0.3), (0.25, 0.2, 0.5)
+    model = tiny("SmallConvNet", mean=mean, std=std)
+    layer = model.get_layer("normalization")
+    assert layer.mean.shape == (1, 8, 8, 3)
+    # Spread again from three numbers when it is loaded.
+    assert layer.get_config()["mean"] == list(mean)
+    again = keras.Sequential.from_config(
+        keras.Sequential([keras.Input((8, 8, 3)), layer]).get_config()
+    )
+    x = images(2)
+    np.testing.assert_allclose(again(x), (x - mean) / std, rtol=1e-5)
+
+
 def test_default_normalization_changes_nothing():
     model = tiny("SmallConvNet")
     first = keras.Model(model.input, model.get_layer("normalization").output)
