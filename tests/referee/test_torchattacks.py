@@ -85,8 +85,8 @@ def test_auto_pgd_from_the_same_start(net, loss, norm):
     else:
         noise = torch.randn(points.shape)
         size = (noise**2).sum(dim=(1, 2, 3), keepdim=True).sqrt()
-    start = points.numpy() + threat.eps * (noise / size).numpy()
-    start = np.clip(start, 0.0, 1.0).transpose(0, 2, 3, 1)
+    start = torch.clamp(points + threat.eps * noise / size, 0.0, 1.0)
+    start = torch_twin.from_torch(start)
     ours = attacks.APGD(threat, loss, 10, best="loss")
     found = ours.perturb(classifier, images, labels, 0, start=start)
     logits = classifier(found, training=False)
@@ -95,7 +95,7 @@ def test_auto_pgd_from_the_same_start(net, loss, norm):
         "dlr": ops.difference_of_logits_ratio,
     }[loss](labels, logits)
     np.testing.assert_allclose(values, highest, rtol=1e-2, atol=1e-2)
-    same = best.numpy().transpose(0, 2, 3, 1)
+    same = torch_twin.from_torch(best)
     equal = np.abs(found - same).max(axis=(1, 2, 3)) < 1e-3
     # A slope of zero to rounding may turn one sign, and what follows it.
     assert equal.mean() > 0.9
