@@ -42,6 +42,8 @@ _CHOICES = {
     "losses": tuple(_search.LOSSES),
     "starts": ("random", "transfer"),
 }
+# All steps of a run together are at least so many radii long.
+_PATH = 2.5
 # The steps of a search are spread over so many halvings of the step size.
 _STAGES = 5
 
@@ -87,7 +89,9 @@ class MixupInferenceAttack(base.Attack):
             how many the defence itself takes; None takes the recipe's. Not
             for `"fixed_draws"` and `"transfer"`.
         step_size: float >= 0 or a fraction, the first step of a search;
-            None takes the recipe's share of eps. APGD needs none.
+            None takes the recipe's share of eps, or, where few steps of that
+            size would not cross the ball, 2.5 eps over their number. APGD
+            needs none.
         random_start: bool, whether to start uniformly in the ball.
         inner: `"pgd"` or `"apgd"`, the ascent of the two searches.
         losses: the losses of the two searches, a run for each start and
@@ -123,12 +127,11 @@ class MixupInferenceAttack(base.Attack):
     ):
         super().__init__(threat)
         self.recipe = _checks.check_choice(recipe, "recipe", tuple(RECIPES))
-        given = RECIPES[recipe]
         if num_steps is None:
-            num_steps = given["num_steps"]
-        if step_size is None:
-            step_size = threat.eps / given["steps_per_eps"]
+            num_steps = RECIPES[recipe]["num_steps"]
         self.num_steps = _checks.check_integer(num_steps, "num_steps")
+        if step_size is None:
+            step_size = _step_size(threat.eps, recipe, self.num_steps)
         self.step_size = _checks.check_number(step_size, "step_size", low=0.0)
         self.random_start = _checks.check_flag(random_start, "random_start")
         self.num_draws = self._count(num_draws, "num_draws")
@@ -186,7 +189,7 @@ class MixupInferenceAttack(base.Attack):
         threat, runs, step_size = self.threat, 1, self.step_size
         if self.inner is not None:
             runs = len(self.losses) * len(self.starts)
-            step_size = threat.eps / RECIPES["tramer2020"]["steps_per_eps"]
+            step_size = _step_size(threat.eps, "tramer2020", self.num_steps)
         return pgd.PGD(
             threat,
             # Without a ball nothing moves; the step only has to be legal.
@@ -253,6 +256,13 @@ class MixupInferenceAttack(base.Attack):
             seed=ops.fold_in(seed, 1),
         )
         return adversarial, self.num_steps * passes, self.num_steps * asked
+
+
+def _step_size(eps, recipe, num_steps):
+    # Madry et al.'s rule of thumb. Fewer steps of the recipe's size would
+    # stay near the start, and any model would look robust.
+    share = min(1.0, _PATH / num_steps)
+    return eps * max(1.0 / RECIPES[recipe]["steps_per_eps"], share)
 
 
 def _inputs_log_mean(defence, images, seed, num_draws):

@@ -91,9 +91,36 @@ def test_recipe_is_50_steps_of_a_16th_with_15_fresh_draws():
     np.testing.assert_array_equal(result.queries, [200] * 4)
 
 
+@pytest.mark.parametrize(
+    ("num_steps", "share"),
+    [(200, 1 / 16), (50, 1 / 16), (40, 1 / 16), (10, 1 / 4), (1, 1.0)],
+)
+def test_few_steps_are_long_enough_to_cross_the_ball(num_steps, share):
+    attack = MixupInferenceAttack(THREAT, num_steps=num_steps)
+    assert attack.step_size == pytest.approx(share * THREAT.eps)
+    # The undefended model meets steps of the same size.
+    for recipe in ("tramer2020", "eot"):
+        attack = MixupInferenceAttack(THREAT, recipe, num_steps=num_steps)
+        plain = attack.plain_attack()
+        assert plain.step_size == pytest.approx(share * THREAT.eps)
+    own = MixupInferenceAttack(THREAT, num_steps=num_steps, step_size=0.001)
+    assert own.step_size == own.plain_attack().step_size == 0.001
+
+
+def test_a_hurried_attack_is_as_strong_on_a_linear_classifier():
+    defence = ShiftDefence(scale=0.05)
+    corner = MixupInferenceAttack(THREAT, random_start=False)
+    hurried = MixupInferenceAttack(THREAT, num_steps=3, random_start=False)
+    expected = corner(defence, IMAGES, LABELS, seed=0).images
+    found = hurried(defence, IMAGES, LABELS, seed=0).images
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
 def test_draws_are_made_at_the_current_point():
     defence = ShiftDefence()
-    attack = MixupInferenceAttack(THREAT, num_steps=6, num_draws=4)
+    attack = MixupInferenceAttack(
+        THREAT, num_steps=6, num_draws=4, step_size=THREAT.eps / 16
+    )
     attack(defence, IMAGES, LABELS, seed=0)
     points = defence.points.numpy()
     # Clean, six steps on the way, the end: eight different points.

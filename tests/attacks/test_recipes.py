@@ -44,13 +44,30 @@ def slopes(weights, inputs, aims):
     return (residual @ weights.T).reshape(inputs.shape)
 
 
+@pytest.mark.parametrize(
+    ("recipe", "num_steps", "share"),
+    [
+        ("tramer2020", 50, 1 / 16),
+        ("bpda", 50, 1 / 16),
+        ("transfer", 50, 1 / 16),
+        ("pang2020_paper", 10, 1 / 4),
+        ("pang2020_released", 10, 1 / 4),
+        ("eot", 100, 1 / 4),
+        ("fixed_draws", 100, 1 / 4),
+    ],
+)
+def test_steps_are_those_of_the_sources(recipe, num_steps, share):
+    attack = MixupInferenceAttack(THREAT, recipe)
+    assert attack.num_steps == num_steps
+    assert attack.step_size == share * THREAT.eps
+
+
 @pytest.mark.parametrize("targeted", [False, True])
 def test_pang2020_paper(noisy_defence, weights, targeted):
     defence = noisy_defence(scale=0.2)
     attack = MixupInferenceAttack(
-        THREAT, "pang2020_paper", num_steps=3, num_draws=6
+        THREAT, "pang2020_paper", num_steps=3, num_draws=6, step_size=0.025
     )
-    assert attack.step_size == pytest.approx(0.025)
     targets = TARGETS if targeted else None
     result = attack(defence, IMAGES, LABELS, targets=targets, seed=SEED)
     aims, sign = (TARGETS, -1.0) if targeted else (LABELS, 1.0)
@@ -76,7 +93,7 @@ def test_pang2020_paper(noisy_defence, weights, targeted):
 def test_pang2020_released(noisy_defence, weights, targeted):
     defence = noisy_defence(scale=0.2)
     attack = MixupInferenceAttack(
-        THREAT, "pang2020_released", num_steps=4, num_draws=3
+        THREAT, "pang2020_released", num_steps=4, num_draws=3, step_size=0.025
     )
     targets = TARGETS if targeted else None
     result = attack(defence, IMAGES, LABELS, targets=targets, seed=SEED)
@@ -134,7 +151,7 @@ def test_transfer_is_pgd_on_the_undefended_classifier(noisy_defence):
     attack = MixupInferenceAttack(THREAT, "transfer", num_steps=7)
     assert (attack.name, attack.knowledge) == ("transfer-7", "transfer")
     result = attack(defence, IMAGES, LABELS, seed=SEED)
-    plain = PGD(THREAT, THREAT.eps / 16, num_steps=7)
+    plain = PGD(THREAT, attack.step_size, num_steps=7)
     expected = plain.perturb(
         defence.classifier, IMAGES, LABELS, ops.fold_in(SEED, 3, 0)
     )
@@ -162,7 +179,7 @@ def test_transfer_takes_the_best_of_the_models_that_a_defence_offers(
 
     attack = MixupInferenceAttack(THREAT, "transfer", num_steps=20)
     result = attack(Hiding(), IMAGES, LABELS, seed=SEED)
-    plain = PGD(THREAT, THREAT.eps / 16, num_steps=20)
+    plain = PGD(THREAT, attack.step_size, num_steps=20)
     inner = noisy_defence()
     expected = plain.perturb(
         inner.classifier, IMAGES, LABELS, ops.fold_in(SEED, 3, 1)
@@ -179,7 +196,8 @@ def test_searches_keep_the_best_iterate_of_all_runs(
 ):
     defence = noisy_defence(scale=0.5, power=2.0)
     options = {"num_draws": 6, "selection_draws": 9} if recipe == "eot" else {}
-    attack = MixupInferenceAttack(THREAT, recipe, num_steps=7, **options)
+    size = THREAT.eps / 4
+    attack = MixupInferenceAttack(THREAT, recipe, 7, step_size=size, **options)
     targets = TARGETS if targeted else None
     result = attack(defence, IMAGES, LABELS, targets=targets, seed=SEED)
     known = base.draw_seeds(SEED, 4)
@@ -224,8 +242,8 @@ def test_searches_keep_the_best_iterate_of_all_runs(
                         tape.watch(point)
                         log_mean = answer(point, ops.fold_in(own, step), 6)
                         value = sign * loss(aims, log_mean)
-                    size = THREAT.eps / 4 * 0.5**step_number
-                    moved = point + size * tf.sign(tape.gradient(value, point))
+                    move = size * 0.5**step_number
+                    moved = point + move * tf.sign(tape.gradient(value, point))
                     point = ops.project(THREAT, IMAGES, moved)
                 candidates.append(point.numpy())
                 stage += 1
