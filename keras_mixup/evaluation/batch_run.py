@@ -1,5 +1,7 @@
 """What one evaluation does with each batch: its columns and their records."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from keras_mixup import _checks
@@ -15,15 +17,10 @@ from keras_mixup.evaluation.crafting import Crafter
 _CLEAN = specs_lib.AttackSpec("clean", None, "none")
 
 
-class BatchRun:
-    """Settings and compiled functions that stay the same for all batches.
+class Settings(NamedTuple):
+    """The checked arguments of `evaluate` that are no object.
 
-    A column is an `AttackSpec`, or a `WorstCaseSpec`.
-
-    Args:
-        models: dict name -> callable.
-        specs: list of checked `AttackSpec`.
-        examples: `Examples`.
+    Attributes:
         eval_seeds: list of int.
         selection_seeds: list of int, empty for no worst case.
         attack_seed: int.
@@ -33,40 +30,45 @@ class BatchRun:
         num_classes: int or None.
     """
 
-    def __init__(
-        self,
-        models,
-        specs,
-        examples,
-        *,
-        eval_seeds,
-        selection_seeds,
-        attack_seed,
-        batch_size,
-        pool_split,
-        model_name,
-        num_classes,
-    ):
-        self.batch_size = batch_size
+    eval_seeds: list
+    selection_seeds: list
+    attack_seed: int
+    batch_size: int
+    pool_split: str | None
+    model_name: str
+    num_classes: int | None
+
+
+class BatchRun:
+    """Settings and compiled functions that stay the same for all batches.
+
+    A column is an `AttackSpec`, or a `WorstCaseSpec`.
+
+    Args:
+        models: dict name -> callable.
+        specs: list of checked `AttackSpec`.
+        labels: int [n], of all examples.
+        settings: `Settings`.
+    """
+
+    def __init__(self, models, specs, labels, settings):
+        self.batch_size = settings.batch_size
         self.columns = list(specs)
-        if selection_seeds:
+        if settings.selection_seeds:
             self.columns += specs_lib.worst_case_specs(specs)
-        self._models = models
-        self._labels = examples.labels
-        self._eval_seeds, self._selection_seeds = eval_seeds, selection_seeds
-        self._attack_seed = attack_seed
-        self._pool_split = pool_split
-        self._num_classes = num_classes
+        self._models, self._labels = models, labels
+        self._settings = settings
+        self._num_classes = settings.num_classes
         self._checked = False
         self._names = {
-            key: _row_name(key, model, models, model_name)
+            key: _row_name(key, model, models, settings.model_name)
             for key, model in models.items()
         }
-        pieces = memory.Pieces(batch_size)
+        pieces = memory.Pieces(settings.batch_size)
         self._score = {
             key: scoring.Scorer(model, pieces) for key, model in models.items()
         }
-        self._crafter = Crafter(models, specs, attack_seed, pieces)
+        self._crafter = Crafter(models, specs, settings.attack_seed, pieces)
 
     def keys(self, batch, column):
         """The keys of all records of this batch in this column."""
@@ -130,7 +132,7 @@ class BatchRun:
 
     def _seeds(self, name):
         randomized = specs_lib.is_randomized(self._models[name])
-        return self._eval_seeds if randomized else [None]
+        return self._settings.eval_seeds if randomized else [None]
 
     def _row_keys(self, batch, column, name, seed):
         cell = self._cell(column, name, seed)
@@ -140,12 +142,12 @@ class BatchRun:
 
     def _cell(self, column, name, seed):
         attacked = column.knowledge != "none"
-        attack_seed = self._attack_seed if attacked else None
+        attack_seed = self._settings.attack_seed if attacked else None
         return (*self._names[name], *column.column, attack_seed, seed)
 
     def _pool(self, name):
         has_pool = getattr(self._models[name], "pool", None) is not None
-        return self._pool_split if has_pool else None
+        return self._settings.pool_split if has_pool else None
 
     def _craft(self, batch, column, name, eval_seed):
         if not _is_worst_case(column):
@@ -155,7 +157,7 @@ class BatchRun:
         found = [self._crafter.craft(batch, spec, name) for spec in specs]
         images = [crafted.images for crafted in found]
         randomized = specs_lib.is_randomized(self._models[name])
-        seeds = self._selection_seeds if randomized else [None]
+        seeds = self._settings.selection_seeds if randomized else [None]
         chosen = worst_case.select(
             self._score[name], images, batch.labels, batch.example_ids, seeds
         )

@@ -8,9 +8,9 @@ import keras
 import numpy as np
 
 from keras_mixup import _checks
+from keras_mixup.evaluation import batch_run
 from keras_mixup.evaluation import records as records_lib
 from keras_mixup.evaluation import specs as specs_lib
-from keras_mixup.evaluation.batch_run import BatchRun
 from keras_mixup.evaluation.examples import Examples
 from keras_mixup.evaluation.worst_case import MIN_EVAL_SEEDS
 from keras_mixup.evaluation.worst_case import check_seeds
@@ -66,7 +66,8 @@ def evaluate(
             chosen; empty for no worst case.
         attack_seed: int, for the attacks' own draws.
         records_path: str or None; records are appended there batch by batch,
-            and those found there are not computed again.
+            and those found there are not computed again: one file for each
+            trained model and data set.
         example_ids: int [n], or None for 0..n-1.
         pool_split: str or None, the split that the defences' pools hold.
         model_name: str, the classifier's name in records where `models` does
@@ -83,7 +84,7 @@ def evaluate(
     Raises:
         ValueError: for unusable input, or outputs that are not finite
             logits [B, C] with every label below C, or an attack whose images
-            leave its ball.
+            leave its ball, or a file of records of other examples.
         tf.errors.ResourceExhaustedError: when a single row is too large.
     """
     _check_models(models)
@@ -95,10 +96,7 @@ def evaluate(
     examples = Examples(images, labels, example_ids)
     if num_classes is None and np.ndim(labels) == 2:
         num_classes = np.shape(labels)[1]
-    run = BatchRun(
-        models,
-        specs,
-        examples,
+    settings = batch_run.Settings(
         eval_seeds=seeds,
         selection_seeds=check_seeds(selection_seeds, "selection_seeds", 0),
         attack_seed=_checks.check_integer(attack_seed, "attack_seed", 0),
@@ -107,7 +105,8 @@ def evaluate(
         model_name=model_name,
         num_classes=num_classes,
     )
-    done = _existing(records_path, verbose)
+    run = batch_run.BatchRun(models, specs, examples.labels, settings)
+    done = _existing(records_path, examples, verbose)
     return _loop(run, examples, done, records_path, verbose)
 
 
@@ -143,10 +142,17 @@ def _progress(total):
     return advance
 
 
-def _existing(records_path, verbose):
+def _existing(records_path, examples, verbose):
     if records_path is None or not os.path.exists(records_path):
         return {}
     found = records_lib.read_records(records_path)
+    ids, labels = examples.example_ids.tolist(), examples.labels.tolist()
+    true = dict(zip(ids, labels, strict=True))
+    # Records of other images would be taken for answers to these.
+    other = [r for r in found if true.get(r.example_id, r.label) != r.label]
+    received = f"{records_path}, {len(other)} records with another true label"
+    expected = "a file of records of the same examples"
+    _checks.check(not other, "records_path", expected, received)
     if found and verbose:
         print(f"{records_path}: {len(found)} records found, going on there.")
     return {record.key: record for record in found}

@@ -221,6 +221,27 @@ def test_resume_after_a_cut_file_equals_the_uninterrupted_run(tmp_path):
     assert len(specs[1][1].calls) == calls + 1
 
 
+def test_records_of_other_examples_are_refused(tmp_path):
+    images, labels, _ = data(5)
+    path = tmp_path / "records.jsonl"
+
+    def write(labels):
+        return evaluation.evaluate(
+            {"linear": Linear()},
+            [CLEAN],
+            images,
+            labels,
+            records_path=path,
+            verbose=False,
+        )
+
+    write(labels)
+    whole = path.read_bytes()
+    with pytest.raises(ValueError, match="2 records with another true label"):
+        write(np.where(np.arange(5) < 2, 1 - labels, labels))
+    assert path.read_bytes() == whole
+
+
 def test_targets_reach_the_attack_and_are_never_the_true_label():
     model = Linear()
     for targeted in ("random", "second_most_likely"):
