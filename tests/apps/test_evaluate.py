@@ -106,6 +106,33 @@ def test_run_folder_gets_records_table_and_report(run_dir, capsys):
     assert (run_dir / "pictures.npz").exists()
 
 
+def test_queries_go_through_the_defence_and_join_the_worst_case(run_dir):
+    settings = {
+        "attacks": "apgd,averaged_square,averaged_spsa,tramer2020",
+        "apgd_steps": 2,
+        "num_queries": 3,
+        "spsa_steps": 1,
+        "spsa_samples": 4,
+        "spsa_examples": 6,
+        "worst_case": True,
+        "eval_seeds": "0,1,2,3,4,5,6,7,8,9",
+    }
+    assert call(run_dir, **settings) == 0
+    records = evaluation.read_records(run_dir / "records.jsonl")
+    defended = [r for r in records if r.defence != "none"]
+    rows = {(r.attack, r.knowledge, r.queries) for r in defended}
+    # For every query two draws and a look at the prediction.
+    assert ("spsa-1x4 of 2 draws", "adaptive", 12) in rows
+    assert max(q for name, _, q in rows if name.startswith("square")) == 9
+    assert ("apgd-ce-2", "oblivious", 0) in rows
+    assert len({r.example_id for r in defended if "spsa" in r.attack}) == 6
+    written = json.loads((run_dir / "evaluation.json").read_text())
+    (worst,) = written["worst_case"].values()
+    # SPSA saw six examples, the others twelve.
+    expected = ["apgd-ce-2", "square-3 of 2 draws", "tramer2020-2x2"]
+    assert worst["attacks"] == expected
+
+
 def test_second_call_resumes_and_a_third_adds(run_dir):
     noise = {"defences": "gaussian_noise"}
     assert call(run_dir, **noise) == 0
