@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_mixup import _checks
+from keras_mixup import attacks as attacks_lib
 from keras_mixup import ops
 from keras_mixup.evaluation import specs
 from keras_mixup.threat import ThreatModel
@@ -127,6 +128,8 @@ def reduced_specs(attacks, factor):
 def _scaled(attack, factor):
     if attack is None:
         return None
+    if isinstance(attack, attacks_lib.AveragedAttack):
+        return specs.rebuilt(attack, attack=_scaled(attack.attack, factor))
     given = attack.threat
     eps = given.eps * factor
     changes = {

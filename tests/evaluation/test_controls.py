@@ -84,12 +84,17 @@ def test_one_control_per_expected_lambda():
 def test_reduced_attacks():
     threat = ThreatModel("l2", 0.5)
     adaptive = attacks.MixupInferenceAttack(threat, num_steps=4)
+    averaged = attacks.AveragedAttack(attacks.Square(threat, 9), 3)
     specs = [
         evaluation.AttackSpec(*CLEAN),
         evaluation.AttackSpec("pgd", PGD, "oblivious", "random"),
         evaluation.AttackSpec("eot", adaptive, "adaptive", undefended=PGD),
+        evaluation.AttackSpec("asked", averaged, "adaptive"),
     ]
-    pgd, eot = controls.reduced_specs(specs, 0.5)
+    pgd, eot, asked = controls.reduced_specs(specs, 0.5)
+    assert asked.attack.num_draws == 3
+    inner = asked.attack.attack
+    assert (inner.num_queries, inner.threat.eps) == (9, 0.25)
     assert pgd.attack.threat.eps == PGD.threat.eps / 2
     assert pgd.attack.step_size == PGD.step_size / 2
     assert pgd.attack.num_steps == PGD.num_steps
