@@ -41,9 +41,11 @@ STUDIES = {
     ),
     "fig3a": Study(
         "Detection of attacked images",
-        "Confidence: one minus the classifier's largest probability. An "
-        "adaptive attack here goes through the detector's answer, not "
-        "through its score; one on the score may do worse to it.",
+        "Confidence: one minus the classifier's largest probability. MI-PL "
+        "finds attacks of which the classifier is sure, confidence those of "
+        "which it is not; below the diagonal attacked images look cleaner "
+        "than clean ones. An adaptive attack here goes through the detector's "
+        "answer, not through its score; one on the score may do worse to it.",
         study_figures.detection,
     ),
     "fig3b": Study(

@@ -3,6 +3,7 @@
 import functools
 import json
 
+import keras
 import numpy as np
 import pytest
 from evaluation_toys import CLEAN
@@ -16,6 +17,7 @@ from evaluation_toys import data
 from keras_mixup import ThreatModel
 from keras_mixup import attacks
 from keras_mixup import evaluation
+from keras_mixup import inference
 from keras_mixup.evaluation import detection
 from keras_mixup.evaluation import latent_figures
 from keras_mixup.evaluation import studies
@@ -63,6 +65,60 @@ def test_detection_against_known_scores():
     assert rows["confidence", "same"]["auc"] == pytest.approx(6.5 / 7)
     assert {r["num_examples"] for r in rows.values()} == {7}
     assert rows["pixel", "same"]["knowledge"] == "adaptive"
+
+
+@keras.saving.register_keras_serializable("tests")
+class Switch(keras.layers.Layer):
+    """The left pixel is the class; the right one, beyond 0.5, overrules it."""
+
+    def call(self, images):
+        content, switch = images[:, 0, 0, 0], images[:, 0, 1, 0]
+        gap = 8.0 * (content - 0.5) + 40.0 * keras.ops.relu(switch - 0.5)
+        return keras.ops.stack([keras.ops.zeros_like(gap), gap], axis=-1)
+
+
+class TurnOn:
+    """Moves the right pixel to a level."""
+
+    def __init__(self, level):
+        self.level, self.name = level, f"to {level}"
+        self.threat = ThreatModel("linf", 1.0)
+
+    def __call__(self, model_fn, images, labels, *, targets=None, seed=None):
+        images = np.array(images)
+        images[:, 0, 1] = self.level
+        rows = np.zeros(len(images), int)
+        return attacks.AttackResult(images, None, rows, rows)
+
+
+def test_mixing_with_the_predicted_label_finds_sure_attacks_only():
+    """Eq. 14: the fall at the shrunk perturbation must exceed 1 - lambda."""
+    model = keras.Sequential([keras.Input((1, 2, 1)), Switch()])
+    pooled = np.array([[0.1, 0.0], [1.0, 0.0]], np.float32)
+    pool = inference.SamplePool(
+        pooled[:, None, :, None], [0, 1], dtype="float32"
+    )
+    images = np.zeros((4, 1, 2, 1), np.float32)
+    images[:, 0, 0, 0] = [0.15, 0.18, 0.2, 0.23]
+    rows = detection.detection_curves(
+        model,
+        {"MI-PL": inference.MixupInferencePL(model, pool, 0.5, 1)},
+        [
+            # A gap of at most 1; mixed, the partner alone decides.
+            ("barely", TurnOn(0.57), "oblivious"),
+            # A gap of 17 or more, and the same mixed input.
+            ("surely", TurnOn(1.0), "oblivious"),
+        ],
+        images,
+        np.zeros(4, int),
+    )
+    found = {(r["detector"], r["attack"]): r["auc"] for r in rows}
+    assert found == {
+        ("MI-PL", "barely"): 0.0,
+        ("MI-PL", "surely"): 1.0,
+        ("confidence", "barely"): 1.0,
+        ("confidence", "surely"): 0.0,
+    }
 
 
 def test_trade_off():
