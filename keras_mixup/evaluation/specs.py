@@ -150,7 +150,7 @@ def _check_spec(spec):
     _checks.check(okay, f"attack of {spec.name}", expected, spec.attack)
 
 
-def rebuilt(attack, **changes):
+def rebuilt(attack, /, **changes):
     """Returns an equal attack of its own, with some arguments changed.
 
     An attack is compiled for every model that it meets; TensorFlow warns of
