@@ -56,18 +56,27 @@ def _statement(card, attacked):
             "robustness."
         )
     text = f"{budget}: {_percent(found)} are left {_how(found)}"
-    if card["defence"] == "none":
-        return f"{text}."
+    if card["defence"] != "none":
+        text += _comparison(attacked)
+    flags = "; ".join(attacked["red_flags"])
+    if flags:
+        return f"{text}. Red flags: {flags}. A better attack may leave less."
+    return f"{text}."
+
+
+def _comparison(attacked):
     if attacked["difference"] is None:
-        return f"{text}; the undefended model was not measured beside it."
+        return "; the undefended model was not measured beside it"
     gain = 100 * attacked["difference"]
     error = 100 * attacked["difference_error"]
-    text += f", {gain:+.1f} points (± {error:.1f}) beside the undefended model"
-    if gain - error > 0:
-        return f"{text}, under the attacks tried here."
+    text = f", {gain:+.1f} points (± {error:.1f}) beside the undefended model"
     if gain + error < 0:
-        return f"{text}: the defence loses."
-    return f"{text}: no gain beyond chance."
+        return f"{text}: the defence loses"
+    if gain - error <= 0:
+        return f"{text}: no gain beyond chance"
+    if attacked["red_flags"]:
+        return f"{text}: no gain to be claimed, since the attacks are weak"
+    return f"{text}, under the attacks tried here"
 
 
 def _how(found):

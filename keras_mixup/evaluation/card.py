@@ -10,8 +10,10 @@ import os
 import numpy as np
 
 from keras_mixup.evaluation import estimates
+from keras_mixup.evaluation import record_flags
 from keras_mixup.evaluation import records as records_lib
 from keras_mixup.evaluation import specs
+from keras_mixup.evaluation import tables
 from keras_mixup.evaluation._card_text import to_markdown
 
 JSON_FILE = "robustness_card.json"
@@ -31,7 +33,8 @@ def robustness_cards(
     The adaptive number of a card is the per-example worst case where it was
     measured, else the lowest of the single attacks; an attacker who knows
     the draws stands in the list alone. All numbers of one norm and radius
-    that are compared are of the same examples.
+    that are compared are of the same examples. Where the records show a red
+    flag it is named beside the number, and no gain is claimed.
 
     Args:
         records: iterable of `Record`.
@@ -46,9 +49,12 @@ def robustness_cards(
     """
     unique = list({record.key: record for record in records}.values())
     rows = dict.fromkeys(record[2:4] for record in unique)
+    flags = record_flags.from_records(unique)
     cards = []
     for model, defence in rows:
         card = _card(unique, model, defence)
+        for attacked in card["attacked"]:
+            attacked["red_flags"] = _flagged(flags, card, attacked)
         card["seeds"]["selection"] = list(selection_seeds)
         card.update(
             classifier_sha256=classifier_sha256,
@@ -110,6 +116,14 @@ def _card(records, model, defence):
         },
         "pool_split": pools[0] if len(pools) == 1 else (pools or None),
     }
+
+
+def _flagged(flags, card, attacked):
+    """The names of the red flags of this model at this norm and radius."""
+    row = tables.row_label((card["model"], card["defence"]))
+    budget = attacked["norm"], attacked["eps"]
+    where = record_flags.place(row, budget)
+    return sorted({flag.name for flag in flags if flag.where == where})
 
 
 def _seeds(seeds):

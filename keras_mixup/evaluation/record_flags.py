@@ -38,6 +38,11 @@ def from_records(records):
     return [found for rule in rules for found in rule(shares)]
 
 
+def place(name, budget):
+    """Returns `RedFlag.where` for a model's name and (norm, eps)."""
+    return f"{name} ({tables.radius_text(*budget)})"
+
+
 class _Cell(NamedTuple):
     """One model under one attack, as in `Summary`, and whether it draws."""
 
@@ -69,8 +74,7 @@ class _Cell(NamedTuple):
 
     @property
     def where(self):
-        name = tables.row_label(self.row)
-        return f"{name} ({tables.radius_text(*self.budget)})"
+        return place(tables.row_label(self.row), self.budget)
 
 
 def _shares(records):

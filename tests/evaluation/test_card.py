@@ -122,6 +122,36 @@ def test_the_bare_model_has_a_card_of_its_own():
     assert "without the defence" not in card["text"]
 
 
+def weak_attack(hits):
+    """MI-OL gains 100 points; its adaptive attack breaks all but `hits`."""
+    return [
+        *cell("mixup", "none", "pgd-10", "oblivious", [0] * 20),
+        *cell("mixup", "none", "tramer", "adaptive", [0] * 20),
+        *cell("mixup", "MI-OL", "pgd-10", "oblivious", [1] * 10 + [0] * 10, 0),
+        *cell("mixup", "MI-OL", "tramer", "adaptive", hits, 0),
+    ]
+
+
+def test_no_gain_is_claimed_where_the_attacks_raise_a_red_flag():
+    sound = card_of(weak_attack([1] * 10 + [0] * 10))
+    assert sound["attacked"][0]["red_flags"] == []
+    assert "under the attacks tried here." in sound["text"]
+    assert "Red flags" not in sound["text"]
+
+    card = card_of(weak_attack([1] * 20))
+    assert card["attacked"][0]["red_flags"] == [
+        "adaptive weaker than oblivious"
+    ]
+    assert "tried here" not in card["text"]
+    assert (
+        "no gain to be claimed, since the attacks are weak. Red flags: "
+        in (card["text"])
+    )
+    # The flag is that of the defence: the bare model's card has none.
+    bare = card_of(weak_attack([1] * 20), "none")
+    assert bare["attacked"][0]["red_flags"] == []
+
+
 def test_files(tmp_path):
     assert card_lib.write_cards(tmp_path, []) is None
     cards = card_lib.robustness_cards(records())
