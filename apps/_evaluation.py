@@ -4,6 +4,7 @@ A name tells every setting that a record does not hold, as with attacks.
 """
 
 from apps import _common
+from apps import _latent_figures
 from apps import _registry
 from apps import _vae_training
 
@@ -19,6 +20,14 @@ LABELS = {
 }
 # Known by name, so that --vae is looked for before TensorFlow is imported.
 TAKE_VAE = ("var_mixup_inference",)
+# Flags of theirs beside --mix_weights.
+VAE_OPTIONS = ("average", "label_from")
+# A label names these only where they are something else.
+_USUAL = {
+    "fallback": "input",
+    "average": "probabilities",
+    "label_from": "input",
+}
 # The flags that a defence takes beside --num_draws.
 OPTIONS = {
     "mixup_inference_combined": (
@@ -62,7 +71,8 @@ def build_defences(flags, classifier, pool, paper):
 def needs_pool(flags):
     """Whether a defence or a figure in the flags mixes with a pool."""
     pooled = taking("pool")
-    return bool(flags.figures) or any(n in pooled for n in flags.defences)
+    mixing = set(flags.figures) - set(_latent_figures.FROM_RECORDS)
+    return bool(mixing) or any(n in pooled for n in flags.defences)
 
 
 def taking(argument):
@@ -77,8 +87,10 @@ def taking(argument):
 def _defence_options(flags, name, defaults):
     """Yields the arguments of each variant of the defence `name`."""
     if name not in OPTIONS:
+        own = VAE_OPTIONS if name in TAKE_VAE else ()
+        given = {o: flags[o].value for o in own if flags[o].value is not None}
         for weight in flags.mix_weights:
-            yield {"mix_weight": _common.parse_mix_weight(weight)}
+            yield {"mix_weight": _common.parse_mix_weight(weight), **given}
         return
     options = {}
     for flag in OPTIONS.get(name, ()):
@@ -100,7 +112,8 @@ def defence_label(name, defence):
         name: str, its name in the registry.
         defence: a `keras_mixup.inference` layer.
     """
-    flags = OPTIONS.get(name, ("mix_weight",))
+    own = VAE_OPTIONS if name in TAKE_VAE else ()
+    flags = OPTIONS.get(name, ("mix_weight", *own))
     options = ["size_range" if f.endswith("_range") else f for f in flags]
     return _defence_label(
         name, {o: getattr(defence, o) for o in (*options, "num_draws")}
@@ -111,9 +124,10 @@ def _defence_label(name, options):
     shown = [
         "-".join(map(str, value)) if isinstance(value, tuple) else f"{value:g}"
         for key, value in options.items()
-        if key not in ("num_draws", "fallback")
+        if key not in ("num_draws", *_USUAL)
     ]
-    if options.get("fallback", "input") != "input":
-        shown.append(options["fallback"])
+    for key, usual in _USUAL.items():
+        if options.get(key, usual) != usual:
+            shown.append(options[key])
     label = LABELS.get(name, name)
     return f"{label} {' '.join(shown)} x{options['num_draws']}"

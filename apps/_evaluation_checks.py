@@ -8,6 +8,7 @@ that has no effect is a mistake.
 from apps import _common
 from apps import _evaluation
 from apps import _evaluation_attacks
+from apps import _latent_figures
 from apps import _vae_training
 
 _PGD = ("pgd", "cleverhans_pgd")
@@ -66,6 +67,8 @@ def check(app_flags, flags, names):
         chosen = _chosen(flags.defences, owners) or (
             flags.figures and setting in _FIGURE_FLAGS
         )
+        if setting == "vae":
+            chosen = chosen or _chosen(flags.figures, _latent_figures.TAKE_VAE)
         _refuse(app_flags, flags, chosen, ("defences",), (setting,))
     for name in _chosen(flags.defences, _evaluation.TAKE_VAE):
         if flags.vae is None:
@@ -105,7 +108,9 @@ def _defence_settings():
         "mix_weights": _evaluation.taking("mix_weight"),
         "num_draws": _evaluation.taking("num_draws"),
         "pool_size": _evaluation.taking("pool"),
-        "vae": _evaluation.TAKE_VAE,
+        **dict.fromkeys(
+            ("vae", *_evaluation.VAE_OPTIONS), _evaluation.TAKE_VAE
+        ),
     }
     for defence, options in _evaluation.OPTIONS.items():
         for option in options:

@@ -6,6 +6,7 @@ from apps import _common
 from apps import _evaluation
 from apps import _evaluation_attacks
 from apps import _evaluation_settings
+from apps import _latent_figures
 from apps import _registry
 from apps import _run_folder
 from keras_mixup import _checks
@@ -41,7 +42,8 @@ def complete(flags):
     if (pathlib.Path(flags.run_dir) / _run_folder.CONFIG).is_file():
         config = _run_folder.read_config(flags.run_dir).get("flags", {})
     inherited = ["dataset", "data_dir"]
-    if any(name in _evaluation.TAKE_VAE for name in flags.defences):
+    takers = (*_evaluation.TAKE_VAE, *_latent_figures.TAKE_VAE)
+    if any(name in takers for name in (*flags.defences, *flags.figures)):
         inherited.append("vae")
     for name in inherited:
         if flags[name].value is None:

@@ -1,6 +1,8 @@
 """The flags of apps.evaluate, group by group."""
 
 from apps import _common
+from apps import _corruptions
+from apps import _latent_figures
 from apps import _registry
 from apps import _studies
 
@@ -18,6 +20,8 @@ def make(usage):
     _define_adaptive(flags)
     _define_defences(flags)
     _define_figures(flags)
+    _latent_figures.define(flags)
+    _corruptions.define(flags)
     _define_run(flags)
     flags.runtime(training=False)
     return flags
@@ -130,6 +134,19 @@ def _define_defences(flags):
         None,
         "VarMI: autoencoder, .keras file or folder; default: that of the run.",
     )
+    flags.choice(
+        "average",
+        None,
+        ["probabilities", "logits"],
+        "VarMI: what is averaged over the draws; Eq. 14 to the letter: logits.",
+    )
+    flags.choice(
+        "label_from",
+        None,
+        ["input", "reconstruction"],
+        "VarMI: whose label partners must not have, F(x)'s or "
+        "F(Dec(Enc(x)))'s.",
+    )
     flags.integer("num_draws", 30, "Draws per prediction.", minimum=1)
     flags.integer(
         "pool_size", None, "Pool images from train; default: all.", minimum=1
@@ -156,7 +173,7 @@ def _define_defences(flags):
 
 
 def _define_figures(flags):
-    # Figures of the Mixup Inference paper.
+    # Figures of the Mixup Inference and the VarMixup paper.
     flags.string_list("figures", "", f"Any of {', '.join(_studies.NAMES)}.")
     flags.integer("figure_examples", 100, "Figures: examples.", minimum=1)
     flags.number("figure_eps", "16/255", "fig5: radius, L-infinity.")

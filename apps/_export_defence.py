@@ -17,6 +17,8 @@ _DEFENCE_FLAGS = (
     "degrees",
     "size_range",
     "vae",
+    "average",
+    "label_from",
 )
 
 

@@ -1,17 +1,19 @@
-"""The figures of the Mixup Inference paper for one classifier.
+"""The figures of the papers for one classifier.
 
---figures=fig2,fig3a,fig3b,fig4,fig5: each writes <run_dir>/figures/<name>.jsonl
-and .png, and the report shows them. fig3b and fig4 keep their records beside
+--figures=fig2,fig3a,fig3b,fig4,fig5 (Mixup Inference) and varmixup_fig3 to
+varmixup_fig7: each writes <run_dir>/figures/<name>.jsonl and .png, and the
+report shows them. fig3b, fig4 and varmixup_fig3 keep their records beside
 them, so that a killed call goes on.
 """
 
 import pathlib
 
 from apps import _common
+from apps import _latent_figures
 from apps import _registry
 from keras_mixup import _checks
 
-NAMES = ("fig2", "fig3a", "fig3b", "fig4", "fig5")
+NAMES = ("fig2", "fig3a", "fig3b", "fig4", "fig5", *_latent_figures.NAMES)
 _SAMPLES = (1, 2, 5, 10, 20, 30)
 
 
@@ -34,13 +36,13 @@ def check(flags):
         )
 
 
-def draw(flags, classifier, pool, image_set):
+def draw(flags, models, pool, image_set):
     """Makes the figures and writes them into the run folder.
 
     Args:
         flags: the parsed flag values.
-        classifier: keras.Model.
-        pool: `SamplePool`.
+        models: dict name -> model, the classifier first.
+        pool: `SamplePool`, or None if no figure takes one.
         image_set: the examples; at most --figure_examples of them are taken.
     """
     from keras_mixup import data
@@ -48,9 +50,15 @@ def draw(flags, classifier, pool, image_set):
 
     count = min(flags.figure_examples, len(image_set.labels))
     shown = data.class_balanced_subset(image_set, count, flags.seed)
+    classifier = next(iter(models.values()))
     for name in flags.figures:
         print(f"{name}: {study_files.STUDIES[name].title}, {count} examples")
-        rows = _MAKERS[name](flags, classifier, pool, shown)
+        if name in _latent_figures.NAMES:
+            make = _latent_figures.MAKERS[name]
+            options = _options(flags, shown, name)
+            rows = make(flags, models, pool, shown, options)
+        else:
+            rows = _MAKERS[name](flags, classifier, pool, shown)
         for path in study_files.write_study(flags.run_dir, name, rows):
             print(f"  {path}")
 

@@ -19,6 +19,8 @@ gradients; autoattack, its version rand where there are draws. transfer goes
 around the defence. tramer2020 is added whenever a defence is attacked and
 nothing goes through it by gradients; --noadaptive leaves it out, and the table
 says "not measured".
+
+--figures draws the papers' figures, --corruptions scores on corrupted images.
 """
 
 import pathlib
@@ -26,12 +28,14 @@ from typing import NamedTuple
 
 from apps import _common
 from apps import _controls
+from apps import _corruptions
 from apps import _evaluation
 from apps import _evaluation_attacks
 from apps import _evaluation_checks
 from apps import _evaluation_data
 from apps import _evaluation_flags
 from apps import _evaluation_settings
+from apps import _latent_figures
 from apps import _registry
 from apps import _robustness
 from apps import _studies
@@ -76,11 +80,14 @@ def main(flags):
     _studies.check(flags)
     _common.set_up(flags)
     _evaluation_checks.check(FLAGS, flags, names)
+    _latent_figures.check(flags)
+    _corruptions.check(flags)
     job = _prepare(flags, names, path, config)
     run = _common.describe_run("apps.evaluate", FLAGS)
     settings = _write_settings(flags, job, run)
     _compute(flags, job)
-    _studies.draw(flags, job.classifier, job.pool, job.image_set)
+    _studies.draw(flags, job.models, job.pool, job.image_set)
+    _corruptions.run(flags, job.models, job.image_set)
     _pictures(flags, job)
     _robustness.write_cards(flags, path, settings, run)
     _show(pathlib.Path(flags.run_dir))

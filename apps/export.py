@@ -84,6 +84,18 @@ FLAGS.integer_list(
 FLAGS.string(
     "vae", None, "VarMI: autoencoder, .keras file or folder of --task=vae."
 )
+FLAGS.choice(
+    "average",
+    None,
+    ["probabilities", "logits"],
+    "VarMI: what is averaged over the draws; Eq. 14 to the letter: logits.",
+)
+FLAGS.choice(
+    "label_from",
+    None,
+    ["input", "reconstruction"],
+    "VarMI: whose label partners must not have, F(x)'s or F(Dec(Enc(x)))'s.",
+)
 # --- where to
 FLAGS.string(
     "name", None, "Model name; default: that of the run, and the defence."

@@ -3,13 +3,16 @@
 import json
 
 import keras
+import numpy as np
 import pytest
 
 from apps import _common
+from apps import _evaluation
 from apps import evaluate
 from apps import export as export_app
 from keras_mixup import data
 from keras_mixup import evaluation
+from keras_mixup import inference
 from keras_mixup import models
 
 DEFENCE = "var_mixup_inference"
@@ -67,6 +70,46 @@ def test_var_mi_is_evaluated_with_the_runs_autoencoder(trained, tmp_path):
     assert len(config["vae"]) == 64
 
 
+def test_average_and_label_source_are_flags_and_in_the_name(trained, tmp_path):
+    flags = {
+        "classifier": trained / "classifier.keras",
+        "dataset": "digits",
+        "vae": trained,
+        "defences": DEFENCE,
+    }
+    folder = tmp_path / "run"
+    assert run_evaluate(folder, **flags, average="logits") == 0
+    options = {"average": "probabilities", "label_from": "reconstruction"}
+    assert run_evaluate(folder, **flags, **options) == 0
+    settings = json.loads((folder / "evaluation.json").read_text())["defences"]
+    shown = {
+        name: (config["average"], config["label_from"])
+        for name, config in settings.items()
+    }
+    assert shown == {
+        "VarMI 0.5 logits x2": ("logits", "input"),
+        "VarMI 0.5 reconstruction x2": ("probabilities", "reconstruction"),
+    }
+    defence = inference.VarMixupInference(
+        models.SmallConvNet((8, 8, 1), 10, width=2),
+        keras.saving.load_model(trained / "vae.keras"),
+        inference.SamplePool(
+            np.zeros((10, 8, 8, 1), "uint8"), np.arange(10)
+        ).encode(lambda rows: rows[:, 0, :4, 0]),
+        num_draws=2,
+        average="logits",
+        label_from="reconstruction",
+    )
+    label = _evaluation.defence_label(DEFENCE, defence)
+    assert label == "VarMI 0.5 logits reconstruction x2"
+
+
+def test_average_belongs_to_var_mi(trained, tmp_path, capsys):
+    flags = {"classifier": trained / "classifier.keras", "dataset": "digits"}
+    assert run_evaluate(tmp_path / "a", average="logits", **flags) == 2
+    assert "--average has no effect" in capsys.readouterr().err
+
+
 def test_missing_autoencoders_are_named(trained, tmp_path, capsys):
     flags = {"classifier": trained / "classifier.keras", "dataset": "digits"}
     assert run_evaluate(tmp_path / "a", defences=DEFENCE, **flags) == 2
@@ -86,6 +129,8 @@ def test_exports_with_the_codes_of_the_pool(trained, tmp_path, capsys):
         f"--defence={DEFENCE}",
         f"--vae={trained}",
         "--mix_weight=0.6",
+        "--average=logits",
+        "--label_from=reconstruction",
         "--num_draws=2",
         "--pool_per_class=3",
         "--name=var",
@@ -98,3 +143,5 @@ def test_exports_with_the_codes_of_the_pool(trained, tmp_path, capsys):
     card = json.loads(card.read_text())
     assert card["pool"]["row_shape"] == [4]
     assert card["autoencoder"]["type"] == "MMDVAE"
+    assert card["defence"]["average"] == "logits"
+    assert card["defence"]["label_from"] == "reconstruction"
