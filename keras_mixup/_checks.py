@@ -58,6 +58,27 @@ def check_number(value, name, low=None, high=None, low_open=False):
     return number
 
 
+def check_within(values, name, expected, low=0.0, high=1.0, hint=""):
+    """Raises unless all values are finite and lie in [low, high].
+
+    Args:
+        values: array with `min` and `max`, not empty; both pass NaN on.
+        name: str, the argument's name in the error.
+        expected: str, completes "`name` must be ...".
+        low, high: floats, the allowed range.
+        hint: str, one more sentence on the remedy.
+
+    Raises:
+        ValueError: showing the values' range, or that some are no numbers.
+    """
+    lowest, highest = float(values.min()), float(values.max())
+    spread = highest - lowest
+    received = f"values in [{lowest:g}, {highest:g}]"
+    if spread - spread != 0.0:
+        check(False, name, expected, "NaN or infinity", hint)
+    check(lowest >= low and highest <= high, name, expected, received, hint)
+
+
 def check_integer(value, name, minimum=1):
     """Returns `value` as an int of at least `minimum`.
 

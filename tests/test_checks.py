@@ -1,5 +1,6 @@
 """Argument checks: what passes, and the one form of error."""
 
+import numpy as np
 import pytest
 
 from keras_mixup import _checks
@@ -38,6 +39,26 @@ def test_check_number_keeps_the_ends_of_its_range():
     assert _checks.check_number("1/1", "weight", 0.0, 1.0) == 1.0
     with pytest.raises(ValueError, match=r"a number in \(0, inf\)"):
         _checks.check_number(0, "rate", 0.0, low_open=True)
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (-0.5, r"values in \[-0.5, 1\]"),
+        (1.5, r"values in \[0, 1.5\]"),
+        (np.nan, "NaN or infinity"),
+        (np.inf, "NaN or infinity"),
+        (-np.inf, "NaN or infinity"),
+    ],
+)
+def test_check_within_shows_the_range_or_what_is_no_number(value, shown):
+    fine = np.float32([[0.0, 0.25], [1.0, 0.5]])
+    _checks.check_within(fine, "images", "in [0, 1]")
+    with pytest.raises(ValueError, match=f"must be in .0, 1.*{shown}.*Scale"):
+        _checks.check_within(
+            np.append(fine, value), "images", "in [0, 1]", hint="Scale them."
+        )
+    _checks.check_within(np.array([-0.5, 2.0]), "codes", "small", -1.0, 2.0)
 
 
 @pytest.mark.parametrize("given", [0, 1.0, True, "3", None])

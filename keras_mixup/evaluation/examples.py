@@ -73,11 +73,7 @@ def _check_images(images):
         return images
     floating = np.issubdtype(images.dtype, np.floating)
     _checks.check(floating, "images", "uint8 or float", images.dtype)
-    finite = bool(np.isfinite(images).all())
-    _checks.check(finite, "images", "finite", "NaN or infinity")
-    low, high = float(images.min()), float(images.max())
-    inside = low >= 0.0 and high <= 1.0
-    _checks.check(inside, "images", "floats in [0, 1]", f"[{low:g}, {high:g}]")
+    _checks.check_within(images, "images", "finite floats in [0, 1]")
     return images
 
 

@@ -53,9 +53,7 @@ def _stored_rows(images, dtype):
     _checks.check(finite, "images", "finite", "NaN or infinity")
     if dtype == "float32":
         return images
-    shown = f"values in [{images.min():g}, {images.max():g}]"
-    inside = images.min() >= 0.0 and images.max() <= 1.0
-    _checks.check(inside, "images", "uint8, or float in [0, 1]", shown)
+    _checks.check_within(images, "images", "uint8, or float in [0, 1]")
     levels = np.round(images * 255.0)
     _checks.check(
         bool(np.abs(images * 255.0 - levels).max() < 1e-3),
