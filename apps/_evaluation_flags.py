@@ -19,6 +19,7 @@ def make(usage):
     _define_attack_settings(flags)
     _define_adaptive(flags)
     _define_defences(flags)
+    _define_var_mi(flags)
     _define_figures(flags)
     _latent_figures.define(flags)
     _corruptions.define(flags)
@@ -129,24 +130,6 @@ def _define_defences(flags):
         "MI-OL, MI-PL, VarMI: weights of the input, each a row: 0.6, "
         "uniform:0.4:0.6 or beta:2:1.",
     )
-    flags.string(
-        "vae",
-        None,
-        "VarMI: autoencoder, .keras file or folder; default: that of the run.",
-    )
-    flags.choice(
-        "average",
-        None,
-        ["probabilities", "logits"],
-        "VarMI: what is averaged over the draws; Eq. 14 to the letter: logits.",
-    )
-    flags.choice(
-        "label_from",
-        None,
-        ["input", "reconstruction"],
-        "VarMI: whose label partners must not have, F(x)'s or "
-        "F(Dec(Enc(x)))'s.",
-    )
     flags.integer("num_draws", 30, "Draws per prediction.", minimum=1)
     flags.integer(
         "pool_size", None, "Pool images from train; default: all.", minimum=1
@@ -169,6 +152,28 @@ def _define_defences(flags):
     )
     flags.integer_list(
         "crop_resize_range", None, "Sizes low,high; default: paper's, scaled."
+    )
+
+
+def _define_var_mi(flags):
+    # Settings of VarMI alone.
+    flags.string(
+        "vae",
+        None,
+        "VarMI: autoencoder, .keras file or folder; default: that of the run.",
+    )
+    flags.choice(
+        "average",
+        None,
+        ["probabilities", "logits"],
+        "VarMI: what is averaged over the draws; Eq. 14 to the letter: logits.",
+    )
+    flags.choice(
+        "label_from",
+        None,
+        ["input", "reconstruction"],
+        "VarMI: whose label partners must not have, F(x)'s or "
+        "F(Dec(Enc(x)))'s.",
     )
 
 
