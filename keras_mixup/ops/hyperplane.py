@@ -39,23 +39,28 @@ def step_to_hyperplane(norm, points, normals, gaps, bounds):
     # Products with 0 and 1 take the place of `tf.where`, which is slow.
     room = tf.maximum(room, 0.0) * tf.cast(slopes > 0.0, tf.float32)
     # Divided after the clip, since tiny normals would give infinite gaps.
-    limit = tf.reduce_sum(slopes * room, axis=1, keepdims=True)
+    gains = slopes * room
+    limit = tf.reduce_sum(gains, axis=1, keepdims=True)
     wanted = tf.minimum(tf.abs(gaps[:, None]), 2.0 * scale * limit) / scale
-    rates = slopes if norm == "l2" else tf.cast(slopes > 0.0, tf.float32)
-    times = _times(slopes, rates, room, wanted)
+    # Where a slope is zero there is no room, so that any rate does.
+    rates = slopes if norm == "l2" else tf.ones_like(limit)
+    times = _times(slopes * rates, rates, room, gains, wanted)
     covered = tf.minimum(times * rates, room)
     step = selection.select((wanted < limit)[:, 0], covered, room)
     return selection.select(upwards, step, -step)
 
 
-def _times(slopes, rates, room, wanted):
-    """Solves sum(slopes * min(t * rates, room)) = wanted for t, [B, 1]."""
+def _times(steepness, rates, room, gains, wanted):
+    """Solves sum(slopes * min(t * rates, room)) = wanted for t, [B, 1].
+
+    `steepness` and `gains` are the slopes times the rates and the room.
+    """
 
     def newton(times, _):
         free = tf.cast(times * rates < room, tf.float32)
-        slope = tf.reduce_sum(free * slopes * rates, axis=1, keepdims=True)
-        fixed = (1.0 - free) * slopes * room
-        left = wanted - tf.reduce_sum(fixed, axis=1, keepdims=True)
+        slope = tf.reduce_sum(free * steepness, axis=1, keepdims=True)
+        fixed = tf.reduce_sum((1.0 - free) * gains, axis=1, keepdims=True)
+        left = wanted - fixed
         next_times = left / tf.maximum(slope, _TINY)
         # Rounding must not lead back, or to nowhere when nothing is free.
         next_times = tf.where(slope > 0.0, next_times, times)
@@ -69,6 +74,6 @@ def _times(slopes, rates, room, wanted):
         (start, tf.constant(True)),
         parallel_iterations=1,
         # Every step but the last fixes at least one coordinate.
-        maximum_iterations=tf.shape(slopes)[1] + 1,
+        maximum_iterations=tf.shape(gains)[1] + 1,
     )
     return times
