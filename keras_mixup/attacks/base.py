@@ -100,9 +100,9 @@ class Attack(_config.Configurable):
             labels: the true labels, integers [B] or probabilities [B, C].
             targets: integers [B], the classes to be predicted, or None.
             seed: None (fresh), an int, or int32 [2]; for an attack with
-            `knows_draws` also int32 [B, 2], the row seeds with which the
-            defence will answer. A model with `reseed` (an
-            `ExpectationOverTransformation`) starts its draws from it.
+                `knows_draws` also int32 [B, 2], the row seeds with which the
+                defence will answer. A model with `reseed` (an
+                `ExpectationOverTransformation`) starts its draws from it.
 
         Returns:
             `AttackResult`. Success is judged by `model_fn` itself: for a

@@ -75,7 +75,9 @@ def _drawn(model, attack, differs, name):
     if not differs:
         return None
     averaging = (
-        isinstance(attack, attacks.MixupInferenceAttack)
+        isinstance(
+            attack, (attacks.MixupInferenceAttack, attacks.AveragedAttack)
+        )
         or getattr(attack, "version", None) == "rand"
         # An average over draws whose stream of seeds an attack restarts.
         or hasattr(model, "reseed")
