@@ -50,7 +50,9 @@ def worst_case_part(flags, parts):
         for specs, examples in parts
         if any(spec.knowledge == "adaptive" for spec in specs)
     ]
-    shared = (adaptive or [examples for _, examples in parts])[0]
+    known = adaptive or [examples for _, examples in parts]
+    # Averaged SPSA may see fewer than the other adaptive ones.
+    shared = max(known, key=lambda examples: len(examples.labels))
     specs = [
         spec
         for own, examples in parts
@@ -94,6 +96,8 @@ def probe(flags, models, specs, image_set):
     path = pathlib.Path(flags.run_dir) / RED_FLAGS
     known = red_flags.read(path)
     adaptive = [spec for spec in specs if spec.knowledge == "adaptive"]
+    # One attack is run; a recipe rather than all of AutoAttack.
+    adaptive.sort(key=lambda spec: not hasattr(spec.attack, "recipe"))
     count = min(_PROBED_IMAGES, len(image_set.labels))
     shown = data.class_balanced_subset(image_set, count, flags.seed)
     for name, model in models.items():

@@ -10,8 +10,8 @@ sum up each model; --worst_case adds, per example, the worst of all attacks.
 Attacks made on the bare classifier (oblivious) and shown to every defence:
 pgd, cleverhans_pgd, spsa, cleverhans_spsa, apgd, targeted_apgd, fab,
 targeted_fab, square, varmixup_pgd (of that paper: steps as long as eps, from
-the image itself). apgd, fab and square end where the classifier is fooled, so
-that the defences' numbers say little.
+the image itself). apgd and fab end where the classifier is fooled, so that
+the defences' numbers say little.
 
 Attacks through each defence (adaptive): tramer2020, eot, fixed_draws, bpda,
 pang2020_paper, pang2020_released; averaged_square and averaged_spsa, without

@@ -49,6 +49,7 @@ def stages(attack):
             threat,
             attack.num_queries or (1000 if cheap else 5000),
             rescale_schedule=cheap,
+            early_stop=True,
         )
         return _survivors.Stage("square", made)
 

@@ -28,19 +28,23 @@ class Square(base.Attack):
 
     Changes one window of the image at a time and keeps what lowers the loss:
     the margin of the true class, or with targets the cross-entropy of the
-    target. An image that fools the model is left as it is and its queries
-    are no longer counted; the others use up their budget. Returns the best
-    point. Every image has its own windows, a function of its seed alone.
+    target. Returns the best point: one that fools the model before one that
+    does not, then the lower loss. Every image has its own windows, a function
+    of its seed alone.
 
     Args:
         threat: `ThreatModel`.
         num_queries: int >= 1, forward passes per image and restart, the one
             at the start included.
         p_init: float in (0, 1], the share of pixels changed at first.
-        num_restarts: int >= 1; only images that are not broken yet restart.
+        num_restarts: int >= 1; with `early_stop` only of what still holds.
         rescale_schedule: bool, whether the halvings of that share, published
             for 10,000 queries, are rescaled to `num_queries`. AutoAttack's
             standard version takes them as they are.
+        early_stop: bool, whether an image that fools the model is left as it
+            is and asks no more, as in the paper, which counts queries. Off,
+            each image uses up its budget, as images that are scored on
+            another model, or on a randomised one, must.
 
     Raises:
         ValueError: for arguments outside these ranges.
@@ -58,6 +62,7 @@ class Square(base.Attack):
         p_init=0.8,
         num_restarts=1,
         rescale_schedule=True,
+        early_stop=False,
     ):
         super().__init__(threat)
         self.num_queries = _checks.check_integer(num_queries, "num_queries")
@@ -68,6 +73,12 @@ class Square(base.Attack):
         self.rescale_schedule = _checks.check_flag(
             rescale_schedule, "rescale_schedule"
         )
+        self.early_stop = _checks.check_flag(early_stop, "early_stop")
+
+    @property
+    def drops_broken(self):
+        """bool: whether `early_stop` is on."""
+        return self.early_stop
 
     @property
     def name(self):
@@ -108,22 +119,30 @@ class Square(base.Attack):
         return state.images, 0, state.queries
 
     def _search(self, judge, images, seeds, restart, before):
-        """Returns the state after one restart of what was not broken."""
+        """Returns the state after one more restart."""
         start = _square_moves.start(self.threat, images, seeds, restart)
         loss, broken = judge(start, tf.range(tf.shape(images)[0]))
+        done = self._done(before)
         state = State(
             step=tf.constant(0),
-            images=ops.select(before.broken, before.images, start),
-            loss=tf.where(before.broken, before.loss, loss),
-            broken=before.broken | broken,
-            queries=before.queries + tf.cast(~before.broken, tf.int32),
+            images=ops.select(done, before.images, start),
+            loss=tf.where(done, before.loss, loss),
+            broken=done | broken,
+            queries=before.queries + tf.cast(~done, tf.int32),
         )
         state = self._steps(judge, images, seeds, restart, state)
-        better = state.broken | (state.loss < before.loss)
+        worse = ~(done | _better(state.broken, state.loss, before))
         return state._replace(
-            images=ops.select(better, state.images, before.images),
-            loss=tf.where(better, state.loss, before.loss),
+            images=ops.select(worse, before.images, state.images),
+            loss=tf.where(worse, before.loss, state.loss),
+            broken=tf.where(worse, before.broken, state.broken),
         )
+
+    def _done(self, state):
+        """bool [B]: what asks no more."""
+        if self.early_stop:
+            return state.broken
+        return tf.zeros_like(state.broken)
 
     def _steps(self, judge, images, seeds, restart, state):
         num_steps = self.num_queries - 1
@@ -138,7 +157,8 @@ class Square(base.Attack):
         uniform = ops.row_uniform(seeds, [num_steps, numbers], restart, 1)
 
         def body(state):
-            chosen = _active.unfinished_rows(state.broken)
+            done = self._done(state)
+            chosen = _active.unfinished_rows(done)
             clean, best = (tf.gather(t, chosen) for t in (images, state.images))
             moved = _square_moves.propose(
                 self.threat,
@@ -147,10 +167,11 @@ class Square(base.Attack):
                 sides[state.step],
                 tf.gather(uniform[:, state.step], chosen),
             )
-            return (_record(state, chosen, moved, *judge(moved, chosen)),)
+            judged = judge(moved, chosen)
+            return (_record(state, done, chosen, moved, *judged),)
 
         (state,) = tf.while_loop(
-            lambda state: ~tf.reduce_all(state.broken),
+            lambda state: ~tf.reduce_all(self._done(state)),
             body,
             (state,),
             parallel_iterations=1,
@@ -159,10 +180,19 @@ class Square(base.Attack):
         return state
 
 
-def _record(state, chosen, moved, loss, broken):
-    done = tf.gather(state.broken, chosen)
-    better = (loss < tf.gather(state.loss, chosen)) | broken
-    accepted = tf.boolean_mask(tf.range(tf.shape(chosen)[0]), better & ~done)
+def _better(broken, loss, before):
+    """bool: what fools the model comes first, then the lower loss."""
+    lower = (broken == before.broken) & (loss < before.loss)
+    return (broken & ~before.broken) | lower
+
+
+def _record(state, done, chosen, moved, loss, broken):
+    before = state._replace(
+        loss=tf.gather(state.loss, chosen),
+        broken=tf.gather(state.broken, chosen),
+    )
+    better = _better(broken, loss, before) & ~tf.gather(done, chosen)
+    accepted = tf.boolean_mask(tf.range(tf.shape(chosen)[0]), better)
     rows = tf.gather(chosen, accepted)[:, None]
 
     def updated(old, new):
@@ -173,5 +203,5 @@ def _record(state, chosen, moved, loss, broken):
         images=updated(state.images, moved),
         loss=updated(state.loss, loss),
         broken=updated(state.broken, broken),
-        queries=state.queries + tf.cast(~state.broken, tf.int32),
+        queries=state.queries + tf.cast(~done, tf.int32),
     )

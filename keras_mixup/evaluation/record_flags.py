@@ -11,12 +11,16 @@ from keras_mixup.evaluation import specs
 from keras_mixup.evaluation import tables
 
 _BLACK_BOX = ("square", "spsa")
-# Attacks that take the loss at a single answer of the model for the loss.
+# Attacks that take the loss at a single answer of the model for the loss; an
+# `AveragedAttack` says how many answers it takes the mean of.
 _SINGLE_ANSWER = re.compile(
     r"^(cleverhans-)?(pgd|t?apgd|targetedapgd|t?fab|targetedfab|square)\b"
+    r"(?!.* of \d+ draws)"
     r"|^autoattack(?!.*rand)"
 )
-_SETTINGS = re.compile(r"^(?P<family>.*?)-(?P<steps>\d+)(x(?P<draws>\d+))?\b")
+_SETTINGS = re.compile(
+    r"^(?P<family>.*?)-(?P<steps>\d+)((x| of )(?P<draws>\d+))?\b"
+)
 _ABOUT_ZERO = 0.1
 _UNBOUNDED = 0.5
 

@@ -108,7 +108,7 @@ def test_run_folder_gets_records_table_and_report(run_dir, capsys):
 
 def test_queries_go_through_the_defence_and_join_the_worst_case(run_dir):
     settings = {
-        "attacks": "apgd,averaged_square,averaged_spsa,tramer2020",
+        "attacks": "averaged_spsa,apgd,averaged_square,tramer2020",
         "apgd_steps": 2,
         "num_queries": 3,
         "spsa_steps": 1,

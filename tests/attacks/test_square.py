@@ -167,7 +167,7 @@ def test_the_start_uses_the_whole_ball(norm, size):
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 @pytest.mark.parametrize("targeted", [False, True])
 def test_results_respect_eps_and_are_judged_by_the_model(norm, targeted):
-    attack = Square(THREATS[norm], num_queries=60)
+    attack = Square(THREATS[norm], num_queries=60, early_stop=True)
     targets = (LABELS + 1) % 4 if targeted else None
     result = attack(linear, IMAGES, LABELS, targets=targets, seed=0)
     offset = (result.images.numpy().astype("float64") - IMAGES).reshape(9, -1)
@@ -202,9 +202,12 @@ def test_on_a_linear_model_the_search_nears_the_optimum():
     assert gain.min() >= 0.98 * 0.1 * np.abs(weights).sum()
 
 
+@pytest.mark.parametrize("early_stop", [False, True])
 @pytest.mark.parametrize("norm", ["linf", "l2"])
-def test_a_row_does_not_depend_on_its_neighbours(norm):
-    attack = Square(THREATS[norm], num_queries=30, num_restarts=2)
+def test_a_row_does_not_depend_on_its_neighbours(norm, early_stop):
+    attack = Square(
+        THREATS[norm], num_queries=30, num_restarts=2, early_stop=early_stop
+    )
     seeds = ops.row_seeds(5, 9)
     images, labels = tf.constant(IMAGES), tf.constant(LABELS, tf.int32)
     together, _, spent = attack.run(linear, images, labels, None, seeds)
@@ -225,7 +228,7 @@ def test_a_broken_image_stays_and_its_queries_stop():
             calls.append(len(images))
         return linear(images)
 
-    attack = Square(THREATS["linf"], num_queries=40)
+    attack = Square(THREATS["linf"], num_queries=40, early_stop=True)
     seed = ops.seed_pair(0)
     tf.config.run_functions_eagerly(True)
     try:
@@ -243,8 +246,9 @@ def test_a_broken_image_stays_and_its_queries_stop():
 
 
 def test_restarts_spend_queries_only_on_what_holds():
-    attack = Square(THREATS["linf"], num_queries=7, num_restarts=3)
-    one = Square(THREATS["linf"], num_queries=7)
+    settings = {"num_queries": 7, "early_stop": True}
+    attack = Square(THREATS["linf"], num_restarts=3, **settings)
+    one = Square(THREATS["linf"], **settings)
     many = attack(linear, IMAGES, LABELS, seed=0)
     single = one(linear, IMAGES, LABELS, seed=0)
     broken = single.success.numpy()
@@ -258,6 +262,61 @@ def test_restarts_spend_queries_only_on_what_holds():
     before = ops.margin(LABELS, linear(single.images)).numpy()
     after = ops.margin(LABELS, linear(many.images)).numpy()
     assert (after[held] >= before[held] - 1e-6).all()
+
+
+@pytest.mark.parametrize("num_restarts", [1, 2])
+@pytest.mark.parametrize("targeted", [False, True])
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_without_early_stop_a_broken_image_goes_on(
+    norm, targeted, num_restarts
+):
+    targets = (LABELS + 1) % 4 if targeted else None
+    results, losses = [], []
+    for early_stop in (True, False):
+        attack = Square(
+            THREATS[norm], 60, 0.8, num_restarts, early_stop=early_stop
+        )
+        assert attack.drops_broken == early_stop
+        result = attack(linear, IMAGES, LABELS, targets=targets, seed=0)
+        logits = linear(result.images).numpy()
+        goals = targets if targeted else LABELS
+        loss = ops.cross_entropy(goals, logits) * (1 if targeted else -1)
+        if not targeted:
+            loss = -ops.margin(LABELS, logits)
+        results.append(result)
+        losses.append(loss.numpy())
+    first, whole = (result.success.numpy() for result in results)
+    # The same windows up to the first success: what breaks is the same.
+    np.testing.assert_array_equal(first, whole)
+    np.testing.assert_array_equal(results[1].queries, [60 * num_restarts] * 9)
+    assert (losses[1] <= losses[0] + 1e-6)[first].all()
+    assert (losses[1] < losses[0] - 0.01)[first].sum() >= 2
+
+
+def test_a_success_is_not_given_up_for_a_lower_loss():
+    # With rising brightness the goal is likelier, but the likeliest class
+    # only in the middle band.
+    bands = np.log(
+        [[0.80, 0.10, 0.10], [0.30, 0.40, 0.30], [0.05, 0.45, 0.50]]
+    ).astype("float32")
+    tops = []
+
+    def banded(images):
+        score = tf.reduce_mean(images, axis=[1, 2, 3])
+        band = tf.cast(score > 0.53, tf.int32) + tf.cast(score > 0.57, tf.int32)
+        if tf.executing_eagerly():
+            tops.append(int(band.numpy().max()))
+        return tf.gather(bands, band)
+
+    images = np.full((3, 4, 4, 1), 0.5, "float32")
+    attack = Square(ThreatModel("linf", 0.1), num_queries=300)
+    tf.config.run_functions_eagerly(True)
+    try:
+        result = attack(banded, images, [0] * 3, targets=[1] * 3, seed=0)
+    finally:
+        tf.config.run_functions_eagerly(False)
+    assert max(tops) == 2
+    assert result.success.numpy().all()
 
 
 def test_a_model_that_never_errs_costs_all_queries():
@@ -323,7 +382,7 @@ def test_a_keras_model_of_fixed_shape_is_attacked():
 
 
 def test_config_round_trip():
-    attack = Square(THREATS["l2"], 70, 0.5, 2, False)
+    attack = Square(THREATS["l2"], 70, 0.5, 2, False, True)
     copy = keras.saving.deserialize_keras_object(
         keras.saving.serialize_keras_object(attack)
     )
@@ -342,6 +401,7 @@ def test_config_round_trip():
         ("p_init", 1.5),
         ("num_restarts", 0),
         ("rescale_schedule", 1),
+        ("early_stop", 1),
     ],
 )
 def test_arguments_are_checked(name, value):

@@ -118,6 +118,14 @@ def test_sound_records_show_none():
             "under tramer2020-50x30",
         ),
         (
+            [
+                *cell("square-300 of 30 draws", 40, "MI-OL"),
+                *cell("square-300 of 5 draws", 60, "MI-OL"),
+            ],
+            "more effort still helps",
+            "under square-300 of 5 draws",
+        ),
+        (
             cell("apgd-ce-100", 60, "MI-OL"),
             "randomised model under a deterministic attack",
             "apgd-ce-100 asks it once",
@@ -145,8 +153,17 @@ def test_a_difference_within_chance_is_no_flag():
     assert red_flags.from_records([*sound(), *near]) == []
 
 
-def test_the_version_for_randomised_models_is_no_flag():
-    fine = cell("autoattack-rand", 30, "MI-OL")
+@pytest.mark.parametrize(
+    "attack",
+    [
+        "autoattack-rand",
+        "autoattack-standard, rand on draws",
+        "square-300 of 15 draws",
+        "apgd-ce-100 of 15 draws",
+    ],
+)
+def test_an_attack_for_randomised_models_is_no_flag(attack):
+    fine = cell(attack, 30, "MI-OL")
     assert red_flags.from_records([*sound(), *fine]) == []
 
 
@@ -165,6 +182,11 @@ def test_sound_models_show_none():
 def test_a_sound_defence_shows_none():
     adaptive = attacks.MixupInferenceAttack(PGD.threat, num_steps=2)
     assert probe(Noisy(Linear()), attack=adaptive, steps=5) == []
+
+
+def test_any_attack_on_the_mean_over_draws_is_sound():
+    averaged = attacks.AveragedAttack(attacks.Square(PGD.threat, 5), 3)
+    assert probe(Noisy(Linear()), attack=averaged, steps=0) == []
 
 
 def test_randomised_under_a_deterministic_attack():
