@@ -188,20 +188,26 @@ def accuracy_bars(records):
     cells = {(s.row, s.column): s for s in records_lib.summarize(records)}
     rows = list(dict.fromkeys(row for row, _ in cells))
     columns = tables.columns(cells.values())
-    per_row = len(columns)
-    height = 0.9 + 0.25 * per_row * len(rows) + 0.25 * len(rows)
-    figure, axes = new_figure(1, 1, (8.2, height + 0.22 * per_row))
+    shown = {
+        row: [column for column in columns if _is_shown(cells, row, column)]
+        for row in rows
+    }
+    places = sum(map(len, shown.values())) + len(rows)
+    height = 0.9 + 0.25 * places + 0.22 * len(columns)
+    figure, axes = new_figure(1, 1, (8.2, height))
     axis = axes[0][0]
-    for place, (column, colour, hatch) in enumerate(_styles(columns)):
-        for number, row in enumerate(rows):
-            centre = number * (per_row + 1) + place
-            _bar(axis, centre, cells.get((row, column)), row, colour, hatch)
+    styles = {column: style for column, *style in _styles(columns)}
+    for column, (colour, hatch) in styles.items():
         label = tables.column_label(column)
         axis.barh([np.nan], [0], color=colour, hatch=hatch, label=label)
-    middle = (per_row - 1) / 2
-    ticks = [i * (per_row + 1) + middle for i in range(len(rows))]
+    first, ticks = 0, []
+    for row in rows:
+        for place, column in enumerate(shown[row], start=first):
+            _bar(axis, place, cells.get((row, column)), *styles[column])
+        ticks.append(first + (len(shown[row]) - 1) / 2)
+        first += len(shown[row]) + 1
     axis.set_yticks(ticks, [_wrapped(tables.row_label(row)) for row in rows])
-    axis.set_ylim(len(rows) * (per_row + 1) - 1.3, -0.8)
+    axis.set_ylim(places - 1.3, -0.8)
     axis.set_xlim(0, 112)
     axis.set_xticks(range(0, 101, 20))
     axis.set_xlabel("accuracy (%): true label predicted")
@@ -241,10 +247,16 @@ def new_figure(num_rows, num_columns, size):
     return figure, figure.subplots(num_rows, num_columns, squeeze=False)
 
 
-def _bar(axis, centre, summary, row, colour, hatch):
+def _is_shown(cells, row, column):
+    """Whether a column has a bar of this row, or must say that it lacks it."""
+    if (row, column) in cells:
+        return True
+    return tables.missing_text(cells, row, column) == tables.NOT_MEASURED
+
+
+def _bar(axis, centre, summary, colour, hatch):
     if summary is None:
-        defended = row[1] != "none"
-        text = tables.NOT_MEASURED if defended else tables.NOT_APPLICABLE
+        text = tables.NOT_MEASURED
         axis.text(1, centre, text, va="center", fontsize=8.5, style="italic")
         return
     percent = 100 * summary.accuracy

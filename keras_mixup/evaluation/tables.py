@@ -98,6 +98,21 @@ def columns(summaries):
     )
 
 
+def missing_text(cells, row, column):
+    """Returns what stands in the place of a number that is not there.
+
+    Args:
+        cells: keys (row, column) of what was measured.
+        row: (model, defence), without a number in `column`.
+        column: one of `columns`.
+    """
+    # A control at another radius was never meant for the defences.
+    meant = column[1] == "none" or any(
+        r == row and c[2:] == column[2:] for r, c in cells
+    )
+    return NOT_MEASURED if meant and row[1] != "none" else NOT_APPLICABLE
+
+
 def column_label(column):
     """Returns "attack, knowledge (budget)" for a column of `columns`."""
     name, knowledge, norm, eps = column
@@ -194,11 +209,7 @@ def _groups(columns):
 def _cell(cells, row, column, count):
     found = cells.get((row, column))
     if found is None:
-        # A control at another radius was never meant for the defences.
-        meant = column[1] == "none" or any(
-            r == row and c[2:] == column[2:] for r, c in cells
-        )
-        return NOT_MEASURED if meant and row[1] != "none" else NOT_APPLICABLE
+        return missing_text(cells, row, column)
     text = f"{100 * found.accuracy:.1f}"
     if found.std is not None:
         text += f" ± {100 * found.std:.1f}"

@@ -163,14 +163,34 @@ def test_bar_lengths_are_the_accuracies():
     widths = [bar.get_width() for bar in axis.patches if bar.get_width()]
     assert sorted(widths) == [25.0, 25.0, 75.0, 100.0, 100.0]
     texts = [text.get_text() for text in axis.texts]
-    assert texts.count("25.0") == 2 and "–" in texts
+    assert texts.count("25.0") == 2
+    # A place for each number alone, and an empty one after each row.
+    centres = [bar.get_y() + bar.get_height() / 2 for bar in axis.patches]
+    assert {round(c, 6) for c in centres if c == c} == {0.0, 1.0, 3.0, 4.0, 5.0}
 
 
 def test_missing_adaptive_number_is_written_into_the_chart():
     records = [r for r in some_records() if r.knowledge != "adaptive"]
     figure = figures.accuracy_bars(records)
     texts = [text.get_text() for text in figure.axes[0].texts]
-    assert "not measured" in texts
+    assert texts.count("not measured") == 1
+
+
+def test_controls_at_another_radius_take_no_place_among_the_defences():
+    control = [
+        r._replace(eps=r.eps / 2)
+        for r in some_records()
+        if r.defence == "none" and r.eps is not None
+    ]
+    plain, more = (
+        figures.accuracy_bars(records).axes[0]
+        for records in (some_records(), [*some_records(), *control])
+    )
+    columns = len({(r.attack, r.knowledge) for r in control})
+    for before, after in zip(plain.get_ylim(), more.get_ylim(), strict=True):
+        assert after - before == (columns if before > 0 else 0)
+    texts = [text.get_text() for text in more.texts]
+    assert "not measured" not in texts
 
 
 def test_curves_draw_the_logged_values_only():
