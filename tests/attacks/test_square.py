@@ -10,6 +10,7 @@ from keras_mixup import ops
 from keras_mixup.attacks import Square
 from keras_mixup.attacks import _active
 from keras_mixup.attacks import _square_moves
+from keras_mixup.attacks import square
 
 _RNG = np.random.default_rng(0)
 SHAPE = (6, 7, 3)
@@ -243,6 +244,34 @@ def test_a_broken_image_stays_and_its_queries_stop():
     expected = [9] + [min(9, _active.filled_size(n)) for n in left[1:]]
     assert calls == expected
     assert calls[-1] < 9
+
+
+def test_looking_before_asking_changes_nothing_but_the_cost(monkeypatch):
+    images, asked = IMAGES[..., :1], []
+    weights = _RNG.normal(size=(42, 10)).astype("float32")
+
+    def counted(points):
+        asked[-1] += len(points)
+        return tf.reshape(points, [-1, 42]) @ weights
+
+    asked.append(0)
+    labels = tf.argmax(counted(images), axis=-1)
+    # Windows of one pixel.
+    attack = Square(ThreatModel("linf", 0.02), 40, 0.03, early_stop=True)
+    seed = ops.seed_pair(0)
+    found = []
+    tf.config.run_functions_eagerly(True)
+    try:
+        for channels in (0, 1):
+            monkeypatch.setattr(square, "_FEW_CHANNELS", channels)
+            asked.append(0)
+            found.append(attack.run(counted, images, labels, None, seed))
+    finally:
+        tf.config.run_functions_eagerly(False)
+    np.testing.assert_allclose(found[1][0], found[0][0], atol=1e-6)
+    np.testing.assert_array_equal(found[1][2], found[0][2])
+    assert (found[0][2].numpy() == 40).any()
+    assert asked[2] < 0.8 * asked[1]
 
 
 def test_restarts_spend_queries_only_on_what_holds():
