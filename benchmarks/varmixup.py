@@ -135,6 +135,21 @@ def main(flags):
                 algorithms.write_rows(path, rows)
                 print(json.dumps(row), flush=True)
     print(table(rows))
+    for name, file in files.items():
+        print(_training_time(name, file))
+
+
+def _training_time(name, file):
+    """The autoencoder's own time, which the paper counts in."""
+    path = file.parent / "metrics.jsonl"
+    if not path.is_file():
+        return f"{name}: no metrics.jsonl beside {file}, training time unknown"
+    epochs = training.read_metrics(str(path))
+    seconds = sum(row["seconds"] for row in epochs)
+    return (
+        f"{name}: {len(epochs)} epochs in {seconds:.0f} s of wall time, once "
+        "for all rows that use it; not in the last column."
+    )
 
 
 def measure(flags, name, seed, files):
