@@ -109,6 +109,9 @@ def trade_off(rows):
     if not kinds:
         return None
     families = list(dict.fromkeys(row["family"] for row in rows))
+    # The app's six families have all colours for themselves.
+    defended = [family for family in families if family != "none"]
+    colours = {name: line_colour(i) for i, name in enumerate(defended)}
     figure, axes = new_figure(1, len(kinds), (5.0 * len(kinds), 4.4))
     for axis, kind in zip(axes[0], kinds, strict=True):
         for place, family in enumerate(families):
@@ -124,7 +127,7 @@ def trade_off(rows):
                 markersize=10 if family == "none" else 5,
                 linestyle="none" if family == "none" else "-",
                 linewidth=1,
-                color=line_colour(place),
+                color=colours.get(family, "gray"),
                 label="no defence" if family == "none" else family,
             )
         axis.set_title(", ".join(kind))

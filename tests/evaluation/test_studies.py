@@ -309,6 +309,15 @@ def test_files_and_both_themes(tmp_path, name):
     assert not list(tmp_path.glob("figures/.*"))
 
 
+def test_no_two_of_six_families_share_a_colour():
+    families = ("none", *map(str, range(6)))
+    rows = [row for row in ROWS["fig3b"]() if row["family"] == "none"]
+    rows = [{**row, "family": family} for row in rows for family in families]
+    axis = study_figures.trade_off(rows).axes[0]
+    colours = [line.get_color() for line in axis.lines]
+    assert len(set(colours)) == len(colours) == 7
+
+
 def test_what_the_pictures_say():
     pytest.importorskip("matplotlib")
     figure = study_figures.detection(curves())
