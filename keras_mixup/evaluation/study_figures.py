@@ -27,7 +27,7 @@ def lambda_sweep(rows):
     kinds = list(dict.fromkeys(row["defence"] for row in rows))
     if not kinds:
         return None
-    figure, axes = new_figure(len(kinds), 3, (13.0, 3.2 * len(kinds)))
+    figure, axes = new_figure(len(kinds), 3, (14.5, 3.2 * len(kinds)))
     for line, kind in zip(axes, kinds, strict=True):
         own = [row for row in rows if row["defence"] == kind]
         weights = [row["mix_weight"] for row in own]
@@ -52,8 +52,8 @@ def lambda_sweep(rows):
         axis.set_xlabel("λ, the weight of the input")
         axis.grid(True)
         beside = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)}
-        last = axis in axes[:, 2]
-        axis.legend(handlelength=3, **(beside if last else {}))
+        # Two lines leave room for their names inside.
+        axis.legend(handlelength=3, **({} if axis in axes[:, 0] else beside))
     return figure
 
 
