@@ -18,12 +18,10 @@ def filled_size(count):
         count: int, or int scalar tensor, >= 0.
 
     Returns:
-        int scalar tensor, or a NumPy int for an int: 1, 2, 4, multiples of 8
-        up to 64, of 8 up to 128, of 16 up to 256, and so on.
+        int32 scalar: 1, 2, 4, multiples of 8 up to 128, of 16 up to 256, of
+        32 up to 512, and so on.
     """
-    if not tf.is_tensor(count):
-        return _SIZES[np.searchsorted(_SIZES, count)]
-    sizes = tf.constant(_SIZES, tf.int32)
+    sizes, count = tf.constant(_SIZES, tf.int32), tf.cast(count, tf.int32)
     return tf.gather(sizes, tf.searchsorted(sizes, count[None])[0])
 
 

@@ -12,14 +12,13 @@ import numpy as np
 import tensorflow as tf
 
 from keras_mixup import ops
-from keras_mixup.attacks import _active
 from keras_mixup.attacks import _inputs
 from keras_mixup.attacks import targets as targets_lib
 
 # In `Progress.broken_part`: not broken yet, and wrong without any attack.
 ROBUST, CLEAN = -1, -2
-# Fewer rows than these are filled up to as many.
-_FEWEST = 8
+# Rows are filled up to a multiple of the first, and to no fewer than the other.
+_MULTIPLE, _FEWEST = 4, 8
 
 
 class Stage(typing.NamedTuple):
@@ -215,8 +214,8 @@ def _keep(progress, number, rows, labels, images, logits, passes, queries):
 
 
 def _padded(rows, batch_size):
-    # Filled up by repeating the first row.
-    size = _active.filled_size(max(len(rows), _FEWEST))
+    # Filled up by repeating the first row, hardly: a part runs for long.
+    size = max(-(-len(rows) // _MULTIPLE) * _MULTIPLE, _FEWEST)
     size = min(size, max(batch_size, len(rows)))
     return np.concatenate([rows, np.repeat(rows[:1], size - len(rows))])
 

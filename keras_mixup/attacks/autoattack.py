@@ -82,7 +82,7 @@ class AutoAttack(base.Attack):
         version: one of the above.
         seed: int, of every draw when a call brings no seed.
         batch_size: int >= 1, images at a time; fewer survivors are filled up
-            to one of few sizes, by an eighth or to 8 rows.
+            to a multiple of 4, at least 8. Nothing is traced twice.
         num_steps: int >= 1, of APGD and FAB.
         num_targets: int >= 1, of the targeted ones.
         num_queries: int >= 1, of Square, or None for the version's.

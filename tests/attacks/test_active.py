@@ -18,7 +18,7 @@ def test_sizes_in_and_outside_a_graph(count, expected):
 
 def test_sizes_are_few_and_close():
     counts = np.arange(57, 2000)
-    sizes = np.array([_active.filled_size(count) for count in counts])
+    sizes = np.array([int(_active.filled_size(count)) for count in counts])
     assert (sizes >= counts).all()
     assert (sizes <= 1.125 * counts).all()
     # Eight for each power of two.

@@ -241,7 +241,7 @@ def test_a_broken_image_stays_and_its_queries_stop():
     np.testing.assert_array_equal(queries, compiled.queries)
     # What is left is filled up to one of few sizes, never more than all.
     left = [(queries.numpy() > step).sum() for step in range(len(calls))]
-    expected = [9] + [min(9, _active.filled_size(n)) for n in left[1:]]
+    expected = [9] + [min(9, int(_active.filled_size(n))) for n in left[1:]]
     assert calls == expected
     assert calls[-1] < 9
 
