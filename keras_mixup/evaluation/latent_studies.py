@@ -21,7 +21,7 @@ from keras_mixup.ops import latent_space
 # rotation have one number as well, which is none.
 _NAMED = re.compile(
     r"^(?P<kind>MI-OL|MI-PL|VarMI) (?P<weight>[0-9.]+)"
-    r"(?P<how>( [a-z]+)*) x\d+$"
+    r"(?P<how>( [a-z]+)* x\d+)$"
 )
 _ORDER = ("method", "attack", "knowledge", "eps", "value")
 
@@ -132,8 +132,8 @@ def sweep_figure(rows, label="λ_MI, the weight of the input"):
 def _panel(row):
     parts = [row["attack"]]
     if row["knowledge"] != "none":
-        parts += [row["knowledge"], f"eps {row['eps']:.3g}"]
-    return ", ".join(parts)
+        parts += [f"{row['knowledge']}, eps {row['eps']:.3g}"]
+    return ",\n".join(parts)
 
 
 def linearity_rows(models, images, labels, radii, seed=0, **options):
@@ -240,7 +240,8 @@ def mixed_samples(first, second, vaes, mix_weight=0.5):
         another.
 
     Raises:
-        ValueError: for sets of different shapes, or a weight out of range.
+        ValueError: for sets of different shapes, a weight out of range, or
+            an autoencoder of images with other channels.
     """
     weight = _checks.check_number(mix_weight, "mix_weight", 0.0, 1.0)
     first, second = np.float32(first), np.float32(second)
@@ -249,8 +250,11 @@ def mixed_samples(first, second, vaes, mix_weight=0.5):
     _checks.check(same, "second", expected, second.shape)
     found = {"first image": first, "second image": second}
     found["mixup"] = weight * first + (1.0 - weight) * second
-    size = first.shape[1:3]
+    size, channels = first.shape[1:3], first.shape[3]
     for title, vae in vaes.items():
+        shape = latent_space.image_shape(vae)
+        expected = f"an autoencoder of images with {channels} channels"
+        _checks.check(shape[-1] == channels, title, expected, shape)
         codes = [
             latent_space.encode(vae, tf.constant(images))
             for images in (first, second)

@@ -87,10 +87,13 @@ def compute_features(feature_model, images, batch_size=256):
     Args:
         feature_model: `keras.Model`, images to features; feature maps are
             averaged over space.
-        images: float [N, H, W, C] in [0, 1].
+        images: float [N, H, W, C] in [0, 1]; grey ones are repeated for a
+            model of three channels.
         batch_size: int >= 1.
     """
     images = np.asarray(images, "float32")
+    if images.shape[-1] == 1 and feature_model.input_shape[-1] == 3:
+        images = images.repeat(3, axis=-1)
     found = feature_model.predict(images, batch_size, verbose=0)
     if found.ndim == 4:
         found = found.mean(axis=(1, 2))

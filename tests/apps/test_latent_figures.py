@@ -144,7 +144,7 @@ def test_the_sweep_over_weights_is_of_the_records(run_dir):
     found = rows(run_dir, "varmixup_fig6b")
     places = {(r["method"], r["attack"], r["value"]) for r in found}
     assert places == {
-        ("var_mixup net + VarMI", attack, value)
+        ("var_mixup net + VarMI x2", attack, value)
         for attack in ("clean", "pgd-1")
         for value in (0.0, 0.5, 1.0)
     }

@@ -54,16 +54,24 @@ def _records():
 def test_sweep_is_read_from_the_names_of_the_defences():
     rows = latent_studies.weight_sweep_rows(_records())
     assert [row["value"] for row in rows] == [0.0, 0.5, 1.0]
-    assert {row["method"] for row in rows} == {"var_mixup + VarMI"}
+    assert {row["method"] for row in rows} == {"var_mixup + VarMI x30"}
     means = [row["accuracy"] for row in rows]
     np.testing.assert_allclose(means, [0.125, 0.375, 0.875])
     np.testing.assert_allclose(rows[0]["std"], np.std([0, 0.25], ddof=1))
 
 
+FORMS = (
+    (" x30", 1),
+    (" x5", 0),
+    (" logits x30", 0),
+    (" logits reconstruction x30", 1),
+)
+
+
 def test_sweep_keeps_forms_and_radii_apart():
     records = [
-        _record(n, f"VarMI 0.5{how} x30", hit)._replace(eps=eps)
-        for how, hit in (("", 1), (" logits", 0), (" logits reconstruction", 1))
+        _record(n, f"VarMI 0.5{how}", hit)._replace(eps=eps)
+        for how, hit in FORMS
         for eps in (0.1, 0.2)
         for n in range(2)
     ]
@@ -71,7 +79,7 @@ def test_sweep_keeps_forms_and_radii_apart():
     found = [(r["method"], r["eps"], r["accuracy"]) for r in rows]
     assert found == [
         (f"var_mixup + VarMI{how}", eps, hit)
-        for how, hit in (("", 1), (" logits", 0), (" logits reconstruction", 1))
+        for how, hit in sorted(FORMS)
         for eps in (0.1, 0.2)
     ]
 
@@ -209,6 +217,13 @@ def test_mixed_samples_can_be_drawn():
         latent_studies.mixed_samples(images, images, {})
     )
     assert len(figure.axes) == 6
+
+
+def test_a_mixed_sample_needs_the_channels_of_the_images():
+    images = np.zeros((2, 8, 8, 1), "float32")
+    colour = models.MMDVAE((8, 8, 3), latent_size=4, width=2)
+    with pytest.raises(ValueError, match="`VarMixup` must be .* 1 channels"):
+        latent_studies.mixed_samples(images, images, {"VarMixup": colour})
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import scipy.linalg
+import tensorflow as tf
 
 from keras_mixup import metrics
 from keras_mixup.metrics import frechet_distance
@@ -124,6 +125,32 @@ def test_distances_name_their_features(classifier):
     ]
     assert found.frechet_distance == frechet_distance(*features)
     assert found.kernel_distance == kernel_inception_distance(*features)
+
+
+def test_grey_images_are_shown_to_a_colour_net_in_three_channels():
+    network = keras.Sequential(
+        [keras.Input((4, 4, 3)), keras.layers.Flatten()], name="colour"
+    )
+    grey = np.random.default_rng(0).random((2, 4, 4, 1), dtype="float32")
+    found = metrics.compute_features(network, grey)
+    np.testing.assert_allclose(found, grey.repeat(3, axis=-1).reshape(2, -1))
+
+
+@pytest.mark.slow
+def test_inception_features_are_keras_network_on_scaled_images(tmp_path):
+    network = keras.applications.InceptionV3(
+        include_top=False, weights=None, pooling="avg"
+    )
+    path = tmp_path / "any.weights.h5"
+    network.save_weights(path)
+    images = np.random.default_rng(0).random((3, 32, 32, 3), dtype="float32")
+    model = metrics.inception_features(path)
+    assert model.name == "keras_inception_v3"
+    found = metrics.compute_features(model, images)
+    resized = tf.image.resize(images, (299, 299))
+    expected = network(2.0 * resized - 1.0, training=False)
+    assert found.shape == (3, 2048)
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-7)
 
 
 def test_inception_needs_the_users_weights(tmp_path):
