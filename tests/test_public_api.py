@@ -35,10 +35,14 @@ PUBLIC = {
         "load",
         "load_arrays",
         "load_corrupted",
+        "published_name",
     ),
     "evaluation": (
         "card",
+        "corruption_accuracies",
+        "corruption_means",
         "evaluate",
+        "latent_studies",
         "red_flags",
         "worst_case",
     ),
@@ -295,6 +299,11 @@ SIGNATURES = {
         ["models", "attacks", "images", "labels"],
         {"eval_seeds": (0,), "selection_seeds": (), "attack_seed": 0},
     ),
+    "evaluation.corruption_accuracies": (
+        ["models", "make_set"],
+        {"eval_seeds": (0,), "kinds": None, "known": None},
+    ),
+    "evaluation.corruption_means": (["rows"], {}),
     "export.export_saved_model": (
         ["defence", "base_path", "version"],
         {"version": None},

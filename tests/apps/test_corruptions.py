@@ -167,6 +167,14 @@ def test_the_published_set_is_read_from_its_folder(tmp_path, monkeypatch):
             "which lacks wnids.txt",
         ),
         (
+            {
+                "corruptions": "published",
+                "dataset": "cifar10",
+                "corruption_dir": "missing",
+            },
+            "must hold the data set 'cifar10_c'",
+        ),
+        (
             {"corruptions": "published", "split": "validation"},
             "--corruptions=published is a test set",
         ),
