@@ -230,11 +230,12 @@ VARMIXUP = {
 }
 
 
+DATASETS = ("cifar10", "cifar100", "svhn", "tiny_imagenet")
 # Its Table 2 has no number for TRADES on SVHN.
 VARMIXUP_ROWS = [
     (row, dataset)
     for row in VARMIXUP
-    for dataset in ("cifar10", "cifar100", "svhn", "tiny_imagenet")
+    for dataset in DATASETS
     if (row, dataset) != ("trades", "svhn")
 ]
 
@@ -261,6 +262,50 @@ def test_varmixup_settings(row, dataset):
     )
 
 
+# Rows that its Table 2 quotes, with what their own papers say.
+QUOTED = {
+    "lat": (
+        "latent_adversarial_training",
+        {
+            "stage": "stage_2",
+            "latent_eps": 8 / 255,
+            "latent_step_size": 1 / 255,
+            "latent_steps": 20,
+            "latent_weight": 0.2,
+        },
+        ("cifar10", "cifar100", "svhn"),
+    ),
+    "llr": ("local_linearity_regularization", {}, ("cifar10",)),
+    "cure": ("curvature_regularization", {"distance": 1.5}, DATASETS[::2]),
+}
+
+
+@pytest.mark.parametrize(
+    ("row", "dataset"),
+    [(row, dataset) for row in QUOTED for dataset in QUOTED[row][2]],
+)
+def test_varmixup_quoted_rows(row, dataset):
+    algorithm, own, _ = QUOTED[row]
+    values = resolve(f"varmixup/{row}_{dataset}.flags")
+    attacked = row != "cure"
+    assert {name: values[name].value for name in own} == own
+    check_row(
+        values,
+        {},
+        dataset=dataset,
+        model="resnet34",
+        algorithm=algorithm,
+        eps=8 / 255 if attacked else None,
+        step_size=2 / 255 if attacked else None,
+        num_steps=10 if attacked else None,
+        epochs=250,
+        optimizer="adam",
+        learning_rate=1e-3,
+        weight_decay=0.0,
+        schedule="constant",
+    )
+
+
 # Its Table 1: (algorithm, epochs, the autoencoder is adversarial, alpha).
 VARIANTS = {
     "varerm": ("var_erm", 100, False, None),
@@ -269,9 +314,6 @@ VARIANTS = {
     "adv_varmixup": ("var_mixup", 150, True, 1.0),
     "variat": ("var_interpolated_adversarial_training", 350, False, 1.0),
 }
-DATASETS = ("cifar10", "cifar100", "svhn", "tiny_imagenet")
-
-
 # Its Table 3 takes the autoencoder from Tiny ImageNet to the CIFARs.
 VARIANT_FILES = [(row, data, data) for row in VARIANTS for data in DATASETS] + [
     (row, data, "tiny_imagenet")
