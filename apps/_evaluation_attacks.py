@@ -19,6 +19,7 @@ SETTINGS = {
     "apgd": {"num_steps": "apgd_steps", "loss": "apgd_loss"},
     "targeted_apgd": {"num_steps": "apgd_steps", "num_targets": "num_targets"},
 }
+_ENDS_AT_BOUNDARY = ("fab", "targeted_fab")
 # Gradient-free attacks through a defence, and what they average.
 AVERAGED = {"averaged_square": "square", "averaged_spsa": "spsa"}
 _AVERAGED_DRAWS = 15
@@ -48,7 +49,8 @@ def check_names(flags):
     Raises:
         ValueError: for an unknown attack or defence, an empty list, or a
             value given twice in one.
-        UsageError: for an adaptive attack listed beside --noadaptive.
+        UsageError: for an adaptive attack listed beside --noadaptive, a
+            targeted AutoAttack, or FAB beside a defence.
     """
     known = dict.fromkeys(ATTACKS)
     for name in flags.attacks:
@@ -65,6 +67,13 @@ def check_names(flags):
         raise _common.UsageError(
             "autoattack has no targeted form. Leave out "
             f"--targeted={flags.targeted}, or take targeted_apgd."
+        )
+    ending = [name for name in flags.attacks if name in _ENDS_AT_BOUNDARY]
+    if ending and flags.defences:
+        raise _common.UsageError(
+            f"{ending[0]} ends at the classifier's boundary, which says "
+            "nothing of a defence. Run it on the classifier alone, into the "
+            "same folder: --defences="
         )
     # Queries alone would be a weak verdict on a defence.
     attacked = any(name in (*OBLIVIOUS, *AVERAGED) for name in flags.attacks)

@@ -127,6 +127,7 @@ def write_cards(flags, classifier_path, settings, run):
         run: dict, from `_common.describe_run`.
     """
     from keras_mixup import evaluation
+    from keras_mixup.evaluation import red_flags
 
     run_dir = pathlib.Path(flags.run_dir)
     records = evaluation.read_records(run_dir / _evaluation_settings.RECORDS)
@@ -141,6 +142,7 @@ def write_cards(flags, classifier_path, settings, run):
             {seed for part in worst for seed in part["selection_seeds"]}
         ),
         versions=run["versions"],
+        probed=red_flags.read(run_dir / RED_FLAGS),
     )
     return evaluation.card.write_cards(run_dir, cards)
 

@@ -8,10 +8,10 @@ killed call goes on with the same command line. robustness_card.json and .md
 sum up each model; --worst_case adds, per example, the worst of all attacks.
 
 Attacks made on the bare classifier (oblivious) and shown to every defence:
-pgd, cleverhans_pgd, spsa, cleverhans_spsa, apgd, targeted_apgd, fab,
-targeted_fab, square, varmixup_pgd (of that paper: steps as long as eps, from
-the image itself). apgd and fab end where the classifier is fooled, so that
-the defences' numbers say little.
+pgd, cleverhans_pgd, spsa, cleverhans_spsa, apgd, targeted_apgd, square,
+varmixup_pgd (of that paper: steps as long as eps, from the image itself). fab
+and targeted_fab end at the classifier's boundary, which says nothing of a
+defence: only with --defences=.
 
 Attacks through each defence (adaptive): tramer2020, eot, fixed_draws, bpda,
 pang2020_paper, pang2020_released; averaged_square and averaged_spsa, without

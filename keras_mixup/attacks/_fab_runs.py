@@ -12,6 +12,10 @@ from keras_mixup.attacks import base
 class BoundaryAttack(base.Attack):
     """What both forms share: settings, and several runs after another."""
 
+    # It ends at the boundary of the very model that it attacks, however many
+    # steps are left.
+    drops_broken = True
+
     def __init__(
         self,
         threat,

@@ -47,8 +47,9 @@ class Attack(_config.Configurable):
 
     # Whether `run` may be traced; attacks made of eager code turn it off.
     compiled = True
-    # Whether images that are broken already take fewer steps than others:
-    # nothing for images that another model will be scored on.
+    # Whether images that are broken already take fewer steps than others, or
+    # end at the model's boundary: nothing for images that another model will
+    # be scored on.
     drops_broken = False
     # Whether `run` gets, as its seed, the row seeds int32 [B, 2] of the very
     # draws with which the defence will be judged.

@@ -75,7 +75,7 @@ def _comparison(attacked):
     if gain - error <= 0:
         return f"{text}: no gain beyond chance"
     if attacked["red_flags"]:
-        return f"{text}: no gain to be claimed, since the attacks are weak"
+        return f"{text}: no gain to be claimed, since the attacks may be weak"
     return f"{text}, under the attacks tried here"
 
 

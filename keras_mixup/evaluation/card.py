@@ -27,6 +27,7 @@ def robustness_cards(
     defences=None,
     selection_seeds=(),
     versions=None,
+    probed=None,
 ):
     """Returns one card per (model, defence), the bare models first to last.
 
@@ -42,6 +43,8 @@ def robustness_cards(
         defences: dict label -> the defence's settings, JSON values, or None.
         selection_seeds: ints with which the worst case was chosen.
         versions: dict package -> version, or None.
+        probed: dict model name -> list of `RedFlag`, from `red_flags.probe`,
+            or None; a defence's flags count under its label.
 
     Returns:
         list of dicts of JSON values. Accuracies are in [0, 1]; what was not
@@ -53,8 +56,11 @@ def robustness_cards(
     cards = []
     for model, defence in rows:
         card = _card(unique, model, defence)
+        asked = (probed or {}).get(model if defence == "none" else defence, ())
         for attacked in card["attacked"]:
-            attacked["red_flags"] = _flagged(flags, card, attacked)
+            shown = _flagged(flags, card, attacked)
+            shown |= {flag.name for flag in asked}
+            attacked["red_flags"] = sorted(shown)
         card["seeds"]["selection"] = list(selection_seeds)
         card.update(
             classifier_sha256=classifier_sha256,
@@ -123,7 +129,7 @@ def _flagged(flags, card, attacked):
     row = tables.row_label((card["model"], card["defence"]))
     budget = attacked["norm"], attacked["eps"]
     where = record_flags.place(row, budget)
-    return sorted({flag.name for flag in flags if flag.where == where})
+    return {flag.name for flag in flags if flag.where == where}
 
 
 def _seeds(seeds):

@@ -130,8 +130,8 @@ def check_all_steps(specs, models):
             f"knowledge of {spec.name}",
             '"adaptive" beside a defence',
             spec.knowledge,
-            hint="It stops as soon as the attacked model errs; what another "
-            "model is scored on must take all steps.",
+            hint="It stops as soon as the attacked model errs, or at its "
+            "boundary; what another model is scored on must take all steps.",
         )
 
 

@@ -7,6 +7,7 @@ from test_tables import cell
 
 from keras_mixup import evaluation
 from keras_mixup.evaluation import card as card_lib
+from keras_mixup.evaluation import flag_rules
 
 
 def records(worst_case=True):
@@ -144,12 +145,24 @@ def test_no_gain_is_claimed_where_the_attacks_raise_a_red_flag():
     ]
     assert "tried here" not in card["text"]
     assert (
-        "no gain to be claimed, since the attacks are weak. Red flags: "
+        "no gain to be claimed, since the attacks may be weak. Red flags: "
         in (card["text"])
     )
     # The flag is that of the defence: the bare model's card has none.
     bare = card_of(weak_attack([1] * 20), "none")
     assert bare["attacked"][0]["red_flags"] == []
+
+
+def test_what_the_model_itself_showed_counts_too():
+    frozen = flag_rules.flag("randomness frozen in a trace", "MI-OL", "Seen.")
+    zero = flag_rules.flag("zero or NaN gradients", "mixup", "Seen.")
+    bare, defended = card_lib.robustness_cards(
+        weak_attack([1] * 10 + [0] * 10),
+        probed={"MI-OL": [frozen], "mixup": [zero]},
+    )
+    assert bare["attacked"][0]["red_flags"] == ["zero or NaN gradients"]
+    assert defended["attacked"][0]["red_flags"] == [frozen.name]
+    assert "no gain to be claimed" in defended["text"]
 
 
 def test_files(tmp_path):
