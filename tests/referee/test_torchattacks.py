@@ -57,8 +57,6 @@ def test_both_sides_find_the_same_accuracy(net, capsys):
     assert 20.0 <= robust[1] <= 70.0
     assert abs(robust[0] - robust[1]) <= 0.5
     assert ours["counts"]["clean"] == theirs["counts"]["clean"]
-    # Half of it, by the benchmark, on one thread; the machine may be busy here.
-    assert ours["cpu_seconds"] < 2.0 * theirs["cpu_seconds"]
 
 
 @pytest.mark.parametrize("loss", ["ce", "dlr"])
