@@ -43,7 +43,7 @@ def _missing(spec, data_dir):
     import tensorflow_datasets as tfds
 
     place = data_dir or tfds.core.constants.DATA_DIR
-    remedy = "download=True (--download in the apps)"
+    remedy = "download=True (apps.train --download)"
     if spec.source == "tiny_imagenet":
         remedy = "the folder that keras_mixup.data.prepare_tiny_imagenet wrote"
     return (
