@@ -22,7 +22,6 @@ SETTINGS = {
 _ENDS_AT_BOUNDARY = ("fab", "targeted_fab")
 # Gradient-free attacks through a defence, and what they average.
 AVERAGED = {"averaged_square": "square", "averaged_spsa": "spsa"}
-_AVERAGED_DRAWS = 15
 # Flag value -> registry name of the oblivious attacks.
 OBLIVIOUS = ("pgd", "cleverhans_pgd", "varmixup_pgd", *SETTINGS)
 # Recipes of MixupInferenceAttack that go through each defence, the default
@@ -188,11 +187,10 @@ def _auto_attack(flags, threat):
 
 
 def _averaged(flags, name, threat):
-    from keras_mixup import attacks
-
-    inner = _without_step_size(flags, AVERAGED[name], threat)
-    return attacks.AveragedAttack(
-        inner, flags.adaptive_draws or _AVERAGED_DRAWS
+    return _registry.build_attack(
+        "averaged_attack",
+        _without_step_size(flags, AVERAGED[name], threat),
+        num_draws=flags.adaptive_draws,
     )
 
 

@@ -54,6 +54,7 @@ ATTACKS = {
     "cleverhans_pgd": "keras_mixup.attacks:CleverHansPGD",
     "cleverhans_spsa": "keras_mixup.attacks:CleverHansSPSA",
     "mixup_inference_attack": "keras_mixup.attacks:MixupInferenceAttack",
+    "averaged_attack": "keras_mixup.attacks:AveragedAttack",
 }
 DEFENCES = {
     "mixup_inference_ol": "keras_mixup.inference:MixupInferenceOL",
@@ -105,7 +106,10 @@ def build_algorithm(name, classifier, **options):
 
 
 def build_attack(name, threat, **options):
-    """Returns the attack `name` under the threat model `threat`."""
+    """Returns the attack `name` under the threat model `threat`.
+
+    For "averaged_attack" the first argument is the attack that it averages.
+    """
     return _call(find(ATTACKS, "attack", name), name, (threat,), options)
 
 
