@@ -173,7 +173,8 @@ def _attacked(own, base, budget):
         plain = _worst(base, ("oblivious", "transfer", "adaptive"), ids)
         found["undefended"] = _estimate(plain)
         if plain:
-            found.update(_difference(worst, plain))
+            gain, error = estimates.paired_difference(worst, plain)
+            found.update(difference=gain, difference_error=error)
     return found
 
 
@@ -230,18 +231,6 @@ def _estimate(records):
         "gradient_passes": float(np.mean([r.gradient_passes for r in records])),
         "queries": float(np.mean([r.queries for r in records])),
     }
-
-
-def _difference(worst, plain):
-    """Difference and its 95 % error, paired by example."""
-    shares = [{}, {}]
-    for part, records in zip(shares, (worst, plain), strict=True):
-        for record in records:
-            hit = record.prediction == record.label
-            part.setdefault(record.example_id, []).append(hit)
-    gains = [np.mean(shares[0][i]) - np.mean(shares[1][i]) for i in shares[0]]
-    error = 1.96 * float(np.std(gains)) / len(gains) ** 0.5
-    return {"difference": float(np.mean(gains)), "difference_error": error}
 
 
 def _single(summary):

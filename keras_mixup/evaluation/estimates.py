@@ -55,6 +55,30 @@ def estimate(predictions, labels):
     return _estimate(shares, votes(predictions, labels), len(predictions))
 
 
+def paired_difference(first, second):
+    """Returns the mean difference of two models and its 95 % error.
+
+    Paired by example, since both saw the same ones: an image that is easy or
+    hard for both of them says nothing of their difference.
+
+    Args:
+        first, second: iterables of `Record` on the same examples; the share
+            of an example's records that are right is its value.
+
+    Returns:
+        (difference, error), floats.
+    """
+    shares = [{}, {}]
+    for part, records in zip(shares, (first, second), strict=True):
+        for record in records:
+            hit = record.prediction == record.label
+            part.setdefault(record.example_id, []).append(hit)
+    gains = [np.mean(shares[0][i]) - np.mean(shares[1][i]) for i in shares[0]]
+    spread = float(np.std(gains, ddof=min(1, len(gains) - 1)))
+    error = _QUANTILE * spread / math.sqrt(len(gains))
+    return float(np.mean(gains)), error
+
+
 def _estimate(shares, majority, num_seeds):
     return Estimate(
         float(np.mean(shares)),

@@ -1,8 +1,8 @@
 """One plain sentence per defence: what is left when the attacker adapts."""
 
-import math
 from typing import NamedTuple
 
+from keras_mixup.evaluation import estimates
 from keras_mixup.evaluation import records as records_lib
 from keras_mixup.evaluation import specs
 from keras_mixup.evaluation import tables
@@ -21,8 +21,8 @@ class Verdict(NamedTuple):
         oblivious: float, attack crafted on the undefended classifier.
         adaptive: float, attack crafted through the defence.
         undefended: float, the classifier itself under its worst attack.
-        error: float, 95 % sampling error of adaptive - undefended, as if the
-            two were independent.
+        error: float, 95 % sampling error of adaptive - undefended, paired by
+            example.
     """
 
     name: str
@@ -118,23 +118,23 @@ def _compared(records, row, budget, total):
         r for r in records if r.example_id in common and cells[r[2:8]] >= common
     ]
     summaries = records_lib.summarize(kept)
-    verdict = _verdict(summaries, row, budget, len(common))
+    verdict = _verdict(summaries, kept, row, budget)
     if len(common) == total:
         return verdict
     text = f"{verdict.budget}, {len(common)} examples"
     return verdict._replace(budget=text)
 
 
-def _verdict(summaries, row, budget, count):
+def _verdict(summaries, records, row, budget):
     def worst(chosen, kinds):
         found = [
-            s.accuracy
+            s
             for s in summaries
             if s.row == chosen
             and (s.norm, s.eps) == budget
             and s.knowledge in kinds
         ]
-        return min(found, default=None)
+        return min(found, key=lambda s: s.accuracy, default=None)
 
     every = ("oblivious", "transfer", "adaptive")
     oblivious = worst(row, ("oblivious", "transfer"))
@@ -145,11 +145,18 @@ def _verdict(summaries, row, budget, count):
     undefended = worst((row[0], "none"), every)
     error = None
     if adaptive is not None and undefended is not None:
-        variance = sum(p * (1.0 - p) for p in (adaptive, undefended))
-        error = 1.96 * math.sqrt(variance / count)
+        compared = [
+            [r for r in records if r[2:8] == summary[:6]]
+            for summary in (adaptive, undefended)
+        ]
+        _, error = estimates.paired_difference(*compared)
+    accuracies = (
+        None if found is None else found.accuracy
+        for found in (oblivious, adaptive, undefended)
+    )
     name = tables.row_label(row)
     text = tables.radius_text(*budget)
-    return Verdict(name, text, oblivious, adaptive, undefended, error)
+    return Verdict(name, text, *accuracies, error)
 
 
 def _percent(share):

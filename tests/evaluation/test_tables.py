@@ -160,13 +160,25 @@ def test_radius_is_written_as_people_write_it(eps, text):
 def test_verdict_compares_with_the_undefended_worst_case():
     (verdict,) = verdicts.verdicts(full_records())
     assert verdict[2:5] == (0.75, 0.25, 0.0)
-    # 1.96 * sqrt((.25 * .75 + 0) / 4) = 0.424 > 0.25: nothing is claimed.
-    assert verdict.error == pytest.approx(0.4244, abs=1e-4)
+    # Gains of 1/2 on two of four examples have a deviation of 1 / sqrt(12):
+    # 1.96 / sqrt(48) = 0.283 > 0.25, and nothing is claimed.
+    assert verdict.error == pytest.approx(0.2829, abs=1e-4)
     assert verdict.sentence == (
         "mixup + MI-OL (L-inf, eps 8/255): 75.0 % if the attacker ignores "
         "it, 25.0 % if the attacker goes through it; undefended 0.0 %. No "
-        "gain beyond chance (+25.0, sampling error 42.4)."
+        "gain beyond chance (+25.0, sampling error 28.3)."
     )
+
+
+def test_the_error_of_a_verdict_is_paired_by_example():
+    # Both break the same 50 of 100; the defence saves 10 of these.
+    easy = [1] * 50
+    records = cell("m", "none", "a", "adaptive", [*easy, *[0] * 50])
+    records += cell("m", "d", "a", "adaptive", [*easy, *[1] * 10, *[0] * 40], 0)
+    (verdict,) = verdicts.verdicts(records)
+    # Sample mean 0.1 of a 0-1 difference; unpaired it would be 0.138.
+    assert verdict.error == pytest.approx(1.96 * (0.1 * 0.9 / 99) ** 0.5, 1e-3)
+    assert "keeps 10.0 points (sampling error 5.9)" in verdict.sentence
 
 
 def test_verdict_words_for_gain_loss_and_nothing_measured():
