@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_mixup import ThreatModel
 from keras_mixup.attacks import APGD
@@ -59,6 +60,19 @@ def test_a_look_at_the_prediction_is_a_query_of_its_own(noisy_defence):
     result = AveragedAttack(inner, 4)(defence, IMAGES, LABELS, seed=4)
     assert result.gradient_passes.numpy().tolist() == [12] * 5
     assert result.queries.numpy().tolist() == [3] * 5
+
+
+def test_a_plain_callable_is_asked_once_for_every_draw(weights):
+    def model(images):
+        return tf.reshape(images, [-1, 16]) @ weights
+
+    inner = PGD(THREAT, 0.01, num_steps=3)
+    result = AveragedAttack(inner, 4)(model, IMAGES, LABELS, seed=4)
+    expected = inner(model, IMAGES, LABELS, seed=4)
+    # Without randomness the mean is the model itself.
+    np.testing.assert_allclose(result.images, expected.images, atol=1e-6)
+    assert result.gradient_passes.numpy().tolist() == [12] * 5
+    assert result.queries.numpy().tolist() == [0] * 5
 
 
 def test_without_draws_it_is_the_inner_attack():
