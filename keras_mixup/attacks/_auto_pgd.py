@@ -42,8 +42,7 @@ class AutoPGD(base.Attack):
         )
         found = state.best
         if self.best == "adversarial":
-            mask = tf.reshape(state.broken, [-1, 1, 1, 1])
-            found = tf.where(mask, state.adversarial, state.best)
+            found = ops.select(state.broken, state.adversarial, state.best)
         return found, state.broken, state.best_loss, state.step
 
     def best_of(self, num_runs, run, images):
@@ -59,10 +58,9 @@ class AutoPGD(base.Attack):
             better = value > loss
             if self.best == "adversarial":
                 better = ~fooled & (also | better)
-            mask = tf.reshape(better, [-1, 1, 1, 1])
             return (
                 index + 1,
-                tf.where(mask, found, best),
+                ops.select(better, found, best),
                 fooled | also,
                 tf.where(better, value, loss),
                 passes + spent,

@@ -101,8 +101,8 @@ class BoundaryAttack(base.Attack):
             parallel_iterations=1,
             maximum_iterations=num_runs,
         )
-        broken = tf.reshape(nearest.distance <= self.threat.eps, [-1, 1, 1, 1])
-        found = tf.where(broken, nearest.images, images)
+        broken = nearest.distance <= self.threat.eps
+        found = ops.select(broken, nearest.images, images)
         searched = self.search_steps + 2 if self.search_steps else 0
         queries = count * (self.num_steps + searched) + 1
         return found, count * self.num_steps * cost, queries

@@ -77,8 +77,8 @@ class Search:
 
     def _better(self, best, highest, point):
         value = self.score(point)
-        mask = tf.reshape(value > highest, [-1, 1, 1, 1])
-        return tf.where(mask, point, best), tf.maximum(value, highest)
+        best = ops.select(value > highest, point, best)
+        return best, tf.maximum(value, highest)
 
     def _pgd_runs(self, starts, best, highest):
         """Runs start x loss, each in stages of halving step sizes.

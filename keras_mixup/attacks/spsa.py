@@ -142,7 +142,7 @@ class SPSA(base.Attack):
             better = value > highest
             return (
                 index + 1,
-                _select(better, state.points, best),
+                ops.select(better, state.points, best),
                 tf.where(better, value, highest),
                 queries + state.queries + 1,
             )
@@ -247,7 +247,7 @@ class SPSA(base.Attack):
         spent = tf.where(state.done, 0, self.num_samples)
         return _State(
             state.step + 1,
-            _select(state.done, state.points, moved),
+            ops.select(state.done, state.points, moved),
             mean,
             square,
             state.done,
@@ -263,7 +263,3 @@ def _signs(words, size):
     flat = tf.concat([tf.shape(words)[:2], [-1]], axis=0)
     signs = 2.0 * tf.cast(bits, tf.float32) - 1.0
     return tf.reshape(signs, flat)[..., :size]
-
-
-def _select(rows, chosen, other):
-    return tf.where(tf.reshape(rows, [-1, 1, 1, 1]), chosen, other)

@@ -208,8 +208,7 @@ def _start(ball, gap, images, number, seed, best):
     def body(index, point, highest):
         other = ops.random_start(ball, images, ops.fold_in(seed, index))
         value = gap(other)
-        better = tf.reshape(value > highest, [-1, 1, 1, 1])
-        point = tf.where(better, other, point)
+        point = ops.select(value > highest, other, point)
         return index + 1, point, tf.maximum(highest, value)
 
     _, point, highest = tf.while_loop(
