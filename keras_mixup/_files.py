@@ -1,0 +1,171 @@
+"""Files: written whole or not at all, read with their name in every error.
+
+Every file that the library writes goes through this module, and so does
+every JSON file that it reads.
+"""
+
+import contextlib
+import json
+import os
+import pathlib
+import warnings
+
+# What lies in the folder of a run.
+CONFIG = "config.json"
+METRICS = "metrics.jsonl"
+CHECKPOINTS = "checkpoints"
+BEST_CLASSIFIER = "classifier.keras"
+BEST_VAE = "vae.keras"
+FINAL = "final.keras"
+RECORDS = "records.jsonl"
+EVALUATION = "evaluation.json"
+PICTURES = "pictures.npz"
+RED_FLAGS = "red_flags.json"
+CARD = "robustness_card.json"
+CARD_TEXT = "robustness_card.md"
+REPORT = "report.html"
+VAE_REPORT = "report.md"
+STUDIES = "figures"
+TENSORBOARD = "tensorboard"
+
+
+@contextlib.contextmanager
+def replacing(path):
+    """Yields a temporary path beside `path`; moves it there when all is well.
+
+    The content reaches the disk before the name changes, so that a crash
+    leaves the old file or the new one. The temporary name keeps the suffix,
+    since Keras and NumPy choose the format by it.
+
+    Args:
+        path: str or path of a file; its folder must exist.
+    """
+    path = pathlib.Path(path)
+    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    try:
+        yield temporary
+        _sync(temporary)
+        os.replace(temporary, path)
+        _sync(path.absolute().parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path, content):
+    """Writes `content` to `path`, whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_text(path, text):
+    """Writes `text` to `path` in UTF-8, whole or not at all."""
+    write_bytes(path, text.encode())
+
+
+def write_json(path, value):
+    """Writes `value` as JSON to `path`, whole or not at all."""
+    text = json.dumps(value, indent=2, sort_keys=True, allow_nan=False)
+    write_text(path, text + "\n")
+
+
+def read_json(path):
+    """Returns the JSON object in the file `path`, a dict.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file holds something else; the text names the file.
+    """
+    try:
+        found = json.loads(pathlib.Path(path).read_text("utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is no JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise ValueError(f"{path} holds no JSON object.")
+    return found
+
+
+def to_lines(rows):
+    """Returns the text of a JSON-lines file.
+
+    Args:
+        rows: iterable of dicts of JSON values.
+    """
+    return "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows)
+
+
+def write_lines(path, rows):
+    """Writes a JSON-lines file, whole or not at all."""
+    write_text(path, to_lines(rows))
+
+
+def append_lines(path, rows):
+    """Appends lines; cuts off first what a killed run left half-written.
+
+    Args:
+        path: str or path, created if missing.
+        rows: iterable of dicts of JSON values.
+    """
+    with open(path, "ab+") as file:
+        file.seek(0)
+        text = file.read() if _ends_torn(file) else b""
+        if text:
+            file.truncate(text.rfind(b"\n") + 1)
+        # One write of whole lines: a kill leaves at most one torn line.
+        file.write(to_lines(rows).encode())
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_lines(path):
+    """Returns the rows of a JSON-lines file, a list of dicts.
+
+    A last line without its end was cut off by a kill. It is left out, with a
+    warning.
+
+    Args:
+        path: str or path.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: a whole line is no JSON object; the text names file and
+            line.
+    """
+    *lines, torn = pathlib.Path(path).read_text("utf-8").split("\n")
+    if torn:
+        warnings.warn(
+            f"{path}: dropped an incomplete last line (a run was cut short).",
+            stacklevel=2,
+        )
+    return [
+        _row(line, f"{path}, line {number}")
+        for number, line in enumerate(lines, start=1)
+        if line
+    ]
+
+
+def _row(line, place):
+    try:
+        row = json.loads(line)
+    except ValueError as error:
+        raise ValueError(f"{place}: no JSON ({error}).") from error
+    if not isinstance(row, dict):
+        raise ValueError(f"{place}: no JSON object.")
+    return row
+
+
+def _ends_torn(file):
+    end = file.seek(0, os.SEEK_END)
+    if not end:
+        return False
+    file.seek(end - 1)
+    torn = file.read(1) != b"\n"
+    file.seek(0)
+    return torn
+
+
+def _sync(path):
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,311 @@
+"""Names -> attacks, algorithms, defences, models and studies.
+
+A class or function registers itself where it stands:
+
+    @registry.register("attack", "pgd", label="PGD")
+    class PGD(base.GradientAttack): ...
+
+Names and settings are read from the source text, so that a command line can
+list, suggest and refuse before TensorFlow is imported. A setting is an
+annotated argument of the constructor: its default is the argument's, its help
+is what the docstring's `Args:` says of it. `package.module:Name` stands for
+anything of that kind that was not registered, and an installed package adds
+names through the entry points `keras_mixup.<kind>`.
+"""
+
+import ast
+import difflib
+import functools
+import importlib
+import importlib.metadata
+import importlib.util
+import inspect
+import logging
+import os
+import pathlib
+import sys
+import typing
+
+from keras_mixup import _checks
+from keras_mixup import _settings
+
+# What the command line and the docs call a kind -> the package it lives in.
+PACKAGES = {
+    "model": "models",
+    "algorithm": "training",
+    "attack": "attacks",
+    "defence": "inference",
+    "study": "studies",
+}
+_HERE = pathlib.Path(__file__).parent
+
+
+class Entry(typing.NamedTuple):
+    """One registered name.
+
+    Attributes:
+        kind: str, a key of `PACKAGES`.
+        name: str, the name on the command line.
+        path: str, `module:Name` of the class or function.
+        label: str, the name in tables.
+        flags: dict argument -> setting's name, where programs that choose
+            several objects at once call it otherwise.
+        fixed: dict, arguments that this name stands for.
+        arguments: tuple of str, all arguments of the constructor.
+        settings: tuple of `Setting`, the annotated ones.
+    """
+
+    kind: str
+    name: str
+    path: str
+    label: str
+    flags: dict
+    fixed: dict
+    arguments: tuple
+    settings: tuple
+
+
+def register(kind, name, *, label=None, flags=None, **fixed):
+    """Returns a decorator that gives a class or function its name.
+
+    Classes that have `get_config` become serialisable by Keras, too. One
+    class may have several names that fix some of its arguments.
+
+    Args:
+        kind: a key of `PACKAGES`.
+        name: str, the name on the command line, such as "pgd".
+        label: str, the name in tables; default: `name`.
+        flags: dict argument -> name of its setting in a program that chooses
+            several objects of the kind. What is not listed keeps its default
+            there.
+        **fixed: arguments that the name stands for.
+    """
+    _checks.check_choice(kind, "kind", tuple(PACKAGES))
+
+    def registered(target):
+        if not fixed:
+            target.registered_name, target.label = name, label or name
+        if inspect.isclass(target) and hasattr(target, "get_config"):
+            import keras
+
+            package = target.__module__.partition(".")[0]
+            keras.saving.register_keras_serializable(package)(target)
+        return target
+
+    del flags  # Read from the source text.
+    return registered
+
+
+def names(kind):
+    """Returns the registered names of a kind, a tuple of str."""
+    return tuple(_entries(kind))
+
+
+def entry(kind, name):
+    """Returns the `Entry` of a name or of `package.module:Name`.
+
+    Raises:
+        ValueError: for an unknown name; the text lists the known ones and
+            the nearest.
+    """
+    check_name(kind, name)
+    if ":" in name:
+        return _foreign(kind, name)
+    return _entries(kind)[name]
+
+
+def check_name(kind, name):
+    """Returns `name` if it is one of `kind`; imports nothing.
+
+    Raises:
+        ValueError: for an unknown name; the text lists the known ones and
+            the nearest.
+    """
+    known = names(kind)
+    if isinstance(name, str) and ":" in name:
+        return name
+    near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
+    hint = f'Did you mean "{near[0]}"?' if near else ""
+    expected = f"one of {', '.join(known)}"
+    _checks.check(name in known, kind, expected, name, hint=hint)
+    return name
+
+
+def find(kind, name):
+    """Returns the class or function called `name`; imports it.
+
+    Raises:
+        ValueError: as `entry`; or the module has no such name.
+        ImportError: the module cannot be imported.
+    """
+    module, _, attribute = entry(kind, name).path.partition(":")
+    if ":" in name and "" not in sys.path:
+        sys.path.insert(0, "")
+    found = getattr(importlib.import_module(module), attribute, None)
+    expected = f"a name in the module {module}"
+    _checks.check(found is not None, kind, expected, attribute)
+    return found
+
+
+def build(kind, name, *arguments, **options):
+    """Returns the object called `name`.
+
+    Args:
+        kind: a key of `PACKAGES`.
+        name: str.
+        *arguments: positional arguments of the constructor.
+        **options: its other arguments. One that is None was not given: the
+            constructor's default holds.
+
+    Raises:
+        ValueError: unknown name, or an option that is not taken; the text
+            lists those that are.
+    """
+    described = entry(kind, name)
+    given = {key: value for key, value in options.items() if value is not None}
+    taken = [a for a in described.arguments if a not in described.fixed]
+    listed = ", ".join(taken[len(arguments) :])
+    for key in given:
+        expected = f"one of {listed} for {name}"
+        _checks.check(key in taken, "option", expected, key)
+    return find(kind, name)(*arguments, **{**described.fixed, **given})
+
+
+def accepts(kind, name, argument):
+    """Whether the constructor of `name` takes `argument`."""
+    return argument in entry(kind, name).arguments
+
+
+def label_of(target):
+    """Returns the name in tables of a registered object or class.
+
+    One that has none is called by its class.
+    """
+    kind = target if inspect.isclass(target) else type(target)
+    return getattr(target, "label", None) or kind.__name__
+
+
+@functools.cache
+def _entries(kind):
+    """Returns dict name -> `Entry`, ours and those of installed packages."""
+    found = {}
+    folder = _HERE / PACKAGES[kind]
+    if folder.is_dir():
+        package = _read(f"keras_mixup.{PACKAGES[kind]}", _HERE.parent)
+        for target in _members(package):
+            found.update(_registrations(kind, target))
+    for point in importlib.metadata.entry_points(group=f"keras_mixup.{kind}"):
+        found.setdefault(point.name, _foreign(kind, point.value, point.name))
+    return dict(sorted(found.items(), key=lambda item: item[1].path))
+
+
+def _read(module, folder=None):
+    """Returns the source of a module as griffe's objects; imports nothing."""
+    import griffe
+
+    logging.getLogger("griffe").setLevel(logging.CRITICAL)
+    paths = [folder] if folder else [os.getcwd(), *filter(None, sys.path)]
+    return griffe.load(module, search_paths=paths, allow_inspection=False)
+
+
+def _members(module):
+    """Yields the classes and functions of a module and its submodules."""
+    for member in module.members.values():
+        if member.is_alias:
+            continue
+        if member.is_module:
+            yield from _members(member)
+        elif member.is_class or member.is_function:
+            yield member
+
+
+def _registrations(kind, target):
+    """Yields (name, `Entry`) of each `register` above a class or function."""
+    for decorator in target.decorators:
+        call = ast.parse(str(decorator.value), mode="eval").body
+        if not isinstance(call, ast.Call) or "register" not in (
+            getattr(call.func, "attr", None),
+            getattr(call.func, "id", None),
+        ):
+            continue
+        own, name = (ast.literal_eval(a) for a in call.args)
+        options = {k.arg: ast.literal_eval(k.value) for k in call.keywords}
+        if own == kind:
+            yield name, _entry(kind, name, target, **options)
+
+
+def _entry(kind, name, target, label=None, flags=None, **fixed):
+    help_texts = _help_texts(target)
+    parameters = [
+        p
+        for p in target.parameters
+        if p.name != "self" and not p.kind.value.startswith("variadic")
+    ]
+    settings = []
+    for parameter in parameters:
+        if parameter.annotation is None or parameter.name in fixed:
+            continue
+        setting = _settings.from_annotation(
+            parameter.name,
+            str(parameter.annotation),
+            _value(parameter.default),
+            help_texts.get(parameter.name, ""),
+        )
+        if setting is not None:
+            settings.append(setting)
+    return Entry(
+        kind,
+        name,
+        f"{target.module.path}:{target.name}",
+        label or name,
+        flags or {},
+        fixed,
+        tuple(p.name for p in parameters),
+        tuple(settings),
+    )
+
+
+def _help_texts(target):
+    """Returns dict argument -> what the docstring says of it, on one line."""
+    if target.docstring is None:
+        return {}
+    for section in target.docstring.parse("google"):
+        if section.kind.value == "parameters":
+            return {
+                item.name: " ".join(item.description.split())
+                for item in section.value
+            }
+    return {}
+
+
+def _value(default):
+    """Returns the value of a default's source text; None for no constant."""
+    if default is None:
+        return None
+    tree = ast.parse(str(default), mode="eval")
+    try:
+        return ast.literal_eval(tree)
+    except ValueError:
+        constant = all(
+            isinstance(node, (ast.Expression, ast.BinOp, ast.Div, ast.Constant))
+            for node in ast.walk(tree)
+        )
+        if not constant:
+            return None
+        left, right = tree.body.left.value, tree.body.right.value
+        return left / right
+
+
+def _foreign(kind, path, name=None):
+    """Returns the `Entry` of `package.module:Name`, read from its source."""
+    module, _, attribute = path.partition(":")
+    expected = 'a registered name or "package.module:Name"'
+    _checks.check(module and attribute, kind, expected, path)
+    try:
+        target = _read(module)[attribute]
+    except (ImportError, KeyError, ModuleNotFoundError) as error:
+        hint = f"It cannot be read: {error}"
+        _checks.check(False, kind, expected, path, hint=hint)
+    for own, found in _registrations(kind, target):
+        return found._replace(name=name or own)
+    return _entry(kind, name or path, target)
