@@ -6,6 +6,7 @@ from `Setting`s. Nothing here imports TensorFlow.
 
 import ast
 import dataclasses
+import difflib
 import numbers
 
 from keras_mixup import _checks
@@ -166,3 +167,177 @@ def from_annotation(name, annotation, default=None, help="", **options):
     return Setting(
         name, kind, default, help, many=many, choices=choices, **options
     )
+
+
+def field(default, help, minimum=None, owners=()):
+    """Returns a dataclass field that declares a `Setting`.
+
+    Args:
+        default, help, minimum, owners: as in `Setting`.
+    """
+    metadata = {"help": help, "minimum": minimum, "owners": owners}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def complete(base, owned=()):
+    """Returns `base` as a frozen dataclass with more fields.
+
+    Args:
+        base: subclass of `Settings` whose annotated attributes are `field`s.
+        owned: iterable of `Setting`, what registered things take. A name
+            that `base` declares itself is left to `base`.
+    """
+    declared = {}
+    for name, annotation in base.__annotations__.items():
+        own = base.__dict__[name]
+        declared[name] = from_annotation(
+            name, annotation, own.default, **own.metadata
+        )
+    for setting in owned:
+        declared.setdefault(setting.name, setting)
+    fields = [
+        (s.name, s.kind, dataclasses.field(default=s.default))
+        for s in declared.values()
+    ]
+    made = dataclasses.make_dataclass(
+        base.__name__.lstrip("_"),
+        fields,
+        bases=(base,),
+        frozen=True,
+        init=False,
+        repr=False,
+        namespace={"__doc__": base.__doc__, "declared": declared},
+    )
+    made.__module__ = base.__module__
+    return made
+
+
+class Settings:
+    """What one run is told: frozen, checked, readable and writable.
+
+    Made with keyword arguments; what is not given has its default. A text is
+    read as on the command line, so that `eps="8/255"` and
+    `drops="100,150"` will do.
+
+    Attributes:
+        declared: dict name -> `Setting`, of the class.
+        given: frozenset of str, the names that were given.
+
+    Raises:
+        ValueError: an unknown name (with the nearest one), a value that its
+            setting does not take, or a setting without effect.
+    """
+
+    declared = {}
+
+    def __init__(self, **values):
+        for name in values:
+            self._check_name(name)
+        for name, setting in self.declared.items():
+            value = setting.default
+            if values.get(name) is not None:
+                value = setting.parse(values[name])
+            object.__setattr__(self, name, value)
+        given = (n for n, v in values.items() if v is not None)
+        object.__setattr__(self, "given", frozenset(given))
+        self.check()
+
+    def check(self):
+        """Raises `ValueError` for settings that do not go together."""
+        for name in sorted(self.given):
+            if not self.in_effect(name):
+                raise ValueError(self._without_effect(name))
+
+    def value(self, name):
+        """Returns what counts as the setting's value for those it owns."""
+        return getattr(self, name)
+
+    def in_effect(self, name):
+        """Whether the setting `name` changes anything beside the others."""
+        owners = self.declared[name].owners
+        return not owners or any(
+            self.in_effect(owner) and _chosen(self.value(owner), values)
+            for owner, values in owners
+        )
+
+    def _without_effect(self, name):
+        owners = self.declared[name].owners
+        beside = ", ".join(
+            f"{owner}={_shown(self.value(owner))}" for owner, _ in owners
+        )
+        wanted = "; ".join(
+            owner if values is ANY else f"{owner}={'|'.join(map(str, values))}"
+            for owner, values in owners
+        )
+        return (
+            f"`{name}` has no effect with {beside}. It belongs to {wanted}. "
+            f"Received: {name}={_shown(getattr(self, name))}"
+        )
+
+    def _check_name(self, name):
+        near = difflib.get_close_matches(name, self.declared, n=1, cutoff=0.6)
+        hint = f'Did you mean "{near[0]}"?' if near else ""
+        expected = f"a setting of {type(self).__name__}"
+        _checks.check(name in self.declared, "name", expected, name, hint)
+
+    def __repr__(self):
+        shown = (
+            f"{name}={getattr(self, name)!r}"
+            for name, setting in self.declared.items()
+            if getattr(self, name) != setting.default
+        )
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    def replace(self, **changes):
+        """Returns the same settings with some changed; None takes back."""
+        given = {name: getattr(self, name) for name in self.given}
+        return type(self)(**{**given, **changes})
+
+    def as_dict(self):
+        """Returns dict name -> JSON value of all settings, for config.json."""
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name in self.declared
+            for value in [getattr(self, name)]
+        }
+
+    @classmethod
+    def from_dict(cls, values):
+        """Returns the settings that `as_dict` wrote.
+
+        Args:
+            values: dict; names that are not declared are left out, which
+                config.json of an earlier release may hold.
+        """
+        given = {}
+        for name, value in values.items():
+            setting = cls.declared.get(name)
+            if setting is None or value is None:
+                continue
+            value = setting.parse(value)
+            if value != setting.default:
+                given[name] = value
+        return cls(**given)
+
+    def to_flags(self):
+        """Returns the text of a flag file with every setting given."""
+        lines = [
+            f"--{name}={self.declared[name].text(getattr(self, name))}"
+            for name in self.declared
+            if name in self.given
+        ]
+        return "\n".join(lines) + "\n"
+
+
+def _chosen(value, wanted):
+    if wanted is ANY:
+        return value not in (None, False, (), "", 0)
+    if isinstance(value, tuple):
+        return any(item in wanted for item in value)
+    return value in wanted
+
+
+def _shown(value):
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    return str(value)

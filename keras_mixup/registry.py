@@ -52,6 +52,8 @@ class Entry(typing.NamedTuple):
             several objects at once call it otherwise.
         fixed: dict, arguments that this name stands for.
         arguments: tuple of str, all arguments of the constructor.
+        required: tuple of str, those without a default.
+        bases: tuple of str, the names of its base classes, near and far.
         settings: tuple of `Setting`, the annotated ones.
     """
 
@@ -62,6 +64,8 @@ class Entry(typing.NamedTuple):
     flags: dict
     fixed: dict
     arguments: tuple
+    required: tuple
+    bases: tuple
     settings: tuple
 
 
@@ -261,6 +265,8 @@ def _entry(kind, name, target, label=None, flags=None, **fixed):
         flags or {},
         fixed,
         tuple(p.name for p in parameters),
+        tuple(p.name for p in parameters if p.default is None),
+        tuple(b.name for b in target.mro()) if target.is_class else (),
         tuple(settings),
     )
 
