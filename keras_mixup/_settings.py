@@ -59,6 +59,14 @@ class Setting:
         _checks.check(okay, self.name, "a list", value)
         return tuple(self._one(item) for item in value)
 
+    @property
+    def owners_text(self):
+        """str: the settings beside which it has an effect."""
+        return "; ".join(
+            owner if values is ANY else f"{owner}={'|'.join(map(str, values))}"
+            for owner, values in self.owners
+        )
+
     def text(self, value):
         """Returns what `parse` reads as `value`, a str."""
         if self.many:
@@ -231,6 +239,10 @@ class Settings:
     declared = {}
 
     def __init__(self, **values):
+        self._fill(values)
+        self.check()
+
+    def _fill(self, values):
         for name in values:
             self._check_name(name)
         for name, setting in self.declared.items():
@@ -240,7 +252,22 @@ class Settings:
             object.__setattr__(self, name, value)
         given = (n for n, v in values.items() if v is not None)
         object.__setattr__(self, "given", frozenset(given))
-        self.check()
+
+    @classmethod
+    def idle(cls, values):
+        """Returns the names in `values` that have no effect, a list.
+
+        Args:
+            values: dict name -> value, as for the constructor.
+        """
+        made = object.__new__(cls)
+        made._fill(values)
+        return [name for name in sorted(made.given) if not made.in_effect(name)]
+
+    @classmethod
+    def choosers(cls):
+        """Returns the names of the settings that own others, a set."""
+        return {o for s in cls.declared.values() for o, _ in s.owners}
 
     def check(self):
         """Raises `ValueError` for settings that do not go together."""
@@ -261,17 +288,15 @@ class Settings:
         )
 
     def _without_effect(self, name):
-        owners = self.declared[name].owners
+        setting = self.declared[name]
         beside = ", ".join(
-            f"{owner}={_shown(self.value(owner))}" for owner, _ in owners
-        )
-        wanted = "; ".join(
-            owner if values is ANY else f"{owner}={'|'.join(map(str, values))}"
-            for owner, values in owners
+            f"{owner}={_shown(self.value(owner))}"
+            for owner, _ in setting.owners
         )
         return (
-            f"`{name}` has no effect with {beside}. It belongs to {wanted}. "
-            f"Received: {name}={_shown(getattr(self, name))}"
+            f"`{name}` has no effect with {beside}. It belongs to "
+            f"{setting.owners_text}. Received: {name}="
+            f"{_shown(getattr(self, name))}"
         )
 
     def _check_name(self, name):

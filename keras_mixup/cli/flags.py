@@ -1,0 +1,188 @@
+"""absl flags made from settings, and settings from a command line."""
+
+import difflib
+import pathlib
+
+from absl import flags as absl_flags
+
+_HERE = pathlib.Path(__file__).parent.parent
+FLAGFILES = _HERE / "flagfiles"
+# Where flag files lay up to release 0.1.
+_FORMER = "apps/flagfiles/"
+
+
+class _Parser(absl_flags.ArgumentParser):
+    """Reads what a `Setting` reads."""
+
+    def __init__(self, setting):
+        self.setting = setting
+        self.syntactic_help = ""
+
+    def parse(self, argument):
+        return self.setting.parse(argument)
+
+    def flag_type(self):
+        return "list" if self.setting.many else self.setting.kind
+
+
+class Flags:
+    """The flags of one command, apart from every other module's.
+
+    A set of its own, rather than absl's global one: two commands can be used
+    by one process, and Keras' flags do not come in.
+
+    Args:
+        settings: dict name -> `Setting`, what the run is told.
+        own: list of `Setting`, what the command itself is told.
+        usage: str, the text that `--help` prints above the flags.
+    """
+
+    def __init__(self, settings, own, usage):
+        self.usage = usage
+        self._settings = settings
+        self._all = {s.name: s for s in (*settings.values(), *own)}
+        self._values = absl_flags.FlagValues()
+        self._typed = frozenset()
+        for setting in self._all.values():
+            _define(setting, self._values)
+        for name, text in (
+            ("help", "Print this help and stop."),
+            ("debug", "Show the traceback of an error."),
+        ):
+            absl_flags.DEFINE_bool(name, False, text, flag_values=self._values)
+
+    def __getattr__(self, name):
+        setting = self._all.get(name)
+        flag = self._values[name]
+        return flag.value if flag.present or not setting else setting.default
+
+    def parse(self, argv):
+        """Reads `argv`, the program's name first; returns the flags.
+
+        Raises:
+            absl.flags.Error: for an unknown flag or a bad value.
+            ValueError: for an argument that is no flag.
+            FileNotFoundError: for an unknown flag file.
+        """
+        self._values.unparse_flags()
+        argv = [argv[0], *_with_flag_files(argv[1:])]
+        self._typed = self._names(argv[1:])
+        rest = self._values(argv)[1:]
+        if rest:
+            raise ValueError(
+                f"Arguments are flags, --name=value. Received: {rest[0]!r}"
+            )
+        return self
+
+    def settings(self, kind):
+        """Returns the settings that the command line gives.
+
+        A flag file is a profile: what it says of a thing is left aside when
+        the command line itself chooses another one. All else without effect
+        is refused.
+
+        Args:
+            kind: subclass of `Settings`.
+        """
+        given = {
+            name: self._values[name].value
+            for name in self._settings
+            if self._values[name].present
+        }
+        if self._typed & kind.choosers():
+            for name in kind.idle(given):
+                if name not in self._typed:
+                    given.pop(name)
+        return kind(**given)
+
+    def _names(self, arguments):
+        """The flags on the command line itself, apart from flag files."""
+        names = set()
+        for argument in arguments:
+            name = argument.lstrip("-").partition("=")[0]
+            if name not in self._values and name.startswith("no"):
+                name = name[2:]
+            names.add(name)
+        return frozenset(names)
+
+    def help_text(self):
+        """Returns the usage text and every flag."""
+        flagfile = (
+            "  --flagfile=PATH\n      Read flags from a file: a path, or the "
+            "name of one that comes with the package, such as digits/mixup."
+        )
+        listed = {"flagfile": flagfile}
+        for name in self._values:
+            setting = self._all.get(name)
+            listed[name] = _help(name, setting, self._values[name].help)
+        shown = "\n".join(listed[name] for name in sorted(listed))
+        return f"{self.usage.strip()}\n\nFlags:\n{shown}\n"
+
+
+def _define(setting, values):
+    if setting.kind == "bool":
+        absl_flags.DEFINE_bool(
+            setting.name, None, setting.help, flag_values=values
+        )
+        return
+    absl_flags.DEFINE(
+        _Parser(setting), setting.name, None, setting.help, flag_values=values
+    )
+
+
+def _help(name, setting, text):
+    if setting is None:
+        return f"  --{name}\n      {text}"
+    parts = [text]
+    if setting.choices:
+        parts.append(f"One of {', '.join(map(str, setting.choices))}.")
+    if setting.owners:
+        parts.append(f"With {setting.owners_text}.")
+    if setting.default not in (None, (), ""):
+        parts.append(f"Default: {setting.text(setting.default)}.")
+    return f"  --{name}\n      {' '.join(parts)}"
+
+
+def flag_file(name):
+    """Returns the path of a flag file.
+
+    Args:
+        name: str, a path, or the name of a file that comes with the package,
+            with or without ".flags".
+
+    Raises:
+        FileNotFoundError: there is none; the text names the nearest.
+    """
+    path = pathlib.Path(name)
+    if path.is_file():
+        return path
+    short = name.removeprefix("./").removeprefix(_FORMER)
+    short = short.removesuffix(".flags")
+    own = FLAGFILES / f"{short}.flags"
+    if own.is_file():
+        return own
+    found = sorted(FLAGFILES.rglob("*.flags"))
+    known = [str(f.relative_to(FLAGFILES).with_suffix("")) for f in found]
+    near = difflib.get_close_matches(short, known, n=3, cutoff=0.4)
+    hint = f" Did you mean {' or '.join(near)}?" if near else ""
+    raise FileNotFoundError(
+        f"There is no flag file {name}, and none of that name comes with the "
+        f"package.{hint}"
+    )
+
+
+def _with_flag_files(arguments):
+    """Returns the arguments with every flag file's name as a path."""
+    found, following = [], False
+    for argument in arguments:
+        name, separator, value = argument.lstrip("-").partition("=")
+        if following:
+            found.append(f"--flagfile={flag_file(argument)}")
+            following = False
+        elif argument.startswith("-") and name == "flagfile":
+            following = not separator
+            if separator:
+                found.append(f"--flagfile={flag_file(value)}")
+        else:
+            found.append(argument)
+    return found

@@ -1,0 +1,103 @@
+"""The command `keras-mixup` and what its commands share: errors, exit codes.
+
+A mistake of the user's becomes one line on stderr and exit code 2; `--debug`
+shows where it came from. Any other exception is ours and keeps its traceback.
+"""
+
+import difflib
+import importlib
+import os
+import sys
+import traceback
+
+from absl import flags as absl_flags
+
+COMMANDS = ("train", "evaluate", "export")
+_USER_ERRORS = (
+    absl_flags.Error,
+    BlockingIOError,
+    FileExistsError,
+    FileNotFoundError,
+    FloatingPointError,
+    ImportError,
+    IsADirectoryError,
+    NotADirectoryError,
+    PermissionError,
+    ValueError,
+)
+_USAGE = """keras-mixup COMMAND --flag=value ...
+
+Commands:
+  train      train a classifier, or VarMixup's autoencoder
+  evaluate   attack a classifier and its defences
+  export     export a defended classifier for TensorFlow Serving
+
+`keras-mixup COMMAND --help` lists the flags of a command.
+"""
+
+
+def console():
+    """The console command `keras-mixup`; exits the process."""
+    sys.exit(main(sys.argv))
+
+
+def main(argv):
+    """Returns the exit code of `keras-mixup COMMAND ...`.
+
+    Args:
+        argv: list of str, the program's name first.
+    """
+    command = argv[1] if len(argv) > 1 else "--help"
+    if command in ("--help", "-h", "help"):
+        print(_USAGE)
+        return 0
+    if command not in COMMANDS:
+        near = difflib.get_close_matches(command, COMMANDS, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        print(
+            f"error: There is no command {command!r}, only "
+            f"{', '.join(COMMANDS)}.{hint}",
+            file=sys.stderr,
+        )
+        return 2
+    return exit_code(command, [f"{argv[0]} {command}", *argv[2:]])
+
+
+def run(command):
+    """Does a command with the process' arguments; exits the process."""
+    sys.exit(exit_code(command, sys.argv))
+
+
+def exit_code(command, argv):
+    """Does a command; returns the exit code: 0, 2 or 130.
+
+    Args:
+        command: str, one of `COMMANDS`.
+        argv: list of str, the program's name first.
+    """
+    # Before TensorFlow is imported: hides its start-up notices.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    debug = "--debug" in argv
+    try:
+        module = importlib.import_module(f"keras_mixup.cli.{command}")
+        flags = module.make_flags().parse(argv)
+        debug = flags.debug
+        if flags.help:
+            print(flags.help_text())
+            return 0
+        module.main(flags)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except _USER_ERRORS as error:
+        if debug:
+            traceback.print_exc()
+        line = " ".join(str(error).split())
+        print(f"error: {line}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def say(line):
+    """Prints a line at once."""
+    print(line, flush=True)
