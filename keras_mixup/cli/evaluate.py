@@ -1,0 +1,52 @@
+"""The command `evaluate`."""
+
+from keras_mixup import runs
+from keras_mixup._settings import Setting
+from keras_mixup.cli import flags as flags_lib
+from keras_mixup.cli import main as main_lib
+
+USAGE = """Attacks a classifier and its defences: keras-mixup evaluate ...
+
+Reads classifier.keras and config.json from the folder of a training run (or
+--classifier and --dataset), and writes there records.jsonl (one line per
+example, model, attack and seed), evaluation.json (identity and settings),
+pictures.npz and report.html. Records that are there already are not computed
+again, so that a killed call goes on with the same command line.
+robustness_card.json and .md sum up each model; --worst_case adds, per example,
+the worst of all attacks.
+
+Attacks made on the bare classifier (oblivious) and shown to every defence:
+pgd, fgsm, cleverhans_pgd, spsa, cleverhans_spsa, apgd, targeted_apgd, square,
+varmixup_pgd (of that paper: steps as long as eps, from the image itself). fab
+and targeted_fab end at the classifier's boundary, which says nothing of a
+defence: they run with --defences= alone.
+
+Attacks through each defence (adaptive): tramer2020, eot, fixed_draws, bpda,
+pang2020_paper, pang2020_released; averaged_square and averaged_spsa, without
+gradients; autoattack, its version rand where there are draws. transfer goes
+around the defence. tramer2020 is added whenever a defence is attacked and
+nothing goes through it by gradients. --noadaptive leaves it out, and the table
+says "not measured".
+
+--figures draws the papers' figures, --corruptions scores on corrupted images.
+"""
+_OWN = (
+    Setting("run_dir", "str", None, "Folder of a training run, or a new one."),
+    Setting("verbose", "bool", True, "Show progress."),
+)
+
+
+def make_flags():
+    """Returns the `Flags` of the command."""
+    return flags_lib.Flags(runs.EvaluateSettings.declared, _OWN, USAGE)
+
+
+def main(flags):
+    """Evaluates; prints the table, the verdicts and the red flags."""
+    result = runs.evaluate(
+        flags.settings(runs.EvaluateSettings),
+        flags.run_dir,
+        progress=main_lib.say,
+        verbose=flags.verbose,
+    )
+    print(result.text)

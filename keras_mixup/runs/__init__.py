@@ -1,0 +1,19 @@
+"""Whole runs: settings and a folder in, results out; nothing is printed."""
+
+import importlib
+
+_HOMES = {
+    "TrainSettings": "settings",
+    "train": "training",
+    "TrainResult": "training",
+}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name):
+    # On first use: a command line refuses a setting before TensorFlow loads.
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = importlib.import_module(f"keras_mixup.runs.{_HOMES[name]}")
+    return getattr(module, name)

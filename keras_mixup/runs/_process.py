@@ -1,0 +1,84 @@
+"""What a run asks of the process: threads, precision, strategy, seed."""
+
+import contextlib
+import glob
+import os
+import sys
+import tempfile
+
+
+def import_tensorflow():
+    """Imports TensorFlow without its start-up notices.
+
+    Some are written before TensorFlow reads the variables that silence it,
+    so that only the file descriptor can be turned away. If the import fails,
+    what it wrote is shown. Where there is an NVIDIA device everything is
+    shown, since a driver's complaint then matters.
+    """
+    if "tensorflow" in sys.modules or glob.glob("/dev/nvidia*"):
+        return
+    with tempfile.TemporaryFile() as notices:
+        sys.stderr.flush()
+        stderr = os.dup(2)
+        os.dup2(notices.fileno(), 2)
+        try:
+            import tensorflow as tf
+
+            tf.config.list_physical_devices()
+        except BaseException:
+            notices.seek(0)
+            os.write(stderr, notices.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+
+
+@contextlib.contextmanager
+def prepared(settings):
+    """Applies the settings of the process, and takes the policy back.
+
+    The global seed reaches the initial weights only: every other draw of the
+    package is stateless.
+
+    Args:
+        settings: `Settings` with `seed` and `threads`, for training also
+            `precision` and `strategy`.
+
+    Yields:
+        `tf.distribute.Strategy`; the default one changes nothing.
+
+    Raises:
+        ValueError: other threads are asked for after TensorFlow's first op.
+    """
+    import_tensorflow()
+    import keras
+    import tensorflow as tf
+
+    _set_threads(settings.threads)
+    keras.utils.set_random_seed(settings.seed)
+    before = keras.config.dtype_policy()
+    strategy = tf.distribute.get_strategy()
+    if getattr(settings, "strategy", "none") == "mirrored":
+        strategy = tf.distribute.MirroredStrategy()
+    try:
+        keras.config.set_dtype_policy(getattr(settings, "precision", before))
+        yield strategy
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _set_threads(threads):
+    import tensorflow as tf
+
+    get = tf.config.threading.get_intra_op_parallelism_threads
+    if not threads or get() == threads:
+        return
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(threads)
+    except RuntimeError as error:
+        raise ValueError(
+            f"`threads` must be set before TensorFlow's first op. Received: "
+            f"threads={threads}"
+        ) from error

@@ -1,0 +1,135 @@
+"""The autoencoder of VarMixup: how a run builds, starts and finds it."""
+
+import pathlib
+
+from keras_mixup import _checks
+from keras_mixup import _files
+
+# More images than these hardly move the components, but need the memory.
+_PCA_IMAGES = 20_000
+
+
+def file_of(path):
+    """Returns the file of an autoencoder.
+
+    Args:
+        path: str, a .keras file or a run folder with a vae.keras in it.
+
+    Raises:
+        FileNotFoundError: there is none; the text says how to make one.
+    """
+    file = pathlib.Path(path)
+    file = file / _files.BEST_VAE if file.is_dir() else file
+    if not file.is_file():
+        raise FileNotFoundError(
+            f"There is no autoencoder at {file}. A training run with task=vae "
+            f"writes {_files.BEST_VAE} into its folder."
+        )
+    return file
+
+
+def load(path):
+    """Returns the autoencoder in `path`, a `models.MMDVAE`; see `file_of`.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: the file holds another model.
+    """
+    import keras
+
+    from keras_mixup import models
+
+    file = file_of(path)
+    model = keras.saving.load_model(str(file), compile=False)
+    okay = isinstance(model, models.MMDVAE)
+    _checks.check(okay, "vae", "a file with an MMDVAE", str(file))
+    return model
+
+
+def build(settings, attack):
+    """Returns the training of a fresh autoencoder, not compiled.
+
+    Args:
+        settings: `TrainSettings` with `task="vae"`.
+        attack: `GradientAttack`, or None.
+    """
+    from keras_mixup import data
+    from keras_mixup import models
+    from keras_mixup import training
+
+    spec = data.DATASETS[settings.dataset]
+    names = ("latent_size", "width", "linear_path")
+    vae = models.MMDVAE(spec.image_shape, **_given(settings, names))
+    return training.MMDVAETraining(
+        vae,
+        attack=attack,
+        seed=settings.seed,
+        **_given(settings, ("gamma", "kernel")),
+    )
+
+
+def _given(settings, names):
+    values = {name: getattr(settings, name) for name in names}
+    return {name: v for name, v in values.items() if v is not None}
+
+
+def start(settings, model, images):
+    """Fills the linear path with the PCA of the training images.
+
+    Args:
+        settings: `TrainSettings`.
+        model: `MMDVAETraining`, at step 0.
+        images: uint8 or float [N, H, W, C].
+    """
+    import numpy as np
+
+    from keras_mixup import data
+
+    if not (settings.pca_start and model.vae.linear_path):
+        return
+    random = np.random.default_rng(settings.seed)
+    count = min(len(images), _PCA_IMAGES)
+    rows = np.sort(random.permutation(len(images))[:count])
+    model.vae.start_from_pca(data.as_float(images[rows]), seed=settings.seed)
+
+
+def describe(vae, path, validation):
+    """Returns how well a frozen autoencoder reconstructs, a sentence.
+
+    Args:
+        vae: `models.MMDVAE`.
+        path: str, where it came from.
+        validation: `ImageSet`.
+    """
+    from keras_mixup import data
+    from keras_mixup import training
+
+    images = data.as_float(validation.images)
+    value = training.reconstruction_psnr(vae, images)
+    size = tuple(images.shape[1:])
+    note = "" if size == tuple(vae.input_shape) else ", images are resized"
+    return (
+        f"Autoencoder {path}: latent size {vae.latent_size}, PSNR "
+        f"{value:.2f} dB on the {len(images)} validation images{note}."
+    )
+
+
+def write_report(run_dir, validation, settings, say):
+    """Writes pictures and report.md of the folder's vae.keras.
+
+    Args:
+        run_dir: `pathlib.Path`.
+        validation: `ImageSet`, images cut from the training split.
+        settings: `TrainSettings`.
+        say: callable of one line of text.
+    """
+    from keras_mixup.studies import autoencoder
+
+    value = autoencoder.write_report(
+        run_dir, load(run_dir), validation, settings.seed
+    )
+    say(
+        f"PSNR of {run_dir / _files.BEST_VAE} on {len(validation.labels)} "
+        f"validation images: {value:.2f} dB. Pictures and numbers: "
+        f"{run_dir / _files.VAE_REPORT}"
+    )

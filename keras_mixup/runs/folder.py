@@ -1,0 +1,215 @@
+"""The folder of a run: made once, owned by one process, never overwritten."""
+
+import contextlib
+import datetime
+import importlib.metadata
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import keras_mixup
+from keras_mixup import _files
+
+_LOCK = ".lock"
+_VERSIONED = ("keras", "numpy", "tensorflow", "tensorflow-datasets")
+# Settings that may differ between a run and its continuation.
+_FREE = ("data_dir", "download", "tensorboard", "threads")
+
+
+def check(path, resume=False):
+    """Looks whether a run may be written at `path`; writes nothing.
+
+    Args:
+        path: str or path of the run folder.
+        resume: bool, an existing run is to be continued.
+
+    Returns:
+        `pathlib.Path`.
+
+    Raises:
+        ValueError: no path; or `resume` is true and `path` holds no run.
+        FileExistsError: the folder exists and `resume` is false.
+        NotADirectoryError: `path` or one of its parents is a file.
+        PermissionError: its parent cannot be written.
+    """
+    if not path:
+        raise ValueError("`run_dir` must be the path of a folder.")
+    path = pathlib.Path(path)
+    if path.exists() and not path.is_dir():
+        raise NotADirectoryError(f"{path} is a file, not a run folder.")
+    if path.exists() and any(path.iterdir()):
+        if not resume:
+            raise FileExistsError(
+                f"The run folder {path} exists. Continue that run with "
+                "resume, or choose another run_dir."
+            )
+        if not (path / _files.CONFIG).is_file():
+            raise ValueError(
+                f"{path} holds no run to resume: {_files.CONFIG} is missing."
+            )
+    check_writable(path)
+    return path
+
+
+def check_writable(path):
+    """Raises unless the folder `path` exists or can be made, and be written.
+
+    Raises:
+        NotADirectoryError: one of its parents is a file.
+        PermissionError: it, or its nearest parent, cannot be written.
+    """
+    parent = pathlib.Path(path).absolute()
+    while not parent.exists():
+        parent = parent.parent
+    if not parent.is_dir():
+        raise NotADirectoryError(f"{parent} is a file, not a folder.")
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise PermissionError(f"No permission to write in {parent}.")
+
+
+def create(path, config, resume=False):
+    """Makes the run folder with its config.json, or opens it to resume.
+
+    Args:
+        path: str or path of the run folder.
+        config: dict, from `describe`.
+        resume: bool; an existing run goes on if its settings are the same.
+
+    Returns:
+        (path, resumed): `pathlib.Path`, and whether a run lay there.
+
+    Raises:
+        ValueError: a setting differs from that of the run to be resumed.
+        OSError: as `check`.
+    """
+    path = check(path, resume)
+    if (path / _files.CONFIG).is_file():
+        _check_same_settings(path, config["settings"])
+        return path, True
+    parent = path.absolute().parent
+    parent.mkdir(parents=True, exist_ok=True)
+    fresh = tempfile.mkdtemp(prefix=f".{path.name}.", dir=parent)
+    try:
+        os.chmod(fresh, 0o755)
+        _files.write_json(pathlib.Path(fresh) / _files.CONFIG, config)
+        # Fails if another process made the folder in the meantime.
+        os.rename(fresh, path)
+    except BaseException:
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise
+    return path, False
+
+
+@contextlib.contextmanager
+def owned(path):
+    """Keeps other processes out of the run folder `path` meanwhile.
+
+    The lock is the operating system's: it ends with the process.
+
+    Args:
+        path: path of an existing folder.
+
+    Raises:
+        BlockingIOError: another process owns the folder; the text says which.
+    """
+    import filelock
+
+    file = pathlib.Path(path) / _LOCK
+    lock = filelock.FileLock(file, timeout=0)
+    try:
+        lock.acquire()
+    except filelock.Timeout as error:
+        raise BlockingIOError(
+            f"Process {file.read_text('utf-8').strip() or 'unknown'} is at "
+            f"work in {path}. Wait for its end, or choose another run_dir."
+        ) from error
+    try:
+        file.write_text(f"{os.getpid()}\n", "utf-8")
+        yield
+    finally:
+        lock.release()
+
+
+def _check_same_settings(path, asked):
+    recorded = read_settings(path)
+    for name, now in asked.items():
+        if name not in recorded or name in _FREE:
+            continue
+        before = recorded[name]
+        if before != now:
+            raise ValueError(
+                f"The run in {path} was started with {name}={before}. "
+                f"Received: {name}={now}. Resume with the same settings, or "
+                "choose another run_dir."
+            )
+
+
+def read_config(path):
+    """Returns the config.json of the run folder `path`, a dict.
+
+    Raises:
+        FileNotFoundError: `path` is no run folder.
+        ValueError: the file is no JSON object.
+    """
+    file = pathlib.Path(path) / _files.CONFIG
+    if not file.is_file():
+        raise FileNotFoundError(
+            f"{path} is no run folder: no {_files.CONFIG} in it."
+        )
+    return _files.read_json(file)
+
+
+def read_settings(path):
+    """Returns the settings in the config.json of a run folder, a dict."""
+    config = read_config(path)
+    # Release 0.1 called them flags.
+    return config.get("settings", config.get("flags", {}))
+
+
+def describe(what, settings):
+    """Returns what config.json holds: settings, versions, commit and time.
+
+    Args:
+        what: str, "train" or "evaluate".
+        settings: `Settings`.
+    """
+    versions = {name: _version(name) for name in _VERSIONED}
+    versions["keras_mixup"] = keras_mixup.__version__
+    versions["python"] = sys.version.split()[0]
+    now = datetime.datetime.now(datetime.timezone.utc)
+    return {
+        "run": what,
+        "settings": settings.as_dict(),
+        "versions": versions,
+        "git_commit": _git_commit(),
+        "time": now.isoformat(timespec="seconds"),
+    }
+
+
+def _version(package):
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _git_commit():
+    """The checkout's commit, "+changes" if it is edited; None outside one."""
+    here = pathlib.Path(__file__)
+    try:
+        # An installed copy may lie in some other project's repository.
+        _git(here.parent, "ls-files", "--error-unmatch", here.name)
+        commit = _git(here.parent, "rev-parse", "HEAD")
+        edited = _git(here.parent, "status", "--porcelain", "-uno")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return f"{commit}+changes" if edited else commit
+
+
+def _git(folder, *arguments):
+    command = ["git", "-C", str(folder), *arguments]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
