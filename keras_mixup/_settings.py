@@ -8,10 +8,14 @@ import ast
 import dataclasses
 import difflib
 import numbers
+import typing
 
 from keras_mixup import _checks
 
 ANY = "any"
+# What a mixing weight may be: lambda, ("uniform", low, high), ("beta", a, b),
+# or a word that an algorithm knows.
+MixWeight = typing.Union[float, tuple, str]  # noqa: UP007 - named below
 
 
 @dataclasses.dataclass(frozen=True)
@@ -167,7 +171,7 @@ def from_annotation(name, annotation, default=None, help="", **options):
     if kind.startswith("Literal["):
         listed = ast.literal_eval(kind.removeprefix("Literal"))
         kind, choices = type(listed[0]).__name__, tuple(listed)
-    kind = {"MixWeight": "mix_weight"}.get(kind, kind)
+    kind = "mix_weight" if kind.endswith("MixWeight") else kind
     if kind not in _PARSERS:
         return None
     if many and isinstance(default, list):

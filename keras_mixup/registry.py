@@ -193,9 +193,8 @@ def label_of(target):
 def _entries(kind):
     """Returns dict name -> `Entry`, ours and those of installed packages."""
     found = {}
-    folder = _HERE / PACKAGES[kind]
-    if folder.is_dir():
-        package = _read(f"keras_mixup.{PACKAGES[kind]}", _HERE.parent)
+    package = _source("keras_mixup").members.get(PACKAGES[kind])
+    if package is not None:
         for target in _members(package):
             found.update(_registrations(kind, target))
     for point in importlib.metadata.entry_points(group=f"keras_mixup.{kind}"):
@@ -203,13 +202,16 @@ def _entries(kind):
     return dict(sorted(found.items(), key=lambda item: item[1].path))
 
 
-def _read(module, folder=None):
-    """Returns the source of a module as griffe's objects; imports nothing."""
+@functools.cache
+def _source(package):
+    """Returns the source of a package as griffe's objects; imports nothing."""
     import griffe
 
     logging.getLogger("griffe").setLevel(logging.CRITICAL)
-    paths = [folder] if folder else [os.getcwd(), *filter(None, sys.path)]
-    return griffe.load(module, search_paths=paths, allow_inspection=False)
+    paths = [os.getcwd(), *filter(None, sys.path)]
+    if package == "keras_mixup":
+        paths = [_HERE.parent]
+    return griffe.load(package, search_paths=paths, allow_inspection=False)
 
 
 def _members(module):
@@ -307,8 +309,11 @@ def _foreign(kind, path, name=None):
     module, _, attribute = path.partition(":")
     expected = 'a registered name or "package.module:Name"'
     _checks.check(module and attribute, kind, expected, path)
+    package, _, rest = module.partition(".")
     try:
-        target = _read(module)[attribute]
+        place = f"{rest}.{attribute}" if rest else attribute
+        target = _source(package)[place]
+        target = target.final_target if target.is_alias else target
     except (ImportError, KeyError, ModuleNotFoundError) as error:
         hint = f"It cannot be read: {error}"
         _checks.check(False, kind, expected, path, hint=hint)

@@ -83,7 +83,7 @@ PUBLIC = {
         "AdversarialTraining",
         "Algorithm",
         "AttackThenMix",
-        "BestClassifier",
+        "BestModel",
         "Checkpoint",
         "CurvatureRegularization",
         "EarlyStopping",
@@ -286,7 +286,7 @@ SIGNATURES = {
         ["monitor", "patience", "mode"],
         {"monitor": "val_robust_accuracy", "patience": 10, "mode": "max"},
     ),
-    "training.BestClassifier": (
+    "training.BestModel": (
         ["path", "monitor", "mode"],
         {"monitor": "val_accuracy", "mode": "max"},
     ),

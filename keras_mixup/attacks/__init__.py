@@ -12,6 +12,10 @@ from keras_mixup.attacks.cleverhans import CleverHansSPSA
 from keras_mixup.attacks.eot import ExpectationOverTransformation
 from keras_mixup.attacks.fab import FAB
 from keras_mixup.attacks.fab import TargetedFAB
+from keras_mixup.attacks.facts import Facts
+from keras_mixup.attacks.facts import facts_of
+from keras_mixup.attacks.fgsm import FGSM
+from keras_mixup.attacks.gradient import GradientAttack
 from keras_mixup.attacks.pgd import PGD
 from keras_mixup.attacks.spsa import SPSA
 from keras_mixup.attacks.square import Square
@@ -21,6 +25,7 @@ from keras_mixup.attacks.targets import second_most_likely_targets
 __all__ = [
     "APGD",
     "FAB",
+    "FGSM",
     "PGD",
     "SPSA",
     "Attack",
@@ -30,10 +35,13 @@ __all__ = [
     "CleverHansPGD",
     "CleverHansSPSA",
     "ExpectationOverTransformation",
+    "Facts",
+    "GradientAttack",
     "MixupInferenceAttack",
     "Square",
     "TargetedAPGD",
     "TargetedFAB",
+    "facts_of",
     "random_targets",
     "second_most_likely_targets",
 ]

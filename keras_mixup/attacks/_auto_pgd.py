@@ -1,16 +1,14 @@
 """What both forms of Auto-PGD share: one run, and the choice among runs."""
 
-import tensorflow as tf
-
 from keras_mixup import _checks
 from keras_mixup import ops
 from keras_mixup.attacks import _apgd_loop
-from keras_mixup.attacks import base
+from keras_mixup.attacks import gradient
 
 BEST = ("adversarial", "loss")
 
 
-class AutoPGD(base.Attack):
+class AutoPGD(gradient.GradientAttack):
     """What both forms share: settings, one run, the choice of the iterate."""
 
     def __init__(self, threat, num_steps, num_restarts, best, early_stop):
@@ -21,9 +19,9 @@ class AutoPGD(base.Attack):
         self.early_stop = _checks.check_flag(early_stop, "early_stop")
 
     @property
-    def drops_broken(self):
-        """bool: whether `early_stop` is on."""
-        return self.early_stop
+    def transferable(self):
+        """bool: whether all steps are taken on every image."""
+        return not self.early_stop
 
     def ascend(self, evaluate, images, seed, start):
         """One run: (images, fooled [B], highest loss [B], passes)."""
@@ -46,43 +44,11 @@ class AutoPGD(base.Attack):
         return found, state.broken, state.best_loss, state.step
 
     def best_of(self, num_runs, run, images):
-        """Keeps for each image the best of several runs; one graph loop.
-
-        An image that was fooled once keeps what fooled it (with `best="loss"`
-        only the loss counts); losses of different targets compare, too, for
-        images that no run fools.
-        """
-
-        def body(index, best, fooled, loss, passes):
-            found, also, value, spent = run(index)
-            better = value > loss
-            if self.best == "adversarial":
-                better = ~fooled & (also | better)
-            return (
-                index + 1,
-                ops.select(better, found, best),
-                fooled | also,
-                tf.where(better, value, loss),
-                passes + spent,
-            )
-
-        def unfinished(index, best, fooled, loss, passes):
-            if self.early_stop:
-                return ~tf.reduce_all(fooled)
-            return True
-
-        rows = tf.shape(images)[:1]
-        _, best, _, _, passes = tf.while_loop(
-            unfinished,
-            body,
-            (
-                tf.constant(0),
-                images,
-                tf.zeros(rows, tf.bool),
-                tf.fill(rows, float("-inf")),
-                tf.constant(0),
-            ),
-            parallel_iterations=1,
-            maximum_iterations=num_runs,
+        """Returns the best of several runs, and their passes."""
+        return gradient.best_of(
+            num_runs,
+            run,
+            images,
+            fooled_first=self.best == "adversarial",
+            until_fooled=self.early_stop,
         )
-        return best, passes

@@ -14,7 +14,8 @@ class BoundaryAttack(base.Attack):
 
     # It ends at the boundary of the very model that it attacks, however many
     # steps are left.
-    drops_broken = True
+    transferable = False
+    uses_gradients = True
 
     def __init__(
         self,

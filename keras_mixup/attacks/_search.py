@@ -5,20 +5,12 @@ import tensorflow as tf
 from keras_mixup import ops
 from keras_mixup.attacks import apgd
 from keras_mixup.attacks import eot
+from keras_mixup.attacks import gradient
 from keras_mixup.attacks import pgd
 
-LOSSES = {"cross_entropy": ops.cross_entropy, "margin": ops.margin}
-# What APGD calls them.
-_APGD_LOSSES = {"cross_entropy": "ce", "margin": "margin"}
+LOSSES = ("cross_entropy", "margin")
 # Seeds of one search: which draws a number stands for.
 _START, _STEPS, _HELD_OUT, _TRANSFER = 0, 1, 2, 3
-
-
-def towards(loss, labels, targets, log_mean):
-    """The value to be maximised: the loss, or its negative at the targets."""
-    if targets is None:
-        return loss(labels, log_mean)
-    return -loss(targets, log_mean)
 
 
 class Search:
@@ -47,7 +39,9 @@ class Search:
         """
         seed = ops.fold_in(self._seed, _HELD_OUT)
         log_mean = self._answer(points, seed, self._attack.selection_draws)
-        value = towards(ops.margin, self._labels, self._targets, log_mean)
+        value = gradient.climbed(
+            "margin", self._labels, self._targets, log_mean
+        )
         return tf.stop_gradient(value)
 
     def run(self, starts):
@@ -112,7 +106,7 @@ class Search:
         def objective(candidates, seed):
             log_mean = self._answer(candidates, seed, attack.num_draws)
             values = [
-                towards(LOSSES[name], self._labels, self._targets, log_mean)
+                gradient.climbed(name, self._labels, self._targets, log_mean)
                 for name in attack.losses
             ]
             return tf.gather(tf.stack(values), kind)
@@ -142,7 +136,7 @@ class Search:
             for name in attack.losses:
                 inner = apgd.APGD(
                     attack.threat,
-                    loss=_APGD_LOSSES[name],
+                    loss=name,
                     num_steps=attack.num_steps,
                     best="loss",
                 )

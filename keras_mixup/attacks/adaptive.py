@@ -1,14 +1,17 @@
 """Attacks that know the defence and differentiate through it."""
 
-import keras
+from typing import Literal
+
 import tensorflow as tf
 
 from keras_mixup import _checks
 from keras_mixup import ops
+from keras_mixup import registry
 from keras_mixup.attacks import _pang2020
 from keras_mixup.attacks import _search
 from keras_mixup.attacks import base
 from keras_mixup.attacks import eot
+from keras_mixup.attacks import gradient
 from keras_mixup.attacks import pgd
 
 _SEARCH = {
@@ -39,7 +42,7 @@ RECIPES = {
     "bpda": {"num_steps": 50, "steps_per_eps": 16, "num_draws": 15},
 }
 _CHOICES = {
-    "losses": tuple(_search.LOSSES),
+    "losses": _search.LOSSES,
     "starts": ("random", "transfer"),
 }
 # All steps of a run together are at least so many radii long.
@@ -48,7 +51,53 @@ _PATH = 2.5
 _STAGES = 5
 
 
-@keras.saving.register_keras_serializable("keras_mixup")
+@registry.register("attack", "mixup_inference_attack")
+@registry.register(
+    "attack",
+    "tramer2020",
+    flags={"num_steps": "adaptive_steps", "num_draws": "adaptive_draws"},
+    recipe="tramer2020",
+)
+@registry.register(
+    "attack",
+    "eot",
+    flags={
+        "num_steps": "adaptive_steps",
+        "num_draws": "adaptive_draws",
+        "inner": "adaptive_inner",
+    },
+    recipe="eot",
+)
+@registry.register(
+    "attack",
+    "fixed_draws",
+    flags={"num_steps": "adaptive_steps", "inner": "adaptive_inner"},
+    recipe="fixed_draws",
+)
+@registry.register(
+    "attack",
+    "bpda",
+    flags={"num_steps": "adaptive_steps", "num_draws": "adaptive_draws"},
+    recipe="bpda",
+)
+@registry.register(
+    "attack",
+    "pang2020_paper",
+    flags={"num_steps": "adaptive_steps", "num_draws": "adaptive_draws"},
+    recipe="pang2020_paper",
+)
+@registry.register(
+    "attack",
+    "pang2020_released",
+    flags={"num_steps": "adaptive_steps", "num_draws": "adaptive_draws"},
+    recipe="pang2020_released",
+)
+@registry.register(
+    "attack",
+    "transfer",
+    flags={"num_steps": "adaptive_steps"},
+    recipe="transfer",
+)
 class MixupInferenceAttack(base.Attack):
     """Attacks a randomised defence by one of the known recipes.
 
@@ -115,15 +164,15 @@ class MixupInferenceAttack(base.Attack):
     def __init__(
         self,
         threat,
-        recipe="tramer2020",
-        num_steps=None,
-        num_draws=None,
-        step_size=None,
-        random_start=True,
-        inner=None,
+        recipe: str = "tramer2020",
+        num_steps: int | None = None,
+        num_draws: int | None = None,
+        step_size: float | None = None,
+        random_start: bool = True,
+        inner: Literal["pgd", "apgd"] | None = None,
         losses=None,
         starts=None,
-        selection_draws=None,
+        selection_draws: int | None = None,
     ):
         super().__init__(threat)
         self.recipe = _checks.check_choice(recipe, "recipe", tuple(RECIPES))
@@ -173,6 +222,13 @@ class MixupInferenceAttack(base.Attack):
             name += "-apgd"
         draws = "" if self.num_draws is None else f"x{self.num_draws}"
         return f"{name}-{self.num_steps}{draws}"
+
+    uses_gradients = True
+
+    @property
+    def averages_draws(self):
+        """bool: whether it takes a mean over the defence's draws."""
+        return self.recipe != "transfer"
 
     @property
     def knowledge(self):
@@ -237,8 +293,7 @@ class MixupInferenceAttack(base.Attack):
         def objective(candidates, seed):
             log_mean = answer(defence, candidates, seed, self.num_draws)
             # Of a log probability, the cross-entropy is its negative.
-            loss = ops.cross_entropy
-            return _search.towards(loss, labels, targets, log_mean)
+            return gradient.climbed("cross_entropy", labels, targets, log_mean)
 
         start = images
         if self.random_start:

@@ -1,22 +1,27 @@
 """Auto-PGD, the gradient attack of AutoAttack, untargeted and targeted."""
 
-import keras
+from typing import Literal
+
 import tensorflow as tf
 
 from keras_mixup import _checks
 from keras_mixup import ops
+from keras_mixup import registry
 from keras_mixup.attacks import _auto_pgd
 from keras_mixup.attacks import base
+from keras_mixup.attacks import gradient
 from keras_mixup.attacks import targets as targets_lib
 
-LOSSES = {
-    "ce": ops.cross_entropy,
-    "dlr": ops.difference_of_logits_ratio,
-    "margin": ops.margin,
-}
+# Named as AutoAttack's authors name them.
+_SHORT = {"cross_entropy": "ce"}
 
 
-@keras.saving.register_keras_serializable("keras_mixup")
+@registry.register(
+    "attack",
+    "apgd",
+    label="APGD",
+    flags={"num_steps": "apgd_steps", "loss": "apgd_loss"},
+)
 class APGD(_auto_pgd.AutoPGD):
     """Auto-PGD (Croce and Hein, 2020, "Reliable evaluation", Algorithm 1).
 
@@ -30,10 +35,10 @@ class APGD(_auto_pgd.AutoPGD):
 
     Args:
         threat: `ThreatModel`.
-        loss: `"ce"` (cross-entropy), `"dlr"` (difference of logits ratio),
-            `"margin"`, or a callable `(labels, logits) -> [B]` that is
-            maximised. Towards a target, `"dlr"` is its targeted form and the
-            others lower their value at the target.
+        loss: `"cross_entropy"` (or `"ce"`), `"dlr"` (difference of logits
+            ratio), `"margin"`, `"kl"`, or a callable `(labels, logits) ->
+            [B]` that is maximised. Towards a target, `"dlr"` is its targeted
+            form and the others lower their value at the target.
         num_steps: int >= 1.
         num_restarts: int >= 1.
         best: `"adversarial"`, as said above, or `"loss"`: always the iterate
@@ -54,20 +59,19 @@ class APGD(_auto_pgd.AutoPGD):
     def __init__(
         self,
         threat,
-        loss="ce",
-        num_steps=100,
-        num_restarts=1,
-        best="adversarial",
-        early_stop=False,
+        loss: str = "cross_entropy",
+        num_steps: int = 100,
+        num_restarts: int = 1,
+        best: Literal["adversarial", "loss"] = "adversarial",
+        early_stop: bool = False,
     ):
         super().__init__(threat, num_steps, num_restarts, best, early_stop)
-        if not callable(loss):
-            _checks.check_choice(loss, "loss", tuple(LOSSES))
-        self.loss = loss
+        self.loss = gradient.check_loss(loss)
 
     @property
     def name(self):
         loss = getattr(self.loss, "__name__", self.loss)
+        loss = _SHORT.get(loss, loss)
         restarts = f"x{self.num_restarts}" if self.num_restarts > 1 else ""
         return f"apgd-{loss}-{self.num_steps}{restarts}"
 
@@ -86,23 +90,11 @@ class APGD(_auto_pgd.AutoPGD):
         start=None,
         seeded=False,
     ):
-        """Returns adversarial images; safe inside a graph, unchecked.
+        """See `GradientAttack.perturb`.
 
-        Args:
-            model_fn: callable from images to logits; a Keras model is called
-                with `training=False`.
-            images: float32 [B, H, W, C].
-            labels: int [B] or probabilities [B, C].
-            seed: an int, or int32 [2].
-            targets: int [B] to lead to, or None.
-            start: float32 [B, H, W, C] instead of the random start; the
-                attack then runs once.
-            seeded: bool, whether to call `model_fn(images, seed=...)`, with
-                another int32 [2] at every step: a randomised model whose
-                draws follow `seed`.
-
-        Returns:
-            float32 [B, H, W, C] behind `stop_gradient`.
+        With `seeded` the model is called as `model_fn(images, seed=...)`,
+        with another int32 [2] at every step: a randomised model whose draws
+        follow `seed`.
         """
         model_fn, seed = base.as_function(model_fn), ops.seed_pair(seed)
         found, _ = self._search(
@@ -139,18 +131,22 @@ class APGD(_auto_pgd.AutoPGD):
 
     def _judge(self, labels, targets, logits):
         predicted = ops.label_indices(logits)
-        loss = self.loss if callable(self.loss) else LOSSES[self.loss]
         if targets is None:
             fooled = predicted != ops.label_indices(labels)
-            return loss(labels, logits), fooled
-        fooled = predicted == targets
-        if self.loss != "dlr":
-            return -loss(targets, logits), fooled
-        towards = ops.targeted_difference_of_logits_ratio
-        return towards(labels, targets, logits), fooled
+        else:
+            fooled = predicted == targets
+        if targets is not None and self.loss == "dlr":
+            towards = ops.targeted_difference_of_logits_ratio
+            return towards(labels, targets, logits), fooled
+        return gradient.climbed(self.loss, labels, targets, logits), fooled
 
 
-@keras.saving.register_keras_serializable("keras_mixup")
+@registry.register(
+    "attack",
+    "targeted_apgd",
+    label="APGD-T",
+    flags={"num_steps": "apgd_steps", "num_targets": "num_targets"},
+)
 class TargetedAPGD(_auto_pgd.AutoPGD):
     """Auto-PGD on the targeted DLR, towards one wrong class after another.
 
@@ -173,11 +169,11 @@ class TargetedAPGD(_auto_pgd.AutoPGD):
     def __init__(
         self,
         threat,
-        num_targets=9,
-        num_steps=100,
-        num_restarts=1,
-        best="adversarial",
-        early_stop=False,
+        num_targets: int = 9,
+        num_steps: int = 100,
+        num_restarts: int = 1,
+        best: Literal["adversarial", "loss"] = "adversarial",
+        early_stop: bool = False,
     ):
         super().__init__(threat, num_steps, num_restarts, best, early_stop)
         self.num_targets = _checks.check_integer(num_targets, "num_targets")
@@ -189,18 +185,25 @@ class TargetedAPGD(_auto_pgd.AutoPGD):
 
     def run(self, model_fn, images, labels, targets, seed):
         """Counts one query and `num_steps + 1` gradients for each run."""
+        found, passes = self._search(model_fn, images, labels, targets, seed)
+        return found, passes, 0 if targets is not None else 1
+
+    def perturb(self, model_fn, images, labels, seed, targets=None, start=None):
+        """See `GradientAttack.perturb`."""
+        model_fn, seed = base.as_function(model_fn), ops.seed_pair(seed)
+        return self._search(model_fn, images, labels, targets, seed, start)[0]
+
+    def _search(self, model_fn, images, labels, targets, seed, start=None):
         if targets is not None:
-            found, passes = self._towards(
-                model_fn, images, labels, targets[None], seed, reach=True
+            classes, reach = targets[None], True
+        else:
+            ranked = targets_lib.likeliest_targets(
+                model_fn(images), labels, self.num_targets
             )
-            return found, passes, 0
-        ranked = targets_lib.likeliest_targets(
-            model_fn(images), labels, self.num_targets
+            classes, reach = tf.transpose(ranked), False
+        return self._towards(
+            model_fn, images, labels, classes, seed, reach, start
         )
-        found, passes = self._towards(
-            model_fn, images, labels, tf.transpose(ranked), seed
-        )
-        return found, passes, 1
 
     def run_towards(self, model_fn, images, labels, targets, seed):
         """Like `run`, towards one class each; any wrong prediction counts."""
@@ -209,7 +212,9 @@ class TargetedAPGD(_auto_pgd.AutoPGD):
         )
         return found, passes, 0
 
-    def _towards(self, model_fn, images, labels, classes, seed, reach=False):
+    def _towards(
+        self, model_fn, images, labels, classes, seed, reach=False, start=None
+    ):
         """`classes`: int32 [T, B]; restarts are inside, classes outside."""
         num_runs = classes.shape[0] * self.num_restarts
 
@@ -227,7 +232,8 @@ class TargetedAPGD(_auto_pgd.AutoPGD):
                     return loss, predicted == targets
                 return loss, predicted != ops.label_indices(labels)
 
-            return self.ascend(evaluate, images, ops.fold_in(seed, index), None)
+            own = ops.fold_in(seed, index)
+            return self.ascend(evaluate, images, own, start)
 
         if num_runs == 1:
             found, _, _, passes = run(0)

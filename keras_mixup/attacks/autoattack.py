@@ -3,12 +3,12 @@
 import typing
 import warnings
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from keras_mixup import _checks
 from keras_mixup import ops
+from keras_mixup import registry
 from keras_mixup.attacks import _inputs
 from keras_mixup.attacks import _progress_file
 from keras_mixup.attacks import _survivors
@@ -52,7 +52,7 @@ class AutoAttackReport(typing.NamedTuple):
         return 1.0 - self.counts["clean"] / len(self.broken_by)
 
 
-@keras.saving.register_keras_serializable("keras_mixup")
+@registry.register("attack", "autoattack", label="AutoAttack")
 class AutoAttack(base.Attack):
     """AutoAttack (Croce and Hein, 2020): only survivors meet the next attack.
 
@@ -99,7 +99,8 @@ class AutoAttack(base.Attack):
 
     # A Python loop over compiled stages, since survivors are counted.
     compiled = False
-    drops_broken = True
+    transferable = False
+    uses_gradients = True
 
     def __init__(
         self,
@@ -107,9 +108,9 @@ class AutoAttack(base.Attack):
         version="standard",
         seed=0,
         batch_size=250,
-        num_steps=100,
-        num_targets=9,
-        num_queries=None,
+        num_steps: int = 100,
+        num_targets: int = 9,
+        num_queries: int | None = None,
     ):
         super().__init__(threat)
         self.version = _checks.check_choice(
@@ -128,6 +129,16 @@ class AutoAttack(base.Attack):
     @property
     def name(self):
         return f"autoattack-{self.version}"
+
+    @property
+    def averages_draws(self):
+        """bool: whether it takes a mean over draws for the model."""
+        return self.version == "rand"
+
+    @property
+    def num_draws(self):
+        """int: the draws of that mean, or None."""
+        return _RAND_DRAWS if self.averages_draws else None
 
     @property
     def stage_names(self):

@@ -1,13 +1,26 @@
 """Any attack through a randomised defence: on the mean over its draws."""
 
-import keras
-
 from keras_mixup import _checks
+from keras_mixup import registry
 from keras_mixup.attacks import base
 from keras_mixup.attacks import eot
 
 
-@keras.saving.register_keras_serializable("keras_mixup")
+@registry.register("attack", "averaged_attack", label="averaged attack")
+@registry.register(
+    "attack",
+    "averaged_square",
+    label="averaged Square",
+    flags={"num_draws": "adaptive_draws"},
+    attack="square",
+)
+@registry.register(
+    "attack",
+    "averaged_spsa",
+    label="averaged SPSA",
+    flags={"num_draws": "adaptive_draws"},
+    attack="spsa",
+)
 class AveragedAttack(base.Attack):
     """An attack that sees a randomised model as the mean over fresh draws.
 
@@ -34,17 +47,20 @@ class AveragedAttack(base.Attack):
     """
 
     knowledge = "adaptive"
+    averages_draws = True
 
-    def __init__(self, attack, num_draws=15):
-        okay = isinstance(attack, base.Attack) and not attack.drops_broken
+    def __init__(self, attack, num_draws: int = 15):
+        okay = isinstance(attack, base.Attack) and attack.transferable
         expected = "an attack that takes all steps on every image"
         _checks.check(okay, "attack", expected, attack)
-        knows = not attack.knows_draws and not hasattr(attack, "knowledge")
+        knows = attack.knowledge == "oblivious"
         expected = "an attack on deterministic models"
         _checks.check(knows, "attack", expected, attack)
         self.compiled = attack.compiled
         super().__init__(attack.threat)
         self.attack = attack
+        self.uses_gradients = attack.uses_gradients
+        self.num_steps = attack.num_steps
         self.num_draws = _checks.check_integer(num_draws, "num_draws")
         self._mean = None
 

@@ -3,6 +3,7 @@
 import functools
 import inspect
 import typing
+import warnings
 import weakref
 
 import keras
@@ -47,13 +48,21 @@ class Attack(_config.Configurable):
 
     # Whether `run` may be traced; attacks made of eager code turn it off.
     compiled = True
-    # Whether images that are broken already take fewer steps than others, or
-    # end at the model's boundary: nothing for images that another model will
-    # be scored on.
-    drops_broken = False
-    # Whether `run` gets, as its seed, the row seeds int32 [B, 2] of the very
-    # draws with which the defence will be judged.
+    # The facts, see `facts.Facts`. Each attack states whether it uses
+    # gradients.
+    uses_gradients = None
+    averages_draws = False
+    # `run` gets, as its seed, the row seeds int32 [B, 2] of the very draws
+    # with which the defence will be judged.
     knows_draws = False
+    # False where broken images take fewer steps than others, or end at the
+    # model's boundary: weak on any other model.
+    transferable = True
+    num_steps = None
+    num_draws = None
+    # What the attacker knows: "oblivious" of the defence, "adaptive" or
+    # "transfer" (from another model).
+    knowledge = "oblivious"
 
     def __init__(self, threat):
         okay = isinstance(threat, ThreatModel)
@@ -68,6 +77,16 @@ class Attack(_config.Configurable):
     def name(self):
         """str: names the attack in records and tables."""
         return type(self).__name__.lower()
+
+    @property
+    def drops_broken(self):
+        """bool: deprecated; the opposite of `transferable`."""
+        warnings.warn(
+            "`drops_broken` is deprecated: use `not transferable`.",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        return not self.transferable
 
     def run(self, model_fn, images, labels, targets, seed):
         """Searches adversarial images; written by each subclass.

@@ -9,6 +9,7 @@ flag, and the optimizer of SPSA, which Keras 3 refuses, is replaced.
 
 import contextlib
 import importlib
+from typing import Literal
 
 import keras
 import numpy as np
@@ -16,11 +17,17 @@ import tensorflow as tf
 
 from keras_mixup import _checks
 from keras_mixup import ops
+from keras_mixup import registry
 from keras_mixup.attacks import base
 from keras_mixup.attacks import pgd
 
 
-@keras.saving.register_keras_serializable("keras_mixup")
+@registry.register(
+    "attack",
+    "cleverhans_pgd",
+    label="PGD of cleverhans",
+    flags={"step_size": "step_size", "label_source": "label_source"},
+)
 class CleverHansPGD(base.Attack):
     """cleverhans' projected gradient descent, with seeded starts.
 
@@ -41,13 +48,15 @@ class CleverHansPGD(base.Attack):
     # An eager loop around one global tf.function of cleverhans.
     compiled = False
 
+    uses_gradients = True
+
     def __init__(
         self,
         threat,
-        step_size=2 / 255,
-        num_steps=10,
-        random_start=True,
-        label_source="true",
+        step_size: float = 2 / 255,
+        num_steps: int = 10,
+        random_start: bool = True,
+        label_source: Literal["true", "predicted"] = "true",
     ):
         super().__init__(threat)
         self.step_size = pgd.check_step_size(step_size, threat)
@@ -96,7 +105,12 @@ class CleverHansPGD(base.Attack):
         return adversarial, self.num_steps, queries
 
 
-@keras.saving.register_keras_serializable("keras_mixup")
+@registry.register(
+    "attack",
+    "cleverhans_spsa",
+    label="SPSA of cleverhans",
+    flags={"num_steps": "spsa_steps", "num_samples": "spsa_samples"},
+)
 class CleverHansSPSA(base.Attack):
     """cleverhans' SPSA (Uesato et al., 2018), one image after the other.
 
@@ -126,11 +140,11 @@ class CleverHansSPSA(base.Attack):
     def __init__(
         self,
         threat,
-        num_steps=20,
-        num_samples=128,
-        learning_rate=0.01,
-        delta=0.01,
-        early_stop=False,
+        num_steps: int = 20,
+        num_samples: int = 128,
+        learning_rate: float = 0.01,
+        delta: float = 0.01,
+        early_stop: bool = False,
         verbose=1,
     ):
         super().__init__(threat)
@@ -151,10 +165,12 @@ class CleverHansSPSA(base.Attack):
         # One trace for all images: cleverhans needs a batch of exactly one.
         self._attack_image = tf.function(self._perturb, jit_compile=False)
 
+    uses_gradients = False
+
     @property
-    def drops_broken(self):
-        """bool: whether `early_stop` is on."""
-        return self.early_stop
+    def transferable(self):
+        """bool: whether all steps are taken on every image."""
+        return not self.early_stop
 
     @property
     def name(self):

@@ -1,16 +1,18 @@
 """FAB: the closest adversarial point, found along the decision boundary."""
 
-import keras
 import tensorflow as tf
 
 from keras_mixup import _checks
 from keras_mixup import ops
+from keras_mixup import registry
 from keras_mixup.attacks import _fab_loop
 from keras_mixup.attacks import _fab_runs
 from keras_mixup.attacks import targets as targets_lib
 
 
-@keras.saving.register_keras_serializable("keras_mixup")
+@registry.register(
+    "attack", "fab", label="FAB", flags={"num_steps": "fab_steps"}
+)
 class FAB(_fab_runs.BoundaryAttack):
     """Fast Adaptive Boundary attack (Croce and Hein, 2020), untargeted.
 
@@ -45,12 +47,12 @@ class FAB(_fab_runs.BoundaryAttack):
     def __init__(
         self,
         threat,
-        num_steps=100,
-        num_restarts=1,
-        alpha_max=0.1,
-        eta=1.05,
-        beta=0.9,
-        search_steps=3,
+        num_steps: int = 100,
+        num_restarts: int = 1,
+        alpha_max: float = 0.1,
+        eta: float = 1.05,
+        beta: float = 0.9,
+        search_steps: int = 3,
     ):
         super().__init__(
             threat,
@@ -88,7 +90,12 @@ class FAB(_fab_runs.BoundaryAttack):
         return self.runs(make, images, seed, self.num_restarts, wrong_classes)
 
 
-@keras.saving.register_keras_serializable("keras_mixup")
+@registry.register(
+    "attack",
+    "targeted_fab",
+    label="FAB-T",
+    flags={"num_steps": "fab_steps", "num_targets": "num_targets"},
+)
 class TargetedFAB(_fab_runs.BoundaryAttack):
     """FAB towards one wrong class after another.
 
@@ -111,13 +118,13 @@ class TargetedFAB(_fab_runs.BoundaryAttack):
     def __init__(
         self,
         threat,
-        num_targets=9,
-        num_steps=100,
-        num_restarts=1,
-        alpha_max=0.1,
-        eta=1.05,
-        beta=0.9,
-        search_steps=3,
+        num_targets: int = 9,
+        num_steps: int = 100,
+        num_restarts: int = 1,
+        alpha_max: float = 0.1,
+        eta: float = 1.05,
+        beta: float = 0.9,
+        search_steps: int = 3,
     ):
         super().__init__(
             threat,

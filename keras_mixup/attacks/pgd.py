@@ -1,23 +1,28 @@
 """Projected gradient descent, the attack that training uses."""
 
-import keras
+from typing import Literal
+
 import tensorflow as tf
 
 from keras_mixup import _checks
 from keras_mixup import ops
+from keras_mixup import registry
 from keras_mixup.attacks import base
+from keras_mixup.attacks import gradient
 
-LOSSES = {
-    "cross_entropy": ops.cross_entropy,
-    "margin": ops.margin,
-    "dlr": ops.difference_of_logits_ratio,
-    "kl": ops.kl_divergence,
-}
 LABEL_SOURCES = ("true", "predicted")
 
 
-@keras.saving.register_keras_serializable("keras_mixup")
-class PGD(base.Attack):
+@registry.register(
+    "attack",
+    "pgd",
+    label="PGD",
+    flags={"step_size": "step_size", "label_source": "label_source"},
+)
+@registry.register(
+    "attack", "varmixup_pgd", label="PGD of VarMixup", random_start=False
+)
+class PGD(gradient.GradientAttack):
     """Projected gradient descent in L-infinity or L2 (Madry et al., 2018).
 
     Returns the last iterate. With restarts, each one runs all its steps, and
@@ -52,13 +57,13 @@ class PGD(base.Attack):
     def __init__(
         self,
         threat,
-        step_size=2 / 255,
-        num_steps=10,
-        num_restarts=1,
-        random_start=True,
-        loss="cross_entropy",
-        label_source="true",
-        momentum=0.0,
+        step_size: float = 2 / 255,
+        num_steps: int = 10,
+        num_restarts: int = 1,
+        random_start: bool = True,
+        loss: str = "cross_entropy",
+        label_source: Literal["true", "predicted"] = "true",
+        momentum: float = 0.0,
     ):
         super().__init__(threat)
         self.step_size = check_step_size(step_size, threat)
@@ -71,9 +76,7 @@ class PGD(base.Attack):
             "1 without a random start, since all restarts would be equal",
             num_restarts,
         )
-        if not callable(loss):
-            _checks.check_choice(loss, "loss", tuple(LOSSES))
-        self.loss = loss
+        self.loss = gradient.check_loss(loss)
         self.label_source = _checks.check_choice(
             label_source, "label_source", LABEL_SOURCES
         )
@@ -93,30 +96,14 @@ class PGD(base.Attack):
         return adversarial, self.num_steps * self.num_restarts, queries
 
     def perturb(self, model_fn, images, labels, seed, targets=None, start=None):
-        """Returns adversarial images; safe inside a graph, unchecked.
-
-        Args:
-            model_fn: callable from images to logits; a Keras model is called
-                with `training=False`.
-            images: float32 [B, H, W, C].
-            labels: int [B] or probabilities [B, C].
-            seed: an int, or int32 [2].
-            targets: int [B] to lead to, or None.
-            start: float32 [B, H, W, C] instead of the start of the settings;
-                the attack then runs once.
-
-        Returns:
-            float32 [B, H, W, C] behind `stop_gradient`.
-        """
+        """See `GradientAttack.perturb`."""
         model_fn, seed = base.as_function(model_fn), ops.seed_pair(seed)
         if targets is None:
             labels = attack_labels(model_fn, images, labels, self.label_source)
-        loss = self.loss if callable(self.loss) else LOSSES[self.loss]
 
         def objective(candidates):
-            if targets is None:
-                return loss(labels, model_fn(candidates))
-            return -loss(targets, model_fn(candidates))
+            logits = model_fn(candidates)
+            return gradient.climbed(self.loss, labels, targets, logits)
 
         if start is not None:
             return self._ascend(objective, images, start)
@@ -144,25 +131,13 @@ class PGD(base.Attack):
         )
 
     def _best_restart(self, objective, images, seed):
-        def body(index, best, highest):
-            point = self._restart(objective, images, ops.fold_in(seed, index))
-            value = tf.stop_gradient(objective(point))
-            better = value > highest
-            mask = tf.reshape(better, [-1, 1, 1, 1])
-            return (
-                index + 1,
-                tf.where(mask, point, best),
-                tf.where(better, value, highest),
-            )
+        never = tf.zeros(tf.shape(images)[:1], tf.bool)
 
-        lowest = tf.fill(tf.shape(images)[:1], float("-inf"))
-        _, best, _ = tf.while_loop(
-            lambda index, *_: index < self.num_restarts,
-            body,
-            (tf.constant(0), images, lowest),
-            parallel_iterations=1,
-            maximum_iterations=self.num_restarts,
-        )
+        def run(index):
+            point = self._restart(objective, images, ops.fold_in(seed, index))
+            return point, never, tf.stop_gradient(objective(point)), 0
+
+        best, _ = gradient.best_of(self.num_restarts, run, images)
         return best
 
 

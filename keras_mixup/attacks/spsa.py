@@ -2,14 +2,14 @@
 
 import typing
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from keras_mixup import _checks
 from keras_mixup import ops
+from keras_mixup import registry
 from keras_mixup.attacks import base
-from keras_mixup.attacks import pgd
+from keras_mixup.attacks import gradient
 
 OPTIMIZERS = ("adam", "sign")
 # Adam's own defaults (Kingma and Ba, 2015), as in cleverhans.
@@ -28,7 +28,12 @@ class _State(typing.NamedTuple):
     queries: tf.Tensor  # int32 [B]
 
 
-@keras.saving.register_keras_serializable("keras_mixup")
+@registry.register(
+    "attack",
+    "spsa",
+    label="SPSA",
+    flags={"num_steps": "spsa_steps", "num_samples": "spsa_samples"},
+)
 class SPSA(base.Attack):
     """Gradient-free attack by random finite differences (Uesato et al., 2018).
 
@@ -71,15 +76,15 @@ class SPSA(base.Attack):
     def __init__(
         self,
         threat,
-        num_steps=20,
-        num_samples=128,
-        learning_rate=0.01,
-        delta=0.01,
+        num_steps: int = 20,
+        num_samples: int = 128,
+        learning_rate: float = 0.01,
+        delta: float = 0.01,
         optimizer="adam",
-        num_restarts=1,
-        random_start=True,
+        num_restarts: int = 1,
+        random_start: bool = True,
         loss="margin",
-        early_stop=False,
+        early_stop: bool = False,
         max_batch_size=1024,
     ):
         super().__init__(threat)
@@ -98,18 +103,18 @@ class SPSA(base.Attack):
         )
         self.num_restarts = _checks.check_integer(num_restarts, "num_restarts")
         self.random_start = _checks.check_flag(random_start, "random_start")
-        if not callable(loss):
-            _checks.check_choice(loss, "loss", tuple(pgd.LOSSES))
-        self.loss = loss
+        self.loss = gradient.check_loss(loss)
         self.early_stop = _checks.check_flag(early_stop, "early_stop")
         self.max_batch_size = _checks.check_integer(
             max_batch_size, "max_batch_size", 2
         )
 
+    uses_gradients = False
+
     @property
-    def drops_broken(self):
-        """bool: whether `early_stop` is on."""
-        return self.early_stop
+    def transferable(self):
+        """bool: whether all steps are taken on every image."""
+        return not self.early_stop
 
     @property
     def name(self):
@@ -117,7 +122,7 @@ class SPSA(base.Attack):
         return f"spsa-{self.num_steps}x{self.num_samples}{restarts}"
 
     def run(self, model_fn, images, labels, targets, seed):
-        loss = self.loss if callable(self.loss) else pgd.LOSSES[self.loss]
+        loss = gradient.loss_function(self.loss)
         seeds = ops.row_seeds(seed, tf.shape(images)[0])
 
         def evaluate(points, repeats=1):
@@ -133,33 +138,13 @@ class SPSA(base.Attack):
         if self.num_restarts == 1:
             state = self._restart(evaluate, images, seeds, 0)
             return state.points, 0, state.queries
-        return self._best_restart(evaluate, images, seeds)
 
-    def _best_restart(self, evaluate, images, seeds):
-        def body(index, best, highest, queries):
+        def run(index):
             state = self._restart(evaluate, images, seeds, index)
-            value, _ = evaluate(state.points)
-            better = value > highest
-            return (
-                index + 1,
-                ops.select(better, state.points, best),
-                tf.where(better, value, highest),
-                queries + state.queries + 1,
-            )
+            value, hit = evaluate(state.points)
+            return state.points, hit, value, state.queries + 1
 
-        rows = tf.shape(images)[:1]
-        _, best, _, queries = tf.while_loop(
-            lambda index, *_: index < self.num_restarts,
-            body,
-            (
-                tf.constant(0),
-                images,
-                tf.fill(rows, float("-inf")),
-                tf.zeros(rows, tf.int32),
-            ),
-            parallel_iterations=1,
-            maximum_iterations=self.num_restarts,
-        )
+        best, queries = gradient.best_of(self.num_restarts, run, images)
         return best, 0, queries
 
     def _restart(self, evaluate, images, seeds, restart):

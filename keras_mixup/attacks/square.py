@@ -2,11 +2,11 @@
 
 import typing
 
-import keras
 import tensorflow as tf
 
 from keras_mixup import _checks
 from keras_mixup import ops
+from keras_mixup import registry
 from keras_mixup.attacks import _active
 from keras_mixup.attacks import _square_moves
 from keras_mixup.attacks import base
@@ -26,7 +26,9 @@ class State(typing.NamedTuple):
     queries: tf.Tensor  # int32 [B]
 
 
-@keras.saving.register_keras_serializable("keras_mixup")
+@registry.register(
+    "attack", "square", label="Square", flags={"num_queries": "num_queries"}
+)
 class Square(base.Attack):
     """Square Attack (Andriushchenko et al., 2020) in L-infinity or L2.
 
@@ -64,11 +66,11 @@ class Square(base.Attack):
     def __init__(
         self,
         threat,
-        num_queries=5000,
-        p_init=0.8,
-        num_restarts=1,
-        rescale_schedule=True,
-        early_stop=False,
+        num_queries: int = 5000,
+        p_init: float = 0.8,
+        num_restarts: int = 1,
+        rescale_schedule: bool = True,
+        early_stop: bool = False,
     ):
         super().__init__(threat)
         self.num_queries = _checks.check_integer(num_queries, "num_queries")
@@ -81,10 +83,12 @@ class Square(base.Attack):
         )
         self.early_stop = _checks.check_flag(early_stop, "early_stop")
 
+    uses_gradients = False
+
     @property
-    def drops_broken(self):
-        """bool: whether `early_stop` is on."""
-        return self.early_stop
+    def transferable(self):
+        """bool: whether all steps are taken on every image."""
+        return not self.early_stop
 
     @property
     def name(self):

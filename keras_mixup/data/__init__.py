@@ -1,5 +1,6 @@
 """Data sets, their splits, and input pipelines addressed by step."""
 
+from keras_mixup.data.arrays import image_set
 from keras_mixup.data.check import check_images
 from keras_mixup.data.corruptions import corrupt
 from keras_mixup.data.corruptions import corrupted_name
@@ -26,6 +27,7 @@ __all__ = [
     "corrupt",
     "corrupted_name",
     "evaluation_dataset",
+    "image_set",
     "load",
     "load_arrays",
     "load_corrupted",

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_mixup import _checks
+from keras_mixup import data
 
 
 class Batch(NamedTuple):
@@ -37,17 +37,8 @@ class Examples:
     """
 
     def __init__(self, images, labels, example_ids=None):
-        self.images = _check_images(np.asarray(images))
-        count = len(self.images)
-        self.labels = _check_labels(np.asarray(labels), count)
-        if example_ids is None:
-            example_ids = np.arange(count)
-        ids = np.asarray(example_ids)
-        okay = ids.shape == (count,) and np.issubdtype(ids.dtype, np.integer)
-        okay = okay and len(np.unique(ids)) == count
-        expected = f"{count} different integers"
-        _checks.check(okay, "example_ids", expected, ids.shape)
-        self.example_ids = ids.astype(np.int64)
+        found = data.image_set(images, labels, example_ids)
+        self.images, self.labels, self.example_ids = found
 
     def batches(self, batch_size):
         """Yields every example once, in `Batch`es of `batch_size` rows."""
@@ -58,36 +49,8 @@ class Examples:
             padding = np.full(batch_size - len(rows), start)
             picked = np.concatenate([rows, padding])
             yield Batch(
-                _to_float(self.images[picked]),
+                data.as_float(self.images[picked]),
                 self.labels[picked],
                 self.example_ids[picked],
                 len(rows),
             )
-
-
-def _check_images(images):
-    okay = images.ndim == 4 and len(images) > 0
-    expected = "of shape [n, height, width, channels], n >= 1"
-    _checks.check(okay, "images", expected, images.shape)
-    if images.dtype == np.uint8:
-        return images
-    floating = np.issubdtype(images.dtype, np.floating)
-    _checks.check(floating, "images", "uint8 or float", images.dtype)
-    _checks.check_within(images, "images", "finite floats in [0, 1]")
-    return images
-
-
-def _check_labels(labels, count):
-    if labels.ndim == 2:
-        labels = labels.argmax(axis=-1)
-    okay = labels.shape == (count,) and np.issubdtype(labels.dtype, np.integer)
-    shown = f"{labels.dtype} of shape {labels.shape}"
-    _checks.check(okay, "labels", f"integers of shape [{count}]", shown)
-    _checks.check(labels.min() >= 0, "labels", ">= 0", int(labels.min()))
-    return labels.astype(np.int32)
-
-
-def _to_float(images):
-    if images.dtype == np.uint8:
-        return images.astype(np.float32) / np.float32(255)
-    return images.astype(np.float32)

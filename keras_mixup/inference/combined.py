@@ -1,16 +1,29 @@
 """MI-Combined: Mixup Inference as detector and as answer."""
 
-import keras
+from typing import Literal
+
 import tensorflow as tf
 
 from keras_mixup import _checks
 from keras_mixup import ops
+from keras_mixup import registry
 from keras_mixup.inference import _partners
 from keras_mixup.inference import _rows
 from keras_mixup.inference import base
 
 
-@keras.saving.register_keras_serializable("keras_mixup")
+@registry.register(
+    "defence",
+    "mixup_inference_combined",
+    label="MI-Combined",
+    flags={
+        "num_draws": "num_draws",
+        "pl_weight": "pl_weight",
+        "ol_weight": "ol_weight",
+        "threshold": "threshold",
+        "fallback": "fallback",
+    },
+)
 class MixupInferenceCombined(base.RandomizedInference):
     """MI-PL detects; MI-OL answers for what it detects (MI-Combined).
 
@@ -50,13 +63,13 @@ class MixupInferenceCombined(base.RandomizedInference):
         self,
         classifier,
         pool,
-        pl_weight=0.5,
-        ol_weight=0.4,
-        threshold=0.2,
-        num_draws=30,
-        fallback="input",
+        pl_weight: float = 0.5,
+        ol_weight: float = 0.4,
+        threshold: float = 0.2,
+        num_draws: int = 30,
+        fallback: Literal["input", "mixup_pl"] = "input",
         score="component",
-        max_inputs=4096,
+        max_inputs: int | None = 4096,
         **kwargs,
     ):
         super().__init__(classifier, num_draws, max_inputs, **kwargs)

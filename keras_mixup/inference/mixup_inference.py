@@ -1,9 +1,11 @@
 """Mixup Inference: mixing the input with samples of known classes."""
 
-import keras
+from typing import Literal
 
 from keras_mixup import _checks
+from keras_mixup import _settings
 from keras_mixup import ops
+from keras_mixup import registry
 from keras_mixup.inference import _partners
 from keras_mixup.inference import base
 
@@ -29,9 +31,9 @@ class MixupInference(base.RandomizedInference):
         self,
         classifier,
         pool,
-        mix_weight=0.5,
-        num_draws=30,
-        max_inputs=4096,
+        mix_weight: _settings.MixWeight = 0.5,
+        num_draws: int = 30,
+        max_inputs: int | None = 4096,
         **kwargs,
     ):
         super().__init__(classifier, num_draws, max_inputs, **kwargs)
@@ -66,7 +68,12 @@ class MixupInference(base.RandomizedInference):
         return self.pool.num_classes
 
 
-@keras.saving.register_keras_serializable("keras_mixup")
+@registry.register(
+    "defence",
+    "mixup_inference_ol",
+    label="MI-OL",
+    flags={"num_draws": "num_draws"},
+)
 class MixupInferenceOL(MixupInference):
     """Mixes with images of other labels than the predicted one (MI-OL).
 
@@ -100,7 +107,12 @@ class MixupInferenceOL(MixupInference):
     """
 
 
-@keras.saving.register_keras_serializable("keras_mixup")
+@registry.register(
+    "defence",
+    "mixup_inference_pl",
+    label="MI-PL",
+    flags={"num_draws": "num_draws"},
+)
 class MixupInferencePL(MixupInference):
     """Mixes with images of the predicted label (MI-PL).
 
@@ -133,10 +145,10 @@ class MixupInferencePL(MixupInference):
         self,
         classifier,
         pool,
-        mix_weight=0.5,
-        num_draws=30,
-        max_inputs=4096,
-        score="component",
+        mix_weight: _settings.MixWeight = 0.5,
+        num_draws: int = 30,
+        max_inputs: int | None = 4096,
+        score: Literal["component", "max"] = "component",
         **kwargs,
     ):
         super().__init__(

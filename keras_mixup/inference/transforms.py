@@ -2,11 +2,11 @@
 
 import math
 
-import keras
 import tensorflow as tf
 
 from keras_mixup import _checks
 from keras_mixup import ops
+from keras_mixup import registry
 from keras_mixup.inference import _classifier
 from keras_mixup.inference import _rows
 from keras_mixup.inference import base
@@ -65,7 +65,12 @@ def _per_draw(values):
     return tf.cast(values, tf.float32)[:, :, None, None]
 
 
-@keras.saving.register_keras_serializable("keras_mixup")
+@registry.register(
+    "defence",
+    "gaussian_noise",
+    label="noise",
+    flags={"num_draws": "num_draws", "stddev": "stddev"},
+)
 class GaussianNoiseInference(base.RandomizedInference):
     """Adds Gaussian noise to the input of each draw.
 
@@ -88,7 +93,12 @@ class GaussianNoiseInference(base.RandomizedInference):
     """
 
     def __init__(
-        self, classifier, stddev, num_draws=30, max_inputs=4096, **kwargs
+        self,
+        classifier,
+        stddev: float,
+        num_draws: int = 30,
+        max_inputs: int | None = 4096,
+        **kwargs,
     ):
         super().__init__(classifier, num_draws, max_inputs, **kwargs)
         self.stddev = _checks.check_number(stddev, "stddev", low=0.0)
@@ -104,7 +114,12 @@ class GaussianNoiseInference(base.RandomizedInference):
         return images[None] + self.stddev * tf.reshape(noise, shape)
 
 
-@keras.saving.register_keras_serializable("keras_mixup")
+@registry.register(
+    "defence",
+    "random_rotation",
+    label="rotation",
+    flags={"num_draws": "num_draws", "degrees": "degrees"},
+)
 class RandomRotationInference(base.RandomizedInference):
     """Rotates the input by a random angle about its centre.
 
@@ -128,7 +143,12 @@ class RandomRotationInference(base.RandomizedInference):
     """
 
     def __init__(
-        self, classifier, degrees, num_draws=30, max_inputs=4096, **kwargs
+        self,
+        classifier,
+        degrees: float,
+        num_draws: int = 30,
+        max_inputs: int | None = 4096,
+        **kwargs,
     ):
         super().__init__(classifier, num_draws, max_inputs, **kwargs)
         if isinstance(degrees, (tuple, list)):
@@ -163,7 +183,12 @@ class _RandomBox(base.RandomizedInference):
     """Draws a square of random size and place: what the two below share."""
 
     def __init__(
-        self, classifier, size_range, num_draws=30, max_inputs=4096, **kwargs
+        self,
+        classifier,
+        size_range: tuple[int, ...],
+        num_draws: int = 30,
+        max_inputs: int | None = 4096,
+        **kwargs,
     ):
         super().__init__(classifier, num_draws, max_inputs, **kwargs)
         self.size_range = _range_of(
@@ -183,7 +208,12 @@ class _RandomBox(base.RandomizedInference):
         return _draw_box(seeds, self.num_draws, self.size_range, image_shape)
 
 
-@keras.saving.register_keras_serializable("keras_mixup")
+@registry.register(
+    "defence",
+    "random_resize_pad",
+    label="resize-pad",
+    flags={"num_draws": "num_draws", "size_range": "resize_pad_range"},
+)
 class RandomResizePadInference(_RandomBox):
     """Shrinks the input to s x s and pads it with zeros at a random place.
 
@@ -223,7 +253,12 @@ class RandomResizePadInference(_RandomBox):
         return tf.where(shown[..., None], resized, 0.0)
 
 
-@keras.saving.register_keras_serializable("keras_mixup")
+@registry.register(
+    "defence",
+    "random_crop_resize",
+    label="crop-resize",
+    flags={"num_draws": "num_draws", "size_range": "crop_resize_range"},
+)
 class RandomCropResizeInference(_RandomBox):
     """Crops s x s at a random place and resizes the crop to full size.
 

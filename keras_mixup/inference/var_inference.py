@@ -1,12 +1,14 @@
 """Mixup Inference in the latent space of an autoencoder (VarMI)."""
 
 import functools
+from typing import Literal
 
-import keras
 import tensorflow as tf
 
 from keras_mixup import _checks
 from keras_mixup import _classifiers
+from keras_mixup import _settings
+from keras_mixup import registry
 from keras_mixup.inference import _averages
 from keras_mixup.inference import _latent_space
 from keras_mixup.inference import _partners
@@ -14,7 +16,16 @@ from keras_mixup.inference import mixup_inference
 from keras_mixup.ops import latent_space
 
 
-@keras.saving.register_keras_serializable("keras_mixup")
+@registry.register(
+    "defence",
+    "var_mixup_inference",
+    label="VarMI",
+    flags={
+        "num_draws": "num_draws",
+        "average": "average",
+        "label_from": "label_from",
+    },
+)
 class VarMixupInference(mixup_inference.MixupInference):
     """Mixes latent codes with those of other labels, and decodes (VarMI).
 
@@ -66,11 +77,11 @@ class VarMixupInference(mixup_inference.MixupInference):
         classifier,
         vae,
         pool,
-        mix_weight=0.5,
-        num_draws=30,
-        average="probabilities",
-        label_from="input",
-        max_inputs=4096,
+        mix_weight: _settings.MixWeight = 0.5,
+        num_draws: int = 30,
+        average: Literal["probabilities", "logits"] = "probabilities",
+        label_from: Literal["input", "reconstruction"] = "input",
+        max_inputs: int | None = 4096,
         **kwargs,
     ):
         _classifiers.check_classifier(classifier)

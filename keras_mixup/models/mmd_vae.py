@@ -55,9 +55,9 @@ class MMDVAE(_config.Configurable, keras.Model):
     def __init__(
         self,
         input_shape,
-        latent_size=None,
-        width=32,
-        linear_path=True,
+        latent_size: int | None = None,
+        width: int = 32,
+        linear_path: bool = True,
         name="mmd_vae",
     ):
         super().__init__(name=name)

@@ -1,17 +1,19 @@
 """Pre-activation residual networks for small images."""
 
 from keras_mixup import _checks
+from keras_mixup import registry
 from keras_mixup.models import blocks
 
 
+@registry.register("model", "preact_resnet18", label="PreActResNet18")
 def PreActResNet18(
     input_shape,
     num_classes,
-    width=64,
+    width: int = 64,
     mean=None,
     std=None,
     *,
-    final_norm=True,
+    final_norm: bool = True,
     synchronized=False,
     name="preact_resnet18",
 ):

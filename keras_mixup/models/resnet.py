@@ -1,13 +1,15 @@
 """Residual networks with stems for small images."""
 
 from keras_mixup import _checks
+from keras_mixup import registry
 from keras_mixup.models import blocks
 
 
+@registry.register("model", "resnet34", label="ResNet34")
 def ResNet34(
     input_shape,
     num_classes,
-    width=64,
+    width: int = 64,
     mean=None,
     std=None,
     *,
@@ -49,10 +51,11 @@ def ResNet34(
     )
 
 
+@registry.register("model", "resnet50", label="ResNet50")
 def ResNet50(
     input_shape,
     num_classes,
-    width=64,
+    width: int = 64,
     mean=None,
     std=None,
     *,
@@ -95,10 +98,13 @@ def ResNet50(
     )
 
 
+@registry.register(
+    "model", "mixup_inference_resnet50", label="MixupInferenceResNet50"
+)
 def MixupInferenceResNet50(
     input_shape,
     num_classes,
-    width=64,
+    width: int = 64,
     mean=None,
     std=None,
     *,

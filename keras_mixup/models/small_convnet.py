@@ -3,13 +3,15 @@
 from keras import layers
 
 from keras_mixup import _checks
+from keras_mixup import registry
 from keras_mixup.models import blocks
 
 
+@registry.register("model", "small_convnet", label="SmallConvNet")
 def SmallConvNet(
     input_shape,
     num_classes,
-    width=32,
+    width: int = 32,
     mean=None,
     std=None,
     name="small_convnet",

@@ -1,15 +1,17 @@
 """Wide residual networks."""
 
 from keras_mixup import _checks
+from keras_mixup import registry
 from keras_mixup.models import blocks
 
 _BASE_WIDTH = 16
 
 
+@registry.register("model", "wide_resnet34", label="WideResNet34")
 def WideResNet34(
     input_shape,
     num_classes,
-    width_factor=10,
+    width_factor: int = 10,
     mean=None,
     std=None,
     *,

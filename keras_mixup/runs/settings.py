@@ -13,7 +13,7 @@ from keras_mixup._settings import ANY
 from keras_mixup._settings import field
 
 # Arguments that a run gives by itself.
-_GIVEN = ("seed", "name", "width", "width_factor", "num_classes", "verbose")
+_GIVEN = ("seed", "name", "width", "width_factor", "from_codes", "verbose")
 _VAE_CLASSES = (
     "keras_mixup.training.mmd_vae:MMDVAETraining",
     "keras_mixup.models.mmd_vae:MMDVAE",

@@ -1,11 +1,13 @@
 """Training algorithms: each a `keras.Model` around a classifier."""
 
+import warnings
+
 from keras_mixup.training._latent_space import latent_codes
 from keras_mixup.training._latent_space import reconstruction_psnr
 from keras_mixup.training.adversarial import AdversarialTraining
 from keras_mixup.training.adversarial_mixup import AdversarialMixup
 from keras_mixup.training.base import Algorithm
-from keras_mixup.training.callbacks import BestClassifier
+from keras_mixup.training.callbacks import BestModel
 from keras_mixup.training.callbacks import MetricsLog
 from keras_mixup.training.callbacks import RetraceGuard
 from keras_mixup.training.callbacks import StopOnNaN
@@ -25,6 +27,7 @@ from keras_mixup.training.mixup import Mixup
 from keras_mixup.training.mmd_vae import MMDVAETraining
 from keras_mixup.training.regularized import CurvatureRegularization
 from keras_mixup.training.regularized import LocalLinearityRegularization
+from keras_mixup.training.resumable import fit_resumable
 from keras_mixup.training.robust_validation import RobustValidation
 from keras_mixup.training.schedules import WarmUp
 from keras_mixup.training.schedules import make_schedule
@@ -41,7 +44,7 @@ __all__ = [
     "AdversarialTraining",
     "Algorithm",
     "AttackThenMix",
-    "BestClassifier",
+    "BestModel",
     "Checkpoint",
     "CurvatureRegularization",
     "EarlyStopping",
@@ -61,6 +64,7 @@ __all__ = [
     "VarMixup",
     "WarmUp",
     "Yogi",
+    "fit_resumable",
     "latent_codes",
     "latest_step",
     "make_schedule",
@@ -69,3 +73,14 @@ __all__ = [
     "resume_position",
     "save_atomically",
 ]
+
+
+def __getattr__(name):
+    if name == "BestClassifier":
+        warnings.warn(
+            "`BestClassifier` is deprecated: use `BestModel`.",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        return BestModel
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_mixup import _checks
+from keras_mixup import data
 from keras_mixup import ops
 from keras_mixup.ops import latent_space
 
@@ -50,7 +51,6 @@ def latent_codes(vae, images, batch_size=256):
         NumPy float32 [N, latent size], the means of q(z|x).
     """
     images = np.asarray(images)
-    scale = 255.0 if images.dtype == np.uint8 else 1.0
     run = tf.function(
         lambda batch: latent_space.encode(vae, batch),
         autograph=False,
@@ -58,8 +58,8 @@ def latent_codes(vae, images, batch_size=256):
     )
     codes = []
     for start in range(0, len(images), batch_size):
-        batch = images[start : start + batch_size].astype("float32")
-        codes.append(run(tf.constant(batch / np.float32(scale))).numpy())
+        batch = data.as_float(images[start : start + batch_size])
+        codes.append(run(tf.constant(batch)).numpy())
     return np.concatenate(codes)
 
 
@@ -87,7 +87,6 @@ def reconstruction_psnr(vae, images, batch_size=256):
         float, the mean over the images of -10 log10(mean squared error).
     """
     images = np.asarray(images)
-    scale = 255.0 if images.dtype == np.uint8 else 1.0
     codes = latent_codes(vae, images, batch_size)
     size = tuple(images.shape[1:3])
     run = tf.function(
@@ -99,6 +98,6 @@ def reconstruction_psnr(vae, images, batch_size=256):
     for start in range(0, len(images), batch_size):
         rows = slice(start, start + batch_size)
         restored = run(tf.constant(codes[rows]))
-        clean = images[rows].astype("float32") / np.float32(scale)
+        clean = data.as_float(images[rows])
         values.append(ops.psnr(clean, restored).numpy())
     return float(np.mean(np.concatenate(values)))

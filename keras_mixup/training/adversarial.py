@@ -1,9 +1,9 @@
 """Adversarial training: train on the worst image that an attack finds."""
 
-import keras
-
 from keras_mixup import _checks
+from keras_mixup import attacks
 from keras_mixup import ops
+from keras_mixup import registry
 from keras_mixup.training import base
 
 
@@ -11,10 +11,11 @@ def check_attack(attack):
     """Returns `attack` if it can run inside a train step.
 
     Raises:
-        ValueError: when it has no graph-safe `perturb`.
+        ValueError: when it is no `attacks.GradientAttack`.
     """
-    okay = callable(getattr(attack, "perturb", None))
-    _checks.check(okay, "attack", "an attack with `perturb`, as PGD", attack)
+    okay = isinstance(attack, attacks.GradientAttack)
+    expected = "an attacks.GradientAttack, such as PGD, APGD or FGSM"
+    _checks.check(okay, "attack", expected, attack)
     return attack
 
 
@@ -24,7 +25,7 @@ def _is_synchronized(layer):
     return bool(own) or any(_is_synchronized(part) for part in parts)
 
 
-@keras.saving.register_keras_serializable("keras_mixup")
+@registry.register("algorithm", "adversarial_training", label="AT")
 class AdversarialTraining(base.Algorithm):
     """Trains on adversarial images, on request beside the clean ones.
 
@@ -37,7 +38,7 @@ class AdversarialTraining(base.Algorithm):
 
     Args:
         classifier: `keras.Model` from [B, H, W, C] in [0, 1] to logits.
-        attack: attack with a graph-safe `perturb`, such as `attacks.PGD`.
+        attack: `attacks.GradientAttack`, such as PGD, APGD or FGSM.
         clean_weight: float >= 0, w above.
         attack_training: bool, whether BatchNormalization uses batch
             statistics (and moves its averages) in the attack's passes. False
@@ -54,8 +55,8 @@ class AdversarialTraining(base.Algorithm):
         self,
         classifier,
         attack,
-        clean_weight=0.0,
-        attack_training=False,
+        clean_weight: float = 0.0,
+        attack_training: bool = False,
         seed=0,
         name=None,
     ):

@@ -1,10 +1,13 @@
 """Adversarially optimized mixup: attack the pair and its mixing weight."""
 
-import keras
+from typing import Literal
+
 import tensorflow as tf
 
 from keras_mixup import _checks
+from keras_mixup import _settings
 from keras_mixup import ops
+from keras_mixup import registry
 from keras_mixup.training import _pairs
 from keras_mixup.training import adversarial
 from keras_mixup.training import mixup
@@ -15,7 +18,7 @@ LOSSES = {"kl": ops.kl_divergence, "cross_entropy": ops.cross_entropy}
 _REACH = 2.0
 
 
-@keras.saving.register_keras_serializable("keras_mixup")
+@registry.register("algorithm", "adversarial_mixup", label="AOM")
 class AdversarialMixup(adversarial.AdversarialTraining):
     """Trains on the worst point that a mixture of two images can reach.
 
@@ -77,16 +80,16 @@ class AdversarialMixup(adversarial.AdversarialTraining):
         self,
         classifier,
         attack,
-        alpha=0.5,
-        mix_weight="learned",
-        mix_weight_step=None,
-        delta="independent",
-        label_mixing="linear",
-        kappa=0.65,
-        loss="kl",
-        clean_weight=0.0,
-        stage=None,
-        attack_training=False,
+        alpha: float = 0.5,
+        mix_weight: _settings.MixWeight = "learned",
+        mix_weight_step: float | None = None,
+        delta: Literal["independent", "shared"] = "independent",
+        label_mixing: Literal["linear", "geometric"] = "linear",
+        kappa: float = 0.65,
+        loss: Literal["kl", "cross_entropy"] = "kl",
+        clean_weight: float = 0.0,
+        stage: str | None = None,
+        attack_training: bool = False,
         seed=0,
         name=None,
     ):

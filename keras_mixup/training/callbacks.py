@@ -1,21 +1,22 @@
 """What a run keeps beside its weights, and what stops it."""
 
-import json
 import math
 import os
 import time
+import warnings
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from keras_mixup import _checks
+from keras_mixup import _files
 
 
-class BestClassifier(keras.callbacks.Callback):
-    """Writes the classifier to `path` whenever a validation metric improves.
+class BestModel(keras.callbacks.Callback):
+    """Writes the trained model to `path` when a validation metric improves.
 
-    Under `MMDVAETraining` it is the autoencoder that is written.
+    That is the classifier, or under `MMDVAETraining` the autoencoder.
 
     Choose on data cut from the training split, never on the test split: a
     best epoch chosen on test data is the flaw of several published robust
@@ -29,6 +30,8 @@ class BestClassifier(keras.callbacks.Callback):
     Attributes:
         best: `tf.Variable` float64, so that `Checkpoint(state=[best])`
             carries it through a resume.
+
+    A resumed run whose file is gone starts to choose anew, with a warning.
 
     Raises:
         ValueError: for another mode; at the first epoch's end, when
@@ -50,8 +53,15 @@ class BestClassifier(keras.callbacks.Callback):
         expected = f"one of {sorted(logs)}"
         _checks.check(self.monitor in logs, "monitor", expected, self.monitor)
         value = self._sign * float(logs[self.monitor])
-        missing = not os.path.exists(self.path)
-        if value > float(self.best.numpy()) or missing:
+        if math.isfinite(self.best.numpy()) and not os.path.exists(self.path):
+            warnings.warn(
+                f"{self.path} is gone, the model of {self.monitor} "
+                f"{self._sign * self.best.numpy():g}. The best from epoch "
+                f"{epoch + 1} on is kept there.",
+                stacklevel=2,
+            )
+            self.best.assign(-math.inf)
+        if value > float(self.best.numpy()):
             save_atomically(self.model.trained_model, self.path)
             self.best.assign(value)
 
@@ -63,15 +73,9 @@ def save_atomically(model, path):
         model: `keras.Model`.
         path: str ending in `.keras`.
     """
-    folder, name = os.path.split(os.path.abspath(path))
-    os.makedirs(folder, exist_ok=True)
-    temporary = os.path.join(folder, f".{os.getpid()}.{name}")
-    try:
+    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+    with _files.replacing(path) as temporary:
         model.save(temporary)
-        os.replace(temporary, path)
-    finally:
-        if os.path.exists(temporary):
-            os.remove(temporary)
 
 
 class StopOnNaN(keras.callbacks.Callback):
@@ -118,10 +122,7 @@ class MetricsLog(keras.callbacks.Callback):
         self._first = False
         os.makedirs(os.path.dirname(self.path) or ".", exist_ok=True)
         kept = [r for r in read_metrics(self.path) if r["epoch"] <= epoch]
-        temporary = f"{self.path}.{os.getpid()}.tmp"
-        with open(temporary, "w", encoding="utf-8") as file:
-            file.writelines(json.dumps(row) + "\n" for row in kept)
-        os.replace(temporary, self.path)
+        _files.write_lines(self.path, kept)
 
     def on_epoch_end(self, epoch, logs=None):
         """Appends the epoch's line."""
@@ -130,10 +131,14 @@ class MetricsLog(keras.callbacks.Callback):
             "step": int(self.model.step.numpy()),
             "learning_rate": last_learning_rate(self.model.optimizer),
             "seconds": round(time.monotonic() - self._start, 3),
-            **{key: float(value) for key, value in (logs or {}).items()},
+            **{key: _number(value) for key, value in (logs or {}).items()},
         }
-        with open(self.path, "a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+        _files.append_lines(self.path, [row])
+
+
+def _number(value):
+    """A float that JSON holds: None for NaN and infinity."""
+    return float(value) if math.isfinite(value) else None
 
 
 def last_learning_rate(optimizer):
@@ -159,9 +164,7 @@ def read_metrics(path):
     """
     if not os.path.exists(path):
         return []
-    with open(path, encoding="utf-8") as file:
-        lines = file.read().split("\n")
-    return [json.loads(line) for line in lines[:-1] if line]
+    return _files.read_lines(path)
 
 
 class RetraceGuard(keras.callbacks.Callback):

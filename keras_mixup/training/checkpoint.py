@@ -47,12 +47,17 @@ class Checkpoint(keras.callbacks.Callback):
     first and switches the pointer last, so that a kill at any moment leaves
     the previous checkpoint valid.
 
-    Use it as the first callback:
+    Use it as the first callback. `fit_resumable` does all that a resumed run
+    needs. With a pipeline of your own, start it at the step of the
+    checkpoint:
 
-    >>> start = checkpoint.latest_step(directory)
-    >>> epoch, model.skip = checkpoint.resume_position(start, steps_per_epoch)
+    >>> start = latest_step(directory)
+    >>> epoch, model.skip = resume_position(start, steps_per_epoch)
     >>> model.fit(training_data_from(start), initial_epoch=epoch, ...,
-    ...           callbacks=[checkpoint.Checkpoint(directory, every=500)])
+    ...           callbacks=[Checkpoint(directory, every=500)])
+
+    A `fit` that would begin elsewhere than the checkpoint ended is refused
+    before its first step: it would train the same epochs again.
 
     Under several replicas a checkpoint holds the sum of their metrics, so
     that the log of the epoch that was cut may differ in the last digit; the
@@ -70,7 +75,8 @@ class Checkpoint(keras.callbacks.Callback):
 
     Raises:
         ValueError: when `every` or `max_to_keep` is smaller than 1; when
-            training begins, for a checkpoint of another model.
+            training begins, for a checkpoint of another model, or for one
+            that ended elsewhere than `fit` begins.
     """
 
     def __init__(self, directory, every=500, state=(), max_to_keep=2):
@@ -80,7 +86,11 @@ class Checkpoint(keras.callbacks.Callback):
         self.state = list(state)
         self.max_to_keep = _checks.check_integer(max_to_keep, "max_to_keep")
         self._step = 0
+        # The step at which a restored run must begin, until it has begun.
+        self._begin = None
         self._metric_values = None
+        # What training measured, kept while a validation runs.
+        self._trained_values = None
 
     def on_train_begin(self, logs=None):
         """Restores the newest checkpoint, if there is one."""
@@ -101,19 +111,49 @@ class Checkpoint(keras.callbacks.Callback):
         )
         latest = self._manager.latest_checkpoint
         self._step = latest_step(self.directory)
-        if latest:
+        # A model that has these steps behind it just goes on.
+        if latest and int(model.step.numpy()) != self._step:
             _restore(checkpoint, latest)
-            self._metric_values = [v.numpy() for v in self._metrics]
+            self._begin = self._step
+            self._metric_values = self._measured()
 
     def on_epoch_begin(self, epoch, logs=None):
-        """Puts the restored metrics back after Keras has reset them."""
-        if self._metric_values is None:
+        """Puts the restored metrics back after Keras has reset them.
+
+        Raises:
+            ValueError: the run begins at another step than the checkpoint.
+        """
+        self._trained_values = None
+        if self._begin is not None:
+            self._check_position(epoch)
+        if self._metric_values is not None:
+            self._assign(self._metric_values)
+            self._metric_values = None
+
+    def _check_position(self, epoch):
+        steps, start = self.params.get("steps"), self._begin
+        self._begin = None
+        known = steps is not None and epoch * steps + self.model.skip == start
+        if known or (steps is None and self.model.skip):
             return
-        for variable, value in zip(
-            self._metrics, self._metric_values, strict=True
-        ):
+        raise ValueError(
+            f"{self.directory} holds a checkpoint of step {start}, and this "
+            f"run begins with epoch {epoch + 1}: it would train the same "
+            "steps again. Call `training.fit_resumable`, give `fit` the "
+            "position (see `training.resume_position`), or choose another "
+            "directory."
+        )
+
+    def on_test_begin(self, logs=None):
+        """Remembers what training measured: validation measures anew."""
+        self._trained_values = self._measured()
+
+    def _measured(self):
+        return [variable.numpy() for variable in self._metrics]
+
+    def _assign(self, values):
+        for variable, value in zip(self._metrics, values, strict=True):
             variable.assign(value)
-        self._metric_values = None
 
     def on_train_batch_end(self, batch, logs=None):
         """Saves after every `every`-th step."""
@@ -124,8 +164,13 @@ class Checkpoint(keras.callbacks.Callback):
     def on_train_end(self, logs=None):
         """Saves the last step."""
         step = int(self.model.step.numpy())
-        if step != self._step:
-            self._save(step)
+        if step == self._step:
+            return
+        shown = self._measured()
+        if self._trained_values is not None:
+            self._assign(self._trained_values)
+        self._save(step)
+        self._assign(shown)
 
     def _save(self, step):
         self._manager.save(checkpoint_number=step)

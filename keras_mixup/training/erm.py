@@ -1,11 +1,10 @@
 """Empirical risk minimisation: the plain classifier."""
 
-import keras
-
+from keras_mixup import registry
 from keras_mixup.training import base
 
 
-@keras.saving.register_keras_serializable("keras_mixup")
+@registry.register("algorithm", "erm", label="ERM")
 class ERM(base.Algorithm):
     """Minimises cross-entropy on the images as they come.
 

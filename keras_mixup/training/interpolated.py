@@ -1,14 +1,16 @@
 """Interpolated adversarial training: mixup on both halves."""
 
-import keras
-
 from keras_mixup import _checks
+from keras_mixup import _settings
 from keras_mixup import ops
+from keras_mixup import registry
 from keras_mixup.training import adversarial
 from keras_mixup.training import mixup
 
 
-@keras.saving.register_keras_serializable("keras_mixup")
+@registry.register(
+    "algorithm", "interpolated_adversarial_training", label="IAT"
+)
 class InterpolatedAdversarialTraining(adversarial.AdversarialTraining):
     """Mixup on the clean images and, apart from it, on the attacked ones.
 
@@ -19,7 +21,7 @@ class InterpolatedAdversarialTraining(adversarial.AdversarialTraining):
 
     Args:
         classifier: `keras.Model` from [B, H, W, C] in [0, 1] to logits.
-        attack: attack with a graph-safe `perturb`, such as `attacks.PGD`.
+        attack: `attacks.GradientAttack`, such as PGD, APGD or FGSM.
         alpha: float > 0, lambda ~ Beta(alpha, alpha), for each pair.
         mix_weight: None, or what replaces the Beta distribution, as in
             `Mixup`.
@@ -35,9 +37,9 @@ class InterpolatedAdversarialTraining(adversarial.AdversarialTraining):
         self,
         classifier,
         attack,
-        alpha=1.0,
-        mix_weight=None,
-        attack_training=False,
+        alpha: float = 1.0,
+        mix_weight: _settings.MixWeight | None = None,
+        attack_training: bool = False,
         seed=0,
         name=None,
     ):

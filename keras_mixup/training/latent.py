@@ -1,15 +1,15 @@
 """Latent adversarial training: attack the image and a hidden stage."""
 
-import keras
 import tensorflow as tf
 
 from keras_mixup import _checks
 from keras_mixup import ops
+from keras_mixup import registry
 from keras_mixup.training import adversarial
 from keras_mixup.training import stages
 
 
-@keras.saving.register_keras_serializable("keras_mixup")
+@registry.register("algorithm", "latent_adversarial_training", label="LAT")
 class LatentAdversarialTraining(adversarial.AdversarialTraining):
     """Trains on adversarial images and on adversarial hidden features.
 
@@ -34,7 +34,7 @@ class LatentAdversarialTraining(adversarial.AdversarialTraining):
     Args:
         classifier: functional `keras.Model` from [B, H, W, C] in [0, 1] to
             logits.
-        attack: attack with a graph-safe `perturb`, such as `attacks.PGD`.
+        attack: `attacks.GradientAttack`, such as PGD, APGD or FGSM.
         stage: str, the layer whose output is attacked, or `"input"`.
         latent_eps: float >= 0 or `"8/255"`, as a fraction of the range.
         latent_step_size: float > 0, likewise.
@@ -53,12 +53,12 @@ class LatentAdversarialTraining(adversarial.AdversarialTraining):
         self,
         classifier,
         attack,
-        stage="stage_2",
-        latent_eps=8 / 255,
-        latent_step_size=1 / 255,
-        latent_steps=20,
-        latent_weight=0.2,
-        attack_training=False,
+        stage: str | None = "stage_2",
+        latent_eps: float = 8 / 255,
+        latent_step_size: float = 1 / 255,
+        latent_steps: int = 20,
+        latent_weight: float = 0.2,
+        attack_training: bool = False,
         seed=0,
         name=None,
     ):

@@ -1,17 +1,20 @@
 """Manifold mixup: mix at a hidden stage, another one at each step."""
 
 import itertools
+from typing import Literal
 
 import keras
 import tensorflow as tf
 
 from keras_mixup import _checks
+from keras_mixup import _settings
 from keras_mixup import ops
+from keras_mixup import registry
 from keras_mixup.training import mixup
 from keras_mixup.training import stages as _stages
 
 
-@keras.saving.register_keras_serializable("keras_mixup")
+@registry.register("algorithm", "manifold_mixup", label="Manifold mixup")
 class ManifoldMixup(mixup.Mixup):
     """Mixes two examples at a random stage of the network, labels alike.
 
@@ -43,10 +46,10 @@ class ManifoldMixup(mixup.Mixup):
     def __init__(
         self,
         classifier,
-        alpha=1.0,
-        stages=("input", "stage_1", "stage_2"),
-        mix_weight=None,
-        weight_per="sample",
+        alpha: float = 1.0,
+        stages: tuple[str, ...] = ("input", "stage_1", "stage_2"),
+        mix_weight: _settings.MixWeight | None = None,
+        weight_per: Literal["sample", "batch"] = "sample",
         seed=0,
         name=None,
     ):

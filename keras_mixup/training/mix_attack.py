@@ -1,15 +1,17 @@
 """Mixup and an attack one after the other, in either order."""
 
-import keras
+from typing import Literal
 
 from keras_mixup import _checks
+from keras_mixup import _settings
 from keras_mixup import ops
+from keras_mixup import registry
 from keras_mixup.training import adversarial
 from keras_mixup.training import interpolated
 from keras_mixup.training import mixup
 
 
-@keras.saving.register_keras_serializable("keras_mixup")
+@registry.register("algorithm", "mix_then_attack", label="Mix then attack")
 class MixThenAttack(adversarial.AdversarialTraining):
     """Mixes the pairs first, then attacks the mixed images.
 
@@ -23,7 +25,7 @@ class MixThenAttack(adversarial.AdversarialTraining):
 
     Args:
         classifier: `keras.Model` from [B, H, W, C] in [0, 1] to logits.
-        attack: attack with a graph-safe `perturb`, such as `attacks.PGD`.
+        attack: `attacks.GradientAttack`, such as PGD, APGD or FGSM.
         alpha: float > 0, lambda ~ Beta(alpha, alpha).
         mix_weight: None, or what replaces the Beta distribution, as in
             `Mixup`.
@@ -42,11 +44,11 @@ class MixThenAttack(adversarial.AdversarialTraining):
         self,
         classifier,
         attack,
-        alpha=0.5,
-        mix_weight=None,
-        weight_per="sample",
-        clean_weight=0.0,
-        attack_training=False,
+        alpha: float = 0.5,
+        mix_weight: _settings.MixWeight | None = None,
+        weight_per: Literal["sample", "batch"] = "sample",
+        clean_weight: float = 0.0,
+        attack_training: bool = False,
         seed=0,
         name=None,
     ):
@@ -83,7 +85,7 @@ class MixThenAttack(adversarial.AdversarialTraining):
         return super().prepare_batch(images, targets, draws)
 
 
-@keras.saving.register_keras_serializable("keras_mixup")
+@registry.register("algorithm", "attack_then_mix", label="Attack then mix")
 class AttackThenMix(interpolated.InterpolatedAdversarialTraining):
     """Attacks the single images first, then mixes the attacked ones.
 
@@ -97,7 +99,7 @@ class AttackThenMix(interpolated.InterpolatedAdversarialTraining):
 
     Args:
         classifier: `keras.Model` from [B, H, W, C] in [0, 1] to logits.
-        attack: attack with a graph-safe `perturb`, such as `attacks.PGD`.
+        attack: `attacks.GradientAttack`, such as PGD, APGD or FGSM.
         alpha: float > 0, lambda ~ Beta(alpha, alpha), for each pair.
         mix_weight: None, or what replaces the Beta distribution, as in
             `Mixup`.
@@ -115,10 +117,10 @@ class AttackThenMix(interpolated.InterpolatedAdversarialTraining):
         self,
         classifier,
         attack,
-        alpha=0.5,
-        mix_weight=None,
-        clean_weight=0.0,
-        attack_training=False,
+        alpha: float = 0.5,
+        mix_weight: _settings.MixWeight | None = None,
+        clean_weight: float = 0.0,
+        attack_training: bool = False,
         seed=0,
         name=None,
     ):

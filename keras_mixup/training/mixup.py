@@ -1,14 +1,17 @@
 """Mixup: train on interpolations of pairs of examples."""
 
-import keras
+from typing import Literal
+
 import tensorflow as tf
 
 from keras_mixup import _checks
+from keras_mixup import _settings
 from keras_mixup import ops
+from keras_mixup import registry
 from keras_mixup.training import base
 
 
-@keras.saving.register_keras_serializable("keras_mixup")
+@registry.register("algorithm", "mixup", label="Mixup")
 class Mixup(base.Algorithm):
     """Trains on convex combinations of two examples and of their labels.
 
@@ -34,9 +37,9 @@ class Mixup(base.Algorithm):
     def __init__(
         self,
         classifier,
-        alpha=1.0,
-        mix_weight=None,
-        weight_per="sample",
+        alpha: float = 1.0,
+        mix_weight: _settings.MixWeight | None = None,
+        weight_per: Literal["sample", "batch"] = "sample",
         seed=0,
         name=None,
     ):

@@ -1,5 +1,7 @@
 """Training of the MMD-VAE, on request against attacks on its input."""
 
+from typing import Literal
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -60,9 +62,9 @@ class MMDVAETraining(train_step.TrainStep):
     def __init__(
         self,
         vae,
-        gamma=1.0,
+        gamma: float = 1.0,
         attack=None,
-        kernel="imq",
+        kernel: Literal["imq", "rbf"] = "imq",
         scales=ops.MMD_SCALES,
         seed=0,
         name=None,

@@ -1,10 +1,10 @@
 """Training with a penalty on how the loss bends around an image."""
 
-import keras
 import tensorflow as tf
 
 from keras_mixup import _checks
 from keras_mixup import ops
+from keras_mixup import registry
 from keras_mixup.training import adversarial
 from keras_mixup.training import base
 
@@ -29,7 +29,7 @@ def input_gradient(model, images, targets):
     return losses, tape.gradient(losses, images), logits
 
 
-@keras.saving.register_keras_serializable("keras_mixup")
+@registry.register("algorithm", "curvature_regularization", label="CURE")
 class CurvatureRegularization(base.Algorithm):
     """Trains with a penalty on the change of the loss's gradient (CURE).
 
@@ -63,10 +63,10 @@ class CurvatureRegularization(base.Algorithm):
     def __init__(
         self,
         classifier,
-        penalty=4.0,
-        distance=1.5,
-        warmup_steps=0,
-        penalty_training=False,
+        penalty: float = 4.0,
+        distance: float = 1.5,
+        warmup_steps: int = 0,
+        penalty_training: bool = False,
         seed=0,
         name=None,
     ):
@@ -108,7 +108,7 @@ class CurvatureRegularization(base.Algorithm):
         return self.distance * tf.minimum(done, 1.0)
 
 
-@keras.saving.register_keras_serializable("keras_mixup")
+@registry.register("algorithm", "local_linearity_regularization", label="LLR")
 class LocalLinearityRegularization(adversarial.AdversarialTraining):
     """Trains with a penalty where the loss is not linear (LLR).
 
@@ -148,9 +148,9 @@ class LocalLinearityRegularization(adversarial.AdversarialTraining):
         self,
         classifier,
         attack,
-        nonlinearity=4.0,
-        slope=3.0,
-        attack_training=False,
+        nonlinearity: float = 4.0,
+        slope: float = 3.0,
+        attack_training: bool = False,
         seed=0,
         name=None,
     ):

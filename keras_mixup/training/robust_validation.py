@@ -15,7 +15,7 @@ class RobustValidation(keras.callbacks.Callback):
 
     The share of the given images that the classifier still gets right after
     the attack. Use images cut from the training split, and place the
-    callback before those that read the logs (`BestClassifier`,
+    callback before those that read the logs (`BestModel`,
     `EarlyStopping`, `MetricsLog`).
 
     The attack's seed depends on the run's seed, the epoch and the batch

@@ -1,17 +1,17 @@
 """TRADES: accuracy on the clean image, smoothness around it."""
 
-import keras
 import tensorflow as tf
 
 from keras_mixup import _checks
 from keras_mixup import ops
+from keras_mixup import registry
 from keras_mixup.training import adversarial
 
 # Standard deviation of the noise that Zhang et al.'s code starts from.
 _START_NOISE = 1e-3
 
 
-@keras.saving.register_keras_serializable("keras_mixup")
+@registry.register("algorithm", "trades", label="TRADES")
 class TRADES(adversarial.AdversarialTraining):
     """Trains on the clean loss plus the change that an attack can make.
 
@@ -28,7 +28,7 @@ class TRADES(adversarial.AdversarialTraining):
 
     Args:
         classifier: `keras.Model` from [B, H, W, C] in [0, 1] to logits.
-        attack: attack with a graph-safe `perturb`, such as `attacks.PGD`,
+        attack: `attacks.GradientAttack`, such as PGD, APGD or FGSM,
             with the loss "kl" or "cross_entropy": their gradients agree
             while p is fixed.
         beta: float >= 0, the weight of the KL term; the authors report 1
@@ -57,10 +57,10 @@ class TRADES(adversarial.AdversarialTraining):
         self,
         classifier,
         attack,
-        beta=6.0,
+        beta: float = 6.0,
         start="normal",
         attack_targets="shared",
-        attack_training=False,
+        attack_training: bool = False,
         seed=0,
         name=None,
     ):
@@ -119,8 +119,8 @@ def _probabilities(logits):
 
 
 def _check_soft_attack(attack, start):
-    loss = getattr(attack, "loss", "kl")
-    okay = callable(loss) or loss in ("kl", "cross_entropy")
+    loss = getattr(attack, "loss", None)
+    okay = callable(loss) or loss in ("kl", "cross_entropy", "ce")
     expected = 'an attack with loss="kl" (or "cross_entropy")'
     _checks.check(okay, "attack", expected, attack)
     source = getattr(attack, "label_source", "true")

@@ -1,5 +1,7 @@
 """The one train step that every algorithm shares."""
 
+import warnings
+
 import keras
 import tensorflow as tf
 
@@ -52,9 +54,10 @@ class TrainStep(_config.Configurable, keras.Model):
             trainable=False,
             aggregation="only_first_replica",
         )
+        # Calls of the train step that a resumed run leaves out.
         self.skip = 0
         self.traces = {"train": 0, "test": 0}
-        self.coupled_weight_decay = 0.0
+        self.l2_penalty = 0.0
         self._evaluating = False
 
     # === What a subclass writes ===
@@ -93,7 +96,7 @@ class TrainStep(_config.Configurable, keras.Model):
         optimizer="sgd",
         loss=None,
         metrics=None,
-        coupled_weight_decay=0.0,
+        l2_penalty=0.0,
         jit_compile=False,
         **kwargs,
     ):
@@ -107,7 +110,7 @@ class TrainStep(_config.Configurable, keras.Model):
                 [B, C]), an autoencoder's with (images, reconstructions).
                 Loss and accuracy are always there; `"accuracy"` may be
                 listed or not.
-            coupled_weight_decay: float >= 0. Adds this multiple of each
+            l2_penalty: float >= 0. Adds this multiple of each
                 trainable weight to its gradient before the optimizer sees
                 it, as the papers' PyTorch optimizers do. A Keras
                 optimizer's own `weight_decay` is decoupled: with momentum
@@ -122,10 +125,17 @@ class TrainStep(_config.Configurable, keras.Model):
         """
         if loss is not None:
             raise ValueError(_REFUSED_LOSS.format(loss))
+        if "coupled_weight_decay" in kwargs:
+            warnings.warn(
+                "`coupled_weight_decay` is deprecated: use `l2_penalty`.",
+                DeprecationWarning,
+                stacklevel=2,
+            )
+            l2_penalty = kwargs.pop("coupled_weight_decay")
         replicas = self.distribute_strategy.num_replicas_in_sync
         functions.check_compile_options(replicas, jit_compile, kwargs)
-        self.coupled_weight_decay = _checks.check_number(
-            coupled_weight_decay, "coupled_weight_decay", low=0.0
+        self.l2_penalty = _checks.check_number(
+            l2_penalty, "l2_penalty", low=0.0
         )
         with self.distribute_strategy.scope():
             super().compile(
@@ -144,12 +154,14 @@ class TrainStep(_config.Configurable, keras.Model):
             keras.saving.serialize_keras_object(m)
             for m in getattr(self, "_user_metrics", [])
         ]
-        decay = self.coupled_weight_decay
-        return {**config, "metrics": metrics, "coupled_weight_decay": decay}
+        return {**config, "metrics": metrics, "l2_penalty": self.l2_penalty}
 
     def compile_from_config(self, config):
         """Compiles a loaded model as it was compiled before."""
-        self.compile(**keras.saving.deserialize_keras_object(config))
+        config = keras.saving.deserialize_keras_object(config)
+        # Release 0.1 called it so.
+        config.setdefault("l2_penalty", config.pop("coupled_weight_decay", 0))
+        self.compile(**config)
         self.optimizer.build(self.optimized_variables)
 
     @property
@@ -270,10 +282,9 @@ class TrainStep(_config.Configurable, keras.Model):
     def _apply_gradients(self, tape, loss):
         variables = self.optimized_variables
         gradients = tape.gradient(loss, variables)
-        if self.coupled_weight_decay:
-            decay = self.coupled_weight_decay
+        if self.l2_penalty:
             replicas = self.distribute_strategy.num_replicas_in_sync
-            share = self.optimizer.scale_loss(decay / replicas)
+            share = self.optimizer.scale_loss(self.l2_penalty / replicas)
             gradients = [
                 g + tf.cast(share, g.dtype) * tf.cast(v, g.dtype)
                 for g, v in zip(gradients, variables, strict=True)

@@ -1,10 +1,13 @@
 """Mixup, ERM and interpolated training on images from a latent space."""
 
-import keras
+from typing import Literal
+
 import numpy as np
 
 from keras_mixup import _checks
+from keras_mixup import _settings
 from keras_mixup import ops
+from keras_mixup import registry
 from keras_mixup.ops import latent_space
 from keras_mixup.training import _latent_space
 from keras_mixup.training import adversarial
@@ -13,7 +16,7 @@ from keras_mixup.training import interpolated
 from keras_mixup.training import mixup
 
 
-@keras.saving.register_keras_serializable("keras_mixup")
+@registry.register("algorithm", "var_erm", label="VarERM")
 class VarERM(base.Algorithm):
     """Trains on reconstructions: Dec(E_q[z|x]), with x's own label.
 
@@ -53,7 +56,7 @@ class VarERM(base.Algorithm):
         classifier,
         vae,
         attack=None,
-        from_codes=False,
+        from_codes: bool = False,
         seed=0,
         name=None,
     ):
@@ -113,7 +116,7 @@ class VarERM(base.Algorithm):
         super().check_images(np.asarray(decoded))
 
 
-@keras.saving.register_keras_serializable("keras_mixup")
+@registry.register("algorithm", "var_mixup", label="VarMixup")
 class VarMixup(VarERM):
     """Mixup of latent means: Dec(lambda E_q[z|x_i] + (1 - lambda) E_q[z|x_j]).
 
@@ -142,11 +145,11 @@ class VarMixup(VarERM):
         self,
         classifier,
         vae,
-        alpha=1.0,
+        alpha: float = 1.0,
         attack=None,
-        mix_weight=None,
-        weight_per="sample",
-        from_codes=False,
+        mix_weight: _settings.MixWeight | None = None,
+        weight_per: Literal["sample", "batch"] = "sample",
+        from_codes: bool = False,
         seed=0,
         name=None,
     ):
@@ -182,7 +185,9 @@ class VarMixup(VarERM):
         return tuple(mixed)
 
 
-@keras.saving.register_keras_serializable("keras_mixup")
+@registry.register(
+    "algorithm", "var_interpolated_adversarial_training", label="VarIAT"
+)
 class VarInterpolatedAdversarialTraining(
     interpolated.InterpolatedAdversarialTraining
 ):
@@ -199,7 +204,7 @@ class VarInterpolatedAdversarialTraining(
     Args:
         classifier: `keras.Model` from [B, H, W, C] in [0, 1] to logits.
         vae: `models.MMDVAE`, trained; frozen, as in `VarERM`.
-        attack: attack with a graph-safe `perturb`, such as `attacks.PGD`.
+        attack: `attacks.GradientAttack`, such as PGD, APGD or FGSM.
         alpha: float > 0, lambda ~ Beta(alpha, alpha), for each pair.
         mix_weight: None, or what replaces the Beta distribution, as in
             `Mixup`.
@@ -216,9 +221,9 @@ class VarInterpolatedAdversarialTraining(
         classifier,
         vae,
         attack,
-        alpha=1.0,
-        mix_weight=None,
-        attack_training=False,
+        alpha: float = 1.0,
+        mix_weight: _settings.MixWeight | None = None,
+        attack_training: bool = False,
         seed=0,
         name=None,
     ):

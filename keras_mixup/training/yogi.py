@@ -24,7 +24,7 @@ class Yogi(keras.optimizers.Optimizer):
     `Yogi(bias_correction=False, initial_accumulator=0.0)`.
 
     `weight_decay` is Keras' own, decoupled from the gradient. The decay of
-    that paper is coupled: `Algorithm.compile(coupled_weight_decay=5e-4)`.
+    that paper is coupled: `Algorithm.compile(l2_penalty=5e-4)`.
 
     Args:
         learning_rate: float, or a Keras learning-rate schedule.

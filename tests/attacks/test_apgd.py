@@ -390,7 +390,10 @@ def test_any_number_of_classes(num_classes):
 @pytest.mark.parametrize(
     ("arguments", "match"),
     [
-        ({"loss": "hinge"}, "`loss` must be one of 'ce', 'dlr', 'margin'"),
+        (
+            {"loss": "hinge"},
+            "`loss` must be one of 'cross_entropy', 'ce', 'margin', 'dlr'",
+        ),
         ({"num_steps": 0}, "`num_steps` must be an integer >= 1"),
         ({"num_restarts": 0}, "`num_restarts` must be an integer >= 1"),
         ({"best": "last"}, "`best` must be one of 'adversarial', 'loss'"),

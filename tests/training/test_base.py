@@ -145,12 +145,10 @@ def replicated(strategy, make, optimizer=None):
 def test_two_replicas_train_as_one_device(strategy):
     images, labels = toys.data(32)
     single = compiled(toys.network())
-    single.compile(keras.optimizers.SGD(0.1, 0.9), coupled_weight_decay=0.01)
+    single.compile(keras.optimizers.SGD(0.1, 0.9), l2_penalty=0.01)
     double = replicated(strategy, lambda: training.ERM(toys.network()))
     with strategy.scope():
-        double.compile(
-            keras.optimizers.SGD(0.1, 0.9), coupled_weight_decay=0.01
-        )
+        double.compile(keras.optimizers.SGD(0.1, 0.9), l2_penalty=0.01)
     options = {"epochs": 3, "validation_data": (images[:21], labels[:21])}
     alone = fit(single, images, labels, **options)
     together = fit(double, images, labels, **options)
@@ -227,7 +225,7 @@ ALGORITHMS = {
 def test_keras_file_keeps_weights_config_optimizer_and_step(name, tmp_path):
     images, labels = toys.data()
     model = ALGORITHMS[name](toys.network())
-    model.compile(keras.optimizers.Adam(0.01), coupled_weight_decay=0.1)
+    model.compile(keras.optimizers.Adam(0.01), l2_penalty=0.1)
     fit(model, images, labels)
     path = str(tmp_path / "model.keras")
     model.save(path)
@@ -235,7 +233,7 @@ def test_keras_file_keeps_weights_config_optimizer_and_step(name, tmp_path):
     for name in set(model.argument_names()) - {"classifier"}:
         saved, kept = getattr(model, name), getattr(loaded, name)
         assert repr(kept) == repr(saved)
-    assert loaded.coupled_weight_decay == 0.1
+    assert loaded.l2_penalty == 0.1
     assert int(loaded.step.numpy()) == 3
     # The next epochs are the same: weights, optimizer and draws came along.
     assert fit(loaded, images, labels) == fit(model, images, labels)

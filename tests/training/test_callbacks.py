@@ -54,7 +54,7 @@ class Scripted(keras.callbacks.Callback):
 @pytest.mark.parametrize(("mode", "expected"), [("max", 1.0), ("min", 2.0)])
 def test_best_classifier_is_that_of_the_best_epoch(tmp_path, mode, expected):
     path = str(tmp_path / "best.keras")
-    best = training.BestClassifier(path, mode=mode)
+    best = training.BestModel(path, mode=mode)
     values = [0.5, 0.9, 0.2, 0.9]
     fit(model_with(), [Scripted(values), best], epochs=4)
     loaded = keras.saving.load_model(path)
@@ -63,7 +63,7 @@ def test_best_classifier_is_that_of_the_best_epoch(tmp_path, mode, expected):
 
 
 def test_best_classifier_names_a_missing_metric(tmp_path):
-    best = training.BestClassifier(str(tmp_path / "b.keras"), "val_robust")
+    best = training.BestModel(str(tmp_path / "b.keras"), "val_robust")
     with pytest.raises(ValueError, match="`monitor` must be one of"):
         fit(model_with(), [best])
 

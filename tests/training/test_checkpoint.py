@@ -53,7 +53,7 @@ def run(folder, kill_at=None, every=2):
     start = training.latest_step(str(folder / "checkpoints"))
     model = make_model()
     epoch, model.skip = training.resume_position(start, STEPS)
-    best = training.BestClassifier(str(folder / "classifier.keras"))
+    best = training.BestModel(str(folder / "classifier.keras"))
     callbacks = [
         training.StopOnNaN(),
         training.Checkpoint(str(folder / "checkpoints"), every, [best.best]),

@@ -288,7 +288,7 @@ def run(folder, kill=False):
     start = training.latest_step(str(folder / "checkpoints"))
     model = make(None, keras.optimizers.Adam(0.01), attack=toys.attack(2))
     epoch, model.skip = training.resume_position(start, 3)
-    best = training.BestClassifier(
+    best = training.BestModel(
         str(folder / "vae.keras"), monitor="val_loss", mode="min"
     )
     model.fit(

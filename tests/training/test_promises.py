@@ -54,7 +54,7 @@ def step(model, images, labels):
 
 @every
 def test_keras_file_keeps_weights_config_optimizer_and_step(name, tmp_path):
-    model = make(name, training.Yogi(0.01), coupled_weight_decay=0.1)
+    model = make(name, training.Yogi(0.01), l2_penalty=0.1)
     fit(model)
     path = str(tmp_path / "model.keras")
     model.save(path)

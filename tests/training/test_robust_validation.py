@@ -150,7 +150,7 @@ def test_the_best_classifier_can_follow_it(tmp_path):
             kept.append(toys.weights(self.model.classifier))
 
     robust = Fixed(toys.attack(), images, labels)
-    best = training.BestClassifier(str(path), "val_robust_accuracy")
+    best = training.BestModel(str(path), "val_robust_accuracy")
     fit(model_of(), [robust, best, Weights()])
     saved = toys.weights(keras.saving.load_model(path))
     for a, b in zip(saved, kept[1], strict=True):

@@ -234,11 +234,11 @@ def test_bfloat16_step_stays_close_to_float32(name):
     assert cosine > 0.98
 
 
-def test_coupled_weight_decay_is_pytorchs_l2_with_momentum():
+def test_l2_penalty_is_pytorchs_l2_with_momentum():
     images, labels = toys.data()
     targets = np.eye(toys.CLASSES)[labels]
     model = training.ERM(toys.linear())
-    model.compile(keras.optimizers.SGD(0.1, 0.9), coupled_weight_decay=0.01)
+    model.compile(keras.optimizers.SGD(0.1, 0.9), l2_penalty=0.01)
     kernel, bias = (w.astype("float64") for w in toys.weights(model.classifier))
     velocity = [0.0, 0.0]
     for _ in range(3):

@@ -91,7 +91,7 @@ def test_a_weight_without_gradient_stays_even_without_epsilon():
 def test_coupled_decay_in_training_is_pytorchs_weight_decay():
     images, labels = toys.data()
     model = training.ERM(toys.linear())
-    model.compile(training.Yogi(RATE), coupled_weight_decay=0.05)
+    model.compile(training.Yogi(RATE), l2_penalty=0.05)
     flat = images.reshape(len(images), -1).astype("float64")
     truths = [
         Transcription(w, decay=0.05) for w in toys.weights(model.classifier)
@@ -161,7 +161,7 @@ def make():
     rate = training.make_schedule(0.01, 4, 4, "cosine")
     model.compile(
         training.Yogi(rate, epsilon=1e-4, initial_accumulator=1e-5),
-        coupled_weight_decay=5e-4,
+        l2_penalty=5e-4,
     )
     return model
 
@@ -181,7 +181,7 @@ def test_saved_and_loaded_it_goes_on_alike(tmp_path):
 
 def test_two_replicas_equal_one_device(strategy):
     def train(model):
-        model.compile(training.Yogi(0.01), coupled_weight_decay=5e-4)
+        model.compile(training.Yogi(0.01), l2_penalty=5e-4)
         history = fit(model)
         return history, toys.weights(model)
 

@@ -1,0 +1,66 @@
+"""What an evaluation must know of an attack to be honest about it."""
+
+import typing
+
+from keras_mixup import _config
+
+
+class Facts(typing.NamedTuple):
+    """The facts of one attack; None where nothing is known.
+
+    Attributes:
+        uses_gradients: bool, whether it differentiates the attacked model.
+        averages_draws: bool, whether it takes the mean over several draws of
+            a randomised model for that model.
+        knows_draws: bool, whether it is told the draws that score it.
+        transferable: bool, whether its images may be scored on another
+            model: all steps are taken on every image.
+        num_steps: int, its steps.
+        num_draws: int, its draws at each step.
+        settings: dict, class and arguments as JSON values; {} if unknown.
+        worst_case: bool, whether it is the worst of several attacks.
+    """
+
+    uses_gradients: bool | None = None
+    averages_draws: bool | None = None
+    knows_draws: bool | None = None
+    transferable: bool | None = None
+    num_steps: int | None = None
+    num_draws: int | None = None
+    settings: dict = {}
+    worst_case: bool = False
+
+
+_STATED = Facts._fields[:6]
+
+
+def facts_of(attack):
+    """Returns the `Facts` of an attack.
+
+    Args:
+        attack: `Attack`, or any object that states some of the facts as
+            attributes.
+    """
+    stated = {name: getattr(attack, name, None) for name in _STATED}
+    return Facts(**stated, settings=describe(attack))
+
+
+def describe(value):
+    """Returns what tells an attack or a setting from another, JSON values.
+
+    It is the same in every process: a function is told by its place and
+    name, an object without settings by its class.
+    """
+    if isinstance(value, _config.Configurable):
+        names = value.argument_names()
+        own = {name: describe(getattr(value, name)) for name in names}
+        return {"class": type(value).__name__, **own}
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, (list, tuple)):
+        return [describe(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): describe(item) for key, item in value.items()}
+    kind = value if hasattr(value, "__qualname__") else type(value)
+    named = f"{kind.__module__}.{kind.__qualname__}"
+    return named if kind is value else {"class": named}

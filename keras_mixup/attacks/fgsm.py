@@ -1,0 +1,70 @@
+"""The fast gradient sign method: one step, or several, with momentum."""
+
+from typing import Literal
+
+from keras_mixup import _checks
+from keras_mixup import registry
+from keras_mixup.attacks import pgd
+
+
+@registry.register(
+    "attack", "fgsm", label="FGSM", flags={"num_steps": "fgsm_steps"}
+)
+class FGSM(pgd.PGD):
+    """Fast gradient sign method, in L-infinity or L2.
+
+    One step as long as the radius, from the image itself (Goodfellow et al.,
+    2015, "Explaining and harnessing adversarial examples", section 4). With
+    `num_steps` > 1 it is the basic iterative method (Kurakin et al., 2017,
+    Eq. 2), with `momentum` also MI-FGSM (Dong et al., 2018, Algorithm 1). A
+    random start and a step of 1.25 eps make the attack of fast adversarial
+    training (Wong et al., 2020, "Fast is better than free").
+
+    Args:
+        threat: `ThreatModel`.
+        num_steps: int >= 1.
+        step_size: float > 0 or `"2/255"`, in the unit of `threat.eps`; None
+            takes eps / `num_steps`.
+        momentum: float >= 0, the share of the past gradients in each step.
+        random_start: bool, whether to start uniformly in the ball.
+        loss: what is climbed, as for `PGD`.
+        label_source: `"true"` or `"predicted"`, as for `PGD`.
+
+    Raises:
+        ValueError: for arguments outside these ranges.
+
+    Example:
+
+    >>> attack = FGSM(ThreatModel("linf", "8/255"))
+    >>> attack(model, images, labels, seed=0).success
+    """
+
+    def __init__(
+        self,
+        threat,
+        num_steps: int = 1,
+        step_size: float | None = None,
+        momentum: float = 0.0,
+        random_start: bool = False,
+        loss: str = "cross_entropy",
+        label_source: Literal["true", "predicted"] = "true",
+    ):
+        if step_size is None:
+            num_steps = _checks.check_integer(num_steps, "num_steps")
+            # Without a ball nothing moves; the step only has to be legal.
+            step_size = getattr(threat, "eps", 0.0) / num_steps or 0.01
+        super().__init__(
+            threat,
+            step_size,
+            num_steps,
+            random_start=random_start,
+            loss=loss,
+            label_source=label_source,
+            momentum=momentum,
+        )
+
+    @property
+    def name(self):
+        if self.num_steps == 1:
+            return "fgsm"
+        return f"{'mi-fgsm' if self.momentum else 'bim'}-{self.num_steps}"

@@ -1,0 +1,131 @@
+"""A training run that a kill cannot harm: the same call goes on."""
+
+import pathlib
+
+from keras_mixup import _checks
+from keras_mixup import _files
+from keras_mixup import data
+from keras_mixup.training import callbacks as callbacks_lib
+from keras_mixup.training import checkpoint
+from keras_mixup.training import early_stopping as early_stopping_lib
+
+
+def fit_resumable(
+    model,
+    images,
+    run_dir,
+    *,
+    epochs,
+    batch_size=64,
+    seed=0,
+    augment=None,
+    validation_data=None,
+    monitor="val_accuracy",
+    mode="max",
+    best_file=_files.BEST_CLASSIFIER,
+    early_stopping=None,
+    checkpoint_every=500,
+    callbacks=(),
+    on_start=None,
+    verbose="auto",
+):
+    """Trains as `fit` does, and goes on where an earlier call was stopped.
+
+    The same call in the same folder ends with the same weights, bit for bit,
+    however often it was killed in between. A finished run is not trained any
+    further. Order and augmentation of the images are functions of (seed,
+    epoch, step).
+
+    The folder receives checkpoints/, metrics.jsonl (a line per epoch) and,
+    with validation images, the best model.
+
+    Args:
+        model: a compiled algorithm, made in the same way at every call.
+        images: `data.ImageSet`, or a pair (images, labels): uint8 or float
+            in [0, 1], [n, H, W, C], and int [n].
+        run_dir: str or path, made when missing.
+        epochs: int >= 1, of the whole run.
+        batch_size: int in 1..n; the rest of an epoch is left out.
+        seed: int >= 0, of order and augmentation.
+        augment: None, `"crop"` or `"crop_flip"`.
+        validation_data: like `images`, or None.
+        monitor, mode: which metric chooses the best model, `"max"` or
+            `"min"`.
+        best_file: str, the best model's name in the folder.
+        early_stopping: int, epochs without a better `monitor` before the run
+            stops, or None.
+        checkpoint_every: int >= 1, steps between two checkpoints.
+        callbacks: Keras callbacks; those that measure put their numbers into
+            the logs before the best model is chosen. What they keep is not
+            part of the checkpoint, unless they have a `state` variable.
+        on_start: callable without arguments, called before the first step of
+            a fresh run.
+        verbose: as for `fit`.
+
+    Returns:
+        `keras.callbacks.History`.
+
+    Raises:
+        ValueError: for arguments out of range, or a folder with the
+            checkpoint of another model.
+    """
+    run_dir, images = pathlib.Path(run_dir), _image_set(images)
+    count = len(images.labels)
+    _checks.check_integer(epochs, "epochs")
+    _checks.check_integer(batch_size, "batch_size")
+    expected = f"at most the {count} images"
+    _checks.check(batch_size <= count, "batch_size", expected, batch_size)
+    run_dir.mkdir(parents=True, exist_ok=True)
+    directory = str(run_dir / _files.CHECKPOINTS)
+    steps_per_epoch = count // batch_size
+    start = min(checkpoint.latest_step(directory), epochs * steps_per_epoch)
+    epoch, model.skip = checkpoint.resume_position(start, steps_per_epoch)
+    if on_start is not None and not start:
+        on_start()
+    stopping = []
+    if early_stopping:
+        stopping = [
+            early_stopping_lib.EarlyStopping(monitor, early_stopping, mode)
+        ]
+    best, validation = [], None
+    if validation_data is not None:
+        validation = data.evaluation_dataset(
+            _image_set(validation_data), batch_size
+        )
+        path = str(run_dir / best_file)
+        best = [callbacks_lib.BestModel(path, monitor, mode)]
+    state = [b.best for b in best]
+    state += [s.state for s in (*stopping, *callbacks) if hasattr(s, "state")]
+    log = callbacks_lib.MetricsLog(str(run_dir / _files.METRICS))
+    return model.fit(
+        data.training_dataset(
+            images, batch_size, seed, start_step=start, augment=augment
+        ),
+        initial_epoch=epoch,
+        epochs=epochs,
+        steps_per_epoch=steps_per_epoch,
+        validation_data=validation,
+        callbacks=[
+            # Before the checkpoint, so that no NaN is ever saved.
+            callbacks_lib.StopOnNaN(),
+            checkpoint.Checkpoint(directory, checkpoint_every, state),
+            callbacks_lib.RetraceGuard(),
+            # Before those that read what it measures.
+            *callbacks,
+            *best,
+            *stopping,
+            log,
+        ],
+        verbose=verbose,
+        # The pipeline has its own order; Keras would warn.
+        shuffle=False,
+    )
+
+
+def _image_set(images):
+    if isinstance(images, data.ImageSet):
+        return images
+    okay = isinstance(images, (tuple, list)) and len(images) == 2
+    expected = "a data.ImageSet or a pair (images, labels)"
+    _checks.check(okay, "images", expected, type(images).__name__)
+    return data.image_set(*images)
