@@ -1,0 +1,177 @@
+"""One call resumes; stock `fit` resumes rightly or refuses."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_mixup import _files
+from keras_mixup import data
+from keras_mixup import training
+
+
+@pytest.fixture(scope="module")
+def examples():
+    random = np.random.default_rng(0)
+    images = random.uniform(size=(22, 4, 4, 1)).astype("float32")
+    return data.image_set(images, random.integers(0, 3, 22))
+
+
+def make():
+    keras.utils.set_random_seed(1)
+    layers = [
+        keras.Input((4, 4, 1)),
+        keras.layers.Flatten(),
+        keras.layers.Dropout(0.2, seed=3),
+        keras.layers.Dense(3),
+    ]
+    model = training.Mixup(keras.Sequential(layers), seed=4)
+    model.compile(keras.optimizers.Adam(0.05))
+    return model
+
+
+class Killed(Exception):
+    """Stands for a kill."""
+
+
+class KillAt(keras.callbacks.Callback):
+    """Kills the run before it is told of a step."""
+
+    def __init__(self, step):
+        super().__init__()
+        self.step = step
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if int(self.model.step.numpy()) >= self.step:
+            raise Killed
+
+
+def fit(examples, folder, callbacks=(), epochs=3):
+    model = make()
+    training.fit_resumable(
+        model,
+        examples,
+        folder,
+        epochs=epochs,
+        batch_size=4,
+        validation_data=(examples.images[:7], examples.labels[:7]),
+        checkpoint_every=2,
+        callbacks=callbacks,
+        early_stopping=9,
+        verbose=0,
+    )
+    return model
+
+
+def log_of(folder):
+    rows = _files.read_lines(folder / _files.METRICS)
+    return [{k: v for k, v in r.items() if k != "seconds"} for r in rows]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(examples, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("undisturbed")
+    model = fit(examples, folder)
+    return model.classifier.get_weights(), log_of(folder)
+
+
+def check_equal(model, folder, undisturbed):
+    weights, log = undisturbed
+    for ours, theirs in zip(
+        model.classifier.get_weights(), weights, strict=True
+    ):
+        np.testing.assert_array_equal(ours, theirs)
+    assert log_of(folder) == log
+
+
+@pytest.mark.parametrize("step", [1, 4, 5, 9, 14])
+def test_a_killed_run_ends_as_an_undisturbed_one(
+    examples, undisturbed, tmp_path, step
+):
+    with pytest.raises(Killed):
+        fit(examples, tmp_path, [KillAt(step)])
+    model = fit(examples, tmp_path)
+    assert int(model.step.numpy()) == 15
+    check_equal(model, tmp_path, undisturbed)
+
+
+def test_a_finished_run_stays_as_it_is(examples, undisturbed, tmp_path):
+    fit(examples, tmp_path)
+    model = fit(examples, tmp_path)
+    assert int(model.step.numpy()) == 15
+    check_equal(model, tmp_path, undisturbed)
+
+
+def test_a_longer_run_goes_on(examples, undisturbed, tmp_path):
+    """The last line of the log holds what training measured."""
+    fit(examples, tmp_path, epochs=2)
+    model = fit(examples, tmp_path, epochs=3)
+    check_equal(model, tmp_path, undisturbed)
+
+
+def test_a_shorter_run_is_refused(examples, tmp_path):
+    fit(examples, tmp_path, epochs=2)
+    with pytest.raises(ValueError, match="checkpoint of step 10"):
+        fit(examples, tmp_path, epochs=1)
+
+
+def stock_fit(examples, folder, **options):
+    model = make()
+    model.fit(
+        examples.images,
+        examples.labels,
+        batch_size=4,
+        verbose=0,
+        callbacks=[training.Checkpoint(str(folder))],
+        **options,
+    )
+    return int(model.step.numpy())
+
+
+def test_stock_fit_does_not_train_the_same_epochs_again(examples, tmp_path):
+    assert stock_fit(examples, tmp_path, epochs=1) == 6
+    with pytest.raises(ValueError) as caught:
+        stock_fit(examples, tmp_path, epochs=1)
+    text = str(caught.value)
+    assert "holds a checkpoint of step 6" in text
+    assert "training.fit_resumable" in text
+    assert training.latest_step(str(tmp_path)) == 6
+
+
+def test_stock_fit_goes_on_at_the_next_epoch(examples, tmp_path):
+    stock_fit(examples, tmp_path, epochs=1)
+    assert stock_fit(examples, tmp_path, epochs=3, initial_epoch=1) == 18
+
+
+def test_fit_twice_on_one_model_trains_twice(examples, tmp_path):
+    """As stock Keras: the model knows the steps behind it."""
+    model = make()
+    for expected in (6, 12):
+        model.fit(
+            examples.images,
+            examples.labels,
+            batch_size=4,
+            verbose=0,
+            callbacks=[training.Checkpoint(str(tmp_path))],
+        )
+        assert int(model.step.numpy()) == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"epochs": 0}, "`epochs` must be an integer >= 1"),
+        ({"batch_size": 23}, "`batch_size` must be at most the 22 images"),
+        ({"images": np.zeros(3)}, "must be a data.ImageSet or a pair"),
+    ],
+)
+def test_bad_arguments_are_named(examples, tmp_path, options, match):
+    given = {"epochs": 1, "batch_size": 4, "images": examples, **options}
+    with pytest.raises(ValueError, match=match):
+        training.fit_resumable(make(), given.pop("images"), tmp_path, **given)
+
+
+def test_a_lost_best_model_is_said(examples, tmp_path):
+    fit(examples, tmp_path, epochs=2)
+    (tmp_path / _files.BEST_CLASSIFIER).unlink()
+    with pytest.warns(UserWarning, match="classifier.keras is gone"):
+        fit(examples, tmp_path, epochs=3)
