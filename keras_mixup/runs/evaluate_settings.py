@@ -230,6 +230,11 @@ class _EvaluateSettings(_settings.Settings):
         0, "CPU threads in and between ops; 0: as many as cores.", 0
     )
 
+    @classmethod
+    def choosers(cls):
+        """Returns the names of the settings that own others, a set."""
+        return super().choosers() | {"adaptive"}
+
     def value(self, name):
         """Returns the setting; "attacks" with the one that is added."""
         return self.all_attacks if name == "attacks" else getattr(self, name)
@@ -284,11 +289,15 @@ class _EvaluateSettings(_settings.Settings):
         self._check_worst_case()
 
     def _check_lists(self):
-        needed = ("attacks", "mix_weights", "pgd_steps", "seeds")
+        needed = ("attacks", "mix_weights", "pgd_steps", "eval_seeds")
         for name in (*needed, "defences", "figures", "corruption_kinds"):
-            values = getattr(self, name)
+            values = self.seeds if name == "eval_seeds" else getattr(self, name)
             once = len(set(values)) == len(values)
             _checks.check(once, name, "free of repetitions", values)
+            if name == "eval_seeds":
+                expected = "different whole numbers >= 0"
+                okay = min(values, default=0) >= 0
+                _checks.check(okay, "eval_seeds", expected, values)
             given = values or name not in needed
             _checks.check(given, name, "a list of at least one", values)
 
@@ -298,8 +307,8 @@ class _EvaluateSettings(_settings.Settings):
         refused = (
             (
                 through and not self.adaptive,
-                f"attacks lists {through[:1]}, which adaptive=False switches "
-                "off.",
+                f"attacks lists {', '.join(through)}, which adaptive=False "
+                "switches off.",
             ),
             (
                 "autoattack" in through and targeted,
