@@ -13,6 +13,7 @@ from keras_mixup.attacks.eot import ExpectationOverTransformation
 from keras_mixup.attacks.fab import FAB
 from keras_mixup.attacks.fab import TargetedFAB
 from keras_mixup.attacks.facts import Facts
+from keras_mixup.attacks.facts import describe
 from keras_mixup.attacks.facts import facts_of
 from keras_mixup.attacks.fgsm import FGSM
 from keras_mixup.attacks.gradient import GradientAttack
@@ -41,6 +42,7 @@ __all__ = [
     "Square",
     "TargetedAPGD",
     "TargetedFAB",
+    "describe",
     "facts_of",
     "random_targets",
     "second_most_likely_targets",

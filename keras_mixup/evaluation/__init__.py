@@ -1,25 +1,27 @@
-"""Honest numbers: records, and all that is made from records alone."""
+"""Honest numbers: attacks on models, one record per example."""
 
-from keras_mixup.evaluation import card
-from keras_mixup.evaluation import figures
-from keras_mixup.evaluation import latent_studies
-from keras_mixup.evaluation import pictures
+import importlib
+import warnings
+
+from keras_mixup.evaluation import identity
+from keras_mixup.evaluation import labels
 from keras_mixup.evaluation import records
 from keras_mixup.evaluation import red_flags
-from keras_mixup.evaluation import report
-from keras_mixup.evaluation import tables
-from keras_mixup.evaluation import verdicts
 from keras_mixup.evaluation.corruptions import corruption_accuracies
 from keras_mixup.evaluation.corruptions import corruption_means
 from keras_mixup.evaluation.estimates import Estimate
 from keras_mixup.evaluation.estimates import estimate
+from keras_mixup.evaluation.identity import fingerprint
+from keras_mixup.evaluation.identity import read_records
+from keras_mixup.evaluation.records import Budget
+from keras_mixup.evaluation.records import Column
 from keras_mixup.evaluation.records import Record
+from keras_mixup.evaluation.records import Records
+from keras_mixup.evaluation.records import Row
 from keras_mixup.evaluation.records import Summary
 from keras_mixup.evaluation.records import append_records
-from keras_mixup.evaluation.records import read_records
 from keras_mixup.evaluation.records import summarize
 from keras_mixup.evaluation.records import write_records
-from keras_mixup.evaluation.report import write_report
 from keras_mixup.evaluation.runner import evaluate
 from keras_mixup.evaluation.specs import AttackSpec
 from keras_mixup.evaluation.worst_case import WorstCase
@@ -27,27 +29,50 @@ from keras_mixup.evaluation.worst_case import worst_case
 
 __all__ = [
     "AttackSpec",
+    "Budget",
+    "Column",
     "Estimate",
     "Record",
+    "Records",
+    "Row",
     "Summary",
     "WorstCase",
     "append_records",
-    "card",
     "corruption_accuracies",
     "corruption_means",
     "estimate",
     "evaluate",
-    "figures",
-    "latent_studies",
-    "pictures",
+    "fingerprint",
+    "identity",
+    "labels",
     "read_records",
     "records",
     "red_flags",
-    "report",
     "summarize",
-    "tables",
-    "verdicts",
     "worst_case",
     "write_records",
-    "write_report",
 ]
+
+# Moved; the names here go with the next release.
+_MOVED = {
+    "card": "reporting",
+    "figures": "reporting",
+    "pictures": "reporting",
+    "report": "reporting",
+    "tables": "reporting",
+    "verdicts": "reporting",
+    "write_report": "reporting",
+    "latent_studies": "studies",
+}
+
+
+def __getattr__(name):
+    if name not in _MOVED:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = f"keras_mixup.{_MOVED[name]}"
+    warnings.warn(
+        f"`{__name__}.{name}` has moved to `{home}`.",
+        DeprecationWarning,
+        stacklevel=2,
+    )
+    return getattr(importlib.import_module(home), name)

@@ -55,7 +55,9 @@ class BatchRun:
         self.batch_size = settings.batch_size
         self.columns = list(specs)
         if settings.selection_seeds:
-            self.columns += specs_lib.worst_case_specs(specs)
+            self.columns += specs_lib.worst_case_specs(
+                specs, settings.selection_seeds
+            )
         self._models, self._labels = models, labels
         self._settings = settings
         self._num_classes = settings.num_classes
@@ -104,7 +106,7 @@ class BatchRun:
 
     def _scored_models(self, column):
         """All models, but for a worst case that no adaptive attack sought."""
-        known = not _is_worst_case(column) or column.goes_through
+        known = not specs_lib.is_worst_case(column) or column.goes_through
         return [
             name
             for name, model in self._models.items()
@@ -150,7 +152,7 @@ class BatchRun:
         return self._settings.pool_split if has_pool else None
 
     def _craft(self, batch, column, name, eval_seed):
-        if not _is_worst_case(column):
+        if not specs_lib.is_worst_case(column):
             return self._crafter.craft(batch, column, name, eval_seed)
         # The attacker may also leave the image as it is.
         specs = (_CLEAN, *column.specs)
@@ -187,10 +189,6 @@ class BatchRun:
             )
             for row in range(batch.size)
         ]
-
-
-def _is_worst_case(column):
-    return isinstance(column, specs_lib.WorstCaseSpec)
 
 
 def _row_name(key, model, models, model_name):

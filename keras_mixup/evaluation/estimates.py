@@ -71,8 +71,7 @@ def paired_difference(first, second):
     shares = [{}, {}]
     for part, records in zip(shares, (first, second), strict=True):
         for record in records:
-            hit = record.prediction == record.label
-            part.setdefault(record.example_id, []).append(hit)
+            part.setdefault(record.example_id, []).append(record.hit)
     gains = [np.mean(shares[0][i]) - np.mean(shares[1][i]) for i in shares[0]]
     spread = float(np.std(gains, ddof=min(1, len(gains) - 1)))
     error = _QUANTILE * spread / math.sqrt(len(gains))

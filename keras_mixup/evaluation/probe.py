@@ -35,7 +35,7 @@ def probe(
             nothing; 0 leaves it out.
 
     Returns:
-        list of `flag_rules.RedFlag`, empty for a model that shows none.
+        `flag_rules.Findings`, empty for a model that shows none.
 
     Raises:
         ValueError: for unusable images or labels.
@@ -46,18 +46,31 @@ def probe(
     function = _function(model)
     answers = [np.asarray(function(images), np.float64) for _ in range(2)]
     differs = _differ(*answers)
-    found = [
-        _drawn(model, attack, differs, name),
-        _frozen(function, images, differs, name),
-        _probabilities(answers[0], name),
-        _gradients(function, images, labels, answers[0], name),
-    ]
-    logits = not any(found[2:])
+    asked = {
+        "randomised model under a deterministic attack": _drawn(
+            model, attack, differs, name
+        ),
+        "randomness frozen in a trace": _frozen(
+            function, images, differs, name
+        ),
+        "probabilities instead of logits": _probabilities(answers[0], name),
+        "zero or NaN gradients": _gradients(
+            function, images, labels, answers[0], name
+        ),
+    }
+    logits = not (
+        asked["probabilities instead of logits"]
+        or asked["zero or NaN gradients"]
+    )
     if attack is not None and logits:
-        found.append(_ball(model, images, labels, attack, seed, name))
+        asked["eps not respected"] = _ball(
+            model, images, labels, attack, seed, name
+        )
     if steps and logits:
-        found.append(_unbounded(model, images, labels, seed, name, steps))
-    return [one for one in found if one is not None]
+        asked["accuracy does not fall with eps"] = _unbounded(
+            model, images, labels, seed, name, steps
+        )
+    return flag_rules.Findings(filter(None, asked.values()), asked)
 
 
 def _function(model):
@@ -74,13 +87,9 @@ def _differ(first, second):
 def _drawn(model, attack, differs, name):
     if not differs:
         return None
-    averaging = (
-        isinstance(
-            attack, (attacks.MixupInferenceAttack, attacks.AveragedAttack)
-        )
-        or getattr(attack, "version", None) == "rand"
-        # An average over draws whose stream of seeds an attack restarts.
-        or hasattr(model, "reseed")
+    # An average over draws has a stream of seeds that an attack restarts.
+    averaging = hasattr(model, "reseed") or (
+        attacks.facts_of(attack).averages_draws
     )
     if averaging or (attack is None and specs.is_randomized(model)):
         return None

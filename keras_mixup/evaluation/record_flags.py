@@ -1,221 +1,246 @@
 """The red flags that records show by themselves."""
 
+import json
 import math
-import re
 from typing import NamedTuple
 
 import numpy as np
 
+from keras_mixup.attacks import Facts
 from keras_mixup.evaluation import flag_rules
-from keras_mixup.evaluation import specs
-from keras_mixup.evaluation import tables
+from keras_mixup.evaluation.labels import percent
+from keras_mixup.evaluation.records import Column
+from keras_mixup.evaluation.records import Records
+from keras_mixup.evaluation.records import Row
 
-_BLACK_BOX = ("square", "spsa")
-# Attacks that take the loss at a single answer of the model for the loss; an
-# `AveragedAttack` says how many answers it takes the mean of.
-_SINGLE_ANSWER = re.compile(
-    r"^(cleverhans-)?(pgd|t?apgd|targetedapgd|t?fab|targetedfab|square)\b"
-    r"(?!.* of \d+ draws)"
-    r"|^autoattack(?!.*rand)"
-)
-_SETTINGS = re.compile(
-    r"^(?P<family>.*?)-(?P<steps>\d+)((x| of )(?P<draws>\d+))?\b"
-)
 _ABOUT_ZERO = 0.1
 _UNBOUNDED = 0.5
+# Settings that follow from the budget, or from the effort.
+_OF_BUDGET = ("threat", "step_size")
+_OF_EFFORT = ("num_steps", "num_draws", "selection_draws", "step_size")
 
 
 def from_records(records):
     """Returns the red flags that records show.
 
-    Differences count when they are larger than chance: those of the same
-    examples, by McNemar's test at 5 %.
+    A difference counts when it is larger than chance: that of the same
+    examples, by McNemar's test at 5 %. What an attack is, its facts say, not
+    its name: where they are unknown, what needs them is not looked for.
 
     Args:
-        records: iterable of `Record`.
+        records: `Records`, or an iterable of `Record`, whose attacks are
+            then unknown.
 
     Returns:
-        list of `flag_rules.RedFlag`.
+        `flag_rules.Findings`.
     """
-    shares = _shares(records)
-    rules = (_single_answer, _black_box, _oblivious, _radius, _effort)
-    return [found for rule in rules for found in rule(shares)]
-
-
-def place(name, budget):
-    """Returns `RedFlag.where` for a model's name and (norm, eps)."""
-    return f"{name} ({tables.radius_text(*budget)})"
+    cells = _cells(Records(records))
+    found = flag_rules.Findings()
+    for name, rule in _RULES.items():
+        for flag in rule(cells):
+            found.looked_for.add(name)
+            if flag is not None:
+                found.append(flag)
+    return found
 
 
 class _Cell(NamedTuple):
-    """One model under one attack, as in `Summary`, and whether it draws."""
+    """One model under one attack.
 
-    model: str
-    defence: str
-    attack: str
-    knowledge: str
-    norm: str | None
-    eps: float | None
+    Attributes:
+        row, column: `Row`, `Column`.
+        facts: `Facts` of the attack.
+        draws: bool, whether the model draws.
+        shares: dict example id -> share of right answers.
+        black_box: bool, whether no gradient was asked for.
+    """
+
+    row: Row
+    column: Column
+    facts: Facts
     draws: bool
-    by_gradient: bool
-
-    @property
-    def row(self):
-        return self[:2]
+    shares: dict
+    black_box: bool
 
     @property
     def budget(self):
-        return self[4:6]
+        return self.column.budget
 
     @property
-    def is_white_box(self):
-        # On a defence an oblivious attack is none.
-        return self.defence == "none" or self.knowledge == "adaptive"
+    def white_box(self):
+        # An oblivious attack does not know the defence.
+        return self.row.defence == "none" or self.column.knowledge == "adaptive"
 
     @property
-    def black_box(self):
-        return any(kind in self.attack for kind in _BLACK_BOX)
+    def mean(self):
+        return float(np.mean(list(self.shares.values())))
 
-    @property
-    def where(self):
-        return place(tables.row_label(self.row), self.budget)
+    def like(self, *aside):
+        """What attacks have in common that differ in `aside` alone."""
+        if not self.facts.settings:
+            return self.column.attack
+        return json.dumps(_without(self.facts.settings, aside), sort_keys=True)
 
 
-def _shares(records):
-    """Returns {cell: {example id: share of right answers}}."""
-    skipped = (specs.WORST_CASE, specs.KNOWS_DRAWS)
+def _without(settings, aside):
+    return {
+        key: _without(value, aside) if isinstance(value, dict) else value
+        for key, value in settings.items()
+        if key not in aside
+    }
+
+
+def _cells(records):
+    """The attacked cells, but for worst cases and attackers told the draws."""
+    found = []
+    for row, own in records.by("row").items():
+        for column, members in own.by("column").items():
+            facts = records.facts_of(column)
+            aside = facts.worst_case or facts.knows_draws
+            if column.knowledge == "none" or aside:
+                continue
+            shares = {
+                example: float(np.mean([r.hit for r in part]))
+                for example, part in members.by("example_id").items()
+            }
+            black_box = facts.uses_gradients is False or not any(
+                r.gradient_passes > 0 for r in members
+            )
+            draws = any(r.eval_seed is not None for r in members)
+            found.append(_Cell(row, column, facts, draws, shares, black_box))
+    return found
+
+
+def _grouped(cells, key):
     groups = {}
-    for record in records:
-        if record.knowledge == "none" or record.attack.startswith(skipped):
-            continue
-        groups.setdefault(record[2:8], []).append(record)
-    shares = {}
-    for fields, members in groups.items():
-        cell = _Cell(
-            *fields,
-            draws=any(r.eval_seed is not None for r in members),
-            by_gradient=any(r.gradient_passes > 0 for r in members),
-        )
-        hits = {}
-        for r in members:
-            hits.setdefault(r.example_id, []).append(r.prediction == r.label)
-        shares[cell] = {i: float(np.mean(h)) for i, h in hits.items()}
-    return shares
+    for cell in cells:
+        groups.setdefault(key(cell), []).append(cell)
+    return groups.values()
 
 
 def _below(first, second):
-    """Whether `first` is below `second` by more than chance, and both means.
-
-    Both are {example id: share}; the examples in common count.
-    """
-    common = sorted(first.keys() & second.keys())
+    """Whether `first` is below `second` by more than chance, and both means."""
+    common = sorted(first.shares.keys() & second.shares.keys())
     if not common:
         return False, 0.0, 0.0
-    a = np.array([first[example] for example in common])
-    b = np.array([second[example] for example in common])
+    a = np.array([first.shares[example] for example in common])
+    b = np.array([second.shares[example] for example in common])
     spread = math.sqrt(float(np.sum((a - b) ** 2)))
     below = float(np.sum(b - a)) > 1.96 * spread
     return below, float(a.mean()), float(b.mean())
 
 
-def _lowest(cells, shares):
-    return min(cells, key=lambda c: np.mean(list(shares[c].values())))
+def _compared(name, one, other):
+    """The flag `name` if `one` leaves less than `other`, else None."""
+    below, low, high = _below(one, other)
+    if not below:
+        return None
+    first, second = one.column, other.column
+    return flag_rules.flag(
+        name,
+        one.row,
+        f"{percent(low)} under {first.attack} ({first.knowledge}), "
+        f"{percent(high)} under {second.attack} ({second.knowledge}) on the "
+        "same examples.",
+        one.budget,
+    )
 
 
-def _per_budget(shares):
-    """Yields the cells of one model and one budget, as lists."""
-    groups = {}
-    for cell in shares:
-        groups.setdefault((cell.row, cell.budget), []).append(cell)
-    yield from groups.values()
+def _black_box(name, cells):
+    for group in _grouped(cells, lambda c: (c.row, c.budget)):
+        white = [c for c in group if c.white_box and not c.black_box]
+        for cell in group:
+            if cell.black_box and white:
+                best = min(white, key=lambda c: c.mean)
+                yield _compared(name, cell, best)
 
 
-def _compared(name, one, other, shares):
-    """Yields the flag `name` if `one` leaves less than `other`."""
-    below, low, high = _below(shares[one], shares[other])
-    if below:
-        yield flag_rules.flag(
-            name,
-            one.where,
-            f"{100 * low:.1f} % under {one.attack} ({one.knowledge}), "
-            f"{100 * high:.1f} % under {other.attack} ({other.knowledge}) on "
-            "the same examples.",
+def _oblivious(name, cells):
+    for group in _grouped(cells, lambda c: (c.row, c.budget)):
+        adaptive = [c for c in group if c.column.knowledge == "adaptive"]
+        if group[0].row.defence == "none" or not adaptive:
+            continue
+        best = min(adaptive, key=lambda c: c.mean)
+        for cell in group:
+            if cell.column.knowledge in ("oblivious", "transfer"):
+                yield _compared(name, cell, best)
+
+
+def _radius(name, cells):
+    white = [c for c in cells if c.white_box]
+    for group in _grouped(
+        white,
+        lambda c: (
+            c.row,
+            c.column.knowledge,
+            c.column.norm,
+            c.like(*_OF_BUDGET),
+        ),
+    ):
+        group.sort(key=lambda c: c.column.eps)
+        for small, large in zip(group, group[1:], strict=False):
+            below, low, high = _below(small, large)
+            seen = (
+                f"{percent(high)} under {large.column.attack} at this eps, "
+                f"{percent(low)} at eps {small.column.eps:g}."
+            )
+            flag = flag_rules.flag(name, large.row, seen, large.budget)
+            yield flag if below else None
+        last = group[-1]
+        if last.column.norm == "linf" and last.column.eps >= _UNBOUNDED:
+            seen = f"{percent(last.mean)} are left under {last.column.attack}."
+            flag = flag_rules.flag(name, last.row, seen, last.budget)
+            yield flag if last.mean > _ABOUT_ZERO else None
+
+
+def _effort(name, cells):
+    """The two largest numbers of steps at equal draws, and of draws."""
+    known = [c for c in cells if c.white_box and c.facts.num_steps is not None]
+
+    def same(cell):
+        return (
+            cell.row,
+            cell.budget,
+            cell.column.knowledge,
+            cell.like(*_OF_EFFORT),
         )
 
+    for spent, equal in (
+        ("num_steps", "num_draws"),
+        ("num_draws", "num_steps"),
+    ):
+        usable = [c for c in known if getattr(c.facts, spent) is not None]
+        for group in _grouped(
+            usable, lambda c, equal=equal: (same(c), getattr(c.facts, equal))
+        ):
+            if len(group) > 1:
+                group.sort(key=lambda c, s=spent: getattr(c.facts, s))
+                *_, less, more = group
+                yield _compared(name, more, less)
 
-def _black_box(shares):
-    for cells in _per_budget(shares):
-        white = [
-            c
-            for c in cells
-            if c.by_gradient and c.is_white_box and not c.black_box
-        ]
-        for cell in cells:
-            if cell.black_box and white:
-                best = _lowest(white, shares)
-                name = "black-box beats white-box"
-                yield from _compared(name, cell, best, shares)
 
-
-def _oblivious(shares):
-    for cells in _per_budget(shares):
-        adaptive = [c for c in cells if c.knowledge == "adaptive"]
-        if cells[0].defence == "none" or not adaptive:
+def _single_answer(name, cells):
+    for cell in cells:
+        adaptive = cell.draws and cell.column.knowledge == "adaptive"
+        if not adaptive or cell.facts.averages_draws is None:
             continue
-        best = _lowest(adaptive, shares)
-        for cell in cells:
-            if cell.knowledge in ("oblivious", "transfer"):
-                name = "adaptive weaker than oblivious"
-                yield from _compared(name, cell, best, shares)
+        seen = (
+            f"The model draws, and {cell.column.attack} asks it for one draw."
+        )
+        flag = flag_rules.flag(name, cell.row, seen, cell.budget)
+        yield None if cell.facts.averages_draws else flag
 
 
-def _radius(shares):
-    name = "accuracy does not fall with eps"
-    groups = {}
-    for cell in filter(lambda c: c.is_white_box, shares):
-        groups.setdefault(cell[:5], []).append(cell)
-    for cells in groups.values():
-        cells.sort(key=lambda c: c.eps)
-        for small, large in zip(cells, cells[1:], strict=False):
-            below, low, high = _below(shares[small], shares[large])
-            if below:
-                seen = (
-                    f"{100 * high:.1f} % under {large.attack} at this eps, "
-                    f"{100 * low:.1f} % at eps {small.eps:g}."
-                )
-                yield flag_rules.flag(name, large.where, seen)
-        last = cells[-1]
-        left = float(np.mean(list(shares[last].values())))
-        wide = last.norm == "linf" and last.eps >= _UNBOUNDED
-        if wide and left > _ABOUT_ZERO:
-            seen = f"{100 * left:.1f} % are left under {last.attack}."
-            yield flag_rules.flag(name, last.where, seen)
+def _named(name, rule):
+    return name, lambda cells: rule(name, cells)
 
 
-def _effort(shares):
-    """The two largest numbers of steps at equal draws, and of draws."""
-    groups = {}
-    for cell in shares:
-        found = _SETTINGS.match(cell.attack)
-        if not found or not cell.is_white_box:
-            continue
-        steps, draws = int(found["steps"]), int(found["draws"] or 0)
-        rest = found["family"], cell.attack[found.end() :]
-        same = (cell.row, cell.budget, cell.knowledge, *rest)
-        groups.setdefault((*same, "draws", draws), []).append((steps, cell))
-        groups.setdefault((*same, "steps", steps), []).append((draws, cell))
-    for members in groups.values():
-        if len(members) > 1:
-            *_, (_, less), (_, more) = sorted(members, key=lambda m: m[0])
-            yield from _compared("more effort still helps", more, less, shares)
-
-
-def _single_answer(shares):
-    for cell in shares:
-        adaptive = cell.draws and cell.knowledge == "adaptive"
-        if adaptive and _SINGLE_ANSWER.match(cell.attack):
-            yield flag_rules.flag(
-                "randomised model under a deterministic attack",
-                cell.where,
-                f"The model draws, and {cell.attack} asks it once per step.",
-            )
+_RULES = dict(
+    (
+        _named("randomised model under a deterministic attack", _single_answer),
+        _named("black-box beats white-box", _black_box),
+        _named("adaptive weaker than oblivious", _oblivious),
+        _named("accuracy does not fall with eps", _radius),
+        _named("more effort still helps", _effort),
+    )
+)

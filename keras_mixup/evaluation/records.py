@@ -3,14 +3,58 @@
 Tables, figures and reports are made from these lines alone.
 """
 
-import json
-import os
-import warnings
 from typing import NamedTuple
 
 import numpy as np
 
+from keras_mixup import _files
+from keras_mixup.attacks import Facts
+
 KNOWLEDGE = ("none", "oblivious", "transfer", "adaptive")
+
+
+class Row(NamedTuple):
+    """A row of the table: what answers.
+
+    Attributes:
+        model: str, the trained classifier's name.
+        defence: str, the defence's name, or `"none"`.
+    """
+
+    model: str
+    defence: str
+
+
+class Budget(NamedTuple):
+    """How far the adversary may go.
+
+    Attributes:
+        norm: `"linf"`, `"l2"`, or None without an attack.
+        eps: float, the radius in pixel units, or None without an attack.
+    """
+
+    norm: str | None
+    eps: float | None
+
+
+class Column(NamedTuple):
+    """A column of the table: what attacks.
+
+    Attributes:
+        attack: str, the attack's name, `"clean"` for no attack.
+        knowledge: one of `KNOWLEDGE`.
+        norm, eps: as in `Budget`.
+    """
+
+    attack: str
+    knowledge: str
+    norm: str | None
+    eps: float | None
+
+    @property
+    def budget(self):
+        """`Budget`."""
+        return Budget(self.norm, self.eps)
 
 
 class Record(NamedTuple):
@@ -53,9 +97,84 @@ class Record(NamedTuple):
     pool_split: str | None
 
     @property
+    def row(self):
+        """`Row`."""
+        return Row(self.model, self.defence)
+
+    @property
+    def column(self):
+        """`Column`."""
+        return Column(self.attack, self.knowledge, self.norm, self.eps)
+
+    @property
+    def budget(self):
+        """`Budget`."""
+        return Budget(self.norm, self.eps)
+
+    @property
+    def hit(self):
+        """bool: the true label is predicted."""
+        return self.prediction == self.label
+
+    @property
     def key(self):
         """What makes a measurement unique; the rest is its outcome."""
-        return self[:1] + self[2:10] + self[14:]
+        return (
+            self.example_id,
+            *self.row,
+            *self.column,
+            self.attack_seed,
+            self.eval_seed,
+            self.pool_split,
+        )
+
+
+class Records(list):
+    """A list of `Record` that knows its attacks.
+
+    Args:
+        records: iterable of `Record`.
+        facts: dict `Column` -> `attacks.Facts`; of a column that it lacks
+            nothing is known. None takes those of `records`.
+        defences: dict label -> the defence's settings, likewise.
+
+    Attributes:
+        facts, defences: the dicts.
+    """
+
+    def __init__(self, records=(), facts=None, defences=None):
+        super().__init__(records)
+        if facts is None:
+            facts = getattr(records, "facts", {})
+        if defences is None:
+            defences = getattr(records, "defences", {})
+        self.facts, self.defences = dict(facts), dict(defences)
+
+    def _like(self, records):
+        return Records(records, self.facts, self.defences)
+
+    def facts_of(self, column):
+        """Returns the `Facts` of a column, `Facts()` where none are known."""
+        return self.facts.get(column, Facts())
+
+    def unique(self):
+        """Returns each measurement once, the last of equal ones."""
+        return self._like({r.key: r for r in self}.values())
+
+    def where(self, keep):
+        """Returns the `Records` for which `keep(record)` is true."""
+        return self._like(filter(keep, self))
+
+    def by(self, name):
+        """Returns dict value -> `Records`, in order of first appearance.
+
+        Args:
+            name: str, what to group by: "row", "column", "budget", ....
+        """
+        groups = {}
+        for record in self:
+            groups.setdefault(getattr(record, name), []).append(record)
+        return {value: self._like(own) for value, own in groups.items()}
 
 
 class Summary(NamedTuple):
@@ -90,13 +209,13 @@ class Summary(NamedTuple):
 
     @property
     def row(self):
-        """(model, defence): the table row."""
-        return self[:2]
+        """`Row`."""
+        return Row(self.model, self.defence)
 
     @property
     def column(self):
-        """(attack, knowledge, norm, eps): the table column."""
-        return self[2:6]
+        """`Column`."""
+        return Column(self.attack, self.knowledge, self.norm, self.eps)
 
 
 def append_records(path, records):
@@ -106,19 +225,7 @@ def append_records(path, records):
         path: str, created if missing.
         records: iterable of `Record`.
     """
-    lines = "".join(
-        json.dumps(record._asdict(), allow_nan=False) + "\n"
-        for record in records
-    )
-    with open(path, "ab+") as file:
-        file.seek(0)
-        text = file.read() if _ends_torn(file) else b""
-        if text:
-            file.truncate(text.rfind(b"\n") + 1)
-        # One write of whole lines: a kill leaves at most one torn line.
-        file.write(lines.encode())
-        file.flush()
-        os.fsync(file.fileno())
+    _files.append_lines(path, [record._asdict() for record in records])
 
 
 def write_records(path, records):
@@ -128,16 +235,10 @@ def write_records(path, records):
         path: str; an existing file is replaced.
         records: iterable of `Record`.
     """
-    temporary = f"{path}.tmp-{os.getpid()}"
-    try:
-        append_records(temporary, records)
-        os.replace(temporary, path)
-    finally:
-        if os.path.exists(temporary):
-            os.remove(temporary)
+    _files.write_lines(path, [record._asdict() for record in records])
 
 
-def read_records(path):
+def read_lines(path):
     """Reads what `append_records` wrote, as a list of `Record`.
 
     A last line without its end (the run was killed while writing) is dropped
@@ -149,17 +250,15 @@ def read_records(path):
     Raises:
         ValueError: for a whole line that is no record; the text names it.
     """
-    with open(path, encoding="utf-8") as file:
-        *lines, torn = file.read().split("\n")
-    if torn:
-        warnings.warn(
-            f"{path}: dropped an incomplete last line (a run was cut short).",
-            stacklevel=2,
-        )
-    return [
-        _parse(line, f"{path}, line {number}")
-        for number, line in enumerate(lines, start=1)
-    ]
+    found = []
+    for number, row in enumerate(_files.read_lines(path), start=1):
+        try:
+            found.append(Record(**row))
+        except TypeError as error:
+            raise ValueError(
+                f"{path}, line {number}: no evaluation record ({error})."
+            ) from error
+    return found
 
 
 def summarize(records):
@@ -172,22 +271,21 @@ def summarize(records):
     Returns:
         list of `Summary`, in order of first appearance.
     """
-    unique = {record.key: record for record in records}
-    groups = {}
-    for record in unique.values():
-        groups.setdefault(record[2:8], []).append(record)
-    return [_summary(cell, members) for cell, members in groups.items()]
+    cells = {}
+    for record in Records(records).unique():
+        cells.setdefault((record.row, record.column), []).append(record)
+    return [_summary(*cell, members) for cell, members in cells.items()]
 
 
-def _summary(cell, members):
+def _summary(row, column, members):
     by_seed = {}
     for record in members:
-        hit = record.prediction == record.label
-        by_seed.setdefault(record.eval_seed, []).append(hit)
+        by_seed.setdefault(record.eval_seed, []).append(record.hit)
     accuracies = [np.mean(hits) for hits in by_seed.values()]
     several = len(accuracies) > 1
     return Summary(
-        *cell,
+        *row,
+        *column,
         accuracy=float(np.mean(accuracies)),
         std=float(np.std(accuracies, ddof=1)) if several else None,
         num_examples=min(len(hits) for hits in by_seed.values()),
@@ -196,20 +294,3 @@ def _summary(cell, members):
         gradient_passes=float(np.mean([r.gradient_passes for r in members])),
         queries=float(np.mean([r.queries for r in members])),
     )
-
-
-def _ends_torn(file):
-    end = file.seek(0, os.SEEK_END)
-    if not end:
-        return False
-    file.seek(end - 1)
-    torn = file.read(1) != b"\n"
-    file.seek(0)
-    return torn
-
-
-def _parse(line, place):
-    try:
-        return Record(**json.loads(line))
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{place}: no evaluation record ({error}).") from error

@@ -7,15 +7,25 @@ Sources: Athalye et al., 2018 (arXiv 1802.00420), section 3.1; Carlini et al.,
 2020, arXiv 2003.01690).
 """
 
-import json
 import os
 
+from keras_mixup import _files
 from keras_mixup.evaluation.flag_rules import RULES
+from keras_mixup.evaluation.flag_rules import Findings
 from keras_mixup.evaluation.flag_rules import RedFlag
 from keras_mixup.evaluation.probe import probe
 from keras_mixup.evaluation.record_flags import from_records
 
-__all__ = ["NAMES", "RedFlag", "from_records", "probe", "read", "write"]
+__all__ = [
+    "NAMES",
+    "Findings",
+    "RedFlag",
+    "from_records",
+    "probe",
+    "read",
+    "status",
+    "write",
+]
 
 # All that are looked for.
 NAMES = tuple(RULES)
@@ -29,27 +39,39 @@ def write(path, probed):
         probed: dict model name -> list of `RedFlag`.
     """
     value = {
-        name: [found._asdict() for found in flags]
+        name: {
+            "found": [flag._asdict() for flag in flags],
+            "looked_for": sorted(getattr(flags, "looked_for", ())),
+        }
         for name, flags in probed.items()
     }
-    folder, name = os.path.split(os.path.abspath(path))
-    temporary = os.path.join(folder, f".{os.getpid()}.{name}")
-    try:
-        with open(temporary, "w", encoding="utf-8") as file:
-            json.dump(value, file, indent=2)
-        os.replace(temporary, path)
-    finally:
-        if os.path.exists(temporary):
-            os.remove(temporary)
+    _files.write_json(path, value)
 
 
 def read(path):
     """Returns the dict that `write` wrote, empty if there is no such file."""
     if not os.path.exists(path):
         return {}
-    with open(path, encoding="utf-8") as file:
-        value = json.load(file)
-    return {
-        name: [RedFlag(**fields) for fields in flags]
-        for name, flags in value.items()
-    }
+    probed = {}
+    for name, value in _files.read_json(path).items():
+        # Release 0.1 wrote the list alone.
+        if isinstance(value, list):
+            value = {"found": value, "looked_for": ()}
+        flags = [RedFlag(**fields) for fields in value["found"]]
+        probed[name] = Findings(flags, value["looked_for"])
+    return probed
+
+
+def status(*findings):
+    """Returns dict rule -> "found", "not found" or "not looked for".
+
+    Args:
+        *findings: `Findings`, of records and of models that were asked.
+    """
+    shown = dict.fromkeys(NAMES, "not looked for")
+    for part in findings:
+        for name in part.looked_for:
+            shown[name] = "not found"
+    for flag in (flag for part in findings for flag in part):
+        shown[flag.name] = "found"
+    return shown

@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_mixup import _checks
 from keras_mixup.evaluation import batch_run
+from keras_mixup.evaluation import identity
 from keras_mixup.evaluation import records as records_lib
 from keras_mixup.evaluation import specs as specs_lib
 from keras_mixup.evaluation.examples import Examples
@@ -29,6 +30,8 @@ def evaluate(
     records_path=None,
     example_ids=None,
     pool_split=None,
+    about=None,
+    pool_id=None,
     model_name="classifier",
     num_classes=None,
     verbose=True,
@@ -66,10 +69,15 @@ def evaluate(
             chosen; empty for no worst case.
         attack_seed: int, for the attacks' own draws.
         records_path: str or None; records are appended there batch by batch,
-            and those found there are not computed again: one file for each
-            trained model and data set.
+            and those found there are not computed again. What they belong
+            to stands beside them (`identity.path_of`): models, attacks,
+            defences, images. Another thing under the same name is refused.
         example_ids: int [n], or None for 0..n-1.
         pool_split: str or None, the split that the defences' pools hold.
+        about: dict of JSON values that must stay the same beside the
+            records, such as the data set's name; or None.
+        pool_id: str that tells the defences' pool from another one; None
+            takes a fingerprint of it.
         model_name: str, the classifier's name in records where `models` does
             not hold it by itself.
         num_classes: int, the width that all outputs must have; None takes it
@@ -78,13 +86,13 @@ def evaluate(
         verbose: bool, whether to show a progress bar.
 
     Returns:
-        list of `Record`, in the order batch, attack, model, seed, row; the
-        worst case comes after all attacks of the batch.
+        `Records`, in the order batch, attack, model, seed, row; the worst
+        case comes after all attacks of the batch.
 
     Raises:
         ValueError: for unusable input, or outputs that are not finite
             logits [B, C] with every label below C, or an attack whose images
-            leave its ball, or a file of records of other examples.
+            leave its ball, or a file of records of something else.
         tf.errors.ResourceExhaustedError: when a single row is too large.
     """
     _check_models(models)
@@ -106,8 +114,22 @@ def evaluate(
         num_classes=num_classes,
     )
     run = batch_run.BatchRun(models, specs, examples.labels, settings)
-    done = _existing(records_path, examples, verbose)
-    return _loop(run, examples, done, records_path, verbose)
+    if records_path is not None:
+        found = identity.describe(models, run.columns, examples, about, pool_id)
+        found = identity.merged(records_path, found, run.columns)
+        done = _existing(records_path, examples, verbose)
+        identity.write(records_path, found)
+    else:
+        done = {}
+    facts = {spec.column: spec.facts for spec in run.columns}
+    defences = {
+        name: identity.settings_of_defence(model, pool_id)
+        for name, model in models.items()
+        if specs_lib.is_defence(model)
+    }
+    return records_lib.Records(
+        _loop(run, examples, done, records_path, verbose), facts, defences
+    )
 
 
 def _loop(run, examples, done, records_path, verbose):
@@ -143,9 +165,9 @@ def _progress(total):
 
 
 def _existing(records_path, examples, verbose):
-    if records_path is None or not os.path.exists(records_path):
+    if not os.path.exists(records_path):
         return {}
-    found = records_lib.read_records(records_path)
+    found = records_lib.read_lines(records_path)
     ids, labels = examples.example_ids.tolist(), examples.labels.tolist()
     true = dict(zip(ids, labels, strict=True))
     # Records of other images would be taken for answers to these.

@@ -4,10 +4,9 @@ from typing import NamedTuple
 
 from keras_mixup import _checks
 from keras_mixup import attacks as attacks_lib
+from keras_mixup.evaluation.records import Column
 
 WORST_CASE = "worst-case"
-# How the names of attacks begin that know the defence's draws.
-KNOWS_DRAWS = "fixed_draws"
 TARGETED = ("none", "random", "second_most_likely")
 
 
@@ -16,7 +15,7 @@ class AttackSpec(NamedTuple):
 
     Attributes:
         name: str, the name in records and tables; `"clean"` by custom for no
-            attack. It must tell all settings that records do not hold.
+            attack. What it stands for is kept beside the records.
         attack: an attack object, or None for the clean images.
         knowledge: `"none"` (exactly for no attack), `"oblivious"`: crafted
             once on the undefended classifier and scored on every model;
@@ -42,12 +41,22 @@ class AttackSpec(NamedTuple):
         return getattr(self.attack, "knows_draws", False)
 
     @property
+    def facts(self):
+        """`attacks.Facts` of the attack."""
+        found = attacks_lib.facts_of(self.attack)
+        plain = self.undefended
+        if plain is not None:
+            settings = {**found.settings, "plain": attacks_lib.describe(plain)}
+            found = found._replace(settings=settings)
+        return found
+
+    @property
     def column(self):
-        """(attack, knowledge, norm, eps), as in a record."""
+        """`Column`, as in a record."""
         if self.attack is None:
-            return self.name, self.knowledge, None, None
+            return Column(self.name, self.knowledge, None, None)
         threat = self.attack.threat
-        return self.name, self.knowledge, threat.norm, threat.eps
+        return Column(self.name, self.knowledge, threat.norm, threat.eps)
 
 
 class WorstCaseSpec(NamedTuple):
@@ -55,18 +64,31 @@ class WorstCaseSpec(NamedTuple):
 
     Attributes:
         specs: tuple of `AttackSpec`.
-        name, knowledge, knows_draws: as in `AttackSpec`.
+        selection_seeds: tuple of int, by whose draws it is chosen.
+        name, knowledge, targeted, knows_draws: as in `AttackSpec`.
     """
 
     specs: tuple
+    selection_seeds: tuple = ()
     name: str = WORST_CASE
     knowledge: str = "adaptive"
+    targeted: str = "none"
     knows_draws: bool = False
 
     @property
+    def facts(self):
+        """`attacks.Facts`; its settings list the attacks."""
+        listed = [list(spec.column) for spec in self.specs]
+        seeds = list(self.selection_seeds)
+        settings = {"attacks": listed, "selection_seeds": seeds}
+        return attacks_lib.Facts(
+            knows_draws=False, settings=settings, worst_case=True
+        )
+
+    @property
     def column(self):
-        """(attack, knowledge, norm, eps), as in a record."""
-        return self.name, self.knowledge, *self.specs[0].column[2:]
+        """`Column`, as in a record."""
+        return Column(self.name, self.knowledge, *self.specs[0].column.budget)
 
     @property
     def goes_through(self):
@@ -74,7 +96,12 @@ class WorstCaseSpec(NamedTuple):
         return any(spec.knowledge == "adaptive" for spec in self.specs)
 
 
-def worst_case_specs(specs):
+def is_worst_case(spec):
+    """Whether `spec` is a `WorstCaseSpec`."""
+    return isinstance(spec, WorstCaseSpec)
+
+
+def worst_case_specs(specs, selection_seeds=()):
     """Returns one `WorstCaseSpec` for each norm and radius in `specs`.
 
     An attacker who knows the draws is another threat model and left out.
@@ -82,8 +109,9 @@ def worst_case_specs(specs):
     budgets = {}
     for spec in specs:
         if spec.attack is not None and not spec.knows_draws:
-            budgets.setdefault(spec.column[2:], []).append(spec)
-    return [WorstCaseSpec(tuple(members)) for members in budgets.values()]
+            budgets.setdefault(spec.column.budget, []).append(spec)
+    seeds = tuple(selection_seeds)
+    return [WorstCaseSpec(tuple(own), seeds) for own in budgets.values()]
 
 
 def check_specs(attacks):
@@ -102,7 +130,9 @@ def check_specs(attacks):
     for spec in specs:
         _check_spec(spec)
     columns = [spec.column for spec in specs]
-    twice = sorted({str(c[:2]) for c in columns if columns.count(c) > 1})
+    twice = sorted(
+        {f"{c.attack}, {c.knowledge}" for c in columns if columns.count(c) > 1}
+    )
     expected = "free of two attacks with one name, knowledge and radius"
     _checks.check(not twice, "attacks", expected, twice)
     return specs
@@ -124,9 +154,9 @@ def check_all_steps(specs, models):
     if not any(map(is_defence, models.values())):
         return
     for spec in specs:
-        drops = getattr(spec.attack, "drops_broken", False)
+        transferable = spec.facts.transferable is not False
         _checks.check(
-            not drops or spec.knowledge == "adaptive",
+            transferable or spec.knowledge == "adaptive",
             f"knowledge of {spec.name}",
             '"adaptive" beside a defence',
             spec.knowledge,

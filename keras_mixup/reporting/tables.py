@@ -4,7 +4,9 @@ import html
 from typing import NamedTuple
 
 from keras_mixup.evaluation import records as records_lib
-from keras_mixup.evaluation import specs
+from keras_mixup.evaluation.labels import budget_text
+from keras_mixup.evaluation.labels import row_label
+from keras_mixup.reporting.comparison import is_worst_case
 
 NOT_MEASURED = "not measured"
 NOT_APPLICABLE = "–"
@@ -49,10 +51,11 @@ def accuracy_table(records):
         `Table`; cells are "percent" or "percent ± standard deviation over the
         evaluation seeds", with the count where it differs from the rest.
     """
+    records = records_lib.Records(records)
     summaries = records_lib.summarize(records)
     cells = {(s.row, s.column): s for s in summaries}
     rows = list(dict.fromkeys(s.row for s in summaries))
-    kinds = columns(summaries)
+    kinds = columns(summaries, records.facts)
     count = max((s.num_examples for s in summaries), default=0)
     body = tuple(
         (row_label(row), *(_cell(cells, row, c, count) for c in kinds))
@@ -60,15 +63,15 @@ def accuracy_table(records):
     )
     return Table(
         groups=_groups(kinds),
-        header=("model", *(column[0] for column in kinds)),
+        header=("model", *(column.attack for column in kinds)),
         rows=body,
-        knowledge=tuple(column[1] for column in kinds),
-        notes=tuple(_notes(summaries, body, count)),
+        knowledge=tuple(column.knowledge for column in kinds),
+        notes=tuple(_notes(summaries, body, count, kinds, records)),
     )
 
 
-def columns(summaries):
-    """Returns the table's columns: (attack, knowledge, norm, eps) tuples.
+def columns(summaries, facts=None):
+    """Returns the table's columns, a list of `Column`.
 
     The order is no attack first, then budget by budget, oblivious before
     adaptive. A budget that has a defence and oblivious numbers alone gets an
@@ -76,24 +79,26 @@ def columns(summaries):
 
     Args:
         summaries: iterable of `Summary`.
+        facts: dict `Column` -> `Facts`, of those that are known.
     """
     summaries = list(summaries)
+    known = records_lib.Records((), facts or {})
     found = dict.fromkeys(s.column for s in summaries)
-    budgets = list(dict.fromkeys(column[2:] for column in found))
+    budgets = list(dict.fromkeys(column.budget for column in found))
     for budget in budgets:
-        inside = [s for s in summaries if s.column[2:] == budget]
+        inside = [s for s in summaries if s.column.budget == budget]
         adaptive = any(s.knowledge == "adaptive" for s in inside)
         attacked = any(s.knowledge != "none" for s in inside)
         defended = any(s.defence != "none" for s in inside)
         if attacked and defended and not adaptive:
-            found[("adaptive", "adaptive", *budget)] = None
+            found[records_lib.Column("adaptive", "adaptive", *budget)] = None
     return sorted(
         found,
         key=lambda column: (
-            column[1] != "none",
-            budgets.index(column[2:]),
-            _ORDER.index(column[1]),
-            column[0] == specs.WORST_CASE,
+            column.knowledge != "none",
+            budgets.index(column.budget),
+            _ORDER.index(column.knowledge),
+            is_worst_case(known, column),
         ),
     )
 
@@ -103,42 +108,15 @@ def missing_text(cells, row, column):
 
     Args:
         cells: keys (row, column) of what was measured.
-        row: (model, defence), without a number in `column`.
+        row: `Row`, without a number in `column`.
         column: one of `columns`.
     """
     # A control at another radius was never meant for the defences.
-    meant = column[1] == "none" or any(
-        r == row and c[2:] == column[2:] for r, c in cells
+    meant = column.knowledge == "none" or any(
+        r == row and c.budget == column.budget for r, c in cells
     )
-    return NOT_MEASURED if meant and row[1] != "none" else NOT_APPLICABLE
-
-
-def column_label(column):
-    """Returns "attack, knowledge (budget)" for a column of `columns`."""
-    name, knowledge, norm, eps = column
-    if knowledge == "none":
-        return name
-    shown = name if name == knowledge else f"{name}, {knowledge}"
-    return f"{shown} ({radius_text(norm, eps)})"
-
-
-def row_label(row):
-    """Returns "model" or "model + defence" for a (model, defence) pair."""
-    model, defence = row
-    return model if defence == "none" else f"{model} + {defence}"
-
-
-def radius_text(norm, eps):
-    """Returns the budget as people write it: `L-inf, eps 8/255`."""
-    return f"{'L-inf' if norm == 'linf' else 'L2'}, eps {number_text(eps)}"
-
-
-def number_text(value):
-    """Returns a pixel distance as people write it: `8/255` or `0.1`."""
-    levels = round(value * 255 * 4) / 4
-    if float(f"{value:.3g}") != value and abs(levels / 255 - value) < 1e-9:
-        return f"{levels:g}/255"
-    return f"{value:g}"
+    defended = row.defence != "none"
+    return NOT_MEASURED if meant and defended else NOT_APPLICABLE
 
 
 def to_text(table):
@@ -195,10 +173,10 @@ def to_html(table):
 
 def _groups(columns):
     titles = []
-    for _, knowledge, norm, eps in columns:
-        title = _GROUPS[knowledge]
-        if knowledge != "none":
-            title = f"{title} ({radius_text(norm, eps)})"
+    for column in columns:
+        title = _GROUPS[column.knowledge]
+        if column.knowledge != "none":
+            title = f"{title} ({budget_text(column.budget)})"
         if titles and titles[-1][0] == title:
             titles[-1][1] += 1
         else:
@@ -218,7 +196,7 @@ def _cell(cells, row, column, count):
     return text
 
 
-def _notes(summaries, body, count):
+def _notes(summaries, body, count, columns, records):
     yield f"Accuracy in percent: true label predicted; {count} examples."
     seeds = max((s.num_seeds for s in summaries), default=0)
     if seeds > 1:
@@ -226,7 +204,7 @@ def _notes(summaries, body, count):
             f"± is the standard deviation over {seeds} evaluation seeds of "
             "the defence's own draws."
         )
-    if any(s.attack == specs.WORST_CASE for s in summaries):
+    if any(is_worst_case(records, column) for column in columns):
         yield (
             "Worst-case: per example the strongest image of all attacks with "
             "this radius and of none, chosen on other draws than those that "

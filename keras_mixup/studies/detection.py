@@ -1,12 +1,17 @@
-"""How well attacked images are told from clean ones (Mixup Inference, 3a)."""
+"""Fig. 3a of Mixup Inference: attacked images told from clean ones."""
 
 import numpy as np
 import tensorflow as tf
 
+from keras_mixup import inference
 from keras_mixup import metrics
+from keras_mixup import registry
 from keras_mixup.evaluation import scoring
 from keras_mixup.evaluation import specs as specs_lib
 from keras_mixup.evaluation.examples import Examples
+from keras_mixup.studies import base
+from keras_mixup.studies.drawing import new_figure
+from keras_mixup.studies.drawing import themed
 
 CONFIDENCE = "confidence"
 
@@ -112,3 +117,73 @@ def _scores(score, images, batches, eval_seed):
         seeds = scoring.row_seeds(eval_seed, batch.example_ids)
         parts.append(np.asarray(score(part, seeds), np.float64)[: batch.size])
     return np.concatenate(parts)
+
+
+@themed
+def detection_figure(rows):
+    """Fig. 3a: ROC curves with their AUC, a panel per kind of attack."""
+    kinds = list(dict.fromkeys((r["attack"], r["knowledge"]) for r in rows))
+    if not kinds:
+        return None
+    figure, axes = new_figure(1, len(kinds), (4.7 * len(kinds), 5.2))
+    for axis, kind in zip(axes[0], kinds, strict=True):
+        for row in rows:
+            if (row["attack"], row["knowledge"]) == kind:
+                axis.plot(
+                    row["false_positives"],
+                    row["true_positives"],
+                    label=f"{row['detector']} (AUC {row['auc']:.3f})",
+                )
+        axis.plot([0, 1], [0, 1], ":", color="gray", linewidth=1)
+        axis.set_title(", ".join(kind))
+        axis.set_xlabel("clean images taken for attacked")
+        axis.set_ylabel("attacked images found")
+        axis.set_aspect("equal")
+        axis.grid(True)
+        # Curves may run along any side of the square.
+        axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16))
+    return figure
+
+
+@registry.register("study", "fig3a", label="Detection of attacked images")
+class Detection(base.Study):
+    """ROC curves of the detectors."""
+
+    caption = (
+        "Confidence: one minus the classifier's largest probability. MI- "
+        "PL finds attacks of which the classifier is sure, confidence "
+        "those of which it is not; below the diagonal attacked images "
+        "look cleaner than clean ones. An adaptive attack here goes "
+        "through the detector's answer, not through its score; one on the "
+        "score may do worse to it."
+    )
+    needs_pool = True
+
+    @staticmethod
+    def make(context):
+        """Returns the numbers; see `base.Study`."""
+        examples = context.image_set
+        settings = (context.classifier, context.pool)
+        detectors = {
+            "MI-PL": inference.MixupInferencePL(
+                *settings, 0.5, context.num_draws
+            ),
+            "MI-Combined": inference.MixupInferenceCombined(
+                *settings, *context.combined, context.num_draws
+            ),
+        }
+        return detection_curves(
+            context.classifier,
+            detectors,
+            context.specs(),
+            examples.images,
+            examples.labels,
+            batch_size=context.batch_size,
+            attack_seed=context.attack_seed,
+            eval_seed=context.eval_seeds[0],
+        )
+
+    @staticmethod
+    def draw(rows, theme="light"):
+        """Returns the figure; see `base.Study`."""
+        return detection_figure(rows, theme=theme)

@@ -1,4 +1,4 @@
-"""How Mixup Inference changes answers, as its section 3.2 takes it apart."""
+"""Fig. 2 of Mixup Inference: how it changes answers, over lambda."""
 
 import warnings
 
@@ -8,13 +8,26 @@ import tensorflow as tf
 from keras_mixup import _checks
 from keras_mixup import inference
 from keras_mixup import ops
+from keras_mixup import registry
 from keras_mixup.evaluation.examples import Examples
+from keras_mixup.studies import base
+from keras_mixup.studies.drawing import line_colour
+from keras_mixup.studies.drawing import new_figure
+from keras_mixup.studies.drawing import themed
 
 _KINDS = {
     "MI-PL": inference.MixupInferencePL,
     "MI-OL": inference.MixupInferenceOL,
 }
 MIX_WEIGHTS = tuple(round(0.1 * i, 1) for i in range(1, 11))
+_LINES = {
+    "clean_f": ("F_y(x)", "-"),
+    "clean_mi": ("MI_y(x)", "--"),
+    "f_true": ("F_y(x)", "-"),
+    "mi_true": ("MI_y(x)", "--"),
+    "f_predicted": ("F_ŷ(x)", "-"),
+    "mi_predicted": ("MI_ŷ(x)", "--"),
+}
 
 
 def lambda_sweep(
@@ -170,3 +183,95 @@ def _gap(values, weight):
         "detection_gap": attacked - clean,
         "detection_gap_formula": formula,
     }
+
+
+@themed
+def lambda_figure(rows):
+    """Fig. 2: probabilities and the two sides of Eq. 12 or 15 over lambda."""
+    kinds = list(dict.fromkeys(row["defence"] for row in rows))
+    if not kinds:
+        return None
+    figure, axes = new_figure(len(kinds), 3, (14.5, 3.2 * len(kinds)))
+    for line, kind in zip(axes, kinds, strict=True):
+        own = [row for row in rows if row["defence"] == kind]
+        weights = [row["mix_weight"] for row in own]
+        for axis, title, names in (
+            (line[0], "clean (z = 0)", ("clean_f", "clean_mi")),
+            (
+                line[1],
+                "attacked (z = 1)",
+                ("f_true", "mi_true", "f_predicted", "mi_predicted"),
+            ),
+        ):
+            for place, name in enumerate(names):
+                label, style = _LINES[name]
+                colour = line_colour(place // 2)
+                values = _floats(own, name)
+                axis.plot(weights, values, style, label=label, color=colour)
+            axis.set_title(f"{kind}, {title}")
+            axis.set_ylim(-0.03, 1.03)
+            axis.set_ylabel("mean probability")
+        _changes(line[2], own, weights, kind)
+    for axis in axes.flat:
+        axis.set_xlabel("λ, the weight of the input")
+        axis.grid(True)
+        beside = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)}
+        # Two lines leave room for their names inside.
+        axis.legend(handlelength=3, **({} if axis in axes[:, 0] else beside))
+    return figure
+
+
+def _changes(axis, rows, weights, kind):
+    """−ΔG of Eq. 12 and 15 as in the paper, split as in Eq. 13."""
+    for place, (component, sign) in enumerate(
+        (("true", "y"), ("predicted", "ŷ"))
+    ):
+        colour = line_colour(place)
+        for name, style, text in (
+            ("gain", "-", f"ΔG_{sign}"),
+            ("transfer", ":", f"input transfer, {sign}"),
+            ("shrinkage", "-.", f"shrinkage, {sign}"),
+        ):
+            values = -_floats(rows, f"{name}_{component}")
+            axis.plot(weights, values, style, color=colour, label=text)
+        bound = -_floats(rows, f"bound_{component}")
+        axis.plot(weights, bound, color=colour, linewidth=0.8, alpha=0.7)
+    axis.set_title(f"{kind}: ΔG, its parts, its bounds (thin)")
+    axis.set_ylabel("−[G(δ; x₀) − G(λδ; x̃₀)]")
+
+
+def _floats(rows, name):
+    return np.array([np.nan if r[name] is None else r[name] for r in rows])
+
+
+@registry.register("study", "fig2", label="Answers of Mixup Inference over λ")
+class LambdaSweep(base.Study):
+    """Answers over lambda."""
+
+    caption = (
+        "Oblivious attack. Solid: the classifier F; dashed: MI, at the "
+        "true label y and the predicted one ŷ. Right: the minus of ΔG, as "
+        "in the paper; MI raises the true label where its line lies above "
+        "the thin one of its colour, and lowers the adversarial label "
+        "where its line lies below (Eq. 12 and 15)."
+    )
+    needs_pool = True
+
+    @staticmethod
+    def make(context):
+        """Returns the numbers; see `base.Study`."""
+        examples = context.image_set
+        return lambda_sweep(
+            context.classifier,
+            context.pool,
+            context.pgd(),
+            examples.images,
+            examples.labels,
+            num_draws=context.num_draws,
+            seed=context.attack_seed,
+        )
+
+    @staticmethod
+    def draw(rows, theme="light"):
+        """Returns the figure; see `base.Study`."""
+        return lambda_figure(rows, theme=theme)

@@ -1,92 +1,38 @@
-"""Pictures for the report, in light and dark; needs matplotlib.
+"""Charts of the report, in light and dark; needs matplotlib.
 
-Each function returns a `matplotlib.figure.Figure` and touches no global
-state of matplotlib. Colours are those of Okabe and Ito (2008), which people
-with any colour vision tell apart.
+Each function returns a `matplotlib.figure.Figure`.
 """
-
-import functools
-import io
 
 import numpy as np
 
 from keras_mixup.evaluation import records as records_lib
-from keras_mixup.evaluation import tables
+from keras_mixup.evaluation.labels import column_label
+from keras_mixup.evaluation.labels import row_label
+from keras_mixup.reporting import tables
+from keras_mixup.studies.drawing import available
+from keras_mixup.studies.drawing import image_grid
+from keras_mixup.studies.drawing import new_figure
+from keras_mixup.studies.drawing import themed
+from keras_mixup.studies.drawing import to_png
+
+__all__ = [
+    "accuracy_bars",
+    "available",
+    "image_grid",
+    "new_figure",
+    "themed",
+    "to_png",
+    "training_curves",
+]
 
 _BLUE, _ORANGE, _GREEN = "#0072b2", "#e69f00", "#009e73"
 _VERMILION, _SKY, _PURPLE = "#d55e00", "#56b4e9", "#cc79a7"
-THEMES = {
-    "light": {
-        "ink": "#1f2430",
-        "muted": "#5b6472",
-        "grid": "#d9dde4",
-        "lines": (_BLUE, _VERMILION, _GREEN, _PURPLE, _ORANGE, _SKY),
-    },
-    "dark": {
-        "ink": "#e8eaf0",
-        "muted": "#a2abba",
-        "grid": "#3a4150",
-        "lines": (_SKY, _ORANGE, _GREEN, _PURPLE, _VERMILION, _BLUE),
-    },
-}
 _COLOURS = {
     "none": ("C0",),
     "oblivious": (_ORANGE, "#f3cf80", "#b37b00"),
     "transfer": (_GREEN,),
     "adaptive": (_VERMILION, _PURPLE, "#8c3d00"),
 }
-_MISSING = "Pictures need matplotlib. Install it with: pip install matplotlib"
-
-
-def themed(draw):
-    """Draws under the theme's colours, whatever the user's matplotlibrc."""
-
-    @functools.wraps(draw)
-    def drawn(*arguments, theme="light", **options):
-        try:
-            import matplotlib as mpl
-        except ImportError as error:
-            raise ImportError(_MISSING) from error
-        with mpl.rc_context():
-            mpl.rcdefaults()
-            mpl.rcParams.update(_style(theme))
-            figure = draw(*arguments, **options)
-            if figure is not None:
-                # Ticks are made while drawing, with the colours of that time.
-                figure.draw_without_rendering()
-        return figure
-
-    return drawn
-
-
-def _style(theme):
-    from matplotlib import cycler
-
-    colours = THEMES[theme]
-    return {
-        "axes.prop_cycle": cycler(color=colours["lines"]),
-        "text.color": colours["ink"],
-        "axes.labelcolor": colours["muted"],
-        "axes.edgecolor": colours["muted"],
-        "axes.titlecolor": colours["ink"],
-        "axes.titlelocation": "left",
-        "axes.titlesize": 11,
-        "axes.titleweight": "bold",
-        "axes.facecolor": "none",
-        "xtick.color": colours["muted"],
-        "ytick.color": colours["muted"],
-        "ytick.labelcolor": colours["ink"],
-        "grid.color": colours["grid"],
-        "axes.grid": False,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.axisbelow": True,
-        "legend.frameon": False,
-        "legend.fontsize": 9,
-        "font.size": 10,
-        "hatch.linewidth": 0.6,
-        "lines.linewidth": 1.8,
-    }
 
 
 @themed
@@ -128,49 +74,6 @@ def training_curves(metrics):
 
 
 @themed
-def image_grid(rows, captions=None):
-    """Draws one row of images per kind, one column per example.
-
-    Args:
-        rows: dict title -> float [n, H, W, C] in [0, 1], C = 1 or 3.
-        captions: dict title -> list of n str, written under the images.
-        theme: keyword, "light" or "dark".
-
-    Returns:
-        `Figure`.
-    """
-    count = max(len(images) for images in rows.values())
-    figure, axes = new_figure(
-        len(rows), count, (1.15 * count + 1.5, 1.35 * len(rows))
-    )
-    for line, (title, images) in zip(axes, rows.items(), strict=True):
-        texts = (captions or {}).get(title, [""] * len(images))
-        for axis in line:
-            axis.set_axis_off()
-        for axis, image, text in zip(line, images, texts, strict=False):
-            axis.imshow(
-                np.asarray(image).squeeze(-1)
-                if image.shape[-1] == 1
-                else np.asarray(image),
-                cmap="gray",
-                vmin=0.0,
-                vmax=1.0,
-                interpolation="nearest",
-            )
-            axis.set_title(text, size=8.5, weight="normal", loc="center", pad=3)
-        line[0].text(
-            -0.12,
-            0.5,
-            title,
-            transform=line[0].transAxes,
-            ha="right",
-            va="center",
-            fontsize=9.5,
-        )
-    return figure
-
-
-@themed
 def accuracy_bars(records):
     """Draws accuracy by model and attack as horizontal bars.
 
@@ -182,12 +85,12 @@ def accuracy_bars(records):
         `Figure`, or None without records. A number that was not measured is
         written as such in the place of its bar.
     """
-    records = list(records)
+    records = records_lib.Records(records)
     if not records:
         return None
     cells = {(s.row, s.column): s for s in records_lib.summarize(records)}
     rows = list(dict.fromkeys(row for row, _ in cells))
-    columns = tables.columns(cells.values())
+    columns = tables.columns(cells.values(), records.facts)
     shown = {
         row: [column for column in columns if _is_shown(cells, row, column)]
         for row in rows
@@ -198,7 +101,7 @@ def accuracy_bars(records):
     axis = axes[0][0]
     styles = {column: style for column, *style in _styles(columns)}
     for column, (colour, hatch) in styles.items():
-        label = tables.column_label(column)
+        label = column_label(column)
         axis.barh([np.nan], [0], color=colour, hatch=hatch, label=label)
     first, ticks = 0, []
     for row in rows:
@@ -206,7 +109,7 @@ def accuracy_bars(records):
             _bar(axis, place, cells.get((row, column)), *styles[column])
         ticks.append(first + (len(shown[row]) - 1) / 2)
         first += len(shown[row]) + 1
-    axis.set_yticks(ticks, [_wrapped(tables.row_label(row)) for row in rows])
+    axis.set_yticks(ticks, [_wrapped(row_label(row)) for row in rows])
     axis.set_ylim(places - 1.3, -0.8)
     axis.set_xlim(0, 112)
     axis.set_xticks(range(0, 101, 20))
@@ -215,36 +118,6 @@ def accuracy_bars(records):
     axis.tick_params(axis="y", length=0)
     axis.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0))
     return figure
-
-
-def to_png(figure, dots_per_inch=150, transparent=True):
-    """Returns a figure as PNG bytes, on a transparent ground by default."""
-    buffer = io.BytesIO()
-    figure.savefig(
-        buffer,
-        format="png",
-        dpi=dots_per_inch,
-        transparent=transparent,
-        bbox_inches="tight",
-    )
-    return buffer.getvalue()
-
-
-def available():
-    """Returns whether matplotlib can be imported."""
-    try:
-        import matplotlib.figure  # noqa: F401
-    except ImportError:
-        return False
-    return True
-
-
-def new_figure(num_rows, num_columns, size):
-    """Returns a figure of `size` inches and its axes, [rows, columns]."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=size, layout="constrained")
-    return figure, figure.subplots(num_rows, num_columns, squeeze=False)
 
 
 def _is_shown(cells, row, column):
@@ -277,7 +150,7 @@ def _styles(columns):
     """Yields (column, colour, hatch): the kind of attack sets the colour."""
     used = {}
     for column in columns:
-        kind = column[1]
+        kind = column.knowledge
         number = used.get(kind, 0)
         used[kind] = number + 1
         shades = _COLOURS[kind]

@@ -1,12 +1,12 @@
 """A few example images, kept beside the records for the report."""
 
-import os
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from keras_mixup import _checks
+from keras_mixup import _files
 from keras_mixup.evaluation import examples as examples_lib
 from keras_mixup.evaluation import scoring
 from keras_mixup.evaluation import specs as specs_lib
@@ -94,14 +94,8 @@ def write_pictures(path, pictures):
     okay = len(shape) == 4 and np.shape(pictures.adversarial) == shape
     expected = "clean and adversarial images of one shape [n, H, W, C]"
     _checks.check(okay, "pictures", expected, shape)
-    folder, name = os.path.split(os.path.abspath(path))
-    temporary = os.path.join(folder, f".{os.getpid()}.{name}")
-    try:
+    with _files.replacing(path) as temporary:
         np.savez_compressed(temporary, **pictures._asdict())
-        os.replace(temporary, path)
-    finally:
-        if os.path.exists(temporary):
-            os.remove(temporary)
 
 
 def read_pictures(path):

@@ -4,20 +4,24 @@ import base64
 import functools
 import html
 import json
-import os
+import pathlib
 import platform
 import string
 from importlib import metadata
 
-from keras_mixup.evaluation import figures
-from keras_mixup.evaluation import pictures as pictures_lib
+from keras_mixup import _files
+from keras_mixup import studies as studies_lib
+from keras_mixup.evaluation import identity
 from keras_mixup.evaluation import records as records_lib
 from keras_mixup.evaluation import red_flags
-from keras_mixup.evaluation import study_files
-from keras_mixup.evaluation import tables
-from keras_mixup.evaluation import verdicts
-from keras_mixup.evaluation import worst_case_table
-from keras_mixup.evaluation._page import PAGE
+from keras_mixup.evaluation.labels import column_label
+from keras_mixup.evaluation.labels import row_label
+from keras_mixup.reporting import figures
+from keras_mixup.reporting import pictures as pictures_lib
+from keras_mixup.reporting import tables
+from keras_mixup.reporting import verdicts
+from keras_mixup.reporting import worst_case_table
+from keras_mixup.reporting._page import PAGE
 
 CAVEAT = (
     "An oblivious attacker does not know the defence: the adversarial images "
@@ -58,31 +62,29 @@ def write_report(run_dir, title=None):
     Raises:
         FileNotFoundError: when the folder has no records and no metrics.
     """
-    run_dir = os.fspath(run_dir)
-    records = _read(run_dir, "records.jsonl", records_lib.read_records) or []
-    metrics = _read(run_dir, "metrics.jsonl", _read_lines) or []
+    run_dir = pathlib.Path(run_dir)
+    records = _read(run_dir, _files.RECORDS, identity.read_records) or []
+    metrics = _read(run_dir, _files.METRICS, _files.read_lines) or []
     if not records and not metrics:
         raise FileNotFoundError(
-            f"{run_dir} has neither records.jsonl nor metrics.jsonl to "
+            f"{run_dir} has neither {_files.RECORDS} nor {_files.METRICS} to "
             "report on."
         )
-    pictures = _read(run_dir, "pictures.npz", pictures_lib.read_pictures)
-    probed = red_flags.read(os.path.join(run_dir, "red_flags.json"))
+    pictures = _read(run_dir, _files.PICTURES, pictures_lib.read_pictures)
     sections = [
         *_results(records),
-        *_red_flags(records, probed),
+        *_red_flags(records, red_flags.read(run_dir / _files.RED_FLAGS)),
         *_drawings(records, metrics, pictures),
-        *_studies(study_files.read_studies(run_dir)),
+        *_studies(studies_lib.read_studies(run_dir)),
         *_settings(run_dir),
     ]
-    if not title:
-        title = os.path.basename(os.path.abspath(run_dir))
     page = string.Template(PAGE).substitute(
-        title=html.escape(title), body="\n".join(sections)
+        title=html.escape(title or run_dir.resolve().name),
+        body="\n".join(sections),
     )
-    path = os.path.join(run_dir, "report.html")
-    _write(path, page)
-    return path
+    path = run_dir / _files.REPORT
+    _files.write_text(path, page)
+    return str(path)
 
 
 def _results(records):
@@ -106,23 +108,25 @@ def _results(records):
 def _red_flags(records, probed):
     if not records:
         return
-    found = red_flags.from_records(records)
-    found += [flag for flags in probed.values() for flag in flags]
+    shown = red_flags.from_records(records)
+    found = [*shown, *(flag for own in probed.values() for flag in own)]
     yield "<h2>Red flags</h2>"
-    if not found:
-        names = html.escape("; ".join(red_flags.NAMES))
-        asked = "" if probed else " (in the records alone)"
-        yield f"<p>None{asked} of those looked for: {names}.</p>"
-        return
-    header = ("sign", "where", "seen", "why it matters", "what to do")
-    yield _plain_table(header, found)
+    if found:
+        header = ("sign", "where", "seen", "why it matters", "what to do")
+        yield _plain_table(header, [flag[: len(header)] for flag in found])
+    status = red_flags.status(shown, *probed.values())
+    body = _plain_table(("check", "result"), status.items())
+    yield (
+        f"<details{'' if found else ' open'}><summary>All "
+        f"{len(status)} checks</summary>{body}</details>"
+    )
 
 
 def _costs(records):
     lines = [
         (
-            tables.row_label(s.row),
-            tables.column_label(s.column),
+            row_label(s.row),
+            column_label(s.column),
             f"{s.gradient_passes:g}",
             f"{s.queries:g}",
             f"{s.loss:.3f}",
@@ -177,7 +181,7 @@ def _studies(found):
     if not figures.available():
         return
     for name, rows in found.items():
-        study = study_files.STUDIES[name]
+        study = studies_lib.find(name)
         if not rows:
             continue
         yield f"<h2>{html.escape(study.title)}</h2>"
@@ -202,10 +206,10 @@ def _picture(draw, description):
 def _settings(run_dir):
     yield "<h2>Settings</h2>"
     for name, heading in (
-        ("evaluation.json", "Evaluation"),
-        ("config.json", "Training run"),
+        (_files.EVALUATION, "Evaluation"),
+        (_files.CONFIG, "Training run"),
     ):
-        settings = _read(run_dir, name, _read_json)
+        settings = _read(run_dir, name, _files.read_json)
         if settings:
             body = _plain_table(("setting", "value"), _flatten(settings))
             yield (
@@ -221,7 +225,9 @@ def _settings(run_dir):
 
 def _flatten(settings, prefix=""):
     for key, value in settings.items():
-        if isinstance(value, dict):
+        if prefix == "" and key == "examples":
+            yield key, f"digests of {len(value)} images"
+        elif isinstance(value, dict):
             yield from _flatten(value, f"{prefix}{key}.")
         else:
             shown = value if isinstance(value, str) else json.dumps(value)
@@ -250,29 +256,5 @@ def _plain_table(header, lines):
 
 
 def _read(run_dir, name, reader):
-    path = os.path.join(run_dir, name)
-    return reader(path) if os.path.exists(path) else None
-
-
-def _read_json(path):
-    with open(path, encoding="utf-8") as file:
-        return json.load(file)
-
-
-def _read_lines(path):
-    with open(path, encoding="utf-8") as file:
-        # A line without its end was cut off by a kill.
-        whole = file.read().split("\n")[:-1]
-    return [json.loads(line) for line in whole]
-
-
-def _write(path, text):
-    folder, name = os.path.split(os.path.abspath(path))
-    temporary = os.path.join(folder, f".{os.getpid()}.{name}")
-    try:
-        with open(temporary, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.replace(temporary, path)
-    finally:
-        if os.path.exists(temporary):
-            os.remove(temporary)
+    path = run_dir / name
+    return reader(path) if path.exists() else None

@@ -1,7 +1,11 @@
 """The robustness card in Markdown."""
 
-from keras_mixup.evaluation import specs
-from keras_mixup.evaluation import tables
+from keras_mixup.evaluation.labels import budget_text
+from keras_mixup.evaluation.labels import column_label
+from keras_mixup.evaluation.labels import percent
+from keras_mixup.evaluation.labels import row_label
+from keras_mixup.evaluation.records import Column
+from keras_mixup.evaluation.records import Row
 
 CAUTION = (
     "The adaptive number is an upper bound: a better attack lowers it, none "
@@ -20,7 +24,7 @@ def to_markdown(card):
     Args:
         card: dict, from `robustness_cards`.
     """
-    name = tables.row_label((card["model"], card["defence"]))
+    name = row_label(Row(card["model"], card["defence"]))
     parts = [f"# Robustness card: {name}\n"]
     for attacked in card["attacked"]:
         parts.append(f"- {_statement(card, attacked)}")
@@ -28,7 +32,7 @@ def to_markdown(card):
     lines = [("", "accuracy", "95 % interval", "majority vote", "examples")]
     lines += [("clean", *_cells(card["clean"]))]
     for attacked in card["attacked"]:
-        budget = tables.radius_text(attacked["norm"], attacked["eps"])
+        budget = budget_text((attacked["norm"], attacked["eps"]))
         for key, text in (
             ("oblivious", "attack ignores the defence"),
             ("adaptive_worst_case", "attack goes through the defence"),
@@ -42,20 +46,21 @@ def to_markdown(card):
             lines.append((f"{text} ({budget})", *cells))
     parts.append(_table(lines))
     parts.append(_table([("attack", *_EFFORT), *_efforts(card)]))
+    parts.append(_table([("red flag", ""), *card["red_flags"].items()]))
     parts.append(_table([("", ""), *_facts(card)]))
     parts.append(f"{CAUTION}\n")
     return "\n".join(parts)
 
 
 def _statement(card, attacked):
-    budget = tables.radius_text(attacked["norm"], attacked["eps"])
+    budget = budget_text((attacked["norm"], attacked["eps"]))
     found = attacked["adaptive_worst_case"]
     if found is None:
         return (
             f"{budget}: no adaptive attack was run. Nothing follows about "
             "robustness."
         )
-    text = f"{budget}: {_percent(found)} are left {_how(found)}"
+    text = f"{budget}: {percent(found['accuracy'])} are left {_how(found)}"
     if card["defence"] != "none":
         text += _comparison(attacked)
     flags = "; ".join(attacked["red_flags"])
@@ -80,13 +85,9 @@ def _comparison(attacked):
 
 
 def _how(found):
-    if found["attack"] == specs.WORST_CASE:
+    if found["worst_case"]:
         return "in the worst case over all attacks, per example"
     return f"under {found['attack']}, the worst single attack"
-
-
-def _percent(found):
-    return f"{100 * found['accuracy']:.1f} %"
 
 
 def _cells(found):
@@ -95,9 +96,9 @@ def _cells(found):
     low, high = found["interval"]
     seeds = found["num_seeds"]
     seeds = f", {seeds} draws each" if seeds > 1 else ""
-    vote = f"{100 * found['majority_vote']:.1f} %" if seeds else ""
+    vote = percent(found["majority_vote"]) if seeds else ""
     return (
-        _percent(found),
+        percent(found["accuracy"]),
         f"{100 * low:.1f} to {100 * high:.1f} %",
         vote,
         f"{found['num_examples']}{seeds}",
@@ -110,15 +111,15 @@ _EFFORT = ("accuracy", "examples", "gradient passes", "queries")
 def _efforts(card):
     for attacked in card["attacked"]:
         for attack in attacked["attacks"]:
-            column = (
+            column = Column(
                 attack["attack"],
                 attack["knowledge"],
                 attacked["norm"],
                 attacked["eps"],
             )
             yield (
-                tables.column_label(column),
-                _percent(attack),
+                column_label(column),
+                percent(attack["accuracy"]),
                 str(attack["num_examples"]),
                 f"{attack['gradient_passes']:g}",
                 f"{attack['queries']:g}",
@@ -132,7 +133,7 @@ def _facts(card):
     yield "pool", _listed(card["pool_split"])
     for name, value in (card["defence_settings"] or {}).items():
         yield f"defence: {name}", str(value)
-    yield "classifier sha256", card["classifier_sha256"] or "unknown"
+    yield "classifier fingerprint", card["classifier_fingerprint"] or "unknown"
     for name, version in card["versions"].items():
         yield name, str(version)
 

@@ -1,0 +1,294 @@
+"""What records belong to: models, attacks, defences and data, beside them.
+
+Records of several calls lie in one file. Equal names must mean equal things,
+or a table would mix what does not belong together.
+"""
+
+import hashlib
+import json
+import pathlib
+import zlib
+
+import keras
+import numpy as np
+
+from keras_mixup import _files
+from keras_mixup import attacks as attacks_lib
+from keras_mixup import data
+from keras_mixup.evaluation import specs as specs_lib
+from keras_mixup.evaluation.records import Column
+from keras_mixup.evaluation.records import Records
+from keras_mixup.evaluation.records import read_lines
+
+# How many images stand for a set of images, and how many for a callable.
+_SAMPLED, _ASKED = 64, 4
+# Answers of one model differ by rounding from machine to machine.
+_CLOSE = {"rtol": 1e-3, "atol": 1e-3}
+# Of the machine, or of no effect on an answer.
+_UNTOLD = ("name", "trainable", "max_inputs", "classifier", "pool", "vae")
+
+
+def fingerprint(model):
+    """Returns the sha256 of a Keras model's configuration and weights.
+
+    Two saved files of one model have one fingerprint.
+
+    Args:
+        model: `keras.Model` or layer.
+    """
+    config = json.dumps(model.get_config(), sort_keys=True, default=str)
+    digest = hashlib.sha256(config.encode())
+    for values in model.get_weights():
+        digest.update(str((values.shape, values.dtype)).encode())
+        digest.update(values.tobytes())
+    return digest.hexdigest()
+
+
+def path_of(records_path):
+    """Returns the identity file beside a file of records."""
+    path = pathlib.Path(records_path)
+    if path.name == _files.RECORDS:
+        return path.with_name(_files.EVALUATION)
+    return path.with_name(f"{path.stem}.{_files.EVALUATION}")
+
+
+def read_records(path):
+    """Returns the `Records` of a file, with the facts that stand beside it.
+
+    Args:
+        path: str or path, what `evaluate` wrote.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: a line is no record, or the identity is no JSON.
+    """
+    facts, defences, beside = {}, {}, path_of(path)
+    if beside.is_file():
+        found = _files.read_json(beside)
+        defences = found.get("defences", {})
+        for entry in found.get("columns", {}).values():
+            column = Column(**entry["column"])
+            facts[column] = attacks_lib.Facts(**entry["facts"])
+    return Records(read_lines(path), facts, defences)
+
+
+def describe(models, columns, batch, about=None, pool_id=None):
+    """Returns the identity of an evaluation, a dict of JSON values.
+
+    Args:
+        models: dict name -> callable, as for `evaluate`.
+        columns: list of `AttackSpec` and `WorstCaseSpec`.
+        batch: `Examples`.
+        about: dict of JSON values, more that must stay the same.
+        pool_id: str that tells the defences' pool from another; None takes
+            a fingerprint of it.
+    """
+    defences = {n: m for n, m in models.items() if specs_lib.is_defence(m)}
+    bases = {n: m for n, m in models.items() if n not in defences}
+    for defence in defences.values():
+        if all(defence.classifier is not base for base in bases.values()):
+            bases[f"classifier of {len(bases)}"] = defence.classifier
+    return {
+        "about": dict(about or {}),
+        "models": {n: _model(m, batch.images) for n, m in bases.items()},
+        "defences": {
+            n: settings_of_defence(d, pool_id) for n, d in defences.items()
+        },
+        "columns": {
+            _key(spec.column): _column(spec)
+            for spec in columns
+            if spec.knowledge != "none"
+        },
+        "examples": _examples(batch),
+    }
+
+
+def merged(records_path, found, columns):
+    """Returns the identity joined with the one on the disk; writes nothing.
+
+    Args:
+        records_path: str or path.
+        found: dict, from `describe`.
+        columns: list of `AttackSpec` and `WorstCaseSpec`, as there.
+
+    Raises:
+        ValueError: the records are of something else under the same name.
+    """
+    path = path_of(records_path)
+    if not path.is_file():
+        if pathlib.Path(records_path).exists():
+            raise ValueError(
+                f"{records_path} has no {path.name} beside it, which says how "
+                "its records were made. Move it away, or choose another path."
+            )
+        return found
+    before = _files.read_json(path)
+    place = f"The records in {records_path}"
+    _check_former(place, before, found, columns)
+    for part, same in (
+        ("about", _equal),
+        ("models", _same_model),
+        ("defences", _same_defence),
+        ("columns", _same_column),
+        ("examples", _equal),
+    ):
+        _check_part(place, part, before.get(part, {}), found[part], same)
+    joined = {part: {**before.get(part, {}), **found[part]} for part in found}
+    return {**before, **joined}
+
+
+def write(records_path, identity):
+    """Writes the identity beside the records, whole or not at all."""
+    _files.write_json(path_of(records_path), identity)
+
+
+def _model(model, images):
+    if isinstance(model, keras.layers.Layer):
+        if not model.built:
+            model(images[:1], training=False)
+        return {"class": type(model).__name__, "sha256": fingerprint(model)}
+    told = attacks_lib.describe(model)
+    told = told["class"] if isinstance(told, dict) else told
+    few = data.as_float(images[:_ASKED])
+    answers = [np.asarray(model(few), np.float64) for _ in range(2)]
+    if not np.array_equal(*answers):
+        # It draws, or gives NaN: its answers say nothing of it.
+        return {"class": told}
+    return {"class": told, "answers": np.round(answers[0], 6).tolist()}
+
+
+def settings_of_defence(defence, pool_id=None):
+    """Returns the settings of a defence, a dict of JSON values.
+
+    Args:
+        defence: a defence; its classifier is left out.
+        pool_id: str that tells its pool; None takes a fingerprint of it.
+    """
+    if hasattr(defence, "get_config"):
+        config = {
+            key: value
+            for key, value in defence.get_config().items()
+            if key not in _UNTOLD
+        }
+    else:
+        config = {
+            key: value
+            for key, value in vars(defence).items()
+            if isinstance(value, (bool, int, float, str))
+        }
+    config["class"] = type(defence).__name__
+    pool, vae = (getattr(defence, name, None) for name in ("pool", "vae"))
+    if pool is not None:
+        config["pool"] = pool_id or fingerprint(pool)
+    if vae is not None:
+        config["vae"] = fingerprint(vae)
+    return json.loads(json.dumps(config, default=str))
+
+
+def _column(spec):
+    return {
+        "column": spec.column._asdict(),
+        "targeted": spec.targeted,
+        "facts": spec.facts._asdict(),
+    }
+
+
+def _key(column):
+    """What `AttackSpec`s of one name are told by in the file."""
+    return (
+        f"{column.attack}, {column.knowledge}, {column.norm} {column.eps:.6g}"
+    )
+
+
+def _examples(batch):
+    """Digests of some of the images and labels, by example id."""
+    ids = sorted(
+        batch.example_ids.tolist(), key=lambda i: zlib.crc32(b"%d" % i)
+    )
+    places = {example: i for i, example in enumerate(batch.example_ids)}
+    digests = {}
+    for example in ids[:_SAMPLED]:
+        row = places[example]
+        image = np.round(255.0 * batch.images[row], 3).astype(np.float32)
+        if batch.images.dtype == np.uint8:
+            image = batch.images[row].astype(np.float32)
+        digest = zlib.crc32(image.tobytes())
+        digests[str(example)] = f"{digest:08x} {batch.labels[row]}"
+    return digests
+
+
+def _equal(before, now):
+    return before == now
+
+
+def _same_defence(before, now):
+    # Release 0.1 told the size of a pass, too, which changes no answer.
+    return {k: v for k, v in before.items() if k != "max_inputs"} == now
+
+
+def _same_model(before, now):
+    told = {"class": before.get("class")} == {"class": now.get("class")}
+    if "answers" not in before or "answers" not in now:
+        return told and before.get("sha256") == now.get("sha256")
+    pair = (np.asarray(part["answers"]) for part in (before, now))
+    first, second = pair
+    return first.shape == second.shape and np.allclose(first, second, **_CLOSE)
+
+
+def _same_column(before, now):
+    told = [
+        (entry["targeted"], entry["facts"]["settings"])
+        for entry in (before, now)
+    ]
+    return told[0] == told[1]
+
+
+def _check_part(place, part, before, now, same):
+    for name in before.keys() & now.keys():
+        if not same(before[name], now[name]):
+            raise ValueError(
+                f"{place} are of another thing: {part}, {name}. Recorded: "
+                f"{_shown(before[name])}. Received: {_shown(now[name])}. "
+                "Choose another name or another path, or move the records "
+                "away."
+            )
+
+
+def _shown(entry):
+    if isinstance(entry, dict):
+        entry = entry.get("facts", entry)
+        entry = entry.get("settings", entry)
+    text = json.dumps(entry)
+    return text if len(text) <= 400 else f"{text[:400]}..."
+
+
+def _check_former(place, before, found, columns):
+    """Compares with evaluation.json as the programs of release 0.1 wrote it."""
+    recorded = before.get("classifier", {}).get("sha256")
+    known = [m.get("sha256") for m in found["models"].values()]
+    if recorded and "models" not in before and recorded not in known:
+        raise ValueError(
+            f"{place} are of another classifier, sha256 {recorded}. Received: "
+            f"{', '.join(map(str, known))}. Choose another path, or move the "
+            "records away."
+        )
+    now = {**before.get("data", {}), **found["about"]}
+    _check_part(place, "data", before.get("data", {}), now, _equal)
+    former = before.get("attacks", {})
+    for spec in columns:
+        if spec.knowledge == "none" or specs_lib.is_worst_case(spec):
+            continue
+        if _key(spec.column) in before.get("columns", {}):
+            continue
+        now = f"{spec.attack!r}, targeted={spec.targeted}"
+        now = {_key(spec.column): now}
+        _check_part(place, "attacks", former, now, _equal)
+    worst = before.get("worst_case", {})
+    for spec in filter(specs_lib.is_worst_case, columns):
+        seeds = list(spec.selection_seeds)
+        now = {
+            "attacks": [s.name for s in spec.specs],
+            "selection_seeds": seeds,
+        }
+        name = f"{spec.column.norm} {spec.column.eps:.6g}"
+        _check_part(place, "worst_case", worst, {name: now}, _equal)

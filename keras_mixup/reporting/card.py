@@ -1,0 +1,175 @@
+"""The robustness card: what is known of one defended model, on one page.
+
+It is made from records alone and can travel with the exported model: the
+fingerprint of the classifier says whose it is.
+"""
+
+import pathlib
+
+from keras_mixup import _files
+from keras_mixup.evaluation import records as records_lib
+from keras_mixup.evaluation import red_flags
+from keras_mixup.evaluation.estimates import from_records
+from keras_mixup.evaluation.records import Row
+from keras_mixup.reporting._card_text import to_markdown
+from keras_mixup.reporting.comparison import comparisons
+
+
+def robustness_cards(
+    records,
+    *,
+    classifier_fingerprint=None,
+    defences=None,
+    selection_seeds=(),
+    versions=None,
+    probed=None,
+):
+    """Returns one card per (model, defence), in the records' order.
+
+    Its numbers are those of `comparisons`. An attacker who knows the draws
+    stands in the list of attacks alone. A red flag is named beside the
+    number, and no gain is claimed then.
+
+    Args:
+        records: `Records`, or an iterable of `Record`.
+        classifier_fingerprint: str, `evaluation.fingerprint` of the
+            classifier, or None.
+        defences: dict label -> the defence's settings, JSON values, or None.
+        selection_seeds: ints with which the worst case was chosen.
+        versions: dict package -> version, or None.
+        probed: dict model name -> `Findings` of `red_flags.probe`, or None;
+            a defence's stand under its label.
+
+    Returns:
+        list of dicts of JSON values. Accuracies are in [0, 1]; what was not
+        measured is None. `"text"` is the card in Markdown.
+    """
+    records = records_lib.Records(records).unique()
+    shown = red_flags.from_records(records)
+    compared = comparisons(records)
+    cards = []
+    for row, own in records.by("row").items():
+        name = row.model if row.defence == "none" else row.defence
+        asked = (probed or {}).get(name, red_flags.Findings())
+        flags = [flag for flag in shown if flag.row in (row, tuple(row))]
+        card = {
+            "model": row.model,
+            "defence": row.defence,
+            "clean": _clean(own, records, row),
+            "attacked": [
+                _attacked(found, own, [*flags, *asked])
+                for found in compared
+                if found.row == row
+            ],
+            "red_flags": red_flags.status(
+                red_flags.Findings(flags, shown.looked_for), asked
+            ),
+            "seeds": {
+                "attack": _distinct(r.attack_seed for r in own),
+                "evaluation": _distinct(r.eval_seed for r in own),
+                "selection": list(selection_seeds),
+            },
+            "pool_split": _pools(own),
+            "classifier_fingerprint": classifier_fingerprint,
+            "defence_settings": (defences or {}).get(row.defence),
+            "versions": dict(versions or {}),
+        }
+        cards.append({**card, "text": to_markdown(card)})
+    return cards
+
+
+def write_cards(run_dir, cards):
+    """Writes robustness_card.json and .md, each at once.
+
+    Args:
+        run_dir: str, an existing folder; older cards in it are replaced.
+        cards: list of dicts, from `robustness_cards`. A single one is the
+            whole JSON value; several are listed under `"cards"`.
+
+    Returns:
+        path of the JSON file; None without any card.
+    """
+    if not cards:
+        return None
+    run_dir = pathlib.Path(run_dir)
+    text = "\n".join(card["text"] for card in cards)
+    _files.write_text(run_dir / _files.CARD_TEXT, text)
+    value = cards[0] if len(cards) == 1 else {"cards": cards}
+    _files.write_json(run_dir / _files.CARD, value)
+    return run_dir / _files.CARD
+
+
+def _distinct(values):
+    return sorted({value for value in values if value is not None})
+
+
+def _pools(records):
+    pools = _distinct(r.pool_split for r in records)
+    return pools[0] if len(pools) == 1 else (pools or None)
+
+
+def _clean(own, records, row):
+    own = own.where(lambda r: r.knowledge == "none")
+    if not own:
+        return None
+    ids = set(own.by("example_id"))
+    bare = records.where(
+        lambda r: (
+            r.row == Row(row.model, "none")
+            and r.knowledge == "none"
+            and r.example_id in ids
+        )
+    )
+    found = _estimate(from_records(own))
+    whole = set(bare.by("example_id")) == ids
+    found["undefended"] = from_records(bare).accuracy if whole else None
+    return found
+
+
+def _attacked(found, own, flags):
+    """One norm and radius, as JSON values."""
+    names = {
+        flag.name
+        for flag in flags
+        if flag.budget is None or tuple(flag.budget) == found.budget
+    }
+    inside = own.where(lambda r: r.budget == found.budget)
+    return {
+        "norm": found.budget.norm,
+        "eps": found.budget.eps,
+        "oblivious": _standing(found.oblivious),
+        "adaptive_worst_case": _standing(found.adaptive),
+        "undefended": _standing(found.undefended),
+        "difference": found.difference,
+        "difference_error": found.error,
+        "attacks": [_single(s) for s in records_lib.summarize(inside)],
+        "red_flags": sorted(names),
+    }
+
+
+def _standing(found):
+    if found is None:
+        return None
+    return {
+        "attack": found.column.attack,
+        "worst_case": found.worst_case,
+        **_estimate(found.estimate),
+        "gradient_passes": found.gradient_passes,
+        "queries": found.queries,
+    }
+
+
+def _estimate(found):
+    return {
+        "accuracy": found.accuracy,
+        "interval": [found.low, found.high],
+        "majority_vote": found.majority,
+        "num_examples": found.num_examples,
+        "num_seeds": found.num_seeds,
+    }
+
+
+def _single(summary):
+    names = ("attack", "knowledge", "accuracy", "std", "num_examples")
+    names = (*names, "num_seeds", "gradient_passes", "queries")
+    return {name: getattr(summary, name) for name in names}

@@ -1,0 +1,65 @@
+"""One plain sentence per defence: what is left when the attacker adapts."""
+
+from typing import NamedTuple
+
+from keras_mixup.evaluation.labels import percent
+from keras_mixup.reporting.comparison import Comparison
+from keras_mixup.reporting.comparison import comparisons
+
+
+class Verdict(NamedTuple):
+    """A comparison in words.
+
+    Attributes:
+        comparison: `Comparison` of a defended model.
+    """
+
+    comparison: Comparison
+
+    @property
+    def sentence(self):
+        """str: the finding; a gain is claimed only if there is one."""
+        found = self.comparison
+        parts = []
+        if found.oblivious is not None:
+            left = percent(found.oblivious.accuracy)
+            parts.append(f"{left} if the attacker ignores it")
+        if found.adaptive is None:
+            parts.append("adaptive accuracy not measured")
+            text = f"{found.place}: {', '.join(parts)}."
+            return f"{text} Nothing follows about its robustness."
+        left = percent(found.adaptive.accuracy)
+        parts.append(f"{left} if the attacker goes through it")
+        text = f"{found.place}: {', '.join(parts)}"
+        if found.undefended is None:
+            return f"{text}."
+        bare = percent(found.undefended.accuracy)
+        return f"{text}; undefended {bare}. {gain(found)}"
+
+
+def gain(comparison):
+    """Returns what the defence gains or loses, a sentence."""
+    points = f"{100 * abs(comparison.difference):.1f} points"
+    error = f"sampling error {100 * comparison.error:.1f}"
+    if abs(comparison.difference) <= comparison.error:
+        shown = f"{100 * comparison.difference:+.1f}"
+        return f"No gain beyond chance ({shown}, {error})."
+    if comparison.difference < 0:
+        return f"The defence loses {points} ({error})."
+    return (
+        f"It keeps {points} ({error}) under the attacks tried here; a "
+        "stronger attack may keep less."
+    )
+
+
+def verdicts(records):
+    """Returns one `Verdict` per defended model, norm and radius.
+
+    Args:
+        records: `Records`, or an iterable of `Record`.
+    """
+    return [
+        Verdict(found)
+        for found in comparisons(records)
+        if found.row.defence != "none"
+    ]

@@ -1,0 +1,110 @@
+"""Fig. 5 of Mixup Inference: images made through the defence."""
+
+import numpy as np
+
+from keras_mixup import attacks as attacks_lib
+from keras_mixup import registry
+from keras_mixup.evaluation import scoring
+from keras_mixup.evaluation.examples import Examples
+from keras_mixup.inference import MixupInferenceOL
+from keras_mixup.studies import base
+from keras_mixup.studies.drawing import image_grid
+from keras_mixup.threat import ThreatModel
+
+
+def adaptive_examples(
+    defence, images, labels, *, eps="16/255", attack=None, seed=0, num_shown=10
+):
+    """Returns images before and after an attack through the defence (Fig. 5).
+
+    Args:
+        defence: a defence with draws.
+        images, labels: as for `evaluate`, few.
+        eps: the L-infinity radius, 16/255 in the paper.
+        attack: an attack, or None for `MixupInferenceAttack(threat)`.
+        seed: int, of the attack and of the answers' draws.
+        num_shown: int, the first examples.
+
+    Returns:
+        list of dicts, one per example: `label`, `clean` and `adversarial`
+        (nested lists of numbers in [0, 1]), `clean_prediction` and
+        `adversarial_prediction` of the defence, `eps`, `attack`.
+
+    Source: Mixup Inference, Fig. 5.
+    """
+    examples = Examples(images[:num_shown], labels[:num_shown])
+    batch = next(examples.batches(len(examples.labels)))
+    if attack is None:
+        attack = attacks_lib.MixupInferenceAttack(ThreatModel("linf", eps))
+    made = attack(defence, batch.images, batch.labels, seed=seed).images
+    answer = scoring.scoring_function(defence)
+    seeds = scoring.row_seeds(seed, batch.example_ids)
+    before, after = (
+        np.argmax(answer(part, seeds), axis=-1) for part in (batch.images, made)
+    )
+    return [
+        {
+            "label": int(batch.labels[row]),
+            "clean": np.round(batch.images[row], 4).tolist(),
+            "adversarial": np.round(made[row], 4).tolist(),
+            "clean_prediction": int(before[row]),
+            "adversarial_prediction": int(after[row]),
+            "eps": attack.threat.eps,
+            "attack": attack.name,
+        }
+        for row in range(batch.size)
+    ]
+
+
+def examples_figure(rows, theme="light"):
+    """Fig. 5: clean images above adversarial ones, with the answers."""
+    if not rows:
+        return None
+    shown, captions = {}, {}
+    for name in ("clean", "adversarial"):
+        title = name
+        if name == "adversarial":
+            title = f"{name}\n(eps {255 * rows[0]['eps']:.3g}/255)"
+        shown[title] = np.asarray([row[name] for row in rows])
+        captions[title] = [_answer(row, f"{name}_prediction") for row in rows]
+    return image_grid(shown, captions, theme=theme)
+
+
+def _answer(row, name):
+    if row[name] == row["label"]:
+        return f"{row[name]} ✓"
+    return f"{row[name]} ✗ (true {row['label']})"
+
+
+@registry.register(
+    "study",
+    "fig5",
+    label="Adversarial images made through the defence",
+)
+class AdaptiveExamples(base.Study):
+    """Images before and after an attack through MI-OL."""
+
+    caption = "Above each image the defence's answer."
+    needs_pool = True
+
+    @staticmethod
+    def make(context):
+        """Returns the numbers; see `base.Study`."""
+        defence = MixupInferenceOL(
+            context.classifier,
+            context.pool,
+            context.mix_weight,
+            context.num_draws,
+        )
+        return adaptive_examples(
+            defence,
+            context.image_set.images,
+            context.image_set.labels,
+            eps=context.example_eps,
+            seed=context.attack_seed,
+        )
+
+    @staticmethod
+    def draw(rows, theme="light"):
+        """Returns the figure; see `base.Study`."""
+        return examples_figure(rows, theme=theme)

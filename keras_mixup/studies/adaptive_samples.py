@@ -1,0 +1,206 @@
+"""Accuracy over the attacker's draws: MI's Fig. 4 and VarMixup's Fig. 3."""
+
+from keras_mixup import attacks as attacks_lib
+from keras_mixup import evaluation
+from keras_mixup import registry
+from keras_mixup.evaluation import specs as specs_lib
+from keras_mixup.inference import MixupInferenceOL
+from keras_mixup.studies import base
+from keras_mixup.studies.drawing import MARKERS
+from keras_mixup.studies.drawing import line_colour
+from keras_mixup.studies.drawing import new_figure
+from keras_mixup.studies.drawing import themed
+
+SAMPLES = (1, 2, 5, 10, 20, 30)
+
+
+def adaptive_samples(
+    models,
+    threat,
+    images,
+    labels,
+    *,
+    num_draws=SAMPLES,
+    num_steps=(10, 50),
+    recipe="pang2020_paper",
+    **evaluate_options,
+):
+    """Returns accuracy against the number of adaptive samples (Fig. 4).
+
+    Args:
+        models: dict name -> classifier or defence; a classifier's accuracy
+            under PGD with as many steps is a line without samples.
+        threat: `ThreatModel`.
+        images, labels: as for `evaluate`.
+        num_draws: ints, draws of the attacker in each step.
+        num_steps: ints.
+        recipe: str, of `MixupInferenceAttack`; the paper's is Eq. 24.
+        **evaluate_options: the other arguments of `evaluate`.
+
+    Returns:
+        list of dicts: `model`, `defence`, `num_steps`, `num_samples` (None
+        for a classifier), `accuracy`, `std`, `num_examples`.
+
+    Source: Mixup Inference, Fig. 4 and Eq. 24.
+    """
+    settings = {}
+    for steps in num_steps:
+        for samples in num_draws:
+            attack = attacks_lib.MixupInferenceAttack(
+                threat, recipe, num_steps=steps, num_draws=samples
+            )
+            spec = evaluation.AttackSpec(attack.name, attack, "adaptive")
+            settings[spec.name] = spec, steps, samples
+    specs = [spec for spec, _, _ in settings.values()]
+    records = evaluation.evaluate(
+        models, specs, images, labels, **evaluate_options
+    )
+    rows, seen = [], set()
+    for s in evaluation.summarize(records):
+        _, steps, samples = settings[s.attack]
+        if s.defence == "none":
+            # The classifier meets the same PGD for every number of samples.
+            if (s.model, steps) in seen:
+                continue
+            seen.add((s.model, steps))
+            samples = None
+        rows.append(
+            {
+                "model": s.model,
+                "defence": s.defence,
+                "num_steps": steps,
+                "num_samples": samples,
+                "accuracy": s.accuracy,
+                "std": s.std,
+                "num_examples": s.num_examples,
+            }
+        )
+    return rows
+
+
+@themed
+def samples_figure(rows):
+    """Fig. 4: accuracy over the attacker's samples; dashes: no defence."""
+    if not rows:
+        return None
+    figure, axes = new_figure(1, 1, (6.4, 4.2))
+    axis = axes[0][0]
+    steps = list(dict.fromkeys(row["num_steps"] for row in rows))
+    defences = list(dict.fromkeys(row["defence"] for row in rows))
+    samples = [r["num_samples"] for r in rows if r["num_samples"]]
+    ends = [min(samples, default=1), max(samples, default=1)]
+    for place, count in enumerate(steps):
+        for number, defence in enumerate(defences):
+            own = [
+                row
+                for row in rows
+                if (row["num_steps"], row["defence"]) == (count, defence)
+            ]
+            if not own:
+                continue
+            colour = line_colour(place)
+            accuracy = [100 * row["accuracy"] for row in own]
+            if own[0]["num_samples"] is None:
+                axis.plot(
+                    ends,
+                    accuracy[:1] * 2,
+                    "--",
+                    color=colour,
+                    label=f"no defence, {count} steps",
+                )
+                continue
+            axis.errorbar(
+                [row["num_samples"] for row in own],
+                accuracy,
+                yerr=[100 * (row["std"] or 0.0) for row in own],
+                marker=MARKERS[number % len(MARKERS)],
+                color=colour,
+                label=f"{defence}, {count} steps",
+            )
+    axis.set_xscale("log")
+    ticks = sorted(set(samples))
+    axis.set_xticks(ticks, list(map(str, ticks)))
+    axis.minorticks_off()
+    axis.set_ylim(bottom=0)
+    axis.set_xlabel("adaptive samples in each step")
+    axis.set_ylabel("accuracy under the attack (%)")
+    axis.grid(True)
+    axis.legend(loc="lower left")
+    return figure
+
+
+@registry.register(
+    "study",
+    "fig4",
+    label="Accuracy over the number of adaptive samples",
+)
+class AdaptiveSamples(base.Study):
+    """MI-OL under Eq. 24."""
+
+    caption = (
+        "The recipe is named in the data; a stronger one may go lower. "
+        "Dashed: the classifier itself under PGD with as many steps."
+    )
+    needs_pool = True
+
+    @staticmethod
+    def make(context):
+        """Returns the numbers; see `base.Study`."""
+        defence = MixupInferenceOL(
+            context.classifier,
+            context.pool,
+            context.mix_weight,
+            context.num_draws,
+        )
+        steps = context.adaptive_steps
+        return adaptive_samples(
+            {"classifier": context.classifier, "MI-OL": defence},
+            context.threat,
+            context.image_set.images,
+            context.image_set.labels,
+            num_steps=(10, 50) if steps is None else (steps,),
+            **context.evaluate_options("fig4"),
+        )
+
+    @staticmethod
+    def draw(rows, theme="light"):
+        """Returns the figure; see `base.Study`."""
+        return samples_figure(rows, theme=theme)
+
+
+@registry.register(
+    "study",
+    "varmixup_fig3",
+    label="Accuracy over the number of adaptive samples (VarMixup)",
+)
+class VarAdaptiveSamples(base.Study):
+    """Every defence of the run under Eq. 16."""
+
+    caption = (
+        "The attack of Eq. 16, as the gradient of a loss, through every "
+        "defence; a stronger recipe may go lower. Dashed: the classifier "
+        "itself under PGD with as many steps."
+    )
+    needs_defences = True
+
+    @staticmethod
+    def make(context):
+        """Returns the numbers; see `base.Study`."""
+        drawing = {
+            name: model
+            for name, model in context.models.items()
+            if specs_lib.is_randomized(model)
+        }
+        return adaptive_samples(
+            {"classifier": context.classifier, **drawing},
+            context.threat,
+            context.image_set.images,
+            context.image_set.labels,
+            num_steps=(context.adaptive_steps or 10,),
+            **context.evaluate_options("varmixup_fig3"),
+        )
+
+    @staticmethod
+    def draw(rows, theme="light"):
+        """Returns the figure; see `base.Study`."""
+        return samples_figure(rows, theme=theme)

@@ -1,0 +1,163 @@
+"""How all figures look, in light and dark; needs matplotlib.
+
+Each function that draws returns a `matplotlib.figure.Figure` and touches no
+global state of matplotlib. Colours are those of Okabe and Ito (2008), which
+people with any colour vision tell apart.
+"""
+
+import functools
+import io
+
+import numpy as np
+
+_BLUE, _ORANGE, _GREEN = "#0072b2", "#e69f00", "#009e73"
+_VERMILION, _SKY, _PURPLE = "#d55e00", "#56b4e9", "#cc79a7"
+THEMES = {
+    "light": {
+        "ink": "#1f2430",
+        "muted": "#5b6472",
+        "grid": "#d9dde4",
+        "lines": (_BLUE, _VERMILION, _GREEN, _PURPLE, _ORANGE, _SKY),
+    },
+    "dark": {
+        "ink": "#e8eaf0",
+        "muted": "#a2abba",
+        "grid": "#3a4150",
+        "lines": (_SKY, _ORANGE, _GREEN, _PURPLE, _VERMILION, _BLUE),
+    },
+}
+MARKERS = "osD^vPX*"
+_MISSING = "Pictures need matplotlib. Install it with: pip install matplotlib"
+
+
+def themed(draw):
+    """Draws under the theme's colours, whatever the user's matplotlibrc."""
+
+    @functools.wraps(draw)
+    def drawn(*arguments, theme="light", **options):
+        try:
+            import matplotlib as mpl
+        except ImportError as error:
+            raise ImportError(_MISSING) from error
+        with mpl.rc_context():
+            mpl.rcdefaults()
+            mpl.rcParams.update(_style(theme))
+            figure = draw(*arguments, **options)
+            if figure is not None:
+                # Ticks are made while drawing, with the colours of that time.
+                figure.draw_without_rendering()
+        return figure
+
+    return drawn
+
+
+def _style(theme):
+    from matplotlib import cycler
+
+    colours = THEMES[theme]
+    return {
+        "axes.prop_cycle": cycler(color=colours["lines"]),
+        "text.color": colours["ink"],
+        "axes.labelcolor": colours["muted"],
+        "axes.edgecolor": colours["muted"],
+        "axes.titlecolor": colours["ink"],
+        "axes.titlelocation": "left",
+        "axes.titlesize": 11,
+        "axes.titleweight": "bold",
+        "axes.facecolor": "none",
+        "xtick.color": colours["muted"],
+        "ytick.color": colours["muted"],
+        "ytick.labelcolor": colours["ink"],
+        "grid.color": colours["grid"],
+        "axes.grid": False,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.axisbelow": True,
+        "legend.frameon": False,
+        "legend.fontsize": 9,
+        "font.size": 10,
+        "hatch.linewidth": 0.6,
+        "lines.linewidth": 1.8,
+    }
+
+
+@themed
+def image_grid(rows, captions=None):
+    """Draws one row of images per kind, one column per example.
+
+    Args:
+        rows: dict title -> float [n, H, W, C] in [0, 1], C = 1 or 3.
+        captions: dict title -> list of n str, written under the images.
+        theme: keyword, "light" or "dark".
+
+    Returns:
+        `Figure`.
+    """
+    count = max(len(images) for images in rows.values())
+    figure, axes = new_figure(
+        len(rows), count, (1.15 * count + 1.5, 1.35 * len(rows))
+    )
+    for line, (title, images) in zip(axes, rows.items(), strict=True):
+        texts = (captions or {}).get(title, [""] * len(images))
+        for axis in line:
+            axis.set_axis_off()
+        for axis, image, text in zip(line, images, texts, strict=False):
+            axis.imshow(
+                np.asarray(image).squeeze(-1)
+                if image.shape[-1] == 1
+                else np.asarray(image),
+                cmap="gray",
+                vmin=0.0,
+                vmax=1.0,
+                interpolation="nearest",
+            )
+            axis.set_title(text, size=8.5, weight="normal", loc="center", pad=3)
+        line[0].text(
+            -0.12,
+            0.5,
+            title,
+            transform=line[0].transAxes,
+            ha="right",
+            va="center",
+            fontsize=9.5,
+        )
+    return figure
+
+
+def to_png(figure, dots_per_inch=150, transparent=True):
+    """Returns a figure as PNG bytes, on a transparent ground by default."""
+    buffer = io.BytesIO()
+    figure.savefig(
+        buffer,
+        format="png",
+        dpi=dots_per_inch,
+        transparent=transparent,
+        bbox_inches="tight",
+    )
+    return buffer.getvalue()
+
+
+def available():
+    """Returns whether matplotlib can be imported."""
+    try:
+        import matplotlib.figure  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+def new_figure(num_rows, num_columns, size):
+    """Returns a figure of `size` inches and its axes, [rows, columns]."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=size, layout="constrained")
+    return figure, figure.subplots(num_rows, num_columns, squeeze=False)
+
+
+def line_colour(place):
+    """Returns the theme's colour number `place`, as a text like #0072b2."""
+    # "C0" would be looked up when the picture is saved, outside the theme.
+    import matplotlib as mpl
+
+    colours = mpl.rcParams["axes.prop_cycle"].by_key()["color"]
+    return colours[place % len(colours)]

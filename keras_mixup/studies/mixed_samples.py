@@ -1,0 +1,220 @@
+"""Figs. 5 and 7 of VarMixup: what mixing pixels and codes makes of images."""
+
+import numpy as np
+import tensorflow as tf
+
+from keras_mixup import _checks
+from keras_mixup import data
+from keras_mixup import metrics
+from keras_mixup import registry
+from keras_mixup.ops import latent_space
+from keras_mixup.studies import base
+from keras_mixup.studies.drawing import image_grid
+from keras_mixup.studies.drawing import line_colour
+from keras_mixup.studies.drawing import new_figure
+from keras_mixup.studies.drawing import themed
+
+_DISTANCES = (
+    ("frechet_distance", "Fréchet distance"),
+    ("kernel_distance", "kernel distance"),
+)
+
+
+def mixed_samples(first, second, vaes, mix_weight=0.5):
+    """Returns what mixup and its latent forms make of pairs (Fig. 7).
+
+    Draw them by `figures.image_grid`; measure how far they are from the
+    training images by `metrics.feature_distances` (Fig. 5).
+
+    Args:
+        first: float32 [n, H, W, C] in [0, 1].
+        second: float32 [n, H, W, C] in [0, 1], the partners.
+        vaes: dict title -> autoencoder with `encode` and `decode`, such as
+            {"VarMixup": vae, "adv-VarMixup": adversarial_vae}.
+        mix_weight: float in [0, 1], lambda, the weight of `first`.
+
+    Returns:
+        dict title -> NumPy float32 [n, H, W, C]: both images, "mixup", then
+        one entry per autoencoder. Resized where an autoencoder's size is
+        another.
+
+    Raises:
+        ValueError: for sets of different shapes, a weight out of range, or
+            an autoencoder of images with other channels.
+    """
+    weight = _checks.check_number(mix_weight, "mix_weight", 0.0, 1.0)
+    first, second = np.float32(first), np.float32(second)
+    expected = f"of shape {first.shape}, as first"
+    same = first.shape == second.shape
+    _checks.check(same, "second", expected, second.shape)
+    found = {"first image": first, "second image": second}
+    found["mixup"] = weight * first + (1.0 - weight) * second
+    size, channels = first.shape[1:3], first.shape[3]
+    for title, vae in vaes.items():
+        shape = latent_space.image_shape(vae)
+        expected = f"an autoencoder of images with {channels} channels"
+        _checks.check(shape[-1] == channels, title, expected, shape)
+        codes = [
+            latent_space.encode(vae, tf.constant(images))
+            for images in (first, second)
+        ]
+        mixed = weight * codes[0] + (1.0 - weight) * codes[1]
+        found[title] = latent_space.decode(vae, mixed, size).numpy()
+    return found
+
+
+def distance_rows(feature_model, reference, sets, batch_size=256):
+    """Returns how far sets of images are from training images (Fig. 5).
+
+    Args:
+        feature_model: `keras.Model` from `metrics.classifier_features` or
+            `metrics.inception_features`.
+        reference: float [n, H, W, C] in [0, 1], training images, n >= 2.
+        sets: dict title -> float [m, H, W, C], m >= 2, such as from
+            `mixed_samples`.
+        batch_size: int >= 1.
+
+    Returns:
+        list of dict with "samples" (the title), "features" (their name),
+        "frechet_distance", "kernel_distance" and "num_images".
+    """
+    rows = []
+    for title, images in sets.items():
+        found = metrics.feature_distances(
+            feature_model, reference, images, batch_size
+        )
+        row = {
+            "samples": title,
+            "features": found.features,
+            "frechet_distance": found.frechet_distance,
+            "kernel_distance": found.kernel_distance,
+            "num_images": found.counts[1],
+        }
+        rows.append(row)
+    return rows
+
+
+def sample_rows(samples, num_shown=8):
+    """Returns what `mixed_samples` made as rows that JSON holds (Fig. 7).
+
+    Args:
+        samples: dict title -> [n, H, W, C] in [0, 1].
+        num_shown: int >= 1, the first of each.
+
+    Returns:
+        list of dict with "title" and "images" (nested lists).
+    """
+    return [
+        {"title": title, "images": np.round(v[:num_shown], 4).tolist()}
+        for title, v in samples.items()
+    ]
+
+
+def training_pairs(pool, count, seed):
+    """Returns two sets of training images, float [n, H, W, C] each.
+
+    Args:
+        pool: `SamplePool`.
+        count: int, n at most.
+        seed: int, chooses them. No image is paired with itself.
+    """
+    random = np.random.default_rng(seed)
+    rows = random.permutation(sum(pool.class_counts)).astype("int32")
+    first, second = rows[:count], rows[count : 2 * count]
+    if len(second) < len(first):
+        # Too few for pairs without repetition.
+        second = np.roll(first, 1)
+    return pool.gather(first).numpy(), pool.gather(second).numpy()
+
+
+@themed
+def distances_figure(rows):
+    """VarMixup, Fig. 5: distances to the training images, as bars."""
+    if not rows:
+        return None
+    names = list(dict.fromkeys(row["features"] for row in rows))
+    figure, axes = new_figure(len(names), 2, (9.0, 1.0 + 2.2 * len(names)))
+    for line, name in zip(axes, names, strict=True):
+        own = [row for row in rows if row["features"] == name]
+        titles = [f"{row['samples']} ({row['num_images']})" for row in own]
+        for axis, (key, label) in zip(line, _DISTANCES, strict=True):
+            values = [row[key] for row in own]
+            colours = [line_colour(place) for place in range(len(own))]
+            bars = axis.barh(titles, values, color=colours)
+            axis.bar_label(bars, fmt="%.3g", padding=3)
+            axis.margins(x=0.18)
+            axis.invert_yaxis()
+            axis.set_xlabel(label)
+            axis.grid(True, axis="x")
+        line[0].set_title(f"on {name}")
+        # The left panel names them; a bar below 0 would run into its name.
+        line[1].set_yticklabels([])
+    return figure
+
+
+@registry.register(
+    "study",
+    "varmixup_fig5",
+    label="Distance of mixed images from training images",
+)
+class Distances(base.Study):
+    """Distances of mixed and of test images to training images."""
+
+    caption = (
+        "Distances on other features cannot be compared, nor with "
+        "published FID and KID. The Fréchet distance is biased upwards "
+        "for few images: compare with the bar of the test images."
+    )
+    needs_pool = True
+    needs_vae = True
+
+    @staticmethod
+    def make(context):
+        """Returns the numbers; see `base.Study`."""
+        count = len(context.image_set.labels)
+        first, second = training_pairs(context.pool, count, context.seed)
+        made = mixed_samples(first, second, context.vaes)
+        for title in ("first image", "second image"):
+            made.pop(title)
+        own = data.as_float(context.image_set.images)
+        network = context.feature_net
+        if network is None:
+            network = metrics.classifier_features(context.classifier)
+        return distance_rows(
+            network,
+            first,
+            {f"{context.split} images": own, **made},
+            context.batch_size,
+        )
+
+    @staticmethod
+    def draw(rows, theme="light"):
+        """Returns the figure; see `base.Study`."""
+        return distances_figure(rows, theme=theme)
+
+
+@registry.register("study", "varmixup_fig7", label="Mixed images")
+class Samples(base.Study):
+    """Pairs of training images, mixed."""
+
+    caption = "Pairs of training images, mixed as pixels and as codes."
+    needs_pool = True
+    needs_vae = True
+
+    @staticmethod
+    def make(context):
+        """Returns the numbers; see `base.Study`."""
+        pairs = training_pairs(context.pool, 8, context.seed)
+        return sample_rows(mixed_samples(*pairs, context.vaes))
+
+    @staticmethod
+    def draw(rows, theme="light"):
+        """Returns the figure; see `base.Study`."""
+        return (
+            image_grid(
+                {row["title"]: np.asarray(row["images"]) for row in rows},
+                theme=theme,
+            )
+            if rows
+            else None
+        )
