@@ -81,7 +81,8 @@ def register(kind, name, *, label=None, flags=None, **fixed):
         label: str, the name in tables; default: `name`.
         flags: dict argument -> name of its setting in a program that chooses
             several objects of the kind. What is not listed keeps its default
-            there.
+            there. The other names of a class have the same flags, apart
+            from the arguments that they fix.
         **fixed: arguments that the name stands for.
     """
     _checks.check_choice(kind, "kind", tuple(PACKAGES))
@@ -227,6 +228,7 @@ def _members(module):
 
 def _registrations(kind, target):
     """Yields (name, `Entry`) of each `register` above a class or function."""
+    found, flags = [], None
     for decorator in target.decorators:
         call = ast.parse(str(decorator.value), mode="eval").body
         if not isinstance(call, ast.Call) or "register" not in (
@@ -237,7 +239,10 @@ def _registrations(kind, target):
         own, name = (ast.literal_eval(a) for a in call.args)
         options = {k.arg: ast.literal_eval(k.value) for k in call.keywords}
         if own == kind:
-            yield name, _entry(kind, name, target, **options)
+            found.append((name, options))
+            flags = options.get("flags", flags)
+    for name, options in found:
+        yield name, _entry(kind, name, target, **{"flags": flags, **options})
 
 
 def _entry(kind, name, target, label=None, flags=None, **fixed):
