@@ -117,6 +117,19 @@ def _string(value, name):
     return value
 
 
+def check_known(name, kind, known):
+    """Returns `name` if it is one of `known`.
+
+    Raises:
+        ValueError: otherwise; the text names the nearest and lists all.
+    """
+    near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
+    hint = f'Did you mean "{near[0]}"?' if near else ""
+    expected = f"one of {', '.join(known)}"
+    _checks.check(name in known, kind, expected, name, hint=hint)
+    return name
+
+
 def parse_mix_weight(value, name="mix_weight"):
     """Reads `0.6`, `uniform:0.4:0.6`, `beta:2:1`, `learned` or `frozen`.
 
@@ -179,6 +192,11 @@ def from_annotation(name, annotation, default=None, help="", **options):
     return Setting(
         name, kind, default, help, many=many, choices=choices, **options
     )
+
+
+def also_owned(setting, owner):
+    """Returns `setting` with one more pair (setting, values) that owns it."""
+    return dataclasses.replace(setting, owners=(*setting.owners, owner))
 
 
 def field(default, help, minimum=None, owners=()):

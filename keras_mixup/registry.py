@@ -14,7 +14,6 @@ names through the entry points `keras_mixup.<kind>`.
 """
 
 import ast
-import difflib
 import functools
 import importlib
 import importlib.metadata
@@ -126,14 +125,9 @@ def check_name(kind, name):
         ValueError: for an unknown name; the text lists the known ones and
             the nearest.
     """
-    known = names(kind)
     if isinstance(name, str) and ":" in name:
         return name
-    near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
-    hint = f'Did you mean "{near[0]}"?' if near else ""
-    expected = f"one of {', '.join(known)}"
-    _checks.check(name in known, kind, expected, name, hint=hint)
-    return name
+    return _settings.check_known(name, kind, names(kind))
 
 
 def find(kind, name):

@@ -26,7 +26,7 @@ from keras_mixup.attacks import spsa
     "attack",
     "cleverhans_pgd",
     label="PGD of cleverhans",
-    flags={"step_size": "step_size", "label_source": "label_source"},
+    flags={"label_source": "label_source"},
 )
 class CleverHansPGD(base.Attack):
     """cleverhans' projected gradient descent; starts where `PGD` does.

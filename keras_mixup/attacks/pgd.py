@@ -17,7 +17,7 @@ LABEL_SOURCES = ("true", "predicted")
     "attack",
     "pgd",
     label="PGD",
-    flags={"step_size": "step_size", "label_source": "label_source"},
+    flags={"label_source": "label_source"},
 )
 @registry.register(
     "attack",

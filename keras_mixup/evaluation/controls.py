@@ -105,6 +105,23 @@ def _holds_images(defence):
     return tuple(shape) == tuple(defence.pool.sample_shape)
 
 
+def reduced_parts(defences, parts):
+    """Returns the parts again with attacks of lambda eps, one set per lambda.
+
+    They are for the undefended classifier alone.
+
+    Args:
+        defences: dict label -> defence.
+        parts: list of (specs, examples).
+    """
+    return [
+        (reduced, examples)
+        for weight in mix_weights(defences.values())
+        for specs, examples in parts
+        if (reduced := reduced_specs(specs, weight))
+    ]
+
+
 def reduced_specs(attacks, factor):
     """Returns the attacks with radius and step multiplied by `factor`.
 

@@ -4,6 +4,7 @@ Records of several calls lie in one file. Equal names must mean equal things,
 or a table would mix what does not belong together.
 """
 
+import ast
 import hashlib
 import json
 import pathlib
@@ -19,6 +20,7 @@ from keras_mixup.evaluation import specs as specs_lib
 from keras_mixup.evaluation.records import Column
 from keras_mixup.evaluation.records import Records
 from keras_mixup.evaluation.records import read_lines
+from keras_mixup.threat import ThreatModel
 
 # How many images stand for a set of images, and how many for a callable.
 _SAMPLED, _ASKED = 64, 4
@@ -62,14 +64,19 @@ def read_records(path):
         FileNotFoundError: there is no such file.
         ValueError: a line is no record, or the identity is no JSON.
     """
-    facts, defences, beside = {}, {}, path_of(path)
+    records, beside = Records(read_lines(path)), path_of(path)
     if beside.is_file():
         found = _files.read_json(beside)
-        defences = found.get("defences", {})
+        records.defences = found.get("defences", {})
         for entry in found.get("columns", {}).values():
             column = Column(**entry["column"])
-            facts[column] = attacks_lib.Facts(**entry["facts"])
-    return Records(read_lines(path), facts, defences)
+            records.facts[column] = attacks_lib.Facts(**entry["facts"])
+        former = found.get("attacks", {})
+        for column in records.by("column"):
+            if column not in records.facts and column.eps is not None:
+                text = former.get(_key(column))
+                records.facts[column] = _former_facts(text)
+    return records
 
 
 def describe(models, columns, batch, about=None, pool_id=None):
@@ -179,7 +186,9 @@ def settings_of_defence(defence, pool_id=None):
     config["class"] = type(defence).__name__
     pool, vae = (getattr(defence, name, None) for name in ("pool", "vae"))
     if pool is not None:
-        config["pool"] = pool_id or fingerprint(pool)
+        known = hasattr(pool, "get_weights")
+        told = fingerprint(pool) if known else attacks_lib.describe(pool)
+        config["pool"] = pool_id or told
     if vae is not None:
         config["vae"] = fingerprint(vae)
     return json.loads(json.dumps(config, default=str))
@@ -260,6 +269,23 @@ def _shown(entry):
         entry = entry.get("settings", entry)
     text = json.dumps(entry)
     return text if len(text) <= 400 else f"{text[:400]}..."
+
+
+def _former_facts(text):
+    """The facts of an attack that release 0.1 wrote down as its `repr`."""
+    try:
+        tree = ast.parse((text or "").rpartition(", targeted=")[0], mode="eval")
+        return attacks_lib.facts_of(_built(tree.body))
+    except (AttributeError, SyntaxError, TypeError, ValueError):
+        return attacks_lib.Facts()
+
+
+def _built(node):
+    if not isinstance(node, ast.Call):
+        return ast.literal_eval(node)
+    name = node.func.id
+    known = ThreatModel if name == "ThreatModel" else getattr(attacks_lib, name)
+    return known(**{k.arg: _built(k.value) for k in node.keywords})
 
 
 def _check_former(place, before, found, columns):

@@ -70,7 +70,7 @@ def status(*findings):
     """
     shown = dict.fromkeys(NAMES, "not looked for")
     for part in findings:
-        for name in part.looked_for:
+        for name in getattr(part, "looked_for", ()):
             shown[name] = "not found"
     for flag in (flag for part in findings for flag in part):
         shown[flag.name] = "found"

@@ -114,13 +114,12 @@ def evaluate(
         num_classes=num_classes,
     )
     run = batch_run.BatchRun(models, specs, examples.labels, settings)
+    done, file = {}, None
     if records_path is not None:
+        done = _existing(records_path, examples, verbose)
         found = identity.describe(models, run.columns, examples, about, pool_id)
         found = identity.merged(records_path, found, run.columns)
-        done = _existing(records_path, examples, verbose)
-        identity.write(records_path, found)
-    else:
-        done = {}
+        file = _File(records_path, found)
     facts = {spec.column: spec.facts for spec in run.columns}
     defences = {
         name: identity.settings_of_defence(model, pool_id)
@@ -128,23 +127,43 @@ def evaluate(
         if specs_lib.is_defence(model)
     }
     return records_lib.Records(
-        _loop(run, examples, done, records_path, verbose), facts, defences
+        _loop(run, examples, done, file, verbose), facts, defences
     )
 
 
-def _loop(run, examples, done, records_path, verbose):
+def _loop(run, examples, done, file, verbose):
     count = -(-len(examples.labels) // run.batch_size)
     advance = _progress(count * len(run.columns)) if verbose else lambda: None
     collected = []
     for batch in examples.batches(run.batch_size):
         for column in run.columns:
             fresh = run.records(batch, column, done)
-            if fresh and records_path is not None:
-                records_lib.append_records(records_path, fresh)
+            if file is not None:
+                file.add(fresh)
             done.update((record.key, record) for record in fresh)
             collected += [done[key] for key in run.keys(batch, column)]
             advance()
     return collected
+
+
+class _File:
+    """Records on the disk; what they belong to is written before the first.
+
+    Args:
+        path: str or path of the records.
+        found: dict, the identity.
+    """
+
+    def __init__(self, path, found):
+        self._path, self._found = path, found
+
+    def add(self, records):
+        """Appends records, a list."""
+        if self._found is not None:
+            identity.write(self._path, self._found)
+            self._found = None
+        if records:
+            records_lib.append_records(self._path, records)
 
 
 def _progress(total):

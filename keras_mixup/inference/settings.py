@@ -5,27 +5,27 @@ from keras_mixup import _checks
 
 def _settings(stddev, degrees, resize_pad, crop_resize, ol, combined=None):
     settings = {
-        "GaussianNoiseInference": {"stddev": stddev},
-        "RandomRotationInference": {"degrees": degrees},
-        "RandomResizePadInference": {"size_range": resize_pad},
-        "RandomCropResizeInference": {"size_range": crop_resize},
-        "MixupInferenceOL": {"mix_weight": ol},
+        "gaussian_noise": {"stddev": stddev},
+        "random_rotation": {"degrees": degrees},
+        "random_resize_pad": {"size_range": resize_pad},
+        "random_crop_resize": {"size_range": crop_resize},
+        "mixup_inference_ol": {"mix_weight": ol},
     }
     if combined is not None:
         names = ("pl_weight", "ol_weight", "threshold")
         values = dict(zip(names, combined, strict=True))
-        settings["MixupInferenceCombined"] = values
+        settings["mixup_inference_combined"] = values
     return settings
 
 
-# (data set, training) -> class name -> arguments, for 32 x 32 images.
+# (data set, training) -> registered name -> arguments, for 32 x 32 images.
 _PAPER = {
     ("cifar10", "mixup"): _settings(
         0.04, 40.0, (16, 24), (22, 30), 0.5, (0.5, 0.4, 0.2)
     ),
     ("cifar10", "iat"): _settings(0.075, 30.0, (20, 28), (20, 28), 0.6),
-    ("cifar10", "erm"): {"MixupInferenceOL": {"mix_weight": 0.6}},
-    ("cifar10", "at"): {"MixupInferenceOL": {"mix_weight": 0.8}},
+    ("cifar10", "erm"): {"mixup_inference_ol": {"mix_weight": 0.6}},
+    ("cifar10", "at"): {"mixup_inference_ol": {"mix_weight": 0.8}},
     ("cifar100", "mixup"): _settings(
         0.025, 20.0, (18, 26), (24, 32), 0.5, (0.5, 0.4, 0.2)
     ),
@@ -46,7 +46,7 @@ def paper_settings(dataset, training, image_size=_PAPER_SIDE):
             keep their ratio to the 32 pixels of the paper, rounded.
 
     Returns:
-        dict from a defence's class name to a dict of its arguments,
+        dict from a defence's registered name to a dict of its arguments,
         `num_draws` = 30 among them.
 
     Raises:
@@ -54,7 +54,7 @@ def paper_settings(dataset, training, image_size=_PAPER_SIDE):
 
     Example:
 
-    >>> paper_settings("cifar10", "mixup", 64)["RandomResizePadInference"]
+    >>> paper_settings("cifar10", "mixup", 64)["random_resize_pad"]
     {'size_range': (32, 48), 'num_draws': 30}
     """
     _checks.check_integer(image_size, "image_size")

@@ -92,10 +92,10 @@ def write_cards(run_dir, cards):
     if not cards:
         return None
     run_dir = pathlib.Path(run_dir)
-    text = "\n".join(card["text"] for card in cards)
-    _files.write_text(run_dir / _files.CARD_TEXT, text)
     value = cards[0] if len(cards) == 1 else {"cards": cards}
     _files.write_json(run_dir / _files.CARD, value)
+    text = "\n".join(card["text"] for card in cards)
+    _files.write_text(run_dir / _files.CARD_TEXT, text)
     return run_dir / _files.CARD
 
 

@@ -184,8 +184,8 @@ def _studies(found):
         study = studies_lib.find(name)
         if not rows:
             continue
-        yield f"<h2>{html.escape(study.title)}</h2>"
-        yield _picture(functools.partial(study.draw, rows), study.title)
+        yield f"<h2>{html.escape(study.label)}</h2>"
+        yield _picture(functools.partial(study.draw, rows), study.label)
         yield f"<p>{html.escape(study.caption)} Data: {name}.jsonl.</p>"
 
 

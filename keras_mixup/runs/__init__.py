@@ -3,9 +3,17 @@
 import importlib
 
 _HOMES = {
-    "TrainSettings": "settings",
-    "train": "training",
+    "EvaluateResult": "evaluation",
+    "EvaluateSettings": "evaluate_settings",
+    "ExportResult": "exporting",
+    "ExportSettings": "export_settings",
     "TrainResult": "training",
+    "TrainSettings": "settings",
+    "evaluate": "evaluation",
+    "export": "exporting",
+    "list_exports": "exporting",
+    "train": "training",
+    "verify_export": "exporting",
 }
 
 __all__ = sorted(_HOMES)

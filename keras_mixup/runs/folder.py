@@ -70,12 +70,13 @@ def check_writable(path):
         raise PermissionError(f"No permission to write in {parent}.")
 
 
-def create(path, config, resume=False):
+def create(path, what, settings, resume=False):
     """Makes the run folder with its config.json, or opens it to resume.
 
     Args:
         path: str or path of the run folder.
-        config: dict, from `describe`.
+        what: str, the kind of run.
+        settings: `Settings`, for config.json.
         resume: bool; an existing run goes on if its settings are the same.
 
     Returns:
@@ -87,13 +88,14 @@ def create(path, config, resume=False):
     """
     path = check(path, resume)
     if (path / _files.CONFIG).is_file():
-        _check_same_settings(path, config["settings"])
+        _check_same_settings(path, settings)
         return path, True
     parent = path.absolute().parent
     parent.mkdir(parents=True, exist_ok=True)
     fresh = tempfile.mkdtemp(prefix=f".{path.name}.", dir=parent)
     try:
         os.chmod(fresh, 0o755)
+        config = describe(what, settings)
         _files.write_json(pathlib.Path(fresh) / _files.CONFIG, config)
         # Fails if another process made the folder in the meantime.
         os.rename(fresh, path)
@@ -133,12 +135,14 @@ def owned(path):
         lock.release()
 
 
-def _check_same_settings(path, asked):
-    recorded = read_settings(path)
+def _check_same_settings(path, settings):
+    recorded, asked = read_settings(path), settings.as_dict()
     for name, now in asked.items():
         if name not in recorded or name in _FREE:
             continue
         before = recorded[name]
+        if before is None:  # What was not given had its default.
+            before = settings.declared[name].default
         if before != now:
             raise ValueError(
                 f"The run in {path} was started with {name}={before}. "

@@ -4,6 +4,7 @@ What an algorithm, an attack or a model takes is declared where it stands;
 `registry` reads it from there.
 """
 
+import dataclasses
 from typing import Literal
 
 from keras_mixup import _checks
@@ -40,16 +41,32 @@ def owned(chooser, kind, flags=False, owners=None):
     """
     found = {}
     for name in registry.names(kind):
-        entry = registry.entry(kind, name)
-        for setting in entry.settings:
-            key = entry.flags.get(setting.name) if flags else setting.name
-            if key is None or setting.name in _GIVEN:
-                continue
-            mine = _settings.dataclasses.replace(
-                setting, name=key, default=None, owners=((chooser, (name,)),)
-            )
-            found[key] = merged(found.get(key), mine)
+        for entry in parts_of(kind, name):
+            for setting in entry.settings:
+                key = entry.flags.get(setting.name) if flags else setting.name
+                if key is None or setting.name in _GIVEN:
+                    continue
+                mine = dataclasses.replace(
+                    setting,
+                    name=key,
+                    default=None,
+                    owners=((chooser, (name,)),),
+                )
+                found[key] = merged(found.get(key), mine)
     return found
+
+
+def parts_of(kind, name):
+    """Returns the `Entry` of a name and, of an attack around another, that's.
+
+    Args:
+        kind, name: as for `registry.entry`.
+    """
+    entry = registry.entry(kind, name)
+    inner = entry.fixed.get("attack")
+    if not isinstance(inner, str):
+        return (entry,)
+    return (entry, *parts_of(kind, inner))
 
 
 def merged(first, second):
@@ -71,7 +88,7 @@ def merged(first, second):
     choices = ()
     if first.choices and second.choices:
         choices = tuple(dict.fromkeys((*first.choices, *second.choices)))
-    return _settings.dataclasses.replace(
+    return dataclasses.replace(
         first, choices=choices, owners=tuple(owners.items())
     )
 
@@ -98,13 +115,12 @@ def _of_attacks(taken):
         )
         if kept:
             name = f"attack_{name}" if name in taken else name
-            found[name] = _settings.dataclasses.replace(
+            found[name] = dataclasses.replace(
                 setting, name=name, owners=((chooser, kept),)
             )
     if "step_size" in found:
-        own = found["step_size"]
-        found["step_size"] = _settings.dataclasses.replace(
-            own, owners=(*own.owners, ("robust_validation", ANY))
+        found["step_size"] = _settings.also_owned(
+            found["step_size"], ("robust_validation", ANY)
         )
     return found
 
@@ -115,7 +131,7 @@ def _of_autoencoder():
     for path in _VAE_CLASSES:
         for setting in registry.entry("algorithm", path).settings:
             if setting.name not in _GIVEN:
-                found[setting.name] = _settings.dataclasses.replace(
+                found[setting.name] = dataclasses.replace(
                     setting, default=None, owners=_VAE
                 )
     return found

@@ -95,8 +95,7 @@ def train(settings, run_dir, resume=False, progress=None, verbose=0):
         steps = _steps_per_epoch(settings, len(train_set.labels), strategy)
         with strategy.scope():
             model = build(settings, steps)
-        config = folder.describe("train", settings)
-        run_dir, resumed = folder.create(run_dir, config, resume)
+        run_dir, resumed = folder.create(run_dir, "train", settings, resume)
         with folder.owned(run_dir):
             if resumed and (run_dir / _files.FINAL).exists():
                 return _result(settings, run_dir, resumed, True)

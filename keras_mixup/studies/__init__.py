@@ -2,23 +2,23 @@
 
 from keras_mixup.studies import autoencoder
 from keras_mixup.studies import drawing
-from keras_mixup.studies.adaptive_examples import adaptive_examples
-from keras_mixup.studies.adaptive_samples import adaptive_samples
 from keras_mixup.studies.base import Context
 from keras_mixup.studies.base import Study
 from keras_mixup.studies.detection import detection_curves
-from keras_mixup.studies.lambda_sweep import lambda_sweep
+from keras_mixup.studies.example_images import adaptive_examples
+from keras_mixup.studies.hyper_parameters import trade_off
 from keras_mixup.studies.linearity import linearity_rows
+from keras_mixup.studies.mechanism import lambda_sweep
 from keras_mixup.studies.mixed_samples import distance_rows
 from keras_mixup.studies.mixed_samples import mixed_samples
 from keras_mixup.studies.mixed_samples import sample_rows
+from keras_mixup.studies.sample_curves import adaptive_samples
 from keras_mixup.studies.study_files import find
 from keras_mixup.studies.study_files import read_studies
 from keras_mixup.studies.study_files import write_study
 from keras_mixup.studies.sweeps import eta_sweep_rows
 from keras_mixup.studies.sweeps import sweep_figure
 from keras_mixup.studies.sweeps import weight_sweep_rows
-from keras_mixup.studies.trade_off import trade_off
 
 __all__ = [
     "Context",

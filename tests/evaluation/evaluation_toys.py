@@ -1,13 +1,16 @@
 """Models whose clean and attacked accuracy is known in closed form."""
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 from keras_mixup import ThreatModel
 from keras_mixup import attacks
+from keras_mixup import inference
 from keras_mixup import ops
 
 EPS = 0.1
+SHIFT = 0.3
 PGD = attacks.PGD(
     ThreatModel("linf", EPS), step_size=0.05, num_steps=4, random_start=False
 )
@@ -77,3 +80,36 @@ def data(count=7):
     images = np.full((count, 2, 2, 1), 0.5, np.float32)
     images[:, 0, 0, 0] = first
     return images, (first > 0.5).astype(np.int32), first
+
+
+class LinearProbabilities(keras.layers.Layer):
+    """Probability of class 0 = the pixel; of class 1 = the rest."""
+
+    def call(self, images):
+        pixel = keras.ops.clip(images[:, 0, 0, 0], 1e-6, 1.0 - 1e-6)
+        both = keras.ops.stack([pixel, 1.0 - pixel], axis=-1)
+        return keras.ops.log(both)
+
+
+class Down:
+    """Takes SHIFT from every image: class 0 turns into class 1."""
+
+    name = "down"
+    threat = ThreatModel("linf", SHIFT)
+
+    def __call__(self, model_fn, images, labels, *, targets=None, seed=None):
+        rows = np.zeros(len(images), int)
+        moved = images - np.float32(SHIFT)
+        return attacks.AttackResult(moved, None, rows, rows)
+
+
+def small_model():
+    """A model whose probabilities are linear in its one pixel."""
+    made = keras.Sequential([keras.Input((1, 1, 1)), LinearProbabilities()])
+    return made
+
+
+def pool():
+    """Class 0: pixel 0.9, class 1: pixel 0.2; one image each."""
+    images = np.array([0.9, 0.2], np.float32)[:, None, None, None]
+    return inference.SamplePool(images, [0, 1], dtype="float32")

@@ -6,8 +6,8 @@ from evaluation_toys import CLEAN
 from evaluation_toys import PGD
 from evaluation_toys import Fixed
 from evaluation_toys import data
-from test_mechanism import model
-from test_mechanism import pool
+from evaluation_toys import pool
+from evaluation_toys import small_model as model
 
 from keras_mixup import ThreatModel
 from keras_mixup import attacks

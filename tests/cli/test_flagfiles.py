@@ -1,6 +1,7 @@
 """Every flag file starts, and says what the papers say."""
 
 import contextlib
+import importlib
 import json
 import os
 import pathlib
@@ -8,14 +9,18 @@ from unittest import mock
 
 import pytest
 
-from apps import _registry
-from apps import evaluate
-from apps import export
-from apps import train
+from keras_mixup import registry
+from keras_mixup import runs
+from keras_mixup.cli import flags as flags_lib
+from keras_mixup.cli import main
+from keras_mixup.runs import training
 
-ROOT = pathlib.Path(__file__).parent.parent.parent
-FLAGFILES = ROOT / "apps" / "flagfiles"
-APPS = {"evaluate": evaluate, "export": export}
+FLAGFILES = flags_lib.FLAGFILES
+SETTINGS = {
+    "evaluate": runs.EvaluateSettings,
+    "export": runs.ExportSettings,
+    "train": runs.TrainSettings,
+}
 
 
 def flag_files():
@@ -23,19 +28,22 @@ def flag_files():
     return [str(path.relative_to(FLAGFILES)) for path in found]
 
 
-def app_of(name):
-    """The application that a flag file belongs to, by the file's name."""
-    return APPS.get(pathlib.Path(name).stem.partition("_")[0], train)
+def command_of(name):
+    """The command that a flag file belongs to, by the file's name."""
+    start = pathlib.Path(name).stem.partition("_")[0]
+    return start if start in SETTINGS else "train"
 
 
 def training_files():
-    return [name for name in flag_files() if app_of(name) is train]
+    return [name for name in flag_files() if command_of(name) == "train"]
 
 
 def resolve(name, *extra):
-    """The flag values that a flag file leads to."""
+    """The settings that a flag file leads to."""
+    command = command_of(name)
+    module = importlib.import_module(f"keras_mixup.cli.{command}")
     argv = ["app", f"--flagfile={FLAGFILES / name}", *extra]
-    return app_of(name).FLAGS.parse(argv)
+    return module.make_flags().parse(argv).settings(SETTINGS[command])
 
 
 def test_files_are_found():
@@ -49,8 +57,8 @@ def test_a_flag_file_is_read_and_explains_itself(name):
     resolve(name)
     lines = (FLAGFILES / name).read_text().splitlines()
     header = [line for line in lines if line.startswith("#")]
-    app = app_of(name).__name__
-    command = f"#   python -m {app} --flagfile=apps/flagfiles/{name} "
+    app = f"apps.{command_of(name)}"
+    command = f"#   python -m {app} --flagfile={name} "
     assert lines[: len(header)] == header
     assert any(line.startswith(command) for line in header)
     assert all(line.startswith("--") for line in lines[len(header) :])
@@ -77,10 +85,10 @@ SPECIFIC = ("alpha", "clean_weight", "eps", "step_size", "num_steps")
 
 
 @pytest.mark.parametrize("dataset", ["cifar10", "cifar100"])
-@pytest.mark.parametrize("training", MIXUP_INFERENCE)
-def test_mixup_inference_settings(training, dataset):
-    values = resolve(f"mixup_inference/{training}_{dataset}.flags")
-    algorithm, rate, specific = MIXUP_INFERENCE[training]
+@pytest.mark.parametrize("row", MIXUP_INFERENCE)
+def test_mixup_inference_settings(row, dataset):
+    values = resolve(f"mixup_inference/{row}_{dataset}.flags")
+    algorithm, rate, specific = MIXUP_INFERENCE[row]
     assert (values.dataset, values.algorithm) == (dataset, algorithm)
     assert values.model == "resnet50"
     assert values.width is None
@@ -88,41 +96,39 @@ def test_mixup_inference_settings(training, dataset):
     assert (values.optimizer, values.momentum) == ("sgd", 0.9)
     assert (values.weight_decay, values.decoupled_weight_decay) == (0, None)
     assert values.learning_rate == rate
-    assert (values.schedule, values.drops) == ("piecewise", [100, 150])
+    assert (values.schedule, values.drops) == ("piecewise", (100.0, 150.0))
     assert values.drop_factor == 0.1
     assert values.warmup_epochs == 0
     assert values.num_train is None
     assert values.augment == "default"
-    assert {name: values[name].value for name in SPECIFIC} == {
+    assert {name: getattr(values, name) for name in SPECIFIC} == {
         **dict.fromkeys(SPECIFIC),
         **specific,
     }
 
 
 @pytest.mark.parametrize("dataset", ["cifar10", "cifar100"])
-@pytest.mark.parametrize("training", MIXUP_INFERENCE)
-def test_mixup_inference_algorithms_are_built_as_said(training, dataset):
-    name = f"mixup_inference/{training}_{dataset}.flags"
+@pytest.mark.parametrize("row", MIXUP_INFERENCE)
+def test_mixup_inference_algorithms_are_built_as_said(row, dataset):
+    name = f"mixup_inference/{row}_{dataset}.flags"
     # A small network instead of ResNet-50, whose name was compared above.
     values = resolve(name, "--model=small_convnet", "--width=2")
-    model = train.build(values, steps_per_epoch=10)
-    found = _registry.find(
-        _registry.ALGORITHMS, "algorithm", MIXUP_INFERENCE[training][0]
-    )
+    model = training.build(values, steps_per_epoch=10)
+    found = registry.find("algorithm", MIXUP_INFERENCE[row][0])
     assert type(model) is found
     optimizer = model.optimizer
-    rate = MIXUP_INFERENCE[training][1]
+    rate = MIXUP_INFERENCE[row][1]
     assert float(optimizer.momentum) == 0.9
     schedule = optimizer._learning_rate
     # By the step: drops to a tenth after 100 and after 150 epochs of 10.
     for step, factor in ((0, 1), (999, 1), (1001, 0.1), (1501, 0.01)):
         assert float(schedule(step)) == pytest.approx(rate * factor)
-    if training in ("adversarial_training", "iat"):
+    if row in ("adversarial_training", "iat"):
         attack = model.attack
         assert (attack.threat.norm, attack.threat.eps) == ("linf", 8 / 255)
         assert (attack.step_size, attack.num_steps) == (2 / 255, 10)
         assert attack.random_start
-    if training in ("mixup", "iat"):
+    if row in ("mixup", "iat"):
         assert model.alpha == 1.0
 
 
@@ -157,9 +163,9 @@ ROW_FLAGS = ("alpha", "mix_weight", "kappa", "delta", "clean_weight")
 
 
 def check_row(values, expected, **fixed):
-    found = {name: values[name].value for name in fixed}
+    found = {name: getattr(values, name) for name in fixed}
     assert found == fixed
-    assert {name: values[name].value for name in ROW_FLAGS} == {
+    assert {name: getattr(values, name) for name in ROW_FLAGS} == {
         **dict.fromkeys(ROW_FLAGS),
         **expected,
     }
@@ -187,7 +193,7 @@ def test_adversarial_mixup_settings(row, dataset):
         weight_decay=5e-4,
         decoupled_weight_decay=None,
         schedule="piecewise",
-        drops=[0.7, 0.9],
+        drops=(0.7, 0.9),
         drop_factor=0.1,
         augment="default",
     )
@@ -216,7 +222,7 @@ def test_wide_network_settings(row):
         learning_rate=0.1,
         weight_decay=5e-4,
         schedule="piecewise",
-        drops=[100],
+        drops=(100.0,),
     )
 
 
@@ -288,7 +294,7 @@ def test_varmixup_quoted_rows(row, dataset):
     algorithm, own, _ = QUOTED[row]
     values = resolve(f"varmixup/{row}_{dataset}.flags")
     attacked = row != "cure"
-    assert {name: values[name].value for name in own} == own
+    assert {name: getattr(values, name) for name in own} == own
     check_row(
         values,
         {},
@@ -363,7 +369,7 @@ def test_varmixup_autoencoders(adversarial, dataset):
     found = (values.eps, values.step_size, values.num_steps)
     assert found == expected
     small = resolve(f"varmixup/{name}_{dataset}.flags", "--width=1")
-    model = train.build(small, steps_per_epoch=10)
+    model = training.build(small, steps_per_epoch=10)
     assert (model.attack is not None) == adversarial
     assert model.vae.latent_size == (512 if dataset[0] == "t" else 256)
 
@@ -379,10 +385,10 @@ def test_varmixup_autoencoders(adversarial, dataset):
 )
 def test_the_other_papers_algorithms_are_built_as_said(name):
     values = resolve(name, "--model=small_convnet", "--width=2")
-    model = train.build(values, steps_per_epoch=10)
-    found = _registry.find(_registry.ALGORITHMS, "algorithm", values.algorithm)
+    model = training.build(values, steps_per_epoch=10)
+    found = registry.find("algorithm", values.algorithm)
     assert type(model) is found
-    assert model.coupled_weight_decay == values.weight_decay
+    assert model.l2_penalty == values.weight_decay
     assert model.attack.step_size == values.step_size
     schedule = model.optimizer._learning_rate
     if "cifar100" in name:
@@ -402,20 +408,10 @@ def test_digits_settings(name):
     assert (values.epochs, values.optimizer) == (120, "adam")
     evaluation = resolve("digits/evaluate.flags")
     assert (evaluation.eps, evaluation.step_size) == (0.1, 0.025)
-    assert (evaluation.pgd_steps, evaluation.num_examples) == ([10], None)
+    assert (evaluation.pgd_steps, evaluation.num_examples) == ((10,), None)
     assert [float(w) for w in evaluation.mix_weights] == [0.6]
     assert evaluation.num_draws == 30
     assert evaluation.adaptive
-
-
-@pytest.fixture
-def precision_restored():
-    """A run sets Keras' global policy; the next test must not see it."""
-    import keras
-
-    before = keras.config.dtype_policy()
-    yield
-    keras.config.set_dtype_policy(before)
 
 
 def noise(count):
@@ -461,9 +457,7 @@ def data_available(dataset):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", training_files())
-def test_a_training_flag_file_runs_two_steps(
-    name, tmp_path, precision_restored
-):
+def test_a_training_flag_file_runs_two_steps(name, tmp_path):
     run_dir = tmp_path / "run"
     values = resolve(name)
     # Narrower than 16 on 64x64 images, TensorFlow 2.21's oneDNN kernel of a
@@ -478,9 +472,8 @@ def test_a_training_flag_file_runs_two_steps(
         source = "tiny_imagenet" if "transfer" in name else values.dataset
         extra.append(f"--vae={small_vae(source, tmp_path)}")
     with data_available(values.dataset) as arguments:
-        code = train._common.exit_code(
-            train.main,
-            train.FLAGS,
+        code = main.exit_code(
+            "train",
             [
                 "train",
                 f"--flagfile={FLAGFILES / name}",

@@ -18,11 +18,14 @@ from keras_mixup import ThreatModel
 from keras_mixup import attacks
 from keras_mixup import evaluation
 from keras_mixup import inference
-from keras_mixup.evaluation import detection
-from keras_mixup.evaluation import latent_figures
-from keras_mixup.evaluation import studies
-from keras_mixup.evaluation import study_figures
-from keras_mixup.evaluation import study_files
+from keras_mixup import registry
+from keras_mixup import studies
+from keras_mixup.reporting import write_report
+from keras_mixup.studies import corruptions
+from keras_mixup.studies import detection
+from keras_mixup.studies import hyper_parameters
+from keras_mixup.studies import linearity
+from keras_mixup.studies import sample_curves
 
 SPEC = evaluation.AttackSpec("pgd", PGD, "oblivious")
 
@@ -153,7 +156,7 @@ def samples_rows():
         ThreatModel("linf", EPS),
         images,
         labels,
-        num_samples=(2, 4),
+        num_draws=(2, 4),
         num_steps=(3,),
         recipe="tramer2020",
         eval_seeds=(0, 1),
@@ -290,22 +293,22 @@ ROWS = {
 }
 
 
-@pytest.mark.parametrize("name", study_files.STUDIES)
+@pytest.mark.parametrize("name", registry.names("study"))
 def test_files_and_both_themes(tmp_path, name):
     pytest.importorskip("matplotlib")
     rows = ROWS[name]()
-    paths = study_files.write_study(tmp_path, name, rows)
+    paths = studies.write_study(tmp_path, name, rows)
     assert [p.rpartition("/")[2] for p in paths] == [
         f"{name}.jsonl",
         f"{name}.png",
     ]
     with open(paths[1], "rb") as file:
         assert file.read(4) == b"\x89PNG"
-    assert study_files.read_studies(tmp_path) == {
+    assert studies.read_studies(tmp_path) == {
         name: json.loads(json.dumps(rows))
     }
-    assert study_files.STUDIES[name].draw(rows, theme="dark") is not None
-    assert study_files.STUDIES[name].draw([]) is None
+    assert studies.find(name).draw(rows, theme="dark") is not None
+    assert studies.find(name).draw([]) is None
     assert not list(tmp_path.glob("figures/.*"))
 
 
@@ -313,20 +316,20 @@ def test_no_two_of_six_families_share_a_colour():
     families = ("none", *map(str, range(6)))
     rows = [row for row in ROWS["fig3b"]() if row["family"] == "none"]
     rows = [{**row, "family": family} for row in rows for family in families]
-    axis = study_figures.trade_off(rows).axes[0]
+    axis = hyper_parameters.trade_off_figure(rows).axes[0]
     colours = [line.get_color() for line in axis.lines]
     assert len(set(colours)) == len(colours) == 7
 
 
 def test_what_the_pictures_say():
     pytest.importorskip("matplotlib")
-    figure = study_figures.detection(curves())
+    figure = detection.detection_figure(curves())
     first = [text.get_text() for text in figure.axes[0].get_legend().texts]
     assert first == ["confidence (AUC 0.000)", "pixel (AUC 1.000)"]
-    figure = study_figures.adaptive_samples(samples_rows())
+    figure = sample_curves.samples_figure(samples_rows())
     texts = [text.get_text() for text in figure.axes[0].get_legend().texts]
     assert sorted(texts) == ["no defence, 3 steps", "noise, 3 steps"]
-    figure = latent_figures.corruptions(ROWS["corruptions"]())
+    figure = corruptions.corruptions_figure(ROWS["corruptions"]())
     titles = [axis.get_title(loc="left") for axis in figure.axes]
     name = "digits corrupted by imagecorruptions"
     assert [title.partition(" examples")[0] for title in titles] == [
@@ -335,13 +338,13 @@ def test_what_the_pictures_say():
     ]
     values = figure.axes[0].lines[0].get_ydata()
     np.testing.assert_allclose(values, [20.0, 20.0])
-    figure = study_files.STUDIES["varmixup_fig6a"].draw(study_sweep_rows([1.0]))
+    figure = studies.find("varmixup_fig6a").draw(study_sweep_rows([1.0]))
     assert "η" in figure.axes[0].get_xlabel()
-    figure = latent_figures.linearity(ROWS["varmixup_fig4"]())
+    figure = linearity.linearity_figure(ROWS["varmixup_fig4"]())
     np.testing.assert_allclose(
         figure.axes[0].lines[0].get_xydata(), [[12.75, 0.15], [25.5, 0.3]]
     )
-    figure = study_figures.trade_off(ROWS["fig3b"]())
+    figure = hyper_parameters.trade_off_figure(ROWS["fig3b"]())
     titles = [axis.get_title(loc="left") for axis in figure.axes]
     assert titles == ["pgd, oblivious", "pgd, adaptive"]
 
@@ -357,15 +360,15 @@ def test_the_report_shows_them(tmp_path):
         records_path=tmp_path / "records.jsonl",
         verbose=False,
     )
-    study_files.write_study(tmp_path, "fig4", samples_rows())
-    study_files.write_study(tmp_path, "fig5", [])
-    with open(evaluation.write_report(tmp_path), encoding="utf-8") as file:
+    studies.write_study(tmp_path, "fig4", samples_rows())
+    studies.write_study(tmp_path, "fig5", [])
+    with open(write_report(tmp_path), encoding="utf-8") as file:
         page = file.read()
-    assert study_files.STUDIES["fig4"].title in page
-    assert study_files.STUDIES["fig5"].title not in page
+    assert studies.find("fig4").label in page
+    assert studies.find("fig5").label not in page
     assert "Red flags" in page and "http" not in page
 
 
 def test_unknown_study(tmp_path):
-    with pytest.raises(ValueError, match="`name` must be one of"):
-        study_files.write_study(tmp_path, "fig9", [])
+    with pytest.raises(ValueError, match="`study` must be one of"):
+        studies.write_study(tmp_path, "fig9", [])

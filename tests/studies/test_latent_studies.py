@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_mixup import evaluation
 from keras_mixup import inference
 from keras_mixup import metrics
 from keras_mixup import models
+from keras_mixup import studies as latent_studies
 from keras_mixup.evaluation import Record
-from keras_mixup.evaluation import figures
-from keras_mixup.evaluation import latent_studies
+from keras_mixup.studies import drawing as figures
 
 
 def _record(number, defence, prediction, attack="pgd-10", seed=0):
@@ -45,13 +46,46 @@ def _records():
                 )
                 for n in range(4)
             ]
-    # Names of apps.evaluate in which a number is no mixing weight.
+    # Defences without a fixed mixing weight.
     for other in ("noise 0.04 x30", "rotation 40 x30", "MI-OL 0.4-0.6 x30"):
         found += [_record(n, other, 1) for n in range(4)]
-    return found
+    return evaluation.Records(found, defences=SETTINGS)
 
 
-def test_sweep_is_read_from_the_names_of_the_defences():
+def _settings(weight, draws=30, **other):
+    return {
+        "class": "VarMixupInference",
+        "mix_weight": weight,
+        "num_draws": draws,
+        "average": "probabilities",
+        "label_from": "input",
+        **other,
+    }
+
+
+SETTINGS = {
+    "noise 0.04 x30": {
+        "class": "GaussianNoiseInference",
+        "stddev": 0.04,
+        "num_draws": 30,
+    },
+    "MI-OL 0.4-0.6 x30": {
+        "class": "MixupInferenceOL",
+        "mix_weight": ["uniform", 0.4, 0.6],
+        "num_draws": 30,
+    },
+    "VarMI 0 x30": _settings(0),
+    "VarMI 0.5 x30": _settings(0.5),
+    "VarMI 1 x30": _settings(1.0),
+    "VarMI 0.5 x5": _settings(0.5, 5),
+    "VarMI 0.5 logits x30": _settings(0.5, average="logits"),
+    "VarMI 0.5 logits reconstruction x30": _settings(
+        0.5, average="logits", label_from="reconstruction"
+    ),
+}
+
+
+def test_sweep_is_read_from_the_settings_of_the_defences():
     rows = latent_studies.weight_sweep_rows(_records())
     assert [row["value"] for row in rows] == [0.0, 0.5, 1.0]
     assert {row["method"] for row in rows} == {"var_mixup + VarMI x30"}
@@ -68,6 +102,22 @@ FORMS = (
 )
 
 
+def test_a_renamed_defence_keeps_its_place_in_the_sweep():
+    names = {name: f"d{i}" for i, name in enumerate(SETTINGS)}
+    renamed = [
+        r._replace(defence=names.get(r.defence, r.defence)) for r in _records()
+    ]
+    settings = {names[name]: value for name, value in SETTINGS.items()}
+    found = evaluation.Records(renamed, defences=settings)
+    assert latent_studies.weight_sweep_rows(
+        found
+    ) == latent_studies.weight_sweep_rows(_records())
+
+
+def test_nothing_is_swept_without_settings():
+    assert latent_studies.weight_sweep_rows(list(_records())) == []
+
+
 def test_sweep_keeps_forms_and_radii_apart():
     records = [
         _record(n, f"VarMI 0.5{how}", hit)._replace(eps=eps)
@@ -75,6 +125,7 @@ def test_sweep_keeps_forms_and_radii_apart():
         for eps in (0.1, 0.2)
         for n in range(2)
     ]
+    records = evaluation.Records(records, defences=SETTINGS)
     rows = latent_studies.weight_sweep_rows(records)
     found = [(r["method"], r["eps"], r["accuracy"]) for r in rows]
     assert found == [

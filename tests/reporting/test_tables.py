@@ -2,10 +2,12 @@
 
 import pytest
 
+from keras_mixup import attacks
 from keras_mixup import evaluation
-from keras_mixup.evaluation import tables
-from keras_mixup.evaluation import verdicts
-from keras_mixup.evaluation import worst_case_table
+from keras_mixup.evaluation import labels
+from keras_mixup.reporting import tables
+from keras_mixup.reporting import verdicts
+from keras_mixup.reporting import worst_case_table
 
 LINF = ("linf", 8 / 255)
 
@@ -154,15 +156,21 @@ def test_html_escapes_names():
     ],
 )
 def test_radius_is_written_as_people_write_it(eps, text):
-    assert tables.radius_text("linf", eps) == text
+    assert labels.budget_text(("linf", eps)) == text
+
+
+def accuracies(verdict):
+    found = verdict.comparison
+    parts = (found.oblivious, found.adaptive, found.undefended)
+    return tuple(part.accuracy for part in parts)
 
 
 def test_verdict_compares_with_the_undefended_worst_case():
     (verdict,) = verdicts.verdicts(full_records())
-    assert verdict[2:5] == (0.75, 0.25, 0.0)
+    assert accuracies(verdict) == (0.75, 0.25, 0.0)
     # Gains of 1/2 on two of four examples have a deviation of 1 / sqrt(12):
     # 1.96 / sqrt(48) = 0.283 > 0.25, and nothing is claimed.
-    assert verdict.error == pytest.approx(0.2829, abs=1e-4)
+    assert verdict.comparison.error == pytest.approx(0.2829, abs=1e-4)
     assert verdict.sentence == (
         "mixup + MI-OL (L-inf, eps 8/255): 75.0 % if the attacker ignores "
         "it, 25.0 % if the attacker goes through it; undefended 0.0 %. No "
@@ -177,7 +185,9 @@ def test_the_error_of_a_verdict_is_paired_by_example():
     records += cell("m", "d", "a", "adaptive", [*easy, *[1] * 10, *[0] * 40], 0)
     (verdict,) = verdicts.verdicts(records)
     # Sample mean 0.1 of a 0-1 difference; unpaired it would be 0.138.
-    assert verdict.error == pytest.approx(1.96 * (0.1 * 0.9 / 99) ** 0.5, 1e-3)
+    assert verdict.comparison.error == pytest.approx(
+        1.96 * (0.1 * 0.9 / 99) ** 0.5, 1e-3
+    )
     assert "keeps 10.0 points (sampling error 5.9)" in verdict.sentence
 
 
@@ -199,13 +209,18 @@ def test_verdict_takes_the_lower_of_adaptive_and_oblivious():
     records += cell("m", "d", "a", "adaptive", [1, 1], 0)
     records += cell("m", "d", "o", "oblivious", [1, 0], 0)
     (verdict,) = verdicts.verdicts(records)
-    assert (verdict.oblivious, verdict.adaptive) == (0.5, 0.5)
+    assert accuracies(verdict) == (0.5, 0.5, 0.0)
 
 
 def test_an_attacker_who_knows_the_draws_is_no_part_of_the_verdict():
     known = cell("mixup", "MI-OL", "fixed_draws-100", "adaptive", [0] * 4, 0)
     [before] = verdicts.verdicts(full_records())
-    assert verdicts.verdicts([*full_records(), *known]) == [before]
+    records = [*full_records(), *known]
+    facts = {known[0].column: attacks.Facts(knows_draws=True)}
+    told = evaluation.Records(records, facts)
+    assert verdicts.verdicts(told) == [before]
+    # The name alone says nothing.
+    assert verdicts.verdicts(records) != [before]
 
 
 def test_the_worst_case_stands_last_and_is_explained():

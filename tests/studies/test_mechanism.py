@@ -3,49 +3,19 @@
 import keras
 import numpy as np
 import pytest
+from evaluation_toys import SHIFT
+from evaluation_toys import Down
 from evaluation_toys import Fixed
+from evaluation_toys import pool
+from evaluation_toys import small_model as model
 
 from keras_mixup import ThreatModel
 from keras_mixup import attacks
 from keras_mixup import inference
-from keras_mixup.evaluation import mechanism
-
-SHIFT = 0.3
+from keras_mixup.studies import mechanism
 
 
 @keras.saving.register_keras_serializable("tests")
-class LinearProbabilities(keras.layers.Layer):
-    """Probability of class 0 = the pixel; of class 1 = the rest."""
-
-    def call(self, images):
-        pixel = keras.ops.clip(images[:, 0, 0, 0], 1e-6, 1.0 - 1e-6)
-        both = keras.ops.stack([pixel, 1.0 - pixel], axis=-1)
-        return keras.ops.log(both)
-
-
-class Down:
-    """Takes SHIFT from every image: class 0 turns into class 1."""
-
-    name = "down"
-    threat = ThreatModel("linf", SHIFT)
-
-    def __call__(self, model_fn, images, labels, *, targets=None, seed=None):
-        rows = np.zeros(len(images), int)
-        moved = images - np.float32(SHIFT)
-        return attacks.AttackResult(moved, None, rows, rows)
-
-
-def model():
-    made = keras.Sequential([keras.Input((1, 1, 1)), LinearProbabilities()])
-    return made
-
-
-def pool():
-    """Class 0: pixel 0.9, class 1: pixel 0.2; one image each."""
-    images = np.array([0.9, 0.2], np.float32)[:, None, None, None]
-    return inference.SamplePool(images, [0, 1], dtype="float32")
-
-
 def sweep(**options):
     pixels = np.array([0.6, 0.7, 0.9], np.float32)[:, None, None, None]
     labels = np.zeros(3, int)

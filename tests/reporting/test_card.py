@@ -5,9 +5,10 @@ import json
 import pytest
 from test_tables import cell
 
+from keras_mixup import attacks
 from keras_mixup import evaluation
-from keras_mixup.evaluation import card as card_lib
 from keras_mixup.evaluation import flag_rules
+from keras_mixup.reporting import card as card_lib
 
 
 def records(worst_case=True):
@@ -28,7 +29,13 @@ def records(worst_case=True):
             *cell("mixup", "MI-OL", "worst-case", "adaptive", [1, 0, 1, 0], 0),
             *cell("mixup", "MI-OL", "worst-case", "adaptive", [1, 0, 0, 0], 1),
         ]
-    return [r._replace(pool_split="train") for r in found]
+    found = [r._replace(pool_split="train") for r in found]
+    told = next(r.column for r in found if r.attack == "fixed_draws-9")
+    return evaluation.Records(found, {told: attacks.Facts(knows_draws=True)})
+
+
+def joined(records, more):
+    return evaluation.Records([*records, *more], records.facts)
 
 
 def card_of(records, defence="MI-OL", **options):
@@ -39,12 +46,12 @@ def card_of(records, defence="MI-OL", **options):
 def test_numbers_of_the_worst_case():
     card = card_of(
         records(),
-        classifier_sha256="abc",
+        classifier_fingerprint="abc",
         defences={"MI-OL": {"class": "MixupInferenceOL", "num_draws": 30}},
         selection_seeds=(5, 6),
         versions={"tensorflow": "2.21.0"},
     )
-    assert (card["model"], card["classifier_sha256"]) == ("mixup", "abc")
+    assert (card["model"], card["classifier_fingerprint"]) == ("mixup", "abc")
     assert card["clean"]["accuracy"] == 0.5
     assert card["clean"]["undefended"] == 0.75
     [attacked] = card["attacked"]
@@ -94,17 +101,17 @@ def test_an_oblivious_number_never_stands_as_the_adaptive_one():
 
 def test_the_lower_oblivious_number_counts_against_the_defence():
     lower = cell("mixup", "MI-OL", "pgd-50", "oblivious", [0, 0, 0, 0], 0)
-    [attacked] = card_of([*records(False), *lower])["attacked"]
+    [attacked] = card_of(joined(records(False), lower))["attacked"]
     assert attacked["adaptive_worst_case"]["accuracy"] == 0.0
     assert attacked["adaptive_worst_case"]["attack"] == "pgd-50"
 
 
 def test_what_is_compared_is_of_the_same_examples():
-    few = [
-        r
-        for r in records()
-        if r.attack != "worst-case" or r.defence == "none" or r.example_id < 2
-    ]
+    few = records().where(
+        lambda r: (
+            r.attack != "worst-case" or r.defence == "none" or r.example_id < 2
+        )
+    )
     [attacked] = card_of(few)["attacked"]
     # Of the first two examples.
     assert attacked["adaptive_worst_case"]["accuracy"] == 0.5
@@ -138,6 +145,10 @@ def test_no_gain_is_claimed_where_the_attacks_raise_a_red_flag():
     assert sound["attacked"][0]["red_flags"] == []
     assert "under the attacks tried here." in sound["text"]
     assert "Red flags" not in sound["text"]
+    rules = sound["red_flags"]
+    assert rules["adaptive weaker than oblivious"] == "not found"
+    assert rules["eps not respected"] == "not looked for"
+    assert "eps not respected | not looked for" in sound["text"]
 
     card = card_of(weak_attack([1] * 20))
     assert card["attacked"][0]["red_flags"] == [
@@ -194,4 +205,5 @@ def test_several_budgets_and_none_at_all():
     clean = [r for r in records() if r.knowledge == "none"]
     assert card_of(clean)["attacked"] == []
     assert card_lib.robustness_cards([]) == []
-    assert evaluation.card is card_lib
+    with pytest.warns(DeprecationWarning, match="keras_mixup.reporting"):
+        assert evaluation.card is card_lib

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from keras_mixup import evaluation
-from keras_mixup.evaluation import figures
-from keras_mixup.evaluation import pictures as pictures_lib
-from keras_mixup.evaluation import report
+from keras_mixup.reporting import figures
+from keras_mixup.reporting import pictures as pictures_lib
+from keras_mixup.reporting import report
 
 
 def record(example, model, defence, attack, knowledge, right, seed):

@@ -1,0 +1,188 @@
+"""From the settings of an evaluation to its attacks.
+
+A name tells what a reader of the table wants to know; what else an attack is
+stands beside the records.
+"""
+
+from keras_mixup import ThreatModel
+from keras_mixup import attacks
+from keras_mixup import data
+from keras_mixup import evaluation
+from keras_mixup import registry
+from keras_mixup.evaluation import specs as specs_lib
+from keras_mixup.evaluation.labels import number_text
+from keras_mixup.runs.evaluate_settings import CLEAN
+from keras_mixup.runs.settings import parts_of
+
+# Where nothing moves: without a ball a step only has to be legal.
+_ANY_STEP = 0.01
+
+
+def build_specs(settings, verbose=False):
+    """Returns the list of `AttackSpec`.
+
+    Args:
+        settings: `EvaluateSettings`.
+        verbose: bool, whether slow attacks show their progress.
+    """
+    threat = ThreatModel(settings.norm, settings.eps)
+    specs = []
+    for name in settings.all_attacks:
+        if name == CLEAN:
+            specs.append(evaluation.AttackSpec(CLEAN, None, "none"))
+        elif name == "autoattack":
+            specs.append(_auto_attack(settings, threat))
+        else:
+            specs += _specs(settings, name, threat, verbose)
+    return specs
+
+
+def _auto_attack(settings, threat):
+    """AutoAttack, on defences that draw in its version "rand"."""
+    plain = attacks.AutoAttack(threat, settings.autoattack_version)
+    if not settings.defences:
+        return evaluation.AttackSpec(plain.name, plain, "adaptive")
+    return evaluation.AttackSpec(
+        f"{plain.name}, rand on draws",
+        attacks.AutoAttack(threat, "rand"),
+        "adaptive",
+        undefended=plain,
+    )
+
+
+def _specs(settings, name, threat, verbose):
+    """Yields the `AttackSpec`s of a name: one for each number of steps."""
+    aim = ""
+    if settings.targeted != "none":
+        aim = f" to {settings.targeted.replace('_', '-')}"
+    for options in _variants(settings, name, threat):
+        attack = _build(settings, name, threat, verbose, options)
+        yield evaluation.AttackSpec(
+            f"{attack.name}{_suffix(attack, name)}{aim}",
+            attack,
+            attack.knowledge,
+            settings.targeted,
+        )
+
+
+def _variants(settings, name, threat):
+    """Yields the arguments that a name has beside its registered ones."""
+    if name not in ("pgd", "cleverhans_pgd", "varmixup_pgd"):
+        yield {}
+        return
+    step = threat.eps / 4 if settings.step_size is None else settings.step_size
+    if name == "varmixup_pgd":
+        # That paper's: as long as the radius, from the image itself.
+        step = threat.eps
+    if not threat.eps:
+        step = _ANY_STEP
+    for num_steps in settings.pgd_steps:
+        yield {"step_size": step, "num_steps": num_steps}
+
+
+def _build(settings, name, threat, verbose, options):
+    """The attack; one around another is built from the inside."""
+    entry, *inner = parts_of("attack", name)
+    options = {**options, **_chosen(settings, entry)}
+    if inner:
+        inside = inner[0].name
+        attack = _build(settings, inside, threat, verbose, {})
+        found = registry.find("attack", name)
+        return found(attack, **options)
+    if "verbose" in entry.arguments:
+        options["verbose"] = int(verbose)
+    return registry.build("attack", name, threat, **options)
+
+
+def _chosen(settings, entry):
+    values = {
+        argument: getattr(settings, flag)
+        for argument, flag in entry.flags.items()
+    }
+    return {a: value for a, value in values.items() if value is not None}
+
+
+def _suffix(attack, name):
+    """What is unusual of a PGD: its step, its start, its labels."""
+    if not hasattr(attack, "label_source") or name == "fgsm":
+        return ""
+    eps, suffix = attack.threat.eps, ""
+    if eps and abs(4 * attack.step_size - eps) >= 1e-9:
+        suffix = f" step {number_text(attack.step_size)}"
+    if name == "varmixup_pgd":
+        suffix += " from x"
+    if attack.label_source != "true":
+        suffix += " predicted labels"
+    return suffix
+
+
+def parts(settings, specs, image_set):
+    """Returns [(specs, examples)]: slow attacks may see fewer examples.
+
+    Args:
+        settings: `EvaluateSettings`.
+        specs: list of `AttackSpec`.
+        image_set: `ImageSet`.
+    """
+    limits = [_limit(settings, spec) for spec in specs]
+    found = []
+    for limit in dict.fromkeys(limits):
+        examples, count = image_set, len(image_set.labels)
+        if limit is not None and limit < count:
+            examples = data.class_balanced_subset(
+                image_set, limit, settings.seed
+            )
+        chosen = zip(specs, limits, strict=True)
+        found.append(([s for s, own in chosen if own == limit], examples))
+    return found
+
+
+def _limit(settings, spec):
+    """How many examples a slow attack sees, None for all."""
+    inner = getattr(spec.attack, "attack", spec.attack)
+    if hasattr(inner, "num_samples"):  # Finite differences ask very often.
+        return settings.spsa_examples
+    return settings.adaptive_examples if spec.knowledge == "adaptive" else None
+
+
+def worst_case_part(settings, parts):
+    """Returns (specs, examples) of the worst case, or None.
+
+    All attacks that see at least as many examples as the adaptive ones do,
+    on those examples.
+
+    Args:
+        settings: `EvaluateSettings`.
+        parts: list of (specs, examples), the slow attacks apart.
+    """
+    if not settings.worst_case:
+        return None
+    adaptive = [
+        examples
+        for specs, examples in parts
+        if any(spec.knowledge == "adaptive" for spec in specs)
+    ]
+    known = adaptive or [examples for _, examples in parts]
+    # Averaged SPSA may see fewer than the other adaptive ones.
+    shared = max(known, key=lambda examples: len(examples.labels))
+    specs = [
+        spec
+        for own, examples in parts
+        for spec in own
+        if set(shared.example_ids) <= set(examples.example_ids)
+    ]
+    return specs, shared
+
+
+def probing(specs, model):
+    """Returns the attack by which a model is asked for red flags, or None.
+
+    One attack is run: a recipe rather than all of AutoAttack.
+
+    Args:
+        specs: list of `AttackSpec`.
+        model: a model of the evaluation.
+    """
+    adaptive = [spec for spec in specs if spec.knowledge == "adaptive"]
+    adaptive.sort(key=lambda spec: not hasattr(spec.attack, "recipe"))
+    return specs_lib.attack_for(adaptive[0], model) if adaptive else None

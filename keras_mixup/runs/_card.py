@@ -1,0 +1,166 @@
+"""What an export adds to its model card: training, evaluation, robustness.
+
+A run folder may hold figures of other classifiers or other settings than the
+exported ones. Only what was measured on the very classifier and defence goes
+into the card. The rest is left out, with its reason.
+"""
+
+import hashlib
+import pathlib
+
+from keras_mixup import _files
+from keras_mixup import evaluation
+from keras_mixup.evaluation.identity import settings_of_defence
+from keras_mixup.reporting import tables
+from keras_mixup.reporting import verdicts
+from keras_mixup.runs import folder
+
+# Of the machine, not of the model; "flags" is what release 0.1 called them.
+_LEFT_OUT = ("checkpoint_dir", "data_dir", "download", "resume", "run_dir")
+# Of no effect on an answer; release 0.1 told it.
+_UNTOLD = ("max_inputs",)
+
+
+def model_card(settings, trained, path, defence, pool_text, threshold):
+    """Returns what the run adds to the model card, a dict.
+
+    Args:
+        settings: `ExportSettings`.
+        trained: dict, the training run's settings; {} without a run.
+        path: path of the exported .keras file.
+        defence: the exported layer, or the classifier without a defence.
+        pool_text: str, what tells its pool; empty without one.
+        threshold: str or None, how the detector's threshold was chosen.
+    """
+    dataset = settings.dataset or trained.get("dataset")
+    card = {"dataset": dataset}
+    if threshold:
+        card["threshold"] = threshold
+    if not settings.run_dir:
+        return card
+    run_dir = pathlib.Path(settings.run_dir).resolve()
+    if path.resolve().parent == run_dir:
+        card["training"] = _training(run_dir, trained)
+    told = None
+    if settings.defence != "none":
+        told = settings_of_defence(defence, pool_text)
+    classifier = getattr(defence, "classifier", defence)
+    print_ = evaluation.fingerprint(classifier)
+    found, reason = _evaluation(run_dir, print_, told, dataset)
+    if found:
+        card["evaluation"] = found
+    if reason:
+        card["evaluation_left_out"] = reason
+    found, reason = _robustness(run_dir, path, print_, told)
+    if found:
+        card["robustness_card"] = found
+    if reason:
+        card["robustness_left_out"] = reason
+    return card
+
+
+def notices(card):
+    """Returns lines for the user: what the card leaves out, and why."""
+    shown = []
+    for key, what in (
+        ("evaluation_left_out", "evaluation"),
+        ("robustness_left_out", "robustness card"),
+    ):
+        if card.get(key):
+            shown.append(f"The card has no {what}: {card[key]}.")
+    return shown
+
+
+def _training(run_dir, trained):
+    return {
+        "run": run_dir.name,
+        "commit": folder.read_config(run_dir).get("git_commit"),
+        "flags": {
+            name: value
+            for name, value in trained.items()
+            # A seed of 0 equals False, and says something.
+            if name not in _LEFT_OUT
+            and not (value is None or value is False or value == [])
+        },
+    }
+
+
+def _evaluation(run_dir, print_, told, dataset):
+    """Returns (evaluation, None), or (None, why what is there is left out).
+
+    Both are None for a run that was never evaluated.
+    """
+    file = run_dir / _files.RECORDS
+    if not file.is_file():
+        return None, None
+    path = evaluation.identity.path_of(file)
+    if not path.is_file():
+        return None, f"{run_dir.name} holds no {path.name}, which tells of what"
+    found = _files.read_json(path)
+    known = [m.get("sha256") for m in found.get("models", {}).values()]
+    if print_ not in (*known, found.get("classifier", {}).get("sha256")):
+        return None, f"{file.name} is of another classifier"
+    about = {**found.get("data", {}), **found.get("about", {})}
+    if about.get("dataset") != dataset:
+        return None, f"{file.name} is of {about.get('dataset')}"
+    rows = {"none"}
+    if told is not None:
+        labels = {
+            label
+            for label, own in found.get("defences", {}).items()
+            if _plain(own) == _plain(told)
+        }
+        if not labels:
+            reason = "is of no defence with the exported settings and pool"
+            return None, f"{file.name} {reason}"
+        rows |= labels
+    # The bare classifier stays in as what the defence is compared with.
+    records = evaluation.read_records(file).where(lambda r: r.defence in rows)
+    if not rows - {"none"} <= {record.defence for record in records}:
+        return None, f"{file.name} has no record of the exported defence"
+    if not records:
+        return None, f"{file.name} has no record of the bare classifier"
+    return _evaluation_of(records), None
+
+
+def _plain(settings):
+    return {k: v for k, v in settings.items() if k not in _UNTOLD}
+
+
+def _evaluation_of(records):
+    """Returns the evaluation; oblivious numbers never stand alone."""
+    found = [verdict.sentence for verdict in verdicts.verdicts(records)]
+    table = tables.to_markdown(tables.accuracy_table(records))
+    listed = "".join(f"- {sentence}\n" for sentence in found)
+    return {
+        "text": f"{listed}\n{table}" if listed else table,
+        "verdicts": found,
+        "cells": [s._asdict() for s in evaluation.summarize(records)],
+    }
+
+
+def _robustness(run_dir, path, print_, told):
+    """Returns (the run's robustness card of this very export, reason)."""
+    file = run_dir / _files.CARD
+    if not file.is_file():
+        return None, None
+    found = _files.read_json(file)
+    # Release 0.1 told a classifier by the bytes of its file.
+    former = hashlib.sha256(path.read_bytes()).hexdigest()
+    # A run with several defences lists a card of each.
+    cards = [
+        card
+        for card in found.get("cards", [found])
+        if card.get("classifier_fingerprint") == print_
+        or card.get("classifier_sha256") == former
+    ]
+    if not cards:
+        return None, f"{file.name} is of another classifier"
+    for card in cards:
+        own = card.get("defence_settings")
+        same = own is not None and told and _plain(own) == _plain(told)
+        if same or (told is None and card.get("defence") == "none"):
+            text = file.with_suffix(".md")
+            shown = text.read_text("utf-8") if text.is_file() else ""
+            return {"text": shown, **card}, None
+    return None, f"{file.name} is of no defence with the exported settings"

@@ -1,0 +1,146 @@
+"""From settings to defences, their pool and their names."""
+
+import hashlib
+
+from keras_mixup import _checks
+from keras_mixup import data
+from keras_mixup import evaluation
+from keras_mixup import inference
+from keras_mixup import registry
+from keras_mixup.evaluation.labels import defence_label
+from keras_mixup.runs import autoencoder
+
+# What the tables of the MI paper call an algorithm.
+_PAPER_NAMES = {
+    "mixup": "mixup",
+    "interpolated_adversarial_training": "iat",
+}
+
+
+def paper_settings(trained, image_size):
+    """Returns the MI paper's settings of every defence for a run.
+
+    Args:
+        trained: dict, the training run's settings; may lack anything.
+        image_size: int, the images' side.
+
+    Returns:
+        dict registered name -> arguments. Where the paper's tables have no
+        row for the run's data set or algorithm, that of mixup on CIFAR-10
+        stands in.
+    """
+    dataset = trained.get("dataset")
+    dataset = dataset if dataset == "cifar100" else "cifar10"
+    training = _PAPER_NAMES.get(trained.get("algorithm"), "mixup")
+    fallback = inference.paper_settings("cifar10", "mixup", image_size)
+    own = inference.paper_settings(dataset, training, image_size)
+    return {**fallback, **own}
+
+
+def build(name, classifier, pool=None, vae=None, **options):
+    """Returns the defence `name` around `classifier`.
+
+    Args:
+        name: str, a registered defence.
+        classifier: keras.Model, images -> logits.
+        pool: `SamplePool`; handed on to the defences that take one.
+        vae: `models.MMDVAE`, likewise.
+        **options: the defence's other constructor arguments.
+
+    Raises:
+        ValueError: unknown name or option, or a pool is needed and missing.
+    """
+    if registry.accepts("defence", name, "pool"):
+        expected = f"a SamplePool for {name}"
+        _checks.check(pool is not None, "pool", expected, pool)
+        options["pool"] = pool
+    if registry.accepts("defence", name, "vae"):
+        options["vae"] = vae
+    return registry.build("defence", name, classifier, **options)
+
+
+def build_all(settings, classifier, pool, trained):
+    """Returns dict label -> defence, in the order of the settings.
+
+    Args:
+        settings: `EvaluateSettings`.
+        classifier: keras.Model.
+        pool: `SamplePool`, or None if no defence takes one.
+        trained: dict, the training run's settings.
+    """
+    paper = paper_settings(trained, classifier.input_shape[1])
+    defences = {}
+    for name in settings.defences:
+        vae = None
+        if registry.accepts("defence", name, "vae"):
+            vae = autoencoder.load(settings.vae)
+        for options in _variants(settings, name, paper.get(name, {})):
+            defence = build(name, classifier, pool, vae, **options)
+            defences[label(defence)] = defence
+    return defences
+
+
+def label(defence):
+    """Returns the name of a defence in records and tables."""
+    return defence_label(evaluation.identity.settings_of_defence(defence, ""))
+
+
+def _variants(settings, name, paper):
+    """Yields the arguments of each row: a mixing weight, or the paper's."""
+    entry = registry.entry("defence", name)
+    options = {"num_draws": settings.num_draws}
+    for argument, flag in entry.flags.items():
+        value = getattr(settings, flag)
+        if value is None and "mix_weight" not in entry.arguments:
+            value = paper.get(argument)
+        if value is not None:
+            options[argument] = value
+    if "mix_weight" not in entry.arguments:
+        yield options
+        return
+    for weight in settings.mix_weights:
+        yield {"mix_weight": weight, **options}
+
+
+def make_pool(image_set, num_classes):
+    """Returns (`SamplePool`, text that tells it from another one).
+
+    Args:
+        image_set: `ImageSet` of the training split.
+        num_classes: int.
+    """
+    pool = inference.SamplePool(
+        image_set.images,
+        image_set.labels,
+        dtype="uint8" if image_set.images.dtype.kind == "u" else "float32",
+        num_classes=num_classes,
+    )
+    ids = image_set.example_ids.astype("int64")
+    digest = hashlib.sha256(ids.tobytes()).hexdigest()[:16]
+    text = f"{len(ids)} images of the train split, ids sha256 {digest}"
+    return pool, text
+
+
+def load_split(trained, dataset, split, data_dir, **options):
+    """Returns an `ImageSet` of the split as the training run cut it.
+
+    Args:
+        trained: dict, the training run's settings; may lack anything.
+        dataset: str.
+        split: str.
+        data_dir: str, or None for that of the run.
+        **options: other arguments of `data.load_arrays`.
+
+    Raises:
+        ValueError: for an unknown data set.
+    """
+    _checks.check_choice(dataset, "dataset", tuple(data.DATASETS))
+    # Another data set was not split by the run.
+    same = dataset == trained.get("dataset")
+    return data.load_arrays(
+        dataset,
+        split,
+        data_dir or trained.get("data_dir"),
+        num_validation=trained.get("num_validation") if same else None,
+        **options,
+    )

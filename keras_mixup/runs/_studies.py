@@ -1,0 +1,213 @@
+"""What an evaluation adds: the papers' figures, and corrupted images."""
+
+import pathlib
+
+import numpy as np
+
+from keras_mixup import ThreatModel
+from keras_mixup import _checks
+from keras_mixup import _corruption_kinds
+from keras_mixup import _files
+from keras_mixup import data
+from keras_mixup import evaluation
+from keras_mixup import metrics
+from keras_mixup import studies
+from keras_mixup.runs import autoencoder
+from keras_mixup.runs import folder
+
+_CORRUPTIONS = "corruptions"
+
+
+def check(settings):
+    """Refuses figures and corruptions that cannot be made, before any work.
+
+    Raises:
+        ValueError: a run of `eta_runs` is no run folder, or the data set has
+            no published corruptions.
+        FileNotFoundError: a run was not evaluated, or a file is not there.
+        ImportError: imagecorruptions is not installed.
+    """
+    for run in settings.eta_runs:
+        folder.read_config(run)
+        if not pathlib.Path(run, _files.RECORDS).is_file():
+            raise FileNotFoundError(
+                f"{run} has no {_files.RECORDS}. Evaluate it first."
+            )
+    net = settings.feature_net
+    if net is not None and not pathlib.Path(net).is_file():
+        raise FileNotFoundError(f"No feature net at {net}.")
+    if settings.corruptions != "none":
+        # The first cell, of a single image if it is made here.
+        _make_set(settings, _grey())(_kinds(settings)[0], 1)
+
+
+def draw(job):
+    """Makes the figures and writes them into the run folder.
+
+    Args:
+        job: `evaluation.Job`.
+    """
+    settings = job.settings
+    if not settings.figures:
+        return
+    context = _context(job)
+    count = len(context.image_set.labels)
+    for name in settings.figures:
+        study = studies.find(name)
+        job.say(f"{name}: {study.label}, {count} examples")
+        rows = study.make(context)
+        for path in studies.write_study(job.run_dir, name, rows):
+            job.say(f"  {path}")
+
+
+def _context(job):
+    settings = job.settings
+    count = min(settings.figure_examples, len(job.image_set.labels))
+    directory = job.run_dir / _files.STUDIES
+    directory.mkdir(exist_ok=True)
+    paths = {"VarMixup": settings.vae, "adv-VarMixup": settings.adv_vae}
+    if not settings.needs_vae:
+        paths = {}
+    combined = {"pl_weight": 0.5, "ol_weight": 0.4, "threshold": 0.2}
+    return studies.Context(
+        classifier=job.classifier,
+        models=job.models,
+        pool=job.pool,
+        image_set=data.class_balanced_subset(
+            job.image_set, count, settings.seed
+        ),
+        threat=ThreatModel(settings.norm, settings.eps),
+        folder=directory,
+        adaptive=settings.adaptive,
+        adaptive_steps=settings.adaptive_steps,
+        adaptive_draws=settings.adaptive_draws,
+        num_draws=settings.num_draws,
+        mix_weight=settings.mix_weights[0],
+        combined=tuple(
+            usual
+            if getattr(settings, name) is None
+            else getattr(settings, name)
+            for name, usual in combined.items()
+        ),
+        batch_size=settings.batch_size,
+        eval_seeds=settings.seeds,
+        attack_seed=settings.attack_seed,
+        seed=settings.seed,
+        split=settings.split,
+        example_eps=settings.figure_eps,
+        vaes={t: autoencoder.load(p) for t, p in paths.items() if p},
+        feature_net=_feature_net(settings.feature_net),
+        records=lambda: evaluation.read_records(job.run_dir / _files.RECORDS),
+        eta_runs=tuple(map(_eta_run, settings.eta_runs)),
+        verbose=job.verbose,
+    )
+
+
+def _eta_run(run):
+    # Not given: the constructor's default, as in the paper.
+    eta = folder.read_settings(run).get("alpha")
+    records = evaluation.read_records(pathlib.Path(run, _files.RECORDS))
+    return 1.0 if eta is None else eta, records
+
+
+def _feature_net(path):
+    if path is None:
+        return None
+    if path.endswith(".h5"):
+        return metrics.inception_features(path)
+    import keras
+
+    model = keras.saving.load_model(path, compile=False)
+    return metrics.classifier_features(model)
+
+
+def corruptions(job):
+    """Scores the models on every kind and severity of corruption.
+
+    Args:
+        job: `evaluation.Job`.
+    """
+    settings = job.settings
+    if settings.corruptions == "none":
+        return
+    path = job.run_dir / _files.STUDIES / f"{_CORRUPTIONS}.jsonl"
+    path.parent.mkdir(exist_ok=True)
+    rows = _files.read_lines(path) if path.is_file() else []
+    common = _common_values(settings, job.image_set)
+    job.say(f"Corruptions: {common['set']}, {common['num_examples']} examples")
+
+    def own():
+        return [r for r in rows if {k: r.get(k) for k in common} == common]
+
+    def note(name, kind, severity, accuracy):
+        cell = {"model": name, "kind": kind, "severity": severity}
+        rows.append({**common, **cell, "accuracy": accuracy})
+        _files.append_lines(path, rows[-1:])
+        job.say(f"  {kind} {severity}, {name}: {100 * accuracy:.1f} %")
+
+    evaluation.corruption_accuracies(
+        job.models,
+        _make_set(settings, job.image_set),
+        settings.batch_size,
+        settings.seeds,
+        _kinds(settings),
+        {(r["model"], r["kind"], r["severity"]): r["accuracy"] for r in own()},
+        note,
+    )
+    studies.write_study(job.run_dir, _CORRUPTIONS, rows)
+    for (name, model), mean in evaluation.corruption_means(own()).items():
+        shown = "not all of the 15 standard kinds were scored"
+        if mean is not None:
+            shown = f"{100 * mean:.1f} % over 15 kinds x 5 severities"
+        job.say(f"  {name}, {model}: {shown}")
+
+
+def _common_values(settings, image_set):
+    """What the rows of this call have in common, and tells them apart."""
+    count = len(image_set.labels)
+    if settings.corruptions == "published":
+        name = data.published_name(settings.dataset)
+        count = settings.num_examples
+    else:
+        name = data.corrupted_name(settings.dataset)
+    return {
+        "set": name,
+        "split": settings.split,
+        "num_examples": count or "all",
+        "seed": settings.seed,
+        "eval_seeds": list(settings.seeds),
+    }
+
+
+def _kinds(settings):
+    return settings.corruption_kinds or _corruption_kinds.STANDARD
+
+
+def _make_set(settings, image_set):
+    """Returns (kind, severity) -> `ImageSet`."""
+    if settings.corruptions == "imagecorruptions":
+        return lambda kind, severity: data.corrupt(
+            image_set, kind, severity, settings.seed
+        )
+    name = data.published_name(settings.dataset)
+    directory = settings.corruption_dir
+    if name == "cifar10_c":
+        directory = directory or settings.data_dir
+    else:
+        expected = f"the unpacked folder of {name}"
+        given = directory is not None
+        _checks.check(given, "corruption_dir", expected, directory)
+    return lambda kind, severity: data.load_corrupted(
+        name,
+        kind,
+        severity,
+        directory,
+        num_examples=settings.num_examples,
+        seed=settings.seed,
+    )
+
+
+def _grey():
+    """One image, to see whether corrupting works."""
+    image = np.full((1, 32, 32, 3), 128, np.uint8)
+    return data.ImageSet(image, np.zeros(1, np.int32), np.zeros(1, np.int64))

@@ -1,0 +1,368 @@
+"""The settings of an evaluation."""
+
+from typing import Literal
+
+from keras_mixup import _checks
+from keras_mixup import _corruption_kinds
+from keras_mixup import _settings
+from keras_mixup import registry
+from keras_mixup._settings import ANY
+from keras_mixup._settings import MixWeight
+from keras_mixup._settings import field
+from keras_mixup.runs.settings import owned
+
+# Without an attack; scored by `evaluate` itself.
+CLEAN = "clean"
+# The attack that is added where nothing goes through a defence by gradients.
+ADAPTIVE = "tramer2020"
+# Attacks that go through a defence, by gradients or without them.
+RECIPES = tuple(
+    name
+    for name in registry.names("attack")
+    if registry.entry("attack", name).fixed.get("recipe")
+)
+AVERAGED = tuple(
+    name
+    for name in registry.names("attack")
+    if isinstance(registry.entry("attack", name).fixed.get("attack"), str)
+)
+WHITE_BOX = (*(n for n in RECIPES if n != "transfer"), "autoattack")
+THROUGH = (*WHITE_BOX, *AVERAGED)
+# What is built around another attack has names for each.
+_PARTS = ("mixup_inference_attack", "averaged_attack")
+ATTACKS = (
+    CLEAN,
+    *(name for name in registry.names("attack") if name not in _PARTS),
+)
+STUDIES = tuple(n for n in registry.names("study") if n != "corruptions")
+# They end at the classifier's boundary.
+_AT_BOUNDARY = ("fab", "targeted_fab")
+_PGD = ("pgd", "cleverhans_pgd")
+_STEPPED = (*_PGD, "varmixup_pgd")
+_SPSA = ("cleverhans_spsa", "spsa", "averaged_spsa")
+
+
+def _taking(kind, argument):
+    names = registry.names(kind)
+    return tuple(n for n in names if registry.accepts(kind, n, argument))
+
+
+def _studies(*facts):
+    """The studies that need one of `facts`, by the class attribute."""
+    return tuple(n for n in STUDIES if _NEEDS[n] & set(facts))
+
+
+# What a study takes; a test compares it with the classes.
+_NEEDS = {
+    "fig2": {"pool"},
+    "fig3a": {"pool"},
+    "fig3b": {"pool"},
+    "fig4": {"pool"},
+    "fig5": {"pool"},
+    "varmixup_fig3": {"defences"},
+    "varmixup_fig4": set(),
+    "varmixup_fig5": {"pool", "vae"},
+    "varmixup_fig6a": set(),
+    "varmixup_fig6b": set(),
+    "varmixup_fig7": {"pool", "vae"},
+}
+_POOLED = _taking("defence", "pool")
+_LATENT = _taking("defence", "vae")
+_PAIRED = _studies("pool")
+_ADAPTIVE = (("attacks", (*RECIPES, *AVERAGED)), ("figures", ANY))
+
+
+class _EvaluateSettings(_settings.Settings):
+    """What an evaluation is told, see `evaluate`.
+
+    Beside the settings below it has those that registered attacks and
+    defences name for an evaluation.
+    """
+
+    classifier: "str | None" = field(
+        None, "A .keras file; default: the run folder's classifier.keras."
+    )
+    model_name: "str | None" = field(
+        None, "Row name; default: algorithm and model."
+    )
+    dataset: "str | None" = field(None, "Data set; default: that of the run.")
+    data_dir: "str | None" = field(
+        None, "Folder of tfds data sets; default: as the run."
+    )
+    split: "Literal['test', 'validation', 'train']" = field(
+        "test", "Split to score."
+    )
+    num_examples: "int | None" = field(
+        None, "Class-balanced subset chosen by seed; default: all.", 1
+    )
+    attacks: "tuple[str, ...]" = field(
+        ("clean", "cleverhans_pgd"), f"Any of {', '.join(ATTACKS)}."
+    )
+    adaptive: "bool" = field(True, "Attack through each defence as well.")
+    norm: "Literal['linf', 'l2']" = field("linf", "Norm of the ball.")
+    eps: "float" = field(8 / 255, "Radius in [0, 1] units, as 8/255.")
+    step_size: "float | None" = field(
+        None,
+        "PGD: step, same unit; default: eps / 4.",
+        owners=(("attacks", _PGD),),
+    )
+    pgd_steps: "tuple[int, ...]" = field(
+        (10,),
+        "PGD: numbers of steps, each a column.",
+        owners=(("attacks", _STEPPED),),
+    )
+    targeted: "Literal['none', 'random', 'second_most_likely']" = field(
+        "none",
+        "Lead to another class; accuracy still means the true label.",
+        owners=(("attacks", tuple(n for n in ATTACKS if n != CLEAN)),),
+    )
+    spsa_examples: "int" = field(
+        20, "SPSA is slow: examples.", 1, (("attacks", _SPSA),)
+    )
+    autoattack_version: "Literal['standard', 'cheap', 'plus']" = field(
+        "standard",
+        "AutoAttack on models without draws; others get rand.",
+        owners=(("attacks", ("autoattack",)),),
+    )
+    adaptive_examples: "int | None" = field(
+        None,
+        "Adaptive attacks are slow: examples; default: all.",
+        1,
+        (("attacks", THROUGH), ("figures", ANY)),
+    )
+    adaptive_steps: "int | None" = field(
+        None, "Steps; default: as the recipe.", 1, _ADAPTIVE
+    )
+    adaptive_draws: "int | None" = field(
+        None, "Draws per step or query; default: as the attack.", 1, _ADAPTIVE
+    )
+    defences: "tuple[str, ...]" = field(
+        ("mixup_inference_ol",),
+        f"Any of {', '.join(registry.names('defence'))}; empty for none.",
+    )
+    mix_weights: "tuple[MixWeight, ...]" = field(
+        (0.5,),
+        "MI-OL, MI-PL, VarMI: weights of the input, each a row: 0.6, "
+        "uniform:0.4:0.6 or beta:2:1.",
+        owners=(
+            ("defences", _taking("defence", "mix_weight")),
+            ("figures", _PAIRED),
+        ),
+    )
+    num_draws: "int" = field(
+        30,
+        "Draws per prediction.",
+        1,
+        (("defences", ANY), ("figures", _PAIRED)),
+    )
+    pool_size: "int | None" = field(
+        None,
+        "Pool images from train; default: all.",
+        1,
+        (("defences", _POOLED), ("figures", _PAIRED)),
+    )
+    vae: "str | None" = field(
+        None,
+        "Autoencoder, .keras file or folder; default: that of the run.",
+        owners=(("defences", _LATENT), ("figures", _studies("vae"))),
+    )
+    figures: "tuple[str, ...]" = field((), f"Any of {', '.join(STUDIES)}.")
+    figure_examples: "int" = field(
+        100, "Figures: examples.", 1, (("figures", ANY),)
+    )
+    figure_eps: "float" = field(
+        16 / 255, "fig5: radius, L-infinity.", owners=(("figures", ("fig5",)),)
+    )
+    adv_vae: "str | None" = field(
+        None,
+        "A second autoencoder, for adv-VarMixup.",
+        owners=(("figures", _studies("vae")),),
+    )
+    feature_net: "str | None" = field(
+        None,
+        "Features from this .keras classifier, or from Keras' InceptionV3 "
+        "weights (.h5); default: from the classifier itself.",
+        owners=(("figures", ("varmixup_fig5",)),),
+    )
+    eta_runs: "tuple[str, ...]" = field(
+        (),
+        "Evaluated run folders.",
+        owners=(("figures", ("varmixup_fig6a",)),),
+    )
+    corruptions: "Literal['none', 'imagecorruptions', 'published']" = field(
+        "none",
+        "Also score on corrupted images: those that imagecorruptions makes of "
+        "the examples, or the published test set (CIFAR-10-C, CIFAR-100-C, "
+        "Tiny-ImageNet-C).",
+    )
+    corruption_dir: "str | None" = field(
+        None,
+        "Unpacked folder of the published set; CIFAR-10-C: the tfds folder, "
+        "default: data_dir.",
+        owners=(("corruptions", ("published",)),),
+    )
+    corruption_kinds: "tuple[str, ...]" = field(
+        (),
+        "Kinds of corruption; default: the 15 standard ones.",
+        owners=(("corruptions", ("imagecorruptions", "published")),),
+    )
+    eval_seeds: "tuple[int, ...] | None" = field(
+        None,
+        "Seeds of the defences' draws; default: 0 to 2, with worst_case 0 "
+        "to 9.",
+    )
+    worst_case: "bool" = field(
+        False, "Per example the worst attack, scored on fresh draws."
+    )
+    selection_seeds: "tuple[int, ...]" = field(
+        (0, 1, 2, 3, 4),
+        "Worst case: seeds that choose the attack.",
+        owners=(("worst_case", (True,)),),
+    )
+    controls: "bool" = field(
+        False, "Add mean-image shrinkage, and attacks of lambda eps without it."
+    )
+    probe: "bool" = field(True, "Ask each model for red flags.")
+    attack_seed: "int" = field(0, "Seed of the attacks.", 0)
+    batch_size: "int" = field(100, "Images per attacked batch.", 1)
+    seed: "int" = field(0, "Seed of everything else that is random.", 0)
+    threads: "int" = field(
+        0, "CPU threads in and between ops; 0: as many as cores.", 0
+    )
+
+    def value(self, name):
+        """Returns the setting; "attacks" with the one that is added."""
+        return self.all_attacks if name == "attacks" else getattr(self, name)
+
+    @property
+    def all_attacks(self):
+        """The attacks' names, with the adaptive one that is on by default."""
+        through = [name for name in self.attacks if name in THROUGH]
+        # Queries alone would be a weak verdict on a defence.
+        plain = (CLEAN, *WHITE_BOX, "transfer")
+        attacked = any(name not in plain for name in self.attacks)
+        known = any(name in WHITE_BOX for name in through)
+        if self.adaptive and self.defences and attacked and not known:
+            return (*self.attacks, ADAPTIVE)
+        return self.attacks
+
+    @property
+    def seeds(self):
+        """The seeds of the defences' draws, a tuple of int."""
+        if self.eval_seeds is not None:
+            return self.eval_seeds
+        return tuple(range(10 if self.worst_case else 3))
+
+    @property
+    def needs_pool(self):
+        """Whether a defence or a figure mixes with a pool."""
+        return any(n in _POOLED for n in self.defences) or any(
+            n in _PAIRED for n in self.figures
+        )
+
+    @property
+    def needs_vae(self):
+        """Whether a defence or a figure takes an autoencoder."""
+        return any(n in _LATENT for n in self.defences) or any(
+            n in _studies("vae") for n in self.figures
+        )
+
+    def check(self):
+        """Raises `ValueError` for settings that do not go together."""
+        for name in self.attacks:
+            _settings.check_known(name, "attack", ATTACKS)
+        for name in self.defences:
+            registry.check_name("defence", name)
+        for name in self.figures:
+            _settings.check_known(name, "figure", STUDIES)
+        kinds = (*_corruption_kinds.STANDARD, *_corruption_kinds.EXTRA)
+        for kind in self.corruption_kinds:
+            _checks.check_choice(kind, "corruption_kinds", kinds)
+        self._check_lists()
+        super().check()
+        self._check_together()
+        self._check_worst_case()
+
+    def _check_lists(self):
+        needed = ("attacks", "mix_weights", "pgd_steps", "seeds")
+        for name in (*needed, "defences", "figures", "corruption_kinds"):
+            values = getattr(self, name)
+            once = len(set(values)) == len(values)
+            _checks.check(once, name, "free of repetitions", values)
+            given = values or name not in needed
+            _checks.check(given, name, "a list of at least one", values)
+
+    def _check_together(self):
+        through = [name for name in self.attacks if name in THROUGH]
+        targeted = self.targeted != "none"
+        refused = (
+            (
+                through and not self.adaptive,
+                f"attacks lists {through[:1]}, which adaptive=False switches "
+                "off.",
+            ),
+            (
+                "autoattack" in through and targeted,
+                "autoattack has no targeted form. Leave out `targeted`, or "
+                "take targeted_apgd.",
+            ),
+            (
+                self.defences and any(n in _AT_BOUNDARY for n in self.attacks),
+                "fab and targeted_fab end at the classifier's boundary, which "
+                "says nothing of a defence. Run them on the classifier alone, "
+                "into the same folder: with empty `defences`.",
+            ),
+            (
+                self.label_source == "predicted" and targeted,
+                "label_source=predicted leads away from the prediction, "
+                "`targeted` towards a class: choose one.",
+            ),
+            (
+                self.figures and targeted,
+                "`figures` are of untargeted attacks, as in the papers; leave "
+                "out `targeted`.",
+            ),
+            (
+                self.split == "train" and self.needs_pool,
+                "split=train: the defences' pool is drawn from the train "
+                "split, so that an image would be mixed with itself. Choose "
+                "another split, or defences without a pool.",
+            ),
+            (
+                "varmixup_fig3" in self.figures and not self.defences,
+                "figures=varmixup_fig3 needs `defences`.",
+            ),
+            (
+                "varmixup_fig6a" in self.figures and not self.eta_runs,
+                "figures=varmixup_fig6a needs `eta_runs`, evaluated folders.",
+            ),
+            (
+                self.corruptions == "published" and self.split != "test",
+                "corruptions=published is a test set. Received: "
+                f"split={self.split}",
+            ),
+        )
+        for wrong, text in refused:
+            if wrong:
+                raise ValueError(text)
+
+    def _check_worst_case(self):
+        if not self.worst_case:
+            return
+        okay = len(self.seeds) >= 10
+        expected = "ten or more seeds with worst_case"
+        _checks.check(okay, "eval_seeds", expected, self.seeds)
+        seeds = self.selection_seeds
+        okay = seeds and len(set(seeds)) == len(seeds) and min(seeds) >= 0
+        expected = "different whole numbers >= 0"
+        _checks.check(okay, "selection_seeds", expected, seeds)
+
+
+_OWNED = {
+    **owned("attacks", "attack", flags=True),
+    **owned("defences", "defence", flags=True),
+}
+for _name in ("pl_weight", "ol_weight", "threshold"):
+    # Fig. 3a shows a detector with these settings.
+    _OWNED[_name] = _settings.also_owned(_OWNED[_name], ("figures", ("fig3a",)))
+EvaluateSettings = _settings.complete(_EvaluateSettings, _OWNED.values())

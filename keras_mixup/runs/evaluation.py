@@ -1,0 +1,328 @@
+"""One evaluation: attacks on a classifier and its defences, and its report."""
+
+import pathlib
+from typing import NamedTuple
+
+from keras_mixup import _classifiers
+from keras_mixup import _files
+from keras_mixup import data
+from keras_mixup import evaluation
+from keras_mixup import reporting
+from keras_mixup.evaluation import controls
+from keras_mixup.evaluation import red_flags
+from keras_mixup.reporting import card
+from keras_mixup.reporting import pictures
+from keras_mixup.reporting import tables
+from keras_mixup.reporting import verdicts
+from keras_mixup.reporting import worst_case_table
+from keras_mixup.runs import _attacks
+from keras_mixup.runs import _defences
+from keras_mixup.runs import _process
+from keras_mixup.runs import _studies
+from keras_mixup.runs import folder
+from keras_mixup.runs import source
+
+_PROBED_IMAGES = 16
+_SHOWN_IMAGES = 8
+
+
+class Job(NamedTuple):
+    """What one call evaluates.
+
+    Attributes:
+        settings: `EvaluateSettings`, with data set and autoencoder.
+        run_dir: `pathlib.Path`.
+        path: path of the classifier's file.
+        classifier: keras.Model.
+        image_set: the examples.
+        pool: `SamplePool`, or None.
+        pool_text: str, what tells the pool from another one.
+        models: dict name -> model, the classifier first.
+        specs: list of `AttackSpec`.
+        parts: list of (specs, examples), slow attacks apart.
+        reduced: the same with attacks of lambda eps, for the classifier.
+        worst: (specs, examples) of the worst case, or None.
+        verbose: bool, whether to show progress bars.
+        say: callable of one line of text.
+    """
+
+    settings: object
+    run_dir: pathlib.Path
+    path: pathlib.Path
+    classifier: object
+    image_set: object
+    pool: object
+    pool_text: str
+    models: dict
+    specs: list
+    parts: list
+    reduced: list
+    worst: tuple | None
+    verbose: bool
+    say: object
+
+
+class EvaluateResult(NamedTuple):
+    """What an evaluation has found.
+
+    Attributes:
+        run_dir: `pathlib.Path`.
+        records: `Records`, all of the folder.
+        probed: dict model name -> `Findings` of the models themselves.
+        report: path of report.html.
+    """
+
+    run_dir: pathlib.Path
+    records: evaluation.Records
+    probed: dict
+    report: str
+
+    @property
+    def comparisons(self):
+        """list of `reporting.Comparison`."""
+        return reporting.comparisons(self.records)
+
+    @property
+    def red_flags(self):
+        """list of `RedFlag`, of the records and of the models."""
+        found = list(red_flags.from_records(self.records))
+        return found + [flag for own in self.probed.values() for flag in own]
+
+    @property
+    def text(self):
+        """str: table, verdicts, worst case and red flags for a terminal."""
+        parts = [f"\n{tables.to_text(tables.accuracy_table(self.records))}\n"]
+        found = verdicts.verdicts(self.records)
+        parts += [f"- {verdict.sentence}" for verdict in found]
+        worst = worst_case_table.rows(self.records)
+        if worst:
+            parts.append(
+                "\nWorst case over the attacks, per example (percent):"
+            )
+            parts.append(worst_case_table.to_text(worst))
+        flags = self.red_flags
+        status = red_flags.status(
+            red_flags.from_records(self.records), *self.probed.values()
+        )
+        looked = sum(value != "not looked for" for value in status.values())
+        if flags:
+            parts.append("\nRed flags:")
+            parts += [f"- {flag.name}. {flag.text}" for flag in flags]
+        else:
+            parts.append(
+                f"\nRed flags: none; {looked} of {len(status)} checks applied."
+            )
+        return "\n".join([*parts, f"\nReport: {self.report}"])
+
+
+def evaluate(settings, run_dir, progress=None, verbose=False):
+    """Attacks a classifier and its defences, and writes what is found.
+
+    The folder receives records.jsonl (one line per example, model, attack
+    and seed), evaluation.json (what the records belong to, and the calls),
+    red_flags.json, robustness_card.json and .md, pictures.npz, figures/ and
+    report.html. Records that are there are not computed again.
+
+    Args:
+        settings: `EvaluateSettings`.
+        run_dir: str or path, the folder of a training run, or a new one.
+        progress: callable that is told each step of the work, a str; None
+            for silence.
+        verbose: bool, whether to show progress bars.
+
+    Returns:
+        `EvaluateResult`.
+
+    Raises:
+        ValueError: for settings that cannot be met, a file that is no
+            classifier, or records of something else under the same name.
+        OSError: for a missing file, or a folder that cannot be written or is
+            owned by another process.
+        ImportError: an optional package is missing; the text says which.
+    """
+    say = progress or (lambda text: None)
+    path = source.classifier_path(settings.classifier, run_dir)
+    run_dir = pathlib.Path(run_dir)
+    folder.check_writable(run_dir)
+    settings, trained = source.completed(settings, run_dir)
+    _studies.check(settings)
+    with _process.prepared(settings):
+        job = _prepare(settings, run_dir, path, trained, verbose, say)
+        run_dir.mkdir(parents=True, exist_ok=True)
+        with folder.owned(run_dir):
+            _compute(job)
+            _studies.draw(job)
+            _studies.corruptions(job)
+            _pictures(job)
+            return _finish(job)
+
+
+def _prepare(settings, run_dir, path, trained, verbose, say):
+    """Loads everything and returns the `Job`."""
+    spec = data.DATASETS[settings.dataset]
+    image_set = _defences.load_split(
+        trained,
+        settings.dataset,
+        settings.split,
+        settings.data_dir,
+        num_examples=settings.num_examples,
+        seed=settings.seed,
+    )
+    classifier = source.load_classifier(path, spec)
+    few = data.as_float(image_set.images[:16])
+    logits = classifier(few, training=False)
+    _classifiers.check_logits(logits, spec.num_classes)
+    specs = _attacks.build_specs(settings, verbose)
+    pool, pool_text = None, ""
+    if settings.needs_pool:
+        train_set = _defences.load_split(
+            trained,
+            settings.dataset,
+            "train",
+            settings.data_dir,
+            num_examples=settings.pool_size,
+            seed=settings.seed,
+        )
+        pool, pool_text = _defences.make_pool(train_set, spec.num_classes)
+    defences = _defences.build_all(settings, classifier, pool, trained)
+    models = {_model_name(settings, trained): classifier, **defences}
+    reduced, parts = [], _attacks.parts(settings, specs, image_set)
+    if settings.controls:
+        models.update(controls.shrinkage_models(defences))
+        reduced = controls.reduced_parts(defences, parts)
+    return Job(
+        settings,
+        run_dir,
+        path,
+        classifier,
+        image_set,
+        pool,
+        pool_text,
+        models,
+        specs,
+        parts,
+        reduced,
+        _attacks.worst_case_part(settings, parts),
+        verbose,
+        say,
+    )
+
+
+def _model_name(settings, trained):
+    """Returns the classifier's name in records and tables."""
+    if settings.model_name:
+        return settings.model_name
+    parts = [trained.get(name) for name in ("algorithm", "model")]
+    return " ".join(part for part in parts if part) or "classifier"
+
+
+def _compute(job):
+    """Adds the missing records, then asks the models for red flags."""
+    if job.worst:
+        _evaluate(job, job.models, *job.worst, job.settings.selection_seeds)
+    for part, examples in job.parts:
+        _evaluate(job, job.models, part, examples)
+    bare = {n: m for n, m in job.models.items() if m is job.classifier}
+    for part, examples in job.reduced:
+        _evaluate(job, bare, part, examples)
+    _note_call(job)
+    if job.settings.probe:
+        _probe(job)
+
+
+def _evaluate(job, models, specs, image_set, selection_seeds=()):
+    names = [spec.name for spec in specs]
+    if selection_seeds:
+        names.append("their worst case")
+    job.say(f"{', '.join(names)}: {len(image_set.labels)} examples")
+    settings = job.settings
+    evaluation.evaluate(
+        models,
+        specs,
+        image_set.images,
+        image_set.labels,
+        batch_size=settings.batch_size,
+        eval_seeds=settings.seeds,
+        selection_seeds=selection_seeds,
+        attack_seed=settings.attack_seed,
+        records_path=str(job.run_dir / _files.RECORDS),
+        example_ids=image_set.example_ids,
+        pool_split="train",
+        about={"dataset": settings.dataset, "split": settings.split},
+        pool_id=job.pool_text or None,
+        verbose=job.verbose,
+    )
+
+
+def _note_call(job):
+    """Adds this call to evaluation.json."""
+    path = job.run_dir / _files.EVALUATION
+    found = _files.read_json(path)
+    call = folder.describe("evaluate", job.settings)
+    found["calls"] = [*found.get("calls", []), call]
+    found["classifier"] = {
+        "file": str(job.path),
+        "sha256": evaluation.fingerprint(job.classifier),
+    }
+    _files.write_json(path, found)
+
+
+def _probe(job):
+    """Asks each model for red flags; those asked before are not asked again."""
+    path = job.run_dir / _files.RED_FLAGS
+    known = red_flags.read(path)
+    count = min(_PROBED_IMAGES, len(job.image_set.labels))
+    shown = data.class_balanced_subset(job.image_set, count, job.settings.seed)
+    for name, model in job.models.items():
+        if name in known:
+            continue
+        known[name] = red_flags.probe(
+            model,
+            shown.images,
+            shown.labels,
+            attack=_attacks.probing(job.specs, model),
+            seed=job.settings.attack_seed,
+            name=name,
+        )
+        red_flags.write(path, known)
+
+
+def _pictures(job):
+    """Keeps eight examples under the first oblivious attack."""
+    oblivious = [spec for spec in job.specs if spec.knowledge == "oblivious"]
+    if not oblivious:
+        return
+    count = min(_SHOWN_IMAGES, len(job.image_set.labels))
+    shown = data.class_balanced_subset(job.image_set, count, job.settings.seed)
+    found = pictures.make_pictures(
+        job.models,
+        oblivious[0],
+        shown.images,
+        shown.labels,
+        job.settings.attack_seed,
+    )
+    pictures.write_pictures(str(job.run_dir / _files.PICTURES), found)
+
+
+def _finish(job):
+    """Writes cards and report from all records of the folder."""
+    run_dir = job.run_dir
+    records = evaluation.read_records(run_dir / _files.RECORDS)
+    probed = red_flags.read(run_dir / _files.RED_FLAGS)
+    recorded = _files.read_json(run_dir / _files.EVALUATION)
+    seeds = {
+        seed
+        for facts in records.facts.values()
+        for seed in facts.settings.get("selection_seeds", ())
+    }
+    cards = card.robustness_cards(
+        records,
+        classifier_fingerprint=evaluation.fingerprint(job.classifier),
+        defences=recorded["defences"],
+        selection_seeds=sorted(seeds),
+        versions=recorded["calls"][-1]["versions"],
+        probed=probed,
+    )
+    card.write_cards(run_dir, cards)
+    report = reporting.write_report(run_dir)
+    return EvaluateResult(run_dir, records, probed, report)

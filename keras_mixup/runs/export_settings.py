@@ -1,0 +1,112 @@
+"""The settings of an export."""
+
+from keras_mixup import _checks
+from keras_mixup import _settings
+from keras_mixup import registry
+from keras_mixup._settings import field
+from keras_mixup.runs.settings import owned
+
+_DETECTORS = ("mixup_inference_pl", "mixup_inference_combined")
+_POOLED = tuple(
+    name
+    for name in registry.names("defence")
+    if registry.accepts("defence", name, "pool")
+)
+
+
+class _ExportSettings(_settings.Settings):
+    """What an export is told, see `export`.
+
+    Beside the settings below it has those of the registered defences.
+    """
+
+    run_dir: "str | None" = field(None, "Folder of a training run.")
+    classifier: "str | None" = field(
+        None, "A .keras file; default: the run folder's classifier.keras."
+    )
+    dataset: "str | None" = field(
+        None, "Data set of the pool; default: that of the run."
+    )
+    data_dir: "str | None" = field(
+        None, "Folder of tfds data sets; default: as the run."
+    )
+    defence: "str" = field(
+        "mixup_inference_ol",
+        f"none, or one of {', '.join(registry.names('defence'))}.",
+    )
+    pool_per_class: "int | None" = field(
+        None,
+        "Pool: training images of each class, chosen by seed; default: all.",
+        1,
+        (("defence", _POOLED),),
+    )
+    seed: "int" = field(0, "Seed of the choice of pool images.", 0)
+    vae: "str | None" = field(
+        None,
+        "Autoencoder, .keras file or run folder.",
+        owners=(("defence", ("var_mixup_inference",)),),
+    )
+    threshold: "float | None" = field(
+        None,
+        "Score that counts as an attack; default: 0.2.",
+        owners=(("defence", _DETECTORS),),
+    )
+    threshold_fpr: "float | None" = field(
+        None,
+        "The same, chosen on validation images for this false positive rate.",
+        owners=(("defence", _DETECTORS),),
+    )
+    threshold_images: "int" = field(
+        1000, "Validation images for threshold_fpr, at most.", 1
+    )
+    name: "str | None" = field(
+        None, "Model name; default: that of the run, and the defence."
+    )
+    saved_models: "str" = field("saved_models", "Folder of all exports.")
+    version: "int | None" = field(
+        None, "Version; default: above the largest there.", 1
+    )
+    default_signature: "str" = field(
+        "serving_default", "Signature that clients get who name none."
+    )
+    warmup: "bool" = field(
+        True, "Write warm-up requests (needs tensorflow-serving-api)."
+    )
+    allow_untrained: "bool" = field(
+        False, "Export a classifier that looks untrained."
+    )
+
+    def check(self):
+        """Raises `ValueError` for settings that do not go together."""
+        known = ("none", *registry.names("defence"))
+        _settings.check_known(self.defence, "defence", known)
+        super().check()
+        if self.threshold is not None and self.threshold_fpr is not None:
+            raise ValueError("threshold and threshold_fpr exclude each other.")
+        entry = self.entry
+        if entry and "vae" in entry.arguments and self.vae is None:
+            raise ValueError(
+                f"defence={self.defence} needs `vae`, the file or run folder "
+                "of an autoencoder that was trained with task=vae."
+            )
+        if self.name is not None:
+            plain = self.name not in ("", "..") and "/" not in self.name
+            expected = "the name of one folder"
+            _checks.check(plain, "name", expected, self.name)
+
+    @property
+    def entry(self):
+        """The defence's `registry.Entry`, or None."""
+        if self.defence == "none":
+            return None
+        return registry.entry("defence", self.defence)
+
+
+ExportSettings = _settings.complete(
+    _ExportSettings,
+    [
+        setting
+        for name, setting in owned("defence", "defence").items()
+        if name not in ("max_inputs", "score")
+    ],
+)

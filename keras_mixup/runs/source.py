@@ -1,0 +1,109 @@
+"""Where an evaluation or an export finds its classifier and its data set."""
+
+import pathlib
+import zipfile
+
+from keras_mixup import _checks
+from keras_mixup import _files
+from keras_mixup.runs import folder
+
+
+def classifier_path(given, run_dir):
+    """Returns the path of the classifier's file, before anything is loaded.
+
+    Args:
+        given: str, a .keras file, or None for that of the run folder.
+        run_dir: str or path of the run folder, or None.
+
+    Raises:
+        ValueError: neither of the two, or no .keras file.
+        FileNotFoundError: there is no such file.
+    """
+    if not run_dir and not given:
+        raise ValueError(
+            "A classifier is needed: `run_dir`, the folder of a training run, "
+            "or `classifier`, a .keras file."
+        )
+    path = pathlib.Path(given or pathlib.Path(run_dir, _files.BEST_CLASSIFIER))
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"No classifier at {path}. Train one, or name another .keras file "
+            "as `classifier`."
+        )
+    expected = "a .keras file"
+    _checks.check(path.suffix == ".keras", "classifier", expected, str(path))
+    return path
+
+
+def load_classifier(path, spec=None):
+    """Returns the classifier in a file.
+
+    Args:
+        path: path of a .keras file.
+        spec: `DatasetSpec` whose images it must take, or None.
+
+    Raises:
+        ValueError: the file is no classifier, or takes other images.
+    """
+    import keras
+
+    from keras_mixup import _classifiers
+
+    try:
+        classifier = keras.models.load_model(path, compile=False)
+    except (OSError, TypeError, ValueError, zipfile.BadZipFile) as error:
+        raise ValueError(
+            f"{path} is no classifier that can be loaded: {error}"
+        ) from error
+    _classifiers.check_classifier(classifier)
+    if spec is not None:
+        shape = tuple(classifier.input_shape[1:])
+        fits = shape == tuple(spec.image_shape)
+        expected = f"a model of {spec.image_shape} images, as {spec.name} has"
+        _checks.check(fits, "classifier", expected, shape)
+    return classifier
+
+
+def trained_settings(run_dir):
+    """Returns the settings of the training run in a folder, {} without one."""
+    if not run_dir or not pathlib.Path(run_dir, _files.CONFIG).is_file():
+        return {}
+    return folder.read_settings(run_dir)
+
+
+def completed(settings, run_dir):
+    """Returns (settings, trained), with what the training run says.
+
+    Args:
+        settings: `EvaluateSettings`.
+        run_dir: path.
+
+    Returns:
+        `EvaluateSettings` with data set, its folder and autoencoder; and the
+        run's own settings, {} if it was trained on another data set.
+
+    Raises:
+        ValueError: nothing says which data set, or which autoencoder.
+    """
+    from keras_mixup.runs import autoencoder
+
+    trained = trained_settings(run_dir)
+    inherited = ["dataset", "data_dir", *(["vae"] * settings.needs_vae)]
+    changes = {
+        name: trained[name]
+        for name in inherited
+        if getattr(settings, name) is None and trained.get(name) is not None
+    }
+    settings = settings.replace(**changes)
+    if settings.dataset is None:
+        raise ValueError("Which data set? `dataset` must be given.")
+    if settings.needs_vae:
+        if settings.vae is None:
+            raise ValueError(
+                "`vae` is needed, the file or run folder of an autoencoder "
+                "that was trained with task=vae."
+            )
+        for path in filter(None, (settings.vae, settings.adv_vae)):
+            autoencoder.file_of(path)
+    same = trained.get("dataset") == settings.dataset
+    return settings, trained if same else {}
