@@ -80,8 +80,8 @@ def register(kind, name, *, label=None, flags=None, **fixed):
         label: str, the name in tables; default: `name`.
         flags: dict argument -> name of its setting in a program that chooses
             several objects of the kind. What is not listed keeps its default
-            there. The other names of a class have the same flags, apart
-            from the arguments that they fix.
+            there. Without `flags`, a name has those of the same class's
+            other name, apart from the arguments that it fixes.
         **fixed: arguments that the name stands for.
     """
     _checks.check_choice(kind, "kind", tuple(PACKAGES))
@@ -234,7 +234,7 @@ def _registrations(kind, target):
         options = {k.arg: ast.literal_eval(k.value) for k in call.keywords}
         if own == kind:
             found.append((name, options))
-            flags = options.get("flags", flags)
+            flags = options.get("flags") or flags
     for name, options in found:
         yield name, _entry(kind, name, target, **{"flags": flags, **options})
 
@@ -263,7 +263,7 @@ def _entry(kind, name, target, label=None, flags=None, **fixed):
         name,
         f"{target.module.path}:{target.name}",
         label or name,
-        flags or {},
+        {a: flag for a, flag in (flags or {}).items() if a not in fixed},
         fixed,
         tuple(p.name for p in parameters),
         tuple(p.name for p in parameters if p.default is None),

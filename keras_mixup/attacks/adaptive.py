@@ -50,17 +50,18 @@ _PATH = 2.5
 _STAGES = 5
 
 
+@registry.register("attack", "mixup_inference_attack", flags={})
+@registry.register("attack", "tramer2020", recipe="tramer2020", inner=None)
 @registry.register(
     "attack",
-    "mixup_inference_attack",
+    "eot",
+    recipe="eot",
     flags={
         "num_steps": "adaptive_steps",
         "num_draws": "adaptive_draws",
         "inner": "adaptive_inner",
     },
 )
-@registry.register("attack", "tramer2020", recipe="tramer2020", inner=None)
-@registry.register("attack", "eot", recipe="eot")
 @registry.register(
     "attack", "fixed_draws", recipe="fixed_draws", num_draws=None
 )

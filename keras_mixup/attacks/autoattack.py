@@ -2,7 +2,6 @@
 
 import typing
 import warnings
-from typing import Literal
 
 import numpy as np
 import tensorflow as tf
@@ -52,12 +51,7 @@ class AutoAttackReport(typing.NamedTuple):
         return 1.0 - self.counts["clean"] / len(self.broken_by)
 
 
-@registry.register(
-    "attack",
-    "autoattack",
-    label="AutoAttack",
-    flags={"version": "autoattack_version"},
-)
+@registry.register("attack", "autoattack", label="AutoAttack")
 class AutoAttack(base.Attack):
     """AutoAttack (Croce and Hein, 2020): only survivors meet the next attack.
 
@@ -108,7 +102,7 @@ class AutoAttack(base.Attack):
     def __init__(
         self,
         threat,
-        version: Literal["standard", "cheap", "plus", "rand"] = "standard",
+        version="standard",
         seed=0,
         batch_size=250,
         num_steps: int = 100,

@@ -7,13 +7,14 @@ from keras_mixup.attacks import eot
 
 
 @registry.register(
-    "attack",
-    "averaged_attack",
-    label="averaged attack",
-    flags={"num_draws": "adaptive_draws"},
+    "attack", "averaged_attack", label="averaged attack", flags={}
 )
 @registry.register(
-    "attack", "averaged_square", label="averaged Square", attack="square"
+    "attack",
+    "averaged_square",
+    label="averaged Square",
+    attack="square",
+    flags={"num_draws": "adaptive_draws"},
 )
 @registry.register(
     "attack", "averaged_spsa", label="averaged SPSA", attack="spsa"

@@ -34,9 +34,10 @@ class CleverHansPGD(base.Attack):
     Args:
         threat: `ThreatModel`.
         step_size: float > 0 or `"2/255"`, at most `threat.eps`.
-        num_steps: int >= 1.
+        num_steps: int >= 1, the steps.
         random_start: bool, whether to start uniformly in the ball.
-        label_source: `"true"` or `"predicted"`, as in `PGD`.
+        label_source: `"true"` or `"predicted"`, the label that an untargeted
+            attack leads away from.
 
     Raises:
         ValueError: for arguments outside these ranges.
@@ -116,7 +117,7 @@ class CleverHansSPSA(base.Attack):
 
     Args:
         threat: `ThreatModel` with norm `"linf"`.
-        num_steps: int >= 1.
+        num_steps: int >= 1, the steps for each image.
         num_samples: even int >= 2, the queries at each step. Half of them
             mirror the other half.
         learning_rate: float > 0, Adam's, in pixel units per step.

@@ -25,9 +25,9 @@ class FGSM(pgd.PGD):
 
     Args:
         threat: `ThreatModel`.
-        num_steps: int >= 1.
-        step_size: float > 0 or `"2/255"`, in the unit of `threat.eps`. None
-            takes eps / `num_steps`.
+        num_steps: int >= 1, the steps.
+        step_size: float > 0 or `"2/255"`, in the unit of `threat.eps`. FGSM
+            takes eps / `num_steps` by default.
         momentum: float >= 0, the share of the past gradients in each step.
         random_start: bool, whether to start uniformly in the ball.
         loss: str, the loss that is maximised, as for `PGD`.
