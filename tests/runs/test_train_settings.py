@@ -1,27 +1,22 @@
 """From the flags of apps.train to what trains, and a run that stops early."""
 
 import json
-import pathlib
 
-import keras
+import calls
 import pytest
+from calls import built as build
 
-from apps import _common
-from apps import _registry
-from apps import _training
-from apps import train
+from keras_mixup import attacks
 from keras_mixup import data
+from keras_mixup import registry
+from keras_mixup import runs
 from keras_mixup import training
-
-SMALL = ["--model=small_convnet", "--width=2"]
+from keras_mixup.cli import main
+from keras_mixup.runs import training as run
 
 
 def parse(*arguments):
-    return train.FLAGS.parse(["train", *SMALL, *arguments])
-
-
-def build(*arguments):
-    return train.build(parse(*arguments), steps_per_epoch=4)
+    return calls.parse("train", *arguments)
 
 
 @pytest.mark.parametrize(
@@ -80,30 +75,64 @@ def test_flags_reach_the_algorithm(arguments, expected):
         assert model.attack.threat.eps == 0.1
 
 
-def test_every_option_of_every_algorithm_has_a_flag():
+def test_every_option_of_every_algorithm_is_a_setting():
     """All but those that are set otherwise, or for Python alone."""
-    # --vae and --cache_latents.
+    # vae and cache_latents.
     loaded = {"vae", "from_codes"}
-    set_otherwise = {"classifier", "attack", "mix_weight", "name", *loaded}
-    python_only = {"start", "attack_targets", "penalty_training"}
-    for name in _registry.ALGORITHMS:
-        kind = _registry.find(_registry.ALGORITHMS, "algorithm", name)
+    set_otherwise = {"classifier", "attack", "name", *loaded}
+    python_only = {"start", "attack_targets"}
+    for name in registry.names("algorithm"):
+        kind = registry.find("algorithm", name)
         options = set(kind.argument_names()) - set_otherwise - python_only
-        assert options <= set(_training.ALGORITHM_FLAGS), name
+        assert options <= set(runs.TrainSettings.declared), name
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind", "settings"),
+    [
+        ([], attacks.PGD, {"num_steps": 10, "step_size": 2 / 255}),
+        (["--num_steps=3"], attacks.PGD, {"num_steps": 3}),
+        (["--attack=fgsm"], attacks.FGSM, {"num_steps": 1}),
+        (
+            ["--attack=fgsm", "--step_size=10/255", "--random_start"],
+            attacks.FGSM,
+            {"step_size": 10 / 255, "random_start": True},
+        ),
+        (
+            ["--attack=apgd", "--num_steps=4", "--attack_loss=dlr"],
+            attacks.APGD,
+            {"num_steps": 4, "loss": "dlr"},
+        ),
+        (["--attack_momentum=1"], attacks.PGD, {"momentum": 1.0}),
+    ],
+)
+def test_the_attack_inside_training_is_a_choice(arguments, kind, settings):
+    model = build("--algorithm=adversarial_training", *arguments)
+    assert type(model.attack) is kind
+    assert model.attack.threat.eps == 8 / 255
+    assert {n: getattr(model.attack, n) for n in settings} == settings
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--algorithm=mixup", "--beta=1"], "`option` must be .*'beta'"),
+        (["--algorithm=mixup", "--beta=1"], "`beta` has no effect"),
         (["--algorithm=trades", "--beta=-1"], "`beta` must be"),
-        (["--algorithm=trades", "--alpha=1"], "`option` must be .*'alpha'"),
-        (["--algorithm=mixup", "--eps=0.1"], "mixup attacks nothing"),
+        (["--algorithm=trades", "--alpha=1"], "`alpha` has no effect"),
+        (["--algorithm=mixup", "--eps=0.1"], "`eps` has no effect"),
         (
             ["--algorithm=mixup", "--robust_validation=3", "--num_steps=2"],
-            "mixup attacks nothing",
+            "`num_steps` has no effect",
         ),
-        (["--optimizer=yogi", "--momentum=0.9"], "--momentum belongs to"),
+        (["--optimizer=yogi", "--momentum=0.9"], "belongs to optimizer=sgd"),
+        (
+            ["--attack=square", "--algorithm=adversarial_training"],
+            "must be an attacks.GradientAttack",
+        ),
+        (
+            ["--attack=apgd", "--algorithm=trades", "--step_size=0.1"],
+            "`step_size` has no effect with attack=apgd",
+        ),
         (
             ["--algorithm=manifold_mixup", "--stages=stage_8"],
             "stage='stage_8'",
@@ -111,7 +140,7 @@ def test_every_option_of_every_algorithm_has_a_flag():
     ],
 )
 def test_a_wrong_combination_is_refused(arguments, message):
-    with pytest.raises((ValueError, _common.UsageError), match=message):
+    with pytest.raises(ValueError, match=message):
         build(*arguments)
 
 
@@ -126,7 +155,7 @@ def test_yogi_gets_schedule_and_both_kinds_of_decay():
         "--decoupled_weight_decay=0.01",
     )
     assert type(model.optimizer) is training.Yogi
-    assert model.coupled_weight_decay == 0.0005
+    assert model.l2_penalty == 0.0005
     assert model.optimizer.weight_decay == 0.01
     schedule = model.optimizer._learning_rate
     # 4 steps an epoch: the drops lie behind step 279 and step 359.
@@ -148,55 +177,52 @@ def test_yogi_gets_schedule_and_both_kinds_of_decay():
     ],
 )
 def test_the_monitored_metric(arguments, expected):
-    assert _training.monitored(parse(*arguments)) == expected
+    assert parse(*arguments).monitored == expected
 
 
 def test_robust_accuracy_must_be_measured_to_be_monitored():
-    with pytest.raises(_common.UsageError, match="needs --robust_validation"):
-        _training.monitored(parse("--monitor=val_robust_accuracy"))
+    with pytest.raises(ValueError, match="needs robust_validation=STEPS"):
+        parse("--monitor=val_robust_accuracy")
 
 
-def test_callbacks_act_in_order_and_share_their_state():
-    validation = data.load_arrays("digits", "validation")
-    flags = parse("--robust_validation=3", "--early_stopping=2", "--eps=0.2")
-    found = _training.build_callbacks(
-        flags, validation, pathlib.Path("folder"), "folder/checkpoints"
+def test_callbacks_act_in_order_and_share_their_state(monkeypatch, tmp_path):
+    seen = {}
+    model = build("--algorithm=erm")
+    monkeypatch.setattr(
+        type(model), "fit", lambda self, data, **options: seen.update(options)
     )
-    kinds = [type(callback) for callback in found]
+    settings = parse("--robust_validation=3", "--early_stopping=2", "--eps=0.2")
+    validation = data.load_arrays("digits", "validation")
+    run._fit(settings, model, validation, validation, tmp_path, 0)
+    kinds = [type(callback) for callback in seen["callbacks"]]
     assert kinds == [
         training.StopOnNaN,
         training.Checkpoint,
         training.RetraceGuard,
         training.RobustValidation,
-        training.BestClassifier,
+        training.BestModel,
         training.EarlyStopping,
         training.MetricsLog,
     ]
-    _, checkpoint, _, robust, best, stop, _ = found
+    _, checkpoint, _, robust, best, stop, _ = seen["callbacks"]
     assert checkpoint.state == [best.best, stop.state]
     assert best.monitor == stop.monitor == "val_robust_accuracy"
     assert stop.patience == 2
     assert (robust.attack.num_steps, robust.attack.threat.eps) == (3, 0.2)
     assert len(robust.images) == len(validation.labels)
     assert robust.images.max() == 1.0
-    plain = _training.build_callbacks(
-        parse(), validation, pathlib.Path("folder"), "folder/checkpoints"
-    )
+    run._fit(parse(), model, validation, validation, tmp_path, 0)
+    plain = seen["callbacks"]
     assert [type(c) for c in plain] == kinds[:3] + [kinds[4], kinds[6]]
     assert len(plain[1].state) == 1
 
 
-@pytest.fixture
-def _float32():
-    yield
-    keras.config.set_dtype_policy("float32")
-
-
-def test_a_run_with_robust_validation_stops_early(tmp_path, capsys, _float32):
+def test_a_run_with_robust_validation_stops_early(tmp_path, capsys):
     folder = tmp_path / "run"
     arguments = [
         "train",
-        *SMALL,
+        "--model=small_convnet",
+        "--width=2",
         "--algorithm=trades",
         "--optimizer=yogi",
         "--num_steps=1",
@@ -213,7 +239,7 @@ def test_a_run_with_robust_validation_stops_early(tmp_path, capsys, _float32):
         "--verbose=0",
         f"--run_dir={folder}",
     ]
-    assert _common.exit_code(train.main, train.FLAGS, arguments) == 0
+    assert main.exit_code("train", arguments) == 0
     rows = training.read_metrics(str(folder / "metrics.jsonl"))
     assert [row["epoch"] for row in rows] == [1, 2, 3]
     assert len({row["val_accuracy"] for row in rows}) == 1
@@ -221,4 +247,4 @@ def test_a_run_with_robust_validation_stops_early(tmp_path, capsys, _float32):
         assert 0.0 <= row["val_robust_accuracy"] <= row["val_accuracy"] + 0.02
     assert "(6 steps). Best validation accuracy" in capsys.readouterr().out
     config = json.loads((folder / "config.json").read_text())
-    assert config["flags"]["robust_validation"] == 3
+    assert config["settings"]["robust_validation"] == 3

@@ -4,30 +4,13 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from calls import built
+from calls import check_error
+from calls import train as run
+from calls import visible
 
-from apps import _common
-from apps import _vae_report
-from apps import train
 from keras_mixup import models
 from keras_mixup import training
-
-
-def run(folder, **flags):
-    settings = {
-        "run_dir": folder,
-        "width": 2,
-        "num_train": 64,
-        "batch_size": 16,
-        "epochs": 2,
-        "checkpoint_every": 3,
-        "verbose": 0,
-        **flags,
-    }
-    argv = ["train"]
-    for name, value in settings.items():
-        off = value is False
-        argv.append(f"--no{name}" if off else f"--{name}={value}")
-    return _common.exit_code(train.main, train.FLAGS, argv)
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +21,7 @@ def vae_run(tmp_path_factory):
 
 
 def test_the_run_folder_has_models_numbers_and_pictures(vae_run):
-    names = {path.name for path in vae_run.iterdir()}
-    assert names == {
+    assert visible(vae_run) == {
         "checkpoints",
         "config.json",
         "final.keras",
@@ -117,24 +99,12 @@ def test_a_classifier_is_trained_through_the_autoencoder(
 
 
 def test_the_attack_of_a_var_algorithm_is_a_choice(vae_run):
-    def built(**flags):
-        argv = ["train", f"--vae={vae_run}", "--width=2"]
-        argv += [f"--{name}={value}" for name, value in flags.items()]
-        return train.build(train.FLAGS.parse(argv), 4)
-
-    assert built(algorithm="var_mixup", alpha=0.4).attack is None
-    attacked = built(algorithm="var_mixup", num_steps=3, eps=0.2)
+    vae = f"--vae={vae_run}"
+    assert built(vae, "--algorithm=var_mixup", "--alpha=0.4").attack is None
+    attacked = built(vae, "--algorithm=var_mixup", "--num_steps=3", "--eps=0.2")
     assert (attacked.attack.num_steps, attacked.attack.threat.eps) == (3, 0.2)
     name = "var_interpolated_adversarial_training"
-    assert built(algorithm=name).attack.num_steps == 10
-
-
-def check_error(capsys, code, *parts):
-    assert code == 2
-    error = capsys.readouterr().err
-    assert error.startswith("error: ") and error.count("\n") == 1
-    for part in parts:
-        assert part in error
+    assert built(vae, f"--algorithm={name}").attack.num_steps == 10
 
 
 @pytest.mark.parametrize(
@@ -143,16 +113,22 @@ def check_error(capsys, code, *parts):
         ({"task": "vae", "latent_size": 0}, ("`latent_size`", ">= 1")),
         ({"task": "vae", "batch_size": 1}, ("`batch_size`", "The MMD")),
         ({"task": "vae", "gamma": -1}, ("`gamma` must be",)),
-        ({"task": "vae", "algorithm": "erm"}, ("--algorithm belongs to",)),
+        (
+            {"task": "vae", "algorithm": "erm"},
+            ("`algorithm` has no effect with task=vae",),
+        ),
         ({"task": "vae", "monitor": "val_accuracy"}, ("`monitor` must be",)),
-        ({"latent_size": 3}, ("--latent_size belongs to --task=vae",)),
+        ({"latent_size": 3}, ("`latent_size` has no effect", "task=vae")),
         ({"monitor": "val_psnr"}, ("`monitor` must be",)),
-        ({"algorithm": "var_mixup"}, ("needs --vae=PATH", "--task=vae")),
-        ({"vae": "x.keras"}, ("uses no autoencoder",)),
-        ({"cache_latents": True}, ("--cache_latents belongs to var_erm",)),
+        ({"algorithm": "var_mixup"}, ("needs `vae`", "task=vae")),
+        ({"vae": "x.keras"}, ("`vae` has no effect with algorithm=mixup",)),
+        (
+            {"cache_latents": True},
+            ("`cache_latents` has no effect", "algorithm=var_erm"),
+        ),
         (
             {"algorithm": "var_mixup", "vae": "missing/vae.keras"},
-            ("no autoencoder at missing/vae.keras", "--task=vae"),
+            ("no autoencoder at missing/vae.keras", "task=vae"),
         ),
     ],
 )
@@ -176,7 +152,7 @@ def test_an_autoencoder_that_does_not_fit_is_one_line(tmp_path, capsys):
 def test_cached_codes_need_images_as_they_are(vae_run, tmp_path, capsys):
     flags = {"algorithm": "var_mixup", "vae": vae_run, "augment": "crop"}
     code = run(tmp_path / "run", **flags, cache_latents=True)
-    check_error(capsys, code, "--augment=none")
+    check_error(capsys, code, "augment=none")
 
 
 def test_an_untrained_autoencoder_is_warned_of(tmp_path):
@@ -186,23 +162,3 @@ def test_an_untrained_autoencoder_is_warned_of(tmp_path):
     with pytest.warns(UserWarning, match="seems untrained"):
         code = run(tmp_path / "run", algorithm="var_erm", vae=path, epochs=1)
     assert code == 0
-
-
-def test_a_grid_keeps_every_pixel_in_its_place(tmp_path):
-    random = np.random.default_rng(0)
-    rows = [random.random((n, 32, 32, 3)).astype("float32") for n in (2, 3)]
-    _vae_report.write_grid(tmp_path / "grid.png", rows)
-    picture = tf.io.decode_png((tmp_path / "grid.png").read_bytes()).numpy()
-    assert picture.shape == (2 * 66 - 2, 3 * 66 - 2, 3)
-    shown = picture[66:130:2, 132:196:2] / 255.0
-    np.testing.assert_allclose(shown, rows[1][2], atol=0.51 / 255.0)
-    assert (picture[:64, 132:] == 255).all()
-
-
-def test_interpolations_start_and_end_at_the_reconstructions():
-    vae = models.MMDVAE((8, 8, 1), 4, width=2)
-    images = np.random.default_rng(0).random((4, 8, 8, 1)).astype("float32")
-    decoded, mixed, *_ = _vae_report.interpolations(vae, images)
-    np.testing.assert_allclose(decoded[0], vae(images)[0], atol=1e-6)
-    np.testing.assert_allclose(decoded[-1], vae(images)[1], atol=1e-6)
-    np.testing.assert_allclose(mixed[4], (images[0] + images[1]) / 2, atol=1e-6)

@@ -1,0 +1,80 @@
+"""What a run asks of the process, and that it takes it back."""
+
+import os
+import subprocess
+import sys
+
+import keras
+import pytest
+
+from keras_mixup import runs
+from keras_mixup.runs import _process
+
+CODE = """
+import keras
+import tensorflow as tf
+from keras_mixup import runs
+from keras_mixup.runs import _process
+with _process.prepared(runs.TrainSettings({arguments})) as strategy:
+    print(keras.config.dtype_policy().name, strategy.num_replicas_in_sync)
+    print(type(strategy).__name__)
+    print(tf.config.threading.get_intra_op_parallelism_threads())
+    print(float(keras.initializers.GlorotUniform()((1, 1))[0, 0]))
+"""
+
+
+def prepared(arguments):
+    done = subprocess.run(
+        [sys.executable, "-c", CODE.format(arguments=arguments)],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return done.stdout.split("\n")
+
+
+def test_the_settings_are_applied():
+    lines = prepared(
+        "precision='mixed_bfloat16', strategy='mirrored', threads=3"
+    )
+    assert lines[:3] == ["mixed_bfloat16 1", "MirroredStrategy", "3"]
+
+
+def test_the_seed_reaches_the_initial_weights():
+    found = []
+    for seed in (1, 2, 1):
+        with _process.prepared(runs.TrainSettings(seed=seed)):
+            made = keras.initializers.GlorotUniform()((1, 1))
+        found.append(float(made[0, 0]))
+    assert found[0] == found[2] != found[1]
+
+
+def test_the_policy_is_taken_back():
+    before = keras.config.dtype_policy()
+    settings = runs.TrainSettings(precision="mixed_bfloat16")
+    with _process.prepared(settings):
+        assert keras.config.dtype_policy().name == "mixed_bfloat16"
+    assert keras.config.dtype_policy() == before
+
+
+def test_threads_after_the_first_op_are_refused():
+    keras.ops.ones(2)
+    with pytest.raises(ValueError, match="`threads` must be set before"):
+        with _process.prepared(runs.TrainSettings(threads=7)):
+            pass
+
+
+def test_importing_tensorflow_is_silent():
+    code = (
+        "import os; os.environ['TF_CPP_MIN_LOG_LEVEL'] = '2';"
+        "from keras_mixup.runs import _process; _process.import_tensorflow();"
+        "import sys; print('still here', file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"},
+    )
+    assert done.stderr == "still here\n"

@@ -1,0 +1,247 @@
+"""Names, read from the source, against what the library really has."""
+
+import inspect
+import sys
+import typing
+
+import pytest
+
+import keras_mixup
+from keras_mixup import _settings
+from keras_mixup import attacks
+from keras_mixup import inference
+from keras_mixup import registry
+from keras_mixup import runs
+from keras_mixup import studies
+from keras_mixup import training
+
+BASES = {
+    "algorithm": (training, training.Algorithm),
+    "attack": (attacks, attacks.Attack),
+    "defence": (inference, inference.RandomizedInference),
+}
+EVERY = [
+    (kind, name) for kind in registry.PACKAGES for name in registry.names(kind)
+]
+
+
+@pytest.mark.parametrize(("kind", "name"), EVERY)
+def test_what_is_read_is_what_the_constructor_says(kind, name):
+    """Arguments, defaults, names and labels of the source and of Python."""
+    entry, found = registry.entry(kind, name), registry.find(kind, name)
+    assert entry.path == f"{found.__module__}:{found.__qualname__}"
+    if not entry.fixed:
+        assert (found.registered_name, found.label) == (name, entry.label)
+    target = found.__init__ if inspect.isclass(found) else found
+    if target is object.__init__:
+        assert entry.arguments == ()
+        return
+    parameters = {
+        p.name: p
+        for p in inspect.signature(target).parameters.values()
+        if p.name != "self" and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)
+    }
+    assert entry.arguments == tuple(parameters)
+    for setting in entry.settings:
+        given = parameters[setting.name].default
+        if given is not inspect.Parameter.empty:
+            assert setting.default == given
+        assert setting.help, f"{name}: {setting.name} is not described"
+        assert set(entry.flags) <= set(entry.arguments)
+
+
+@pytest.mark.parametrize("kind", BASES)
+def test_every_public_class_has_a_name(kind):
+    """A new class needs `@registry.register`."""
+    package, base = BASES[kind]
+    listed = {
+        registry.entry(kind, name).path.partition(":")[2]
+        for name in registry.names(kind)
+    }
+    for name in package.__all__:
+        value = getattr(package, name)
+        if inspect.isclass(value) and issubclass(value, base):
+            assert inspect.isabstract(value) or name in listed | {
+                "Algorithm",
+                "Attack",
+                "GradientAttack",
+            }, name
+
+
+def test_every_registered_study_is_one():
+    for name in registry.names("study"):
+        assert issubclass(registry.find("study", name), studies.Study)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [runs.TrainSettings, runs.EvaluateSettings, runs.ExportSettings],
+)
+def test_a_setting_is_declared_once(settings):
+    """By the run itself, or by things that take it in the same way."""
+    own = settings.__mro__[1].__annotations__
+    for name, declared in settings.declared.items():
+        assert declared.name == name
+        assert declared.help
+        if name in own:
+            continue
+        for chooser, owners in declared.owners:
+            assert chooser in settings.declared
+            assert owners is _settings.ANY or owners
+
+
+def test_an_unknown_name_lists_the_known_ones():
+    with pytest.raises(ValueError) as caught:
+        registry.check_name("model", "preactresnet18")
+    text = str(caught.value)
+    assert all(name in text for name in registry.names("model"))
+    assert "Received: model='preactresnet18'" in text
+    assert text.endswith('Did you mean "preact_resnet18"?')
+
+
+def test_no_suggestion_where_nothing_is_near():
+    with pytest.raises(ValueError) as caught:
+        registry.check_name("attack", "zzz")
+    assert "Did you mean" not in str(caught.value)
+
+
+def test_an_option_that_is_not_taken_is_named():
+    expected = "`option` must be one of stddev, num_draws, max_inputs"
+    with pytest.raises(ValueError, match=expected):
+        registry.build("defence", "gaussian_noise", None, degrees=20)
+
+
+def test_a_fixed_argument_is_no_option():
+    threat = keras_mixup.ThreatModel("linf", 0.1)
+    with pytest.raises(ValueError, match="`option` must be one of"):
+        registry.build("attack", "eot", threat, recipe="transfer")
+
+
+def test_builders_pass_on_what_they_are_given():
+    model = registry.build("model", "small_convnet", (8, 8, 1), 10)
+    assert model.output_shape == (None, 10)
+    threat = keras_mixup.ThreatModel("linf", 0.1)
+    attack = registry.build("attack", "pgd", threat, num_steps=3, loss=None)
+    assert (attack.threat, attack.num_steps) == (threat, 3)
+    assert registry.build("attack", "eot", threat).recipe == "eot"
+    mixup = registry.build("algorithm", "mixup", model, alpha=0.5)
+    assert (mixup.classifier, mixup.alpha) == (model, 0.5)
+    assert registry.accepts("attack", "pgd", "num_steps")
+    assert not registry.accepts("attack", "pgd", "pool")
+
+
+PLUGIN = '''
+"""A package of someone else's."""
+
+from typing import Literal
+
+from keras_mixup import attacks
+from keras_mixup import registry
+
+
+@registry.register(
+    "attack", "nudge", label="Nudge", flags={"size": "nudge_size"}
+)
+class Nudge(attacks.Attack):
+    """Moves every pixel.
+
+    Args:
+        threat: `ThreatModel`.
+        size: float >= 0, how far.
+        way: `"up"` or `"down"`.
+    """
+
+    uses_gradients = False
+
+    def __init__(
+        self, threat, size: float = 1 / 4, way: Literal["up", "down"] = "up"
+    ):
+        super().__init__(threat)
+        self.size, self.way = size, way
+
+    def run(self, model_fn, images, labels, targets, seed):
+        return images + self.size, 0, 0
+
+
+def SmallNet(input_shape, num_classes, width: int = 4):
+    """A network.
+
+    Args:
+        input_shape: (H, W, C).
+        num_classes: int.
+        width: int >= 1.
+    """
+    return input_shape, num_classes, width
+'''
+
+
+@pytest.fixture
+def plugin(tmp_path, monkeypatch):
+    (tmp_path / "someones_plugin.py").write_text(PLUGIN)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    registry._source.cache_clear()
+    yield "someones_plugin"
+    sys.modules.pop("someones_plugin", None)
+    registry._source.cache_clear()
+
+
+def test_a_class_of_someone_elses_by_its_path(plugin):
+    path = f"{plugin}:Nudge"
+    entry = registry.entry("attack", path)
+    assert (entry.name, entry.label) == ("nudge", "Nudge")
+    assert entry.flags == {"size": "nudge_size"}
+    size, way = entry.settings
+    assert (size.kind, size.default, size.help) == (
+        "float",
+        0.25,
+        "float >= 0, how far.",
+    )
+    assert (way.choices, way.default) == (("up", "down"), "up")
+    assert plugin not in sys.modules  # Only read so far.
+    attack = registry.build(
+        "attack", path, keras_mixup.ThreatModel("linf", 0.1), size=0.5
+    )
+    assert (attack.size, attack.way) == (0.5, "up")
+    # Registered with Keras under its own package.
+    assert type(attack).from_config(attack.get_config()).size == 0.5
+
+
+def test_a_function_that_was_not_registered(plugin):
+    path = f"{plugin}:SmallNet"
+    assert registry.entry("model", path).label == path
+    made = registry.build("model", path, (8, 8, 1), 10, width=2)
+    assert made == ((8, 8, 1), 10, 2)
+
+
+@pytest.mark.parametrize(
+    ("path", "match"),
+    [
+        ("no_such_module:Thing", "It cannot be read"),
+        ("someones_plugin:Nothing", "It cannot be read"),
+        (":Thing", 'a registered name or "package.module:Name"'),
+    ],
+)
+def test_a_path_that_leads_nowhere(plugin, path, match):
+    with pytest.raises(ValueError, match=match):
+        registry.entry("attack", path)
+
+
+def test_an_installed_package_adds_names(plugin, monkeypatch):
+    class Point(typing.NamedTuple):
+        name: str
+        value: str
+
+    def points(group):
+        if group == "keras_mixup.attack":
+            return [Point("their_nudge", f"{plugin}:Nudge")]
+        return []
+
+    monkeypatch.setattr(registry.importlib.metadata, "entry_points", points)
+    registry._entries.cache_clear()
+    try:
+        assert "their_nudge" in registry.names("attack")
+        assert registry.entry("attack", "their_nudge").label == "Nudge"
+        assert "pgd" in registry.names("attack")
+    finally:
+        registry._entries.cache_clear()
