@@ -138,7 +138,8 @@ class TargetedAPGD(_auto_pgd.AutoPGD):
         num_targets: int >= 1, the classes tried, at most all wrong ones.
         num_steps: int >= 1, the steps towards each class.
         num_restarts: int >= 1, the runs towards each class.
-        best, early_stop: as for `APGD`.
+        best: as for `APGD`.
+        early_stop: as for `APGD`.
 
     Raises:
         ValueError: for arguments outside these ranges.

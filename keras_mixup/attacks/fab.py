@@ -91,7 +91,10 @@ class TargetedFAB(_fab_runs.BoundaryAttack):
         num_targets: int >= 1, the classes tried, at most all wrong ones.
         num_steps: int >= 1, the steps of each run.
         num_restarts: int >= 1, the runs towards each class.
-        alpha_max, eta, beta, search_steps: as for `FAB`.
+        alpha_max: as for `FAB`.
+        eta: as for `FAB`.
+        beta: as for `FAB`.
+        search_steps: as for `FAB`.
 
     Raises:
         ValueError: for arguments outside these ranges.
