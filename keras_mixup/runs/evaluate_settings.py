@@ -285,7 +285,8 @@ class _EvaluateSettings(_settings.Settings):
             _checks.check_choice(kind, "corruption_kinds", kinds)
         self._check_lists()
         super().check()
-        self._check_together()
+        self._check_attacks()
+        self._check_others()
         self._check_worst_case()
 
     def _check_lists(self):
@@ -301,10 +302,10 @@ class _EvaluateSettings(_settings.Settings):
             given = values or name not in needed
             _checks.check(given, name, "a list of at least one", values)
 
-    def _check_together(self):
+    def _check_attacks(self):
         through = [name for name in self.attacks if name in THROUGH]
         targeted = self.targeted != "none"
-        refused = (
+        _refuse(
             (
                 through and not self.adaptive,
                 f"attacks lists {', '.join(through)}, which adaptive=False "
@@ -326,6 +327,11 @@ class _EvaluateSettings(_settings.Settings):
                 "label_source=predicted leads away from the prediction, "
                 "`targeted` towards a class: choose one.",
             ),
+        )
+
+    def _check_others(self):
+        targeted = self.targeted != "none"
+        _refuse(
             (
                 self.figures and targeted,
                 "`figures` are of untargeted attacks, as in the papers; leave "
@@ -351,9 +357,6 @@ class _EvaluateSettings(_settings.Settings):
                 f"split={self.split}",
             ),
         )
-        for wrong, text in refused:
-            if wrong:
-                raise ValueError(text)
 
     def _check_worst_case(self):
         if not self.worst_case:
@@ -365,6 +368,13 @@ class _EvaluateSettings(_settings.Settings):
         okay = seeds and len(set(seeds)) == len(seeds) and min(seeds) >= 0
         expected = "different whole numbers >= 0"
         _checks.check(okay, "selection_seeds", expected, seeds)
+
+
+def _refuse(*cases):
+    """Raises `ValueError` for the first case, (wrong, text), that is wrong."""
+    for wrong, text in cases:
+        if wrong:
+            raise ValueError(text)
 
 
 _OWNED = {
