@@ -8,22 +8,21 @@ the median over rounds; absolute seconds are printed for orientation only.
 Columns: what, its cost in bare passes, seconds, ratio to that cost.
 """
 
-import json
 import time
 
 import numpy as np
 import tensorflow as tf
 
-from apps import _common
 from benchmarks import bare
 from benchmarks import family
+from benchmarks import program
 from benchmarks import timing
 from keras_mixup import ThreatModel
 from keras_mixup import attacks
 from keras_mixup import inference
 from keras_mixup import models
 
-FLAGS = _common.Flags(__doc__)
+FLAGS = program.Flags(__doc__)
 FLAGS.integer("batch_size", 64, "Images per batch.", minimum=2)
 FLAGS.integer("width", 16, "Width of PreActResNet-18.", minimum=1)
 FLAGS.integer("num_steps", 10, "Attack steps.", minimum=1)
@@ -37,12 +36,12 @@ FLAGS.boolean(
     "cpu_time", False, "CPU seconds, for a machine with other work on it."
 )
 FLAGS.string("json", None, "Also write the figures to this file.")
-FLAGS.runtime(training=False)
+FLAGS.runtime()
 
 
 def main(flags):
     """Runs the three suites and prints their table."""
-    _common.set_up(flags)
+    program.prepare(flags)
     images, labels = random_batch(flags.batch_size)
     rows = [
         *train_steps(flags, images, labels),
@@ -55,10 +54,7 @@ def main(flags):
             f"| {row['what']} | {row['cost']} "
             f"| {row['seconds']:.3f} | {row['ratio']:.2f} |"
         )
-    if flags.json:
-        described = {**_common.describe_run("benchmarks", FLAGS), "rows": rows}
-        with open(flags.json, "w", encoding="utf-8") as file:
-            json.dump(described, file, indent=2)
+    program.write_figures(flags.json, FLAGS, flags, rows=rows)
 
 
 def random_batch(size):
@@ -198,4 +194,4 @@ def _row(what, cost, seconds, expected):
 
 
 if __name__ == "__main__":
-    _common.run(main, FLAGS)
+    program.run(main, FLAGS)

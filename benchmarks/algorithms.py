@@ -12,25 +12,22 @@ epoch, the first one (which traces) left out.
 """
 
 import gc
-import json
-import os
-import pathlib
-import tempfile
 import time
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from apps import _common
-from apps import _registry
-from apps import _training
 from benchmarks import family
+from benchmarks import program
 from keras_mixup import ThreatModel
+from keras_mixup import _settings
 from keras_mixup import attacks
 from keras_mixup import data
+from keras_mixup import registry
+from keras_mixup.runs import training as run
 
-FLAGS = _common.Flags(__doc__)
+FLAGS = program.Flags(__doc__)
 FLAGS.string("results", None, "JSON-lines file, read and added to.")
 FLAGS.string_list(
     "algorithms", ",".join(family.MEMBERS), "Which, in the order to run."
@@ -70,7 +67,7 @@ FLAGS.choice(
     ["float32", "mixed_bfloat16"],
     "Keras precision policy, of training and of the attacks on it.",
 )
-FLAGS.runtime(training=False)
+FLAGS.runtime()
 
 # What does not change a result.
 _ASIDE = ("results", "algorithms", "seeds", "seed", "data_dir", "threads")
@@ -97,49 +94,19 @@ class _Clock(keras.callbacks.Callback):
 
 def main(flags):
     """Runs what is missing, then prints the table."""
-    if not flags.results:
-        raise _common.UsageError("--results=FILE is needed.")
     for name in flags.algorithms:
-        _registry.check_name(family.MEMBERS, "algorithm", name)
-    _common.set_up(flags)
-    path = pathlib.Path(flags.results)
-    settings = {k: v for k, v in FLAGS.as_dict().items() if k not in _ASIDE}
-    rows = read_rows(path, settings)
-    done = {(row["algorithm"], row["seed"]) for row in rows}
+        _settings.check_known(name, "algorithm", tuple(family.MEMBERS))
+    settings = {
+        k: v for k, v in FLAGS.as_dict(flags).items() if k not in _ASIDE
+    }
+    results = program.Results(flags.results, settings, ("algorithm", "seed"))
+    program.prepare(flags)
     sets = load_sets(flags)
     for seed in flags.seeds:
         for name in flags.algorithms:
-            if (name, seed) not in done:
-                row = train_and_attack(flags, name, seed, sets)
-                rows.append({**row, "settings": settings})
-                write_rows(path, rows)
-                print(json.dumps(row), flush=True)
-    print(table(rows, flags))
-
-
-def read_rows(path, settings):
-    """Returns the lines of `path`, all made under `settings`.
-
-    Raises:
-        UsageError: for a line of other settings; a table must not mix them.
-    """
-    if not path.exists():
-        return []
-    rows = [json.loads(line) for line in path.read_text().splitlines()]
-    for row in rows:
-        if row["settings"] != settings:
-            raise _common.UsageError(f"{path} holds rows of other settings.")
-    return rows
-
-
-def write_rows(path, rows):
-    """Writes all lines at once: a reader sees the old file or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(
-        "w", dir=path.parent, delete=False, encoding="utf-8"
-    ) as file:
-        file.writelines(json.dumps(row) + "\n" for row in rows)
-    os.replace(file.name, path)
+            if (name, seed) not in results:
+                results.add(train_and_attack(flags, name, seed, sets))
+    print(table(results.rows, flags))
 
 
 def load_sets(flags):
@@ -190,7 +157,8 @@ def train(flags, member, seed, image_set):
     keras.config.set_dtype_policy(flags.policy)  # clear_session unsets it
     keras.utils.set_random_seed(seed)
     spec = data.DATASETS[flags.dataset]
-    classifier = _registry.build_model(
+    classifier = registry.build(
+        "model",
         flags.model,
         spec.image_shape,
         spec.num_classes,
@@ -203,8 +171,8 @@ def train(flags, member, seed, image_set):
     attack = attacks.PGD(threat, flags.step_size, flags.num_steps)
     model = member.build(classifier, attack, seed, 5 * steps_per_epoch)
     model.compile(
-        _training.build_optimizer(flags, steps_per_epoch),
-        coupled_weight_decay=flags.weight_decay,
+        run.build_optimizer(flags, steps_per_epoch),
+        l2_penalty=flags.weight_decay,
     )
     clock = _Clock()
     history = model.fit(
@@ -270,4 +238,4 @@ def _cell(values):
 
 
 if __name__ == "__main__":
-    _common.run(main, FLAGS)
+    program.run(main, FLAGS)

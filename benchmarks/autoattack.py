@@ -11,7 +11,6 @@ on one thread or as many as given, so that other work on the machine does not
 count; ours hold the tracing of every attack.
 """
 
-import json
 import os
 import pathlib
 import time
@@ -19,14 +18,15 @@ import time
 import keras
 import numpy as np
 
-from apps import _common
+from benchmarks import program
 from benchmarks import torch_twin
 from keras_mixup import ThreatModel
+from keras_mixup import _files
 from keras_mixup import attacks
 from keras_mixup import data
 from keras_mixup.data import pipeline
 
-FLAGS = _common.Flags(__doc__)
+FLAGS = program.Flags(__doc__)
 FLAGS.string("classifier", None, "File of a trained SmallConvNet.")
 FLAGS.string("title", None, "Name of the row; the file's folder unless given.")
 FLAGS.string("dataset", "digits", "Data set; see docs/data.md.")
@@ -39,25 +39,23 @@ FLAGS.integer("num_steps", 100, "Steps of APGD and FAB.", minimum=1)
 FLAGS.integer("num_targets", 9, "Targets of APGD-T and FAB-T.", minimum=1)
 FLAGS.integer("num_queries", 5000, "Queries of Square.", minimum=1)
 FLAGS.string("results", None, "JSON-lines file, added to and read.")
-FLAGS.runtime(training=False)
+FLAGS.runtime()
 
 
 def main(flags):
     """Compares on one classifier, or prints the table."""
     if not flags.classifier and not flags.results:
-        raise _common.UsageError("--classifier or --results is needed.")
+        raise ValueError("--classifier or --results is needed.")
     path = pathlib.Path(flags.results) if flags.results else None
     if not flags.classifier:
-        rows = [json.loads(line) for line in path.read_text().splitlines()]
-        print(table(rows))
+        print(table(_files.read_lines(path)))
         return
-    _common.set_up(flags)
+    program.prepare(flags)
     row = compare(flags)
     print(table([row]))
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(path, "a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+        _files.append_lines(path, [row])
 
 
 def compare(flags):
@@ -192,4 +190,4 @@ def table(rows):
 
 
 if __name__ == "__main__":
-    _common.run(main, FLAGS)
+    program.run(main, FLAGS)

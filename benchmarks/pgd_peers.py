@@ -9,20 +9,19 @@ process: other work on the machine does not count. ART's own call looks at the
 labels' accuracy before and after; ours and cleverhans' are checked calls.
 """
 
-import json
 import time
 
 import keras
 import numpy as np
 
-from apps import _common
+from benchmarks import program
 from benchmarks import timing
 from keras_mixup import ThreatModel
 from keras_mixup import attacks
 from keras_mixup import data
 from keras_mixup.data import pipeline
 
-FLAGS = _common.Flags(__doc__)
+FLAGS = program.Flags(__doc__)
 FLAGS.string("classifier", None, "File of a trained classifier.")
 FLAGS.string("dataset", "digits", "Data set; see docs/data.md.")
 FLAGS.string("data_dir", None, "Folder of prepared tfds data sets.")
@@ -33,15 +32,15 @@ FLAGS.number("step_size", "2/255", "Step in the same unit.")
 FLAGS.integer("num_steps", 50, "Steps.", minimum=1)
 FLAGS.integer("rounds", 5, "Counted rounds.", minimum=1)
 FLAGS.string("json", None, "Also write the figures to this file.")
-FLAGS.runtime(training=False)
+FLAGS.runtime()
 INSTALL = "pip install adversarial-robustness-toolbox  (make referee does it)"
 
 
 def main(flags):
     """Prints the table of the three."""
     if not flags.classifier:
-        raise _common.UsageError("--classifier=FILE is needed.")
-    _common.set_up(flags)
+        raise ValueError("--classifier=FILE is needed.")
+    program.prepare(flags)
     rows = compare(flags)
     print("| PGD by | accuracy % | differing images | CPU s | ratio |")
     print("|---|---:|---:|---:|---:|")
@@ -50,10 +49,7 @@ def main(flags):
             f"| {row['name']} | {row['accuracy']:.1f} | {row['apart']} | "
             f"{row['seconds']:.2f} | {row['ratio']:.2f} |"
         )
-    if flags.json:
-        described = {**_common.describe_run("pgd_peers", FLAGS), "rows": rows}
-        with open(flags.json, "w", encoding="utf-8") as file:
-            json.dump(described, file, indent=2)
+    program.write_figures(flags.json, FLAGS, flags, rows=rows)
 
 
 def compare(flags):
@@ -138,4 +134,4 @@ def art_attack(flags, classifier, batch_size):
 
 
 if __name__ == "__main__":
-    _common.run(main, FLAGS)
+    program.run(main, FLAGS)

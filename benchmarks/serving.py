@@ -15,7 +15,6 @@ exit code 2 if there was one.
 
 import collections
 import contextlib
-import json
 import pathlib
 import subprocess
 import sys
@@ -30,14 +29,14 @@ import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2
 from tensorflow_serving.apis import prediction_service_pb2_grpc
 
-from apps import _common
+from benchmarks import program
 from benchmarks import serving_memory
 from benchmarks import timing
 from keras_mixup import export
 from keras_mixup import inference
 from keras_mixup import models
 
-FLAGS = _common.Flags(__doc__)
+FLAGS = program.Flags(__doc__)
 FLAGS.integer("seconds", 300, "Counted load, all together.", minimum=1)
 FLAGS.integer("clients", 8, "Concurrent clients.", minimum=1)
 FLAGS.integer_list("batch_sizes", [1, 16], "Images per request.")
@@ -61,8 +60,8 @@ _PAUSE_AFTER_ERROR = 0.01
 
 def main(flags):
     """Measures the ratio and the load, and prints both."""
-    _common.set_up(flags)
-    figures = _common.describe_run("benchmarks.serving", FLAGS)
+    program.prepare(flags)
+    figures = {}
     with contextlib.ExitStack() as stack:
         base_path = flags.saved_model
         if base_path is None:
@@ -70,12 +69,10 @@ def main(flags):
             base_path = export_network(flags, folder)
             figures["ratio"] = ratios(flags, base_path)
         figures["load"] = load(flags, base_path)
-    if flags.json:
-        with open(flags.json, "w", encoding="utf-8") as file:
-            json.dump(figures, file, indent=2)
+    program.write_figures(flags.json, FLAGS, flags, **figures)
     errors = sum(row["errors"] for row in figures["load"]["rows"])
     if errors:
-        raise _common.UsageError(f"{errors} requests failed")
+        raise ValueError(f"{errors} requests failed")
 
 
 def export_network(flags, folder):
@@ -186,7 +183,7 @@ def serve(base_path):
             if not line:
                 notices.seek(0)
                 text = notices.read().decode(errors="replace")
-                raise _common.UsageError(f"The server did not start: {text}")
+                raise ValueError(f"The server did not start: {text}")
             yield line.split()[-1], psutil.Process(process.pid)
         finally:
             process.kill()
@@ -282,4 +279,4 @@ def print_rows(flags, rows):
 
 
 if __name__ == "__main__":
-    _common.run(main, FLAGS)
+    program.run(main, FLAGS)

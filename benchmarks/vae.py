@@ -19,13 +19,12 @@ two images: 0 would make VarMixup mixup of reconstructions.
 import numpy as np
 import tensorflow as tf
 
-from apps import _common
-from apps import _run_folder
-from apps import _vae_training
+from benchmarks import program
 from keras_mixup import _checks
 from keras_mixup import ops
+from keras_mixup.runs import autoencoder
 
-FLAGS = _common.Flags(__doc__)
+FLAGS = program.Flags(__doc__)
 FLAGS.string("dataset", "digits", "Data set.")
 FLAGS.string("data_dir", None, "Folder of prepared tfds data sets.")
 FLAGS.string_list("vaes", "", "Run folders or files of autoencoders.")
@@ -35,14 +34,14 @@ FLAGS.integer("attacked", 500, "How many are attacked.", minimum=1)
 FLAGS.number("eps", "8/255", "Radius of the attack on reconstructions.")
 FLAGS.integer("num_steps", 10, "Its steps, of eps / 4.", minimum=1)
 FLAGS.string("json", None, "Also write the rows to this file.")
-FLAGS.runtime(training=False)
+FLAGS.runtime()
 
 
 def main(flags):
     """Measures and prints the table."""
     _checks.check(len(flags.vaes) > 0, "vaes", "at least one path", flags.vaes)
-    files = [_vae_training.vae_file(path) for path in flags.vaes]
-    _common.set_up(flags)
+    files = [autoencoder.file_of(path) for path in flags.vaes]
+    program.prepare(flags)
     from keras_mixup import data
 
     options = {"data_dir": flags.data_dir}
@@ -69,7 +68,7 @@ def main(flags):
 
     add("images as they are", images)
     for file in files:
-        vae = _vae_training.load_vae(str(file))
+        vae = autoencoder.load(str(file))
         if vae.latent_size not in sizes:
             sizes.add(vae.latent_size)
             name = f"PCA, {vae.latent_size} components"
@@ -78,9 +77,7 @@ def main(flags):
         attacked = attacked_psnr(vae, some, flags.eps, flags.num_steps)
         bent = bend(vae, images)
         add(str(file), _restore(vae, images), attacked=attacked, bend=bent)
-    if flags.json:
-        described = _common.describe_run("benchmarks.vae", FLAGS)
-        _run_folder.write_json(flags.json, {**described, "rows": rows})
+    program.write_figures(flags.json, FLAGS, flags, rows=rows)
 
 
 def pca(train, images, components):
@@ -162,4 +159,4 @@ def _print(row):
 
 
 if __name__ == "__main__":
-    _common.run(main, FLAGS)
+    program.run(main, FLAGS)

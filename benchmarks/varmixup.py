@@ -19,27 +19,25 @@ all seeds.
 """
 
 import gc
-import json
-import pathlib
 import time
 from typing import NamedTuple
 
 import keras
 import numpy as np
 
-from apps import _common
-from apps import _registry
-from apps import _vae_training
-from benchmarks import algorithms
+from benchmarks import program
 from keras_mixup import ThreatModel
+from keras_mixup import _settings
 from keras_mixup import attacks
 from keras_mixup import data
 from keras_mixup import evaluation
 from keras_mixup import inference
 from keras_mixup import metrics
+from keras_mixup import registry
 from keras_mixup import training
+from keras_mixup.runs import autoencoder
 
-FLAGS = _common.Flags(__doc__)
+FLAGS = program.Flags(__doc__)
 FLAGS.string("results", None, "JSON-lines file, read and added to.")
 FLAGS.string("vae", "runs/digits-vae", "Autoencoder.")
 FLAGS.string(
@@ -62,7 +60,7 @@ FLAGS.number("learning_rate", 0.001, "Of Adam.")
 FLAGS.number("eps", 0.1, "L-infinity radius in [0, 1] units.")
 FLAGS.integer("num_steps", 10, "Training attack: steps of eps / 4.", minimum=1)
 FLAGS.number("alpha", 1.0, "Mixup: lambda ~ Beta(alpha, alpha), eta.")
-FLAGS.runtime(training=False)
+FLAGS.runtime()
 
 # What does not change a result.
 _ASIDE = (
@@ -116,25 +114,20 @@ _COLUMNS = ("clean", "paper", "pgd", "adaptive")
 
 def main(flags):
     """Runs what is missing, then prints the table."""
-    if not flags.results:
-        raise _common.UsageError("--results=FILE is needed.")
     names = flags.rows or list(ROWS)
     for name in names:
-        _registry.check_name(ROWS, "row", name)
-    files = {n: _vae_training.vae_file(flags[n].value) for n in _VAES}
-    _common.set_up(flags)
-    path = pathlib.Path(flags.results)
-    settings = {k: v for k, v in FLAGS.as_dict().items() if k not in _ASIDE}
-    rows = algorithms.read_rows(path, settings)
-    done = {(row["name"], row["seed"]) for row in rows}
+        _settings.check_known(name, "row", tuple(ROWS))
+    files = {n: autoencoder.file_of(getattr(flags, n)) for n in _VAES}
+    settings = {
+        k: v for k, v in FLAGS.as_dict(flags).items() if k not in _ASIDE
+    }
+    results = program.Results(flags.results, settings, ("name", "seed"))
+    program.prepare(flags)
     for seed in flags.seeds:
         for name in names:
-            if (name, seed) not in done:
-                row = measure(flags, name, seed, files)
-                rows.append({**row, "settings": settings})
-                algorithms.write_rows(path, rows)
-                print(json.dumps(row), flush=True)
-    print(table(rows))
+            if (name, seed) not in results:
+                results.add(measure(flags, name, seed, files))
+    print(table(results.rows))
     for name, file in files.items():
         print(_training_time(name, file))
 
@@ -160,7 +153,7 @@ def measure(flags, name, seed, files):
     keras.utils.set_random_seed(seed)
     train = _load(flags, "train", flags.num_train)
     test = _load(flags, "test", flags.num_test)
-    vae = _vae_training.load_vae(str(files[row.vae])) if row.vae else None
+    vae = autoencoder.load(str(files[row.vae])) if row.vae else None
     classifier, seconds = fit(flags, row, seed, train, vae)
     models = {"bare": classifier}
     if row.defence:
@@ -197,8 +190,8 @@ def fit(flags, row, seed, train, vae):
     options = {"mean": spec.mean, "std": spec.std}
     if flags.width:
         options["width"] = flags.width
-    classifier = _registry.build_model(
-        flags.model, spec.image_shape, spec.num_classes, **options
+    classifier = registry.build(
+        "model", flags.model, spec.image_shape, spec.num_classes, **options
     )
     options = {"seed": seed}
     if vae is not None:
@@ -339,4 +332,4 @@ def _cell(values, digits=1):
 
 
 if __name__ == "__main__":
-    _common.run(main, FLAGS)
+    program.run(main, FLAGS)

@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from apps import _common
 from benchmarks import algorithms
 from benchmarks import family
+from benchmarks import program
 from keras_mixup import training
 
 
@@ -25,7 +25,7 @@ def run(path, *flags):
         "--test_steps=1,2",
         *flags,
     ]
-    return _common.exit_code(algorithms.main, algorithms.FLAGS, argv)
+    return program.exit_code(algorithms.main, algorithms.FLAGS, argv)
 
 
 def test_every_algorithm_of_the_package_has_a_row():

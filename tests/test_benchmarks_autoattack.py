@@ -5,9 +5,9 @@ import sys
 import numpy as np
 import pytest
 
-from apps import _common
 from benchmarks import autoattack
 from benchmarks import pgd_peers
+from benchmarks import program
 from benchmarks import torch_twin
 
 
@@ -58,9 +58,9 @@ def test_a_missing_art_is_named_with_its_install_line(monkeypatch):
 
 
 def test_what_is_missing_is_said_in_one_line(capsys):
-    code = _common.exit_code(autoattack.main, autoattack.FLAGS, ["autoattack"])
+    code = program.exit_code(autoattack.main, autoattack.FLAGS, ["autoattack"])
     assert code == 2
     assert "--classifier or --results" in capsys.readouterr().err
-    code = _common.exit_code(pgd_peers.main, pgd_peers.FLAGS, ["pgd_peers"])
+    code = program.exit_code(pgd_peers.main, pgd_peers.FLAGS, ["pgd_peers"])
     assert code == 2
     assert "--classifier=FILE" in capsys.readouterr().err

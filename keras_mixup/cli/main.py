@@ -70,17 +70,33 @@ def exit_code(command, argv):
         command: str, one of `COMMANDS`.
         argv: list of str, the program's name first.
     """
+
+    def module():
+        return importlib.import_module(f"keras_mixup.cli.{command}")
+
+    return guarded(
+        lambda: module().make_flags(), lambda flags: module().main(flags), argv
+    )
+
+
+def guarded(make_flags, main, argv):
+    """Parses a command line and works on it; returns the exit code.
+
+    Args:
+        make_flags: callable without arguments that gives the flags.
+        main: callable of the parsed flags.
+        argv: list of str, the program's name first.
+    """
     # Before TensorFlow is imported: hides its start-up notices.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     debug = "--debug" in argv
     try:
-        module = importlib.import_module(f"keras_mixup.cli.{command}")
-        flags = module.make_flags().parse(argv)
+        flags = make_flags().parse(argv)
         debug = flags.debug
         if flags.help:
             print(flags.help_text())
             return 0
-        module.main(flags)
+        main(flags)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130

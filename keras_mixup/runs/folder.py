@@ -180,13 +180,17 @@ def describe(what, settings):
         what: str, "train" or "evaluate".
         settings: `Settings`.
     """
+    return {"run": what, **described(settings.as_dict())}
+
+
+def described(settings):
+    """Returns `settings`, a dict, with versions, commit and time beside."""
     versions = {name: _version(name) for name in _VERSIONED}
     versions["keras_mixup"] = keras_mixup.__version__
     versions["python"] = sys.version.split()[0]
     now = datetime.datetime.now(datetime.timezone.utc)
     return {
-        "run": what,
-        "settings": settings.as_dict(),
+        "settings": settings,
         "versions": versions,
         "git_commit": _git_commit(),
         "time": now.isoformat(timespec="seconds"),

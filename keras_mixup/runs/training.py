@@ -119,7 +119,7 @@ def build(settings, steps_per_epoch):
     else:
         model = _build_algorithm(settings, _build_classifier(settings))
     model.compile(
-        optimizer=_build_optimizer(settings, steps_per_epoch),
+        optimizer=build_optimizer(settings, steps_per_epoch),
         l2_penalty=settings.weight_decay,
         jit_compile=False,
     )
@@ -253,8 +253,14 @@ def _steps_per_epoch(settings, num_examples, strategy):
     return num_examples // size
 
 
-def _build_optimizer(settings, steps_per_epoch):
-    """Returns the Keras optimizer with its learning-rate schedule."""
+def build_optimizer(settings, steps_per_epoch):
+    """Returns the Keras optimizer with its learning-rate schedule.
+
+    Args:
+        settings: `TrainSettings`, or anything with the settings of
+            "optimizer", "learning_rate" and "schedule".
+        steps_per_epoch: int.
+    """
     import keras
 
     from keras_mixup import training
