@@ -18,6 +18,10 @@ _SUBPACKAGES = (
     "metrics",
     "models",
     "ops",
+    "registry",
+    "reporting",
+    "runs",
+    "studies",
     "training",
 )
 

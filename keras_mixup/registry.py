@@ -80,7 +80,8 @@ def register(kind, name, *, label=None, flags=None, **fixed):
         label: str, the name in tables; default: `name`.
         flags: dict argument -> name of its setting in a program that chooses
             several objects of the kind. What is not listed keeps its default
-            there.
+            there. Without `flags`, a name has those of the same class's
+            other name, apart from the arguments that it fixes.
         **fixed: arguments that the name stands for.
     """
     _checks.check_choice(kind, "kind", tuple(PACKAGES))
@@ -221,6 +222,7 @@ def _members(module):
 
 def _registrations(kind, target):
     """Yields (name, `Entry`) of each `register` above a class or function."""
+    found, flags = [], None
     for decorator in target.decorators:
         call = ast.parse(str(decorator.value), mode="eval").body
         if not isinstance(call, ast.Call) or "register" not in (
@@ -231,7 +233,10 @@ def _registrations(kind, target):
         own, name = (ast.literal_eval(a) for a in call.args)
         options = {k.arg: ast.literal_eval(k.value) for k in call.keywords}
         if own == kind:
-            yield name, _entry(kind, name, target, **options)
+            found.append((name, options))
+            flags = options.get("flags") or flags
+    for name, options in found:
+        yield name, _entry(kind, name, target, **{"flags": flags, **options})
 
 
 def _entry(kind, name, target, label=None, flags=None, **fixed):
@@ -258,7 +263,7 @@ def _entry(kind, name, target, label=None, flags=None, **fixed):
         name,
         f"{target.module.path}:{target.name}",
         label or name,
-        flags or {},
+        {a: flag for a, flag in (flags or {}).items() if a not in fixed},
         fixed,
         tuple(p.name for p in parameters),
         tuple(p.name for p in parameters if p.default is None),

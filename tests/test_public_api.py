@@ -140,7 +140,7 @@ SIGNATURES = {
     ),
     "attacks.APGD": (
         ["threat", "loss", "num_steps", "num_restarts"],
-        {"loss": "ce", "num_steps": 100, "num_restarts": 1},
+        {"loss": "cross_entropy", "num_steps": 100, "num_restarts": 1},
     ),
     "attacks.TargetedAPGD": (
         ["threat", "num_targets", "num_steps"],

@@ -245,3 +245,13 @@ def test_an_installed_package_adds_names(plugin, monkeypatch):
         assert "pgd" in registry.names("attack")
     finally:
         registry._entries.cache_clear()
+
+
+def test_a_name_takes_the_flags_of_its_class_but_not_what_it_fixes():
+    eot = registry.entry("attack", "eot").flags
+    assert eot["inner"] == "adaptive_inner"
+    for name, fixed in (("bpda", "inner"), ("fixed_draws", "num_draws")):
+        found = registry.entry("attack", name)
+        assert found.flags == {a: f for a, f in eot.items() if a != fixed}
+        assert found.fixed[fixed] is None
+    assert registry.entry("attack", "mixup_inference_attack").flags == {}

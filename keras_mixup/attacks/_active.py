@@ -3,8 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
-# Few sizes, so that little is set up anew for each, but close enough that
-# filling up to one costs an eighth at most, from 57 rows on.
+# Few sizes, so that few shapes are set up. From 57 rows on, filling up to the
+# next size adds at most an eighth.
 _SIZES = np.concatenate(
     [[1, 2, 4], 8 * np.arange(1, 9)]
     + [2**power * np.arange(9, 17) for power in range(3, 27)]
@@ -28,15 +28,15 @@ def filled_size(count):
 def unfinished_rows(done):
     """Returns the rows not done, filled up to one of few sizes, int32 [K].
 
-    Only for an attack on the very model that is scored: what is done costs
-    no more passes.
+    Finished rows cost no more passes. This is right only where the attacked
+    model is itself scored.
 
     Args:
         done: bool [B].
 
     Returns:
-        int32 [K]: the rows not done first, then as many others as bring
-        their number to `filled_size`, at most B and at least 1.
+        int32 [K]: the unfinished rows, then finished ones up to
+        `filled_size` rows, at least 1 and at most B.
     """
     order = tf.argsort(tf.cast(done, tf.int32), stable=True)
     left = tf.reduce_sum(tf.cast(~done, tf.int32))

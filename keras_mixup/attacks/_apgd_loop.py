@@ -55,7 +55,7 @@ def checkpoints(num_steps):
 
 
 def first_point(threat, images, seed):
-    """Draws the start: in L-infinity some pixel, in L2 the whole at eps.
+    """Draws a start on the surface of the ball, clipped to the bounds.
 
     Args:
         threat: `ThreatModel`.
@@ -86,7 +86,7 @@ def ascend(evaluate, threat, images, start, num_steps, early_stop=False):
         early_stop: bool, whether to end once every row was fooled.
 
     Returns:
-        `State`; `step` of it is the number of gradient passes spent, at most
+        `State`; its `step` counts the gradient passes, at most
         `num_steps + 1`.
     """
     images, start = tf.convert_to_tensor(images), tf.convert_to_tensor(start)
@@ -138,7 +138,7 @@ def _initial(threat, start):
         checked_loss=zeros,
         last_loss=zeros,
         increases=zeros,
-        # As if halved before: the first checkpoint looks at increases alone.
+        # True, so that the first checkpoint looks at increases alone.
         halved=tf.ones(rows, tf.bool),
         step_size=tf.fill(_per_image(start), 2.0 * eps),
     )
@@ -206,8 +206,8 @@ def _move(norm, project, state, gradient):
 def _projector(threat, images):
     """Returns a projection onto the ball, then the bounds.
 
-    In this order, as in the reference: `ops.project`, which follows
-    cleverhans, clips to the bounds first, and in L2 that is another point.
+    The authors' code has this order. `ops.project` follows cleverhans and
+    clips to the bounds first, which gives another point in L2.
     """
     if threat.norm == "linf":
         # A box: its corners are the same in every step.

@@ -1,15 +1,16 @@
-"""What both forms of Auto-PGD share: one run, and the choice among runs."""
+"""The base of both forms of Auto-PGD: one run, and the choice of a run."""
 
 from keras_mixup import _checks
 from keras_mixup import ops
 from keras_mixup.attacks import _apgd_loop
+from keras_mixup.attacks import base
 from keras_mixup.attacks import gradient
 
 BEST = ("adversarial", "loss")
 
 
 class AutoPGD(gradient.GradientAttack):
-    """What both forms share: settings, one run, the choice of the iterate."""
+    """The base of `APGD` and `TargetedAPGD`."""
 
     def __init__(self, threat, num_steps, num_restarts, best, early_stop):
         super().__init__(threat)
@@ -18,10 +19,25 @@ class AutoPGD(gradient.GradientAttack):
         self.best = _checks.check_choice(best, "best", BEST)
         self.early_stop = _checks.check_flag(early_stop, "early_stop")
 
-    @property
-    def transferable(self):
-        """bool: whether all steps are taken on every image."""
-        return not self.early_stop
+    def perturb(
+        self,
+        model_fn,
+        images,
+        labels,
+        seed,
+        targets=None,
+        start=None,
+        **options,
+    ):
+        """See `GradientAttack.perturb`; options as for `search`."""
+        model_fn, seed = base.as_function(model_fn), ops.seed_pair(seed)
+        return self.search(
+            model_fn, images, labels, targets, seed, start, **options
+        )[0]
+
+    def search(self, model_fn, images, labels, targets, seed, start=None):
+        """Returns (images, gradient passes); arguments as for `perturb`."""
+        raise TypeError(f"{type(self).__name__} must define `search`.")
 
     def ascend(self, evaluate, images, seed, start):
         """One run: (images, fooled [B], highest loss [B], passes)."""
@@ -44,7 +60,10 @@ class AutoPGD(gradient.GradientAttack):
         return found, state.broken, state.best_loss, state.step
 
     def best_of(self, num_runs, run, images):
-        """Returns the best of several runs, and their passes."""
+        """Returns the best of the runs, and their passes."""
+        if num_runs == 1:
+            found, _, _, passes = run(0)
+            return found, passes
         return gradient.best_of(
             num_runs,
             run,

@@ -8,8 +8,8 @@ from keras_mixup import ops
 
 # Keep divisions finite, as in the authors' code.
 _TINY, _SHORTEST = 1e-12, 1e-8
-# Share of the way back from the boundary to the last adversarial point, so
-# that rounding does not decide on which side a searched point lies.
+# How far a searched point stays on the adversarial side, as a share of the way
+# to the last adversarial point. Rounding must not decide on its side.
 _MARGIN = 0.05
 
 
@@ -20,8 +20,8 @@ class Problem(typing.NamedTuple):
         norm: `"linf"` or `"l2"`.
         bounds: (low, high) of the pixels.
         images: float32 [B, H, W, C], clean.
-        boundary: callable from points to (difference [B], its gradient):
-            negative before the boundary that is nearest, zero on it.
+        boundary: callable from points to (difference [B], its gradient).
+            The difference is negative before the nearest boundary.
         judge: callable from points to (score [B], adversarial bool [B]).
     """
 
@@ -33,11 +33,11 @@ class Problem(typing.NamedTuple):
 
 
 class Nearest(typing.NamedTuple):
-    """The closest adversarial points so far; distance inf where there is none.
+    """The closest adversarial points so far.
 
     Attributes:
         images: float32 [B, H, W, C].
-        distance: float32 [B].
+        distance: float32 [B], infinite where there is none.
     """
 
     images: tf.Tensor
@@ -55,10 +55,10 @@ def distances(norm, offsets):
 def nearest_boundary(model_fn, points, labels, norm):
     """Returns the class difference with the nearest linearised boundary.
 
-    Of all z_c - z_y with c != y the one that minimises |z_c - z_y| over the
-    dual norm of its gradient (Croce and Hein, 2020, Eq. 8). One forward pass;
-    then one backward pass for each wrong class, of which the best is kept,
-    so that memory does not grow with the number of classes.
+    It is the z_c - z_y, c != y, with the smallest |z_c - z_y| / dual norm of
+    its gradient (Croce and Hein, 2020, Eq. 8). Costs one forward pass and one
+    backward pass for each wrong class. Only the best gradient is kept, so
+    that memory does not grow with the number of classes.
 
     Args:
         model_fn: callable from images to logits [B, K].
@@ -106,7 +106,7 @@ def nearest_boundary(model_fn, points, labels, norm):
 
 
 def one_boundary(model_fn, points, targets, labels=None):
-    """Returns z_t - z_y, or with no labels z_t - the highest other logit.
+    """Returns z_t - z_y; without labels, z_t minus the highest other logit.
 
     Args:
         model_fn: callable from images to logits [B, K].
@@ -167,8 +167,8 @@ def descend(problem, start, nearest, num_steps, alpha_max, eta, beta):
 def search(problem, nearest, num_steps):
     """Moves the points found towards their images (section 3, final search).
 
-    Each step takes the score for linear between the last point on either
-    side and tries the point where it would vanish.
+    Each step takes the score as linear between the last points on both sides
+    of the boundary. It tries the point where the score would be zero.
 
     Args:
         problem: `Problem`.
@@ -202,7 +202,7 @@ def search(problem, nearest, num_steps):
 
 
 def _step(problem, points, alpha_max, eta):
-    """Eq. 9 and 10: between overshot steps from the point and the image."""
+    """Eq. 9 and 10: the mean of overshot steps from point and image."""
     images = problem.images
     difference, gradient = problem.boundary(points)
     difference, gradient = (
@@ -237,8 +237,8 @@ def _step(problem, points, alpha_max, eta):
 
 
 def _rounded(problem, points):
-    # What an attack's final projection makes of a point in the ball; without
-    # it a point on the boundary could be judged on its other side.
+    # Rounds as the final projection does. Otherwise a point on the boundary
+    # could be judged on its other side.
     points = tf.clip_by_value(points, *problem.bounds)
     points = problem.images + (points - problem.images)
     return tf.clip_by_value(points, *problem.bounds)

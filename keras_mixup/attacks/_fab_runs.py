@@ -1,4 +1,4 @@
-"""What both forms of FAB share: settings, and one run after another."""
+"""The base of both forms of FAB: one run after another."""
 
 import tensorflow as tf
 
@@ -10,22 +10,22 @@ from keras_mixup.attacks import base
 
 
 class BoundaryAttack(base.Attack):
-    """What both forms share: settings, and several runs after another."""
+    """The base of `FAB` and `TargetedFAB`."""
 
-    # It ends at the boundary of the very model that it attacks, however many
-    # steps are left.
+    # It ends at the boundary of the attacked model, however many steps are
+    # left.
     transferable = False
     uses_gradients = True
 
     def __init__(
         self,
         threat,
-        num_steps,
-        num_restarts,
-        alpha_max,
-        eta,
-        beta,
-        search_steps,
+        num_steps: int = 100,
+        num_restarts: int = 1,
+        alpha_max: float = 0.1,
+        eta: float = 1.05,
+        beta: float = 0.9,
+        search_steps: int = 3,
     ):
         super().__init__(threat)
         self.num_steps = _checks.check_integer(num_steps, "num_steps")
@@ -40,11 +40,11 @@ class BoundaryAttack(base.Attack):
         )
 
     def towards(self, model_fn, images, labels, classes, seed, reach=False):
-        """Leads to one class after the other; restarts are inside.
+        """Attacks towards one class after another, each with all restarts.
 
         Args:
             classes: int32 [T, B].
-            reach: bool, whether only that class counts, not any wrong one.
+            reach: bool, whether only that class is a success.
         """
 
         def make(run, rows):
@@ -62,7 +62,7 @@ class BoundaryAttack(base.Attack):
         return self.runs(make, images, seed, num_runs, 1)
 
     def runs(self, make, images, seed, num_runs, cost):
-        """Runs on what is not broken yet, keeping the closest points.
+        """Attacks unbroken images run after run; keeps the closest points.
 
         Args:
             make: callable (run, rows) -> (boundary, judge) for these rows.
@@ -139,8 +139,8 @@ class BoundaryAttack(base.Attack):
         )
 
     def _start(self, images, seeds, run, distance):
-        # The first try of each class starts at the image itself, the others
-        # half as far away as the best point, at most half of eps.
+        # The first run of each class starts at the image, the others half as
+        # far away as the best point, at most eps / 2.
         shape = tf.shape(images)[1:]
         if self.threat.norm == "linf":
             noise = 2.0 * ops.row_uniform(seeds, shape, run) - 1.0

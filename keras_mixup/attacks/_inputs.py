@@ -1,4 +1,4 @@
-"""What an attack refuses at its eager border, before any work starts."""
+"""Checks of an attack's arguments, before any work starts."""
 
 import numpy as np
 import tensorflow as tf
@@ -44,7 +44,7 @@ def check_labels(labels, num_images, name="labels"):
     labels = tf.convert_to_tensor(labels)
     shape = tuple(labels.shape)
     integers = labels.dtype.is_integer and len(shape) == 1
-    # One-hot rows may be of any dtype; a single column is no class.
+    # One-hot rows may have any dtype. One column is no classification.
     floats = len(shape) == 2 and shape[1] >= 2
     _checks.check(
         integers or (floats and name == "labels"),

@@ -17,10 +17,10 @@ def paper(attack, defence, images, labels, targets, seed):
     """Appendix B.2 and section 4.4: fresh samples, averaged perturbations.
 
     Each step draws N inputs at the current point and takes the sign of the
-    summed gradients of their losses (Eq. 24, with the loss in the place of
-    the prediction, whose own gradient knows no label). That step is made at
-    each of the N inputs and clipped to the bounds there; the average of what
-    is left of it moves the point.
+    summed gradients of their losses. (Eq. 24 has the prediction instead of
+    the loss, but the gradient of a prediction ignores the label.) Each of the
+    N inputs takes that step and is clipped to the bounds. The point moves by
+    the mean of the clipped steps.
 
     Returns:
         (images, gradient passes, queries).
@@ -62,13 +62,13 @@ def paper(attack, defence, images, labels, targets, seed):
 def released(attack, defence, images, targets, seed):
     """The authors' released code, which differs from their paper.
 
-    The N inputs are drawn once, at the clean image. A ball of the full
-    radius lies around each of them, and in it an own random start; all move
-    by one shared sign of the mean gradient, away from what the classifier
-    predicts at each unperturbed input. The mean of the N perturbations is
-    added to the image. It thus plans for a perturbation that arrives in
-    full, while the defence scales it by the weight of the input. Their code
-    does not clip the sum to the pixel range; here it is clipped.
+    The N inputs are drawn once, at the clean image. Each has a ball of the
+    full radius and a random start in it. All move by the sign of their mean
+    gradient, away from the prediction at each unperturbed input. The mean of
+    the N perturbations is added to the image. The attack thus assumes that
+    the classifier sees the full perturbation, but the defence scales it by
+    the weight of the input. Their code does not clip the sum to the pixel
+    range; this code does.
 
     Returns:
         (images, gradient passes, queries).
@@ -78,7 +78,7 @@ def released(attack, defence, images, targets, seed):
     inputs = tf.stop_gradient(defence.apply(images, draws))
     centres, copies = _flat(inputs), tf.shape(inputs)[0]
     if targets is None:
-        # Tied to no label: a misclassified input is led away from that.
+        # Led away from its prediction, which may be wrong, not its label.
         aims, sign = ops.label_indices(input_logits(defence, inputs)), 1.0
     else:
         aims, sign = _tile(targets, copies), -1.0

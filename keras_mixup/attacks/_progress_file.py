@@ -1,4 +1,4 @@
-"""Where a long attack stands, in a file that a kill cannot tear."""
+"""Saves the progress of a long attack, and reads it again."""
 
 import json
 import os
@@ -8,6 +8,7 @@ import zlib
 import numpy as np
 
 from keras_mixup import _checks
+from keras_mixup import _files
 from keras_mixup.attacks import _survivors
 
 # Seconds of work that a kill may cost.
@@ -19,7 +20,7 @@ class ProgressFile:
 
     Args:
         path: str or None.
-        described: a value for JSON that says what is attacked by what.
+        described: JSON value, which attack runs on what.
     """
 
     def __init__(self, path, described):
@@ -52,26 +53,15 @@ class ProgressFile:
         return _survivors.Progress(**found)
 
     def write(self, progress, now=False):
-        """Writes the progress if the last time was long ago, or `now`.
-
-        Args:
-            progress: `Progress`.
-            now: bool.
-        """
+        """Writes the `Progress`, at most every `SAVE_EVERY` s unless `now`."""
         waited = time.monotonic() - self._written
         if self._path is None or (waited < SAVE_EVERY and not now):
             return
-        temporary = f"{self._path}.tmp-{os.getpid()}"
-        try:
+        described = np.array(self._described)
+        # An open file, since NumPy appends ".npz" to other names.
+        with _files.replacing(self._path) as temporary:
             with open(temporary, "wb") as file:
-                described = np.array(self._described)
                 np.savez(file, described=described, **progress._asdict())
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, self._path)
-        finally:
-            if os.path.exists(temporary):
-                os.remove(temporary)
         self._written = time.monotonic()
 
 

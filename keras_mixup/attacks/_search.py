@@ -9,7 +9,7 @@ from keras_mixup.attacks import gradient
 from keras_mixup.attacks import pgd
 
 LOSSES = ("cross_entropy", "margin")
-# Seeds of one search: which draws a number stands for.
+# Folded into the seed of a search: what its draws are for.
 _START, _STEPS, _HELD_OUT, _TRANSFER = 0, 1, 2, 3
 
 
@@ -34,8 +34,8 @@ class Search:
     def score(self, points):
         """The margin by which points fool the model on held-out draws, [B].
 
-        All points are judged with the same coins; where draws depend on the
-        predicted label, they still differ from point to point.
+        All points are judged with the same seeds. Draws that depend on the
+        predicted label may still differ between points.
         """
         seed = ops.fold_in(self._seed, _HELD_OUT)
         log_mean = self._answer(points, seed, self._attack.selection_draws)
@@ -48,7 +48,7 @@ class Search:
         """Returns the best point of all runs, [B, H, W, C].
 
         Args:
-            starts: list of float32 [B, H, W, C], candidates themselves.
+            starts: list of float32 [B, H, W, C]; each may be the best point.
         """
         best = self.choose(starts)
         if self._attack.inner == "apgd":
@@ -56,14 +56,14 @@ class Search:
         return self._pgd_runs(starts, *best)[0]
 
     def random_start(self):
-        """The random start, or the clean images if the attack wants none."""
+        """Returns the random start, or the clean images without one."""
         if not self._attack.random_start:
             return self._images
         seed = ops.fold_in(self._seed, _START)
         return ops.random_start(self._attack.threat, self._images, seed)
 
     def choose(self, points):
-        """Returns the point with the highest score for each image, and it."""
+        """Returns each image's point of the highest score, and the score."""
         best, highest = points[0], self.score(points[0])
         for point in points[1:]:
             best, highest = self._better(best, highest, point)
@@ -75,10 +75,10 @@ class Search:
         return best, tf.maximum(value, highest)
 
     def _pgd_runs(self, starts, best, highest):
-        """Runs start x loss, each in stages of halving step sizes.
+        """Runs every loss from every start; each stage halves the step.
 
-        One graph loop over all stages of all runs, so that the defence is
-        traced for one gradient and one score.
+        All stages of all runs are one graph loop, which traces the defence
+        twice: for the gradient and for the score.
         """
         attack, starts = self._attack, tf.stack(starts)
         stages, kinds = attack.num_stages, len(attack.losses)
@@ -111,18 +111,16 @@ class Search:
             ]
             return tf.gather(tf.stack(values), kind)
 
-        # As many steps in all as were asked for, spread evenly.
+        # The stages share `num_steps` evenly.
         total, stages = attack.num_steps, attack.num_stages
         num_steps = (stage + 1) * total // stages - stage * total // stages
-        return ops.projected_ascent(
+        return gradient.ascend(
+            attack.threat,
             objective,
+            self._images,
             point,
             attack.step_size * 0.5 ** tf.cast(stage, tf.float32),
-            lambda moved: ops.project(attack.threat, self._images, moved),
             num_steps,
-            directions=lambda slope: ops.steepest_direction(
-                attack.threat.norm, slope
-            ),
             seed=ops.fold_in(self._seed, _STEPS, index),
         )
 
@@ -145,8 +143,8 @@ class Search:
                     self._images,
                     self._labels,
                     ops.fold_in(self._seed, _STEPS, index),
-                    targets=self._targets,
-                    start=start,
+                    self._targets,
+                    start,
                     seeded=True,
                 )
                 best, highest = self._better(best, highest, point)
@@ -155,9 +153,9 @@ class Search:
 
 
 def search(attack, defence, images, labels, targets, seed):
-    """The recipes that choose among runs: (images, passes, queries)."""
+    """Runs `"eot"` or `"fixed_draws"`: (images, passes, queries)."""
     answer, num_draws = _answer_of(attack, defence, seed)
-    # Of the defence's own seeds, one is as good as any for what is no draw.
+    # The defence's own seeds are one per image; other draws need only one.
     one = seed[0] if attack.knows_draws else seed
     task = Search(attack, answer, images, labels, targets, one)
     starts, passes, scores = [], 0, 0
@@ -172,7 +170,7 @@ def search(attack, defence, images, labels, targets, seed):
         scores += len(points)
     steps, chosen = attack.num_steps, attack.num_stages
     if attack.inner == "apgd":
-        steps, chosen = steps + 1, 1  # It asks at its start, too.
+        steps, chosen = steps + 1, 1  # It evaluates its start, too.
     runs = len(starts) * len(attack.losses)
     scores += len(starts) + runs * chosen
     per_step, asked = eot.cost(defence, num_draws)
@@ -182,7 +180,7 @@ def search(attack, defence, images, labels, targets, seed):
 
 
 def transfer(attack, defence, images, labels, targets, seed):
-    """The recipe `"transfer"`: (images, passes, queries)."""
+    """Runs the recipe `"transfer"`: (images, passes, queries)."""
     points, passes = transfer_examples(
         attack, defence, images, labels, targets, seed
     )
@@ -195,11 +193,10 @@ def transfer(attack, defence, images, labels, targets, seed):
 
 
 def transfer_examples(attack, defence, images, labels, targets, seed):
-    """Returns (points, passes): PGD on models beside the defence.
+    """Returns the points of PGD on models beside the defence, and its passes.
 
-    The undefended classifier, and those that the defence's optional method
-    `transfer_models` gives, a dict name -> callable from images to logits;
-    each by every loss.
+    The models are the undefended classifier and those of the defence's
+    optional method `transfer_models`. Each is attacked on every loss.
     """
     models = {"classifier": defence.classifier}
     if hasattr(defence, "transfer_models"):
@@ -217,12 +214,11 @@ def transfer_attack(attack, loss):
     """Returns the `PGD` with which transfer examples are made."""
     num_steps, step_size = attack.num_steps, attack.step_size
     if attack.inner is not None:
-        # A start for other runs: enough steps of one size to converge.
+        # A start for other runs takes enough steps to converge.
         num_steps, step_size = 50, attack.threat.eps / 16
     return pgd.PGD(
         attack.threat,
-        # Without a ball nothing moves; the step only has to be legal.
-        step_size=step_size or 0.01,
+        step_size=step_size,
         num_steps=num_steps,
         random_start=attack.random_start,
         loss=loss,
@@ -240,7 +236,7 @@ def _answer_of(attack, defence, seed):
     own = seed
 
     def known(points, seed, num_draws):
-        # The coins are known; what they choose may depend on the point.
+        # The seeds are known; what they draw may depend on the point.
         draws = defence.draw(tf.stop_gradient(points), own)
         return defence.predict_from_draws(points, draws)
 

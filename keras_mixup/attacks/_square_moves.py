@@ -1,4 +1,4 @@
-"""How Square Attack starts and what it tries next, image by image."""
+"""The starts and the proposals of Square Attack, image by image."""
 
 import typing
 
@@ -79,7 +79,7 @@ def start(threat, images, seeds, restart):
 
 
 def numbers_per_step(norm, channels):
-    """Returns how many uniform numbers one step uses up."""
+    """Returns how many uniform numbers one step takes."""
     return channels + (2 if norm == "linf" else 5)
 
 
@@ -192,7 +192,7 @@ def _peak(along, across, length, width):
     terms = 1.0 / tf.cast(tf.range(1, count + 1), tf.float32) ** 2
     sums = tf.cumsum(terms, reverse=True)
     distance = tf.maximum(tf.abs(along - middle), tf.abs(across - other))
-    # Outside the window any value does; it is masked.
+    # Values outside the window are masked.
     return tf.gather(sums, tf.minimum(distance, count - 1))
 
 

@@ -1,6 +1,6 @@
-"""One attack after another, each on the examples that none has broken yet.
+"""Runs attacks in sequence, each on the images not broken so far.
 
-Only for a model that is itself scored: what is broken is not attacked again.
+This is right only for a model that is itself scored.
 """
 
 import functools
@@ -15,14 +15,14 @@ from keras_mixup import ops
 from keras_mixup.attacks import _inputs
 from keras_mixup.attacks import targets as targets_lib
 
-# In `Progress.broken_part`: not broken yet, and wrong without any attack.
+# Values of `Progress.broken_part`: not broken, wrong without an attack.
 ROBUST, CLEAN = -1, -2
-# Rows are filled up to a multiple of the first, and to no fewer than the other.
+# A batch is filled up to a multiple of the first, and at least to the second.
 _MULTIPLE, _FEWEST = 4, 8
 
 
 class Stage(typing.NamedTuple):
-    """One attack of the sequence; between restarts the broken ones drop out."""
+    """One attack of the sequence; a broken image gets no more restarts."""
 
     name: str
     attack: object
@@ -30,7 +30,7 @@ class Stage(typing.NamedTuple):
 
 
 class Part(typing.NamedTuple):
-    """One restart of a stage, towards the class of one rank if it has some."""
+    """One restart of a stage; a targeted one leads to the class of `rank`."""
 
     stage: int
     rank: int | None
@@ -75,9 +75,9 @@ class Sequence:
         batch = tf.TensorSpec([None, *image_shape], tf.float32)
         rows = tf.TensorSpec([None], tf.int32)
         seed = tf.TensorSpec([2], tf.int32)
-        # Any number of rows with one trace. The model, which others wrote,
-        # is the only part that AutoGraph needs to read: without it a trace
-        # takes a third of the time.
+        # One trace serves any number of rows. Only the model, which others
+        # wrote, may need AutoGraph; without it a trace takes a third of the
+        # time.
         self._predict = tf.function(
             function, input_signature=[batch], jit_compile=False
         )
@@ -141,7 +141,7 @@ class Sequence:
         for number in range(int(progress.position[0]), len(parts)):
             advance(parts, number, progress.broken_part)
             rank = parts[number].rank
-            # Where a stage has no targets, any column will do.
+            # A stage without targets ignores them.
             targets = ranked[:, 0 if rank is None else rank]
             self._part(parts, number, batches, targets, progress, file)
         advance(parts, len(parts), progress.broken_part)
@@ -150,7 +150,7 @@ class Sequence:
     def _part(self, parts, number, batches, targets, progress, file):
         search = self._searches[parts[number].stage]
         seed = ops.fold_in(batches.seed, number)
-        # With those that this very part broke before it was interrupted.
+        # With those that this part broke before an interruption.
         broken, size = progress.broken_part, batches.size
         left = np.flatnonzero((broken == ROBUST) | (broken == number))
         for index in range(int(progress.position[1]), -(-len(left) // size)):
@@ -184,7 +184,7 @@ class Sequence:
 
 
 class Batches(typing.NamedTuple):
-    """What is attacked: arrays, rows per batch, and int32 [2]."""
+    """What is attacked, the number of rows at a time, and int32 [2]."""
 
     images: np.ndarray
     labels: np.ndarray
@@ -214,7 +214,7 @@ def _keep(progress, number, rows, labels, images, logits, passes, queries):
 
 
 def _padded(rows, batch_size):
-    # Filled up by repeating the first row, hardly: a part runs for long.
+    # Repeats the first row. Few are added, since they cost full passes.
     size = max(-(-len(rows) // _MULTIPLE) * _MULTIPLE, _FEWEST)
     size = min(size, max(batch_size, len(rows)))
     return np.concatenate([rows, np.repeat(rows[:1], size - len(rows))])

@@ -20,7 +20,7 @@ def stages(attack):
     restarts = 5 if attack.version == "plus" else 1
 
     def auto_pgd(loss):
-        # A lucky draw is no success: with draws the highest mean loss counts.
+        # One lucky draw is no success, so the highest mean loss counts.
         best = "loss" if randomized else "adversarial"
         made = apgd.APGD(
             threat, loss, steps, best=best, early_stop=not randomized

@@ -21,9 +21,8 @@ _SEARCH = {
     "losses": ("cross_entropy", "margin"),
     "starts": ("random", "transfer"),
 }
-# What a recipe fixes, and by its absence what it does not use: the number of
-# steps, how many steps long the radius is, the draws per step; then for the
-# searches their ascent, losses, starts and the draws that choose the iterate.
+# The defaults of each recipe; it does not use what it lacks. `steps_per_eps`
+# steps cross the radius.
 RECIPES = {
     # Tramer et al. (2020), their attack on Mixup Inference: 50 steps of
     # 0.5/255 at eps 8/255, each through 15 fresh draws.
@@ -45,120 +44,92 @@ _CHOICES = {
     "losses": _search.LOSSES,
     "starts": ("random", "transfer"),
 }
-# All steps of a run together are at least so many radii long.
+# The steps of a run add up to at least so many radii.
 _PATH = 2.5
-# The steps of a search are spread over so many halvings of the step size.
+# A search has so many stages, each with half the step size of the last.
 _STAGES = 5
 
 
-@registry.register("attack", "mixup_inference_attack")
-@registry.register(
-    "attack",
-    "tramer2020",
-    flags={"num_steps": "adaptive_steps", "num_draws": "adaptive_draws"},
-    recipe="tramer2020",
-)
+@registry.register("attack", "mixup_inference_attack", flags={})
+@registry.register("attack", "tramer2020", recipe="tramer2020", inner=None)
 @registry.register(
     "attack",
     "eot",
+    recipe="eot",
     flags={
         "num_steps": "adaptive_steps",
         "num_draws": "adaptive_draws",
         "inner": "adaptive_inner",
     },
-    recipe="eot",
 )
 @registry.register(
-    "attack",
-    "fixed_draws",
-    flags={"num_steps": "adaptive_steps", "inner": "adaptive_inner"},
-    recipe="fixed_draws",
+    "attack", "fixed_draws", recipe="fixed_draws", num_draws=None
+)
+@registry.register("attack", "bpda", recipe="bpda", inner=None)
+@registry.register(
+    "attack", "pang2020_paper", recipe="pang2020_paper", inner=None
 )
 @registry.register(
-    "attack",
-    "bpda",
-    flags={"num_steps": "adaptive_steps", "num_draws": "adaptive_draws"},
-    recipe="bpda",
+    "attack", "pang2020_released", recipe="pang2020_released", inner=None
 )
 @registry.register(
-    "attack",
-    "pang2020_paper",
-    flags={"num_steps": "adaptive_steps", "num_draws": "adaptive_draws"},
-    recipe="pang2020_paper",
-)
-@registry.register(
-    "attack",
-    "pang2020_released",
-    flags={"num_steps": "adaptive_steps", "num_draws": "adaptive_draws"},
-    recipe="pang2020_released",
-)
-@registry.register(
-    "attack",
-    "transfer",
-    flags={"num_steps": "adaptive_steps"},
-    recipe="transfer",
+    "attack", "transfer", recipe="transfer", num_draws=None, inner=None
 )
 class MixupInferenceAttack(base.Attack):
     """Attacks a randomised defence by one of the known recipes.
 
     - `"tramer2020"` (Tramer et al., 2020, On Adaptive Attacks to Adversarial
-      Example Defenses; section on Mixup Inference): from a random start,
-      every step draws anew, at the current point, and moves by the sign of
-      the gradient of the negative log of the mean probability of the true
-      class. Last iterate.
-    - `"pang2020_paper"` (Mixup Inference, Eq. 24 and section 4.4): fresh
-      samples in each step, the sign of the summed gradients, perturbations
-      averaged over the samples. Last iterate.
-    - `"pang2020_released"`: the authors' code: samples drawn once, balls
-      around the mixed inputs, away from what is predicted there.
-    - `"eot"`: searches from a random start and from the strongest transfer
-      example, on cross-entropy and on the margin of the log mean
-      probability; each image keeps that iterate (starts included) which has
-      the largest margin on draws held out from the search. The transfer
-      start matters where the draws depend on the predicted label, as in
-      MI-PL: the label jumps only when the undefended classifier is fooled,
-      and no gradient through the defence says so.
-    - `"fixed_draws"`: as `"eot"`, by an attacker who knows the draws with
-      which the defence will answer; success is judged with these draws. An
+      Example Defenses, on Mixup Inference): PGD on the log mean probability
+      of the true class. Each step draws anew, at the current point.
+    - `"pang2020_paper"` (Mixup Inference, Eq. 24 and section 4.4): each step
+      takes fresh samples, follows the sign of their summed gradients, and
+      averages their perturbations.
+    - `"pang2020_released"`: the authors' code. Samples are drawn once, balls
+      lie around the mixed inputs, and each input is led away from its
+      predicted class.
+    - `"eot"`: runs from a random start and from the strongest transfer
+      example, on the cross-entropy and on the margin of the log mean
+      probability. Each image keeps the iterate with the largest margin on
+      held-out draws. The transfer start matters where the draws depend on
+      the predicted label, as in MI-PL: fooling the undefended classifier
+      changes that label, but no gradient through the defence shows it.
+    - `"fixed_draws"`: `"eot"` by an attacker who knows the draws with which
+      the defence will answer. Success is judged with these draws. This is an
       upper bound on what randomness hides.
-    - `"transfer"`: PGD on the undefended classifier, and on whatever
-      `defence.transfer_models()` (a dict name -> callable) offers beside it;
-      of several the one with the larger margin through the defence.
+    - `"transfer"`: PGD on the undefended classifier and, if the defence has
+      `transfer_models()`, on these models too, a dict name -> callable. Each
+      image keeps the result with the largest margin through the defence.
     - `"bpda"` (Athalye et al., 2018): forward through the defence's inputs,
       backward as if each of them were the image itself.
 
-    Success is judged by the defence itself with draws that the attack has
-    never seen (but for `"fixed_draws"`).
+    But for `"fixed_draws"`, the defence judges success with draws that the
+    attack has not seen.
 
     Args:
         threat: `ThreatModel`.
         recipe: one of the above.
-        num_steps: int >= 1, of each run; None takes the recipe's.
-        num_draws: int >= 1, draws of the defence per step, independent of
-            how many the defence itself takes; None takes the recipe's. Not
-            for `"fixed_draws"` and `"transfer"`.
-        step_size: float >= 0 or a fraction, the first step of a search;
-            None takes the recipe's share of eps, or, where few steps of that
-            size would not cross the ball, 2.5 eps over their number. APGD
-            needs none.
+        num_steps: int >= 1, the steps of each run. None takes the recipe's.
+        num_draws: int >= 1, the draws of the defence at each step, whatever
+            number the defence itself takes. None takes the recipe's.
+        step_size: float >= 0 or a fraction, the step of PGD, at first. None
+            takes the recipe's share of eps, or 2.5 eps / `num_steps` where
+            that is longer: the steps must cross the ball.
         random_start: bool, whether to start uniformly in the ball.
-        inner: `"pgd"` or `"apgd"`, the ascent of the two searches.
-        losses: the losses of the two searches, a run for each start and
-            loss, or of `"transfer"` for each model: `"cross_entropy"`,
-            `"margin"`.
-        starts: the starts of the two searches: `"random"`, `"transfer"`.
-        selection_draws: int >= 1, the held-out draws; None takes four times
-            `num_draws`.
+        inner: `"pgd"` or `"apgd"`, the ascent of `"eot"` and `"fixed_draws"`.
+        losses: tuple of `"cross_entropy"` and `"margin"`. The searches run on
+            each loss from each start, `"transfer"` on each loss and model.
+        starts: tuple of `"random"` and `"transfer"`, where searches start.
+        selection_draws: int >= 1, the held-out draws. None takes 120.
 
     Raises:
         ValueError: for an unknown recipe, numbers out of range, or settings
             that the recipe does not use.
 
-    Works on every object with the defence protocol: `draw(images, seed)`, a
-    dict of tensors [B, N, ...], `predict_from_draws(images, draws)`, the log
-    mean probability [B, C], and `num_draws`, N; the two of 2020 and `"bpda"`
-    also take `apply(images, draws)`, [N, B, ...], and `classifier`, and
-    transfers take `classifier`.
+    A defence has `draw(images, seed)`, a dict of tensors [B, N, ...],
+    `predict_from_draws(images, draws)`, the log mean probability [B, C], and
+    `num_draws`, N. The two of 2020 and `"bpda"` also need
+    `apply(images, draws)`, [N, B, ...]; all recipes but `"tramer2020"` need
+    `classifier`.
     """
 
     def __init__(
@@ -193,7 +164,7 @@ class MixupInferenceAttack(base.Attack):
         self.num_stages = min(_STAGES, self.num_steps)
 
     def _used(self, value, name):
-        """The value or the recipe's; refuses one that it does not use."""
+        """Returns the value or the recipe's; refuses what it does not use."""
         default = RECIPES[self.recipe].get(name)
         if value is None:
             return default
@@ -232,12 +203,12 @@ class MixupInferenceAttack(base.Attack):
 
     @property
     def knowledge(self):
-        """str: `"transfer"` or `"adaptive"`, what records say of it."""
+        """str: `"transfer"` or `"adaptive"`."""
         return "transfer" if self.recipe == "transfer" else "adaptive"
 
     @property
     def knows_draws(self):
-        """bool: whether the seed given is that of the defence's draws."""
+        """bool: whether `seed` is that of the defence's own draws."""
         return self.recipe == "fixed_draws"
 
     def plain_attack(self):
@@ -248,8 +219,7 @@ class MixupInferenceAttack(base.Attack):
             step_size = _step_size(threat.eps, "tramer2020", self.num_steps)
         return pgd.PGD(
             threat,
-            # Without a ball nothing moves; the step only has to be legal.
-            step_size=step_size or 0.01,
+            step_size=step_size,
             num_steps=self.num_steps,
             num_restarts=runs if self.random_start else 1,
             random_start=self.random_start,
@@ -292,39 +262,36 @@ class MixupInferenceAttack(base.Attack):
 
         def objective(candidates, seed):
             log_mean = answer(defence, candidates, seed, self.num_draws)
-            # Of a log probability, the cross-entropy is its negative.
+            # Log probabilities are logits: the loss is minus the label's.
             return gradient.climbed("cross_entropy", labels, targets, log_mean)
 
         start = images
         if self.random_start:
             start_seed = ops.fold_in(seed, 0)
             start = ops.random_start(self.threat, images, start_seed)
-        adversarial = ops.projected_ascent(
+        adversarial = gradient.ascend(
+            self.threat,
             objective,
+            images,
             start,
             self.step_size,
-            lambda point: ops.project(self.threat, images, point),
             self.num_steps,
-            directions=lambda slope: ops.steepest_direction(
-                self.threat.norm, slope
-            ),
             seed=ops.fold_in(seed, 1),
         )
         return adversarial, self.num_steps * passes, self.num_steps * asked
 
 
 def _step_size(eps, recipe, num_steps):
-    # Madry et al.'s rule of thumb. Fewer steps of the recipe's size would
-    # stay near the start, and any model would look robust.
+    # Madry et al.'s rule of thumb. Few steps of the recipe's size would stay
+    # near the start, and any model would look robust.
     share = min(1.0, _PATH / num_steps)
     return eps * max(1.0 / RECIPES[recipe]["steps_per_eps"], share)
 
 
 def _inputs_log_mean(defence, images, seed, num_draws):
-    """The log mean over the defence's inputs; backward through the identity.
+    """Returns the log mean over inputs, with their gradients for the image's.
 
-    Athalye et al. (2018), Obfuscated Gradients, section 4.1: the gradient at
-    each input is taken as the gradient at the image.
+    See Athalye et al. (2018), Obfuscated Gradients, section 4.1.
     """
     draws = eot.draw_repeatedly(defence, images, seed, num_draws)
     inputs = tf.stop_gradient(defence.apply(images, draws))
@@ -336,7 +303,7 @@ def _inputs_log_mean(defence, images, seed, num_draws):
 
 
 def _count_inputs(defence, images, num_draws):
-    """Inputs that `apply` makes of an image; a graph prunes all but that."""
+    """Returns how many inputs `apply` makes of an image."""
     seed = ops.seed_pair(0)
     draws = eot.draw_repeatedly(defence, images[:1], seed, num_draws)
     return tf.shape(defence.apply(images[:1], draws))[0]

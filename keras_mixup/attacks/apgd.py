@@ -25,27 +25,25 @@ _SHORT = {"cross_entropy": "ce"}
 class APGD(_auto_pgd.AutoPGD):
     """Auto-PGD (Croce and Hein, 2020, "Reliable evaluation", Algorithm 1).
 
-    Steps of 2 eps with momentum 0.75; at checkpoints the step size of an
-    image halves, and it goes back to its best point, when its loss rose too
-    rarely or its best loss did not change. Needs no step size.
+    The first steps have size 2 eps, the momentum is 0.75. At a checkpoint, an
+    image whose loss rose too rarely goes back to its best point and halves
+    its step size. The random start lies on the surface of the ball.
 
-    Returns, for each image, the latest iterate that fooled the model, as the
-    authors' code does, else the one with the highest loss. The random start
-    lies at full eps.
+    Each image gets the latest iterate that fooled the model, as in the
+    authors' code, otherwise the one with the highest loss.
 
     Args:
         threat: `ThreatModel`.
-        loss: `"cross_entropy"` (or `"ce"`), `"dlr"` (difference of logits
-            ratio), `"margin"`, `"kl"`, or a callable `(labels, logits) ->
-            [B]` that is maximised. Towards a target, `"dlr"` is its targeted
-            form and the others lower their value at the target.
-        num_steps: int >= 1.
-        num_restarts: int >= 1.
-        best: `"adversarial"`, as said above, or `"loss"`: always the iterate
-            with the highest loss, right for a randomised model, which one
-            lucky draw may fool.
-        early_stop: bool, whether a run ends once every image of the batch
-            was fooled. Only for a deterministic model that is itself scored.
+        loss: str, the loss that is maximised: `"cross_entropy"` (or `"ce"`),
+            `"dlr"`, `"margin"` or `"kl"`. In Python also a callable, as for
+            `PGD`. Towards a target, `"dlr"` is its targeted form.
+        num_steps: int >= 1, the steps of each run.
+        num_restarts: int >= 1, the runs from other random starts.
+        best: `"adversarial"` as above, or `"loss"` for the iterate with the
+            highest loss. The latter suits a randomised model, which one lucky
+            draw may fool.
+        early_stop: bool, whether a run ends once it fooled the model on every
+            image. Only for a deterministic model that is itself scored.
 
     Raises:
         ValueError: for arguments outside these ranges.
@@ -72,46 +70,28 @@ class APGD(_auto_pgd.AutoPGD):
     def name(self):
         loss = getattr(self.loss, "__name__", self.loss)
         loss = _SHORT.get(loss, loss)
-        restarts = f"x{self.num_restarts}" if self.num_restarts > 1 else ""
-        return f"apgd-{loss}-{self.num_steps}{restarts}"
+        return f"apgd-{loss}-{self.num_steps}{base.times(self.num_restarts)}"
 
     def run(self, model_fn, images, labels, targets, seed):
         """Counts `num_steps + 1` gradient passes in each restart."""
-        found, passes = self._search(model_fn, images, labels, seed, targets)
-        return found, passes, 0
+        return *self.search(model_fn, images, labels, targets, seed), 0
 
-    def perturb(
+    def search(
         self,
         model_fn,
         images,
         labels,
+        targets,
         seed,
-        targets=None,
         start=None,
         seeded=False,
     ):
-        """See `GradientAttack.perturb`.
+        """See `AutoPGD.search`.
 
-        With `seeded` the model is called as `model_fn(images, seed=...)`,
-        with another int32 [2] at every step: a randomised model whose draws
-        follow `seed`.
+        With `seeded`, each step calls `model_fn(images, seed=...)` with
+        another int32 [2]: a randomised model whose draws follow `seed`.
         """
-        model_fn, seed = base.as_function(model_fn), ops.seed_pair(seed)
-        found, _ = self._search(
-            model_fn, images, labels, seed, targets, start, seeded
-        )
-        return found
 
-    def _search(
-        self,
-        model_fn,
-        images,
-        labels,
-        seed,
-        targets=None,
-        start=None,
-        seeded=False,
-    ):
         def run(index):
             restart = ops.fold_in(seed, index)
 
@@ -124,10 +104,8 @@ class APGD(_auto_pgd.AutoPGD):
 
             return self.ascend(evaluate, images, restart, start)
 
-        if start is not None or self.num_restarts == 1:
-            found, _, _, passes = run(0)
-            return found, passes
-        return self.best_of(self.num_restarts, run, images)
+        num_runs = self.num_restarts if start is None else 1
+        return self.best_of(num_runs, run, images)
 
     def _judge(self, labels, targets, logits):
         predicted = ops.label_indices(logits)
@@ -150,17 +128,18 @@ class APGD(_auto_pgd.AutoPGD):
 class TargetedAPGD(_auto_pgd.AutoPGD):
     """Auto-PGD on the targeted DLR, towards one wrong class after another.
 
-    The classes are the `num_targets` most likely wrong ones on the clean
-    image, likeliest first. Any wrong prediction counts as success (AutoAttack
-    calls this attack APGD-T). Given `targets`, it leads to these alone, and
-    only reaching them counts.
+    It tries the most likely wrong classes on the clean image, likeliest
+    first. Any wrong prediction is a success (AutoAttack calls this attack
+    APGD-T). With `targets` it leads to these alone, and only a target is a
+    success.
 
     Args:
         threat: `ThreatModel`.
-        num_targets: int >= 1; at most the number of wrong classes is used.
-        num_steps: int >= 1, for each class.
-        num_restarts: int >= 1, for each class.
-        best, early_stop: as for `APGD`.
+        num_targets: int >= 1, the classes tried, at most all wrong ones.
+        num_steps: int >= 1, the steps towards each class.
+        num_restarts: int >= 1, the runs towards each class.
+        best: as for `APGD`.
+        early_stop: as for `APGD`.
 
     Raises:
         ValueError: for arguments outside these ranges.
@@ -180,33 +159,30 @@ class TargetedAPGD(_auto_pgd.AutoPGD):
 
     @property
     def name(self):
-        restarts = f"x{self.num_restarts}" if self.num_restarts > 1 else ""
+        restarts = base.times(self.num_restarts)
         return f"apgd-t-{self.num_targets}x{self.num_steps}{restarts}"
 
     def run(self, model_fn, images, labels, targets, seed):
         """Counts one query and `num_steps + 1` gradients for each run."""
-        found, passes = self._search(model_fn, images, labels, targets, seed)
-        return found, passes, 0 if targets is not None else 1
+        found, passes = self.search(model_fn, images, labels, targets, seed)
+        return found, passes, int(targets is None)
 
-    def perturb(self, model_fn, images, labels, seed, targets=None, start=None):
-        """See `GradientAttack.perturb`."""
-        model_fn, seed = base.as_function(model_fn), ops.seed_pair(seed)
-        return self._search(model_fn, images, labels, targets, seed, start)[0]
-
-    def _search(self, model_fn, images, labels, targets, seed, start=None):
-        if targets is not None:
-            classes, reach = targets[None], True
+    def search(self, model_fn, images, labels, targets, seed, start=None):
+        """See `AutoPGD.search`."""
+        reach = targets is not None
+        if reach:
+            classes = targets[None]
         else:
             ranked = targets_lib.likeliest_targets(
                 model_fn(images), labels, self.num_targets
             )
-            classes, reach = tf.transpose(ranked), False
+            classes = tf.transpose(ranked)
         return self._towards(
             model_fn, images, labels, classes, seed, reach, start
         )
 
     def run_towards(self, model_fn, images, labels, targets, seed):
-        """Like `run`, towards one class each; any wrong prediction counts."""
+        """As `run`, towards one class each; any wrong class is a success."""
         found, passes = self._towards(
             model_fn, images, labels, targets[None], seed
         )
@@ -215,11 +191,11 @@ class TargetedAPGD(_auto_pgd.AutoPGD):
     def _towards(
         self, model_fn, images, labels, classes, seed, reach=False, start=None
     ):
-        """`classes`: int32 [T, B]; restarts are inside, classes outside."""
-        num_runs = classes.shape[0] * self.num_restarts
+        """Runs all restarts towards each row of `classes`, int32 [T, B]."""
+        num_restarts = self.num_restarts if start is None else 1
 
         def run(index):
-            targets = tf.gather(classes, index // self.num_restarts)
+            targets = tf.gather(classes, index // num_restarts)
 
             def evaluate(point, step):
                 del step
@@ -235,7 +211,4 @@ class TargetedAPGD(_auto_pgd.AutoPGD):
             own = ops.fold_in(seed, index)
             return self.ascend(evaluate, images, own, start)
 
-        if num_runs == 1:
-            found, _, _, passes = run(0)
-            return found, passes
-        return self.best_of(num_runs, run, images)
+        return self.best_of(classes.shape[0] * num_restarts, run, images)

@@ -1,4 +1,4 @@
-"""AutoAttack: complementary attacks without parameters, in sequence."""
+"""AutoAttack: complementary attacks in sequence."""
 
 import typing
 import warnings
@@ -28,11 +28,10 @@ class AutoAttackReport(typing.NamedTuple):
     Attributes:
         images: float32 [n, H, W, C], adversarial where an attack succeeded.
         broken_by: list of n str: the attack's name, `"clean"` for an image
-            that is wrong without any, `""` for one that withstood all.
+            that is wrong without an attack, `""` for one that withstood all.
         gradient_passes, queries: int64 [n].
-        counts: dict name -> number of images, `"clean"` first, then the
-            attacks in their order: how many each of them broke, of those
-            that were left to it.
+        counts: dict name -> number of images that it broke, `"clean"` first,
+            then the attacks in their order.
     """
 
     images: np.ndarray
@@ -56,36 +55,34 @@ class AutoAttackReport(typing.NamedTuple):
 class AutoAttack(base.Attack):
     """AutoAttack (Croce and Hein, 2020): only survivors meet the next attack.
 
-    What the model gets wrong without an attack is not attacked, and what one
-    attack broke no other one sees: right only for the very model that is
-    scored. Images that withstand all come back clean. Any wrong prediction
-    counts; there is no targeted form.
+    An image that is wrong or broken is not attacked again. This is right only
+    for a model that is itself scored. Images that withstand all attacks come
+    back clean. Any wrong prediction is a success; there is no targeted form.
 
     Versions, all with 100 steps:
 
     - `"standard"`: APGD on cross-entropy, targeted APGD and FAB on 9 classes
       each, Square with 5,000 queries.
-    - `"cheap"`: the earlier untargeted one, with which AOM's Table 1 was
-      made: APGD on cross-entropy, on DLR, FAB, Square with 1,000 queries.
+    - `"cheap"`: the earlier untargeted version, which AOM's Table 1 used:
+      APGD on cross-entropy, on DLR, FAB, Square with 1,000 queries.
     - `"plus"`: APGD on cross-entropy and on DLR and FAB with 5 restarts each,
       Square, then targeted APGD and FAB.
-    - `"rand"`, for randomised models: APGD on cross-entropy and on DLR, where
-      loss, gradient and decision come from one mean over 20 draws (the
-      original takes all but the gradient from a single draw). A defence is
-      averaged as probabilities.
+    - `"rand"`, for randomised models: APGD on cross-entropy and on DLR. Loss,
+      gradient and decision come from one mean probability over 20 draws; the
+      original takes only the gradient from it.
 
-    With C classes there are at most C - 1 targets; below four classes the
-    targeted DLR, below three DLR, is the plain margin.
+    With C classes there are at most C - 1 targets. Below four classes the
+    targeted DLR is the margin; below three, so is the DLR.
 
     Args:
         threat: `ThreatModel`.
         version: one of the above.
-        seed: int, of every draw when a call brings no seed.
+        seed: int, the source of every draw of a call without a seed.
         batch_size: int >= 1, images at a time; fewer survivors are filled up
             to a multiple of 4, at least 8. Nothing is traced twice.
-        num_steps: int >= 1, of APGD and FAB.
-        num_targets: int >= 1, of the targeted ones.
-        num_queries: int >= 1, of Square, or None for the version's.
+        num_steps: int >= 1, the steps of APGD and FAB.
+        num_targets: int >= 1, the classes that targeted attacks try.
+        num_queries: int >= 1, Square's queries. None takes the version's.
 
     Raises:
         ValueError: for arguments outside these ranges.
@@ -97,7 +94,7 @@ class AutoAttack(base.Attack):
     >>> report.robust_accuracy, report.counts
     """
 
-    # A Python loop over compiled stages, since survivors are counted.
+    # A Python loop over compiled stages counts the survivors.
     compiled = False
     transferable = False
     uses_gradients = True
@@ -171,10 +168,9 @@ class AutoAttack(base.Attack):
             images: float32 [n, H, W, C] in the threat's bounds.
             labels: the true labels, integers [n] or probabilities [n, C].
             batch_size: int, or None for the constructor's.
-            path: str or None: a file (.npz) from which a call with the same
-                arguments goes on after a kill. Written anew every half
-                minute, whole or not at all.
-            verbose: bool, whether to say how far it has come.
+            path: str or None, a file (.npz) for the progress, written every
+                half minute. After a kill, the same call goes on from it.
+            verbose: bool, whether to print the progress.
 
         Returns:
             `AutoAttackReport`.
@@ -288,7 +284,7 @@ def _warn_if_random(sequence, batches, logits, seed):
     again = sequence.clean_logits(first.images, batches.size, seed)
     if not np.allclose(again, logits[: len(again)], rtol=1e-3, atol=1e-3):
         warnings.warn(
-            "The model answers differently when asked twice. AutoAttack's "
+            "The model gave two answers to the same images. AutoAttack's "
             'versions for deterministic models overrate it: take "rand", or '
             "wrap it in ExpectationOverTransformation.",
             stacklevel=4,

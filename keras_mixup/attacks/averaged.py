@@ -1,4 +1,4 @@
-"""Any attack through a randomised defence: on the mean over its draws."""
+"""Any attack on a randomised defence, through the mean over its draws."""
 
 from keras_mixup import _checks
 from keras_mixup import registry
@@ -6,36 +6,32 @@ from keras_mixup.attacks import base
 from keras_mixup.attacks import eot
 
 
-@registry.register("attack", "averaged_attack", label="averaged attack")
+@registry.register(
+    "attack", "averaged_attack", label="averaged attack", flags={}
+)
 @registry.register(
     "attack",
     "averaged_square",
     label="averaged Square",
-    flags={"num_draws": "adaptive_draws"},
     attack="square",
+    flags={"num_draws": "adaptive_draws"},
 )
 @registry.register(
-    "attack",
-    "averaged_spsa",
-    label="averaged SPSA",
-    flags={"num_draws": "adaptive_draws"},
-    attack="spsa",
+    "attack", "averaged_spsa", label="averaged SPSA", attack="spsa"
 )
 class AveragedAttack(base.Attack):
-    """An attack that sees a randomised model as the mean over fresh draws.
+    """An attack on the mean of a randomised model over fresh draws.
 
-    Where the inner attack asks the model, with a gradient or without one, it
-    gets the log mean probability over `num_draws` draws made anew for that
-    call (`ExpectationOverTransformation`). A gradient-free attack so becomes
-    a black-box one with averaged queries: each is `num_draws` answers of the
-    defence's draws. What `MixupInferenceAttack` is for PGD and APGD, this is
-    for every other attack.
+    Each time the inner attack calls the model, it gets the log mean
+    probability over `num_draws` fresh draws (`ExpectationOverTransformation`).
+    A gradient-free attack thus asks averaged queries. For PGD and APGD there
+    is `MixupInferenceAttack`.
 
     Args:
         attack: `Attack` on deterministic models, such as `Square` or `SPSA`.
-            It must not drop what is broken already: one lucky draw would end
-            the attack.
-        num_draws: int >= 1.
+            It must take all steps on every image, since one lucky draw would
+            end it otherwise.
+        num_draws: int >= 1, the draws of the defence for each query.
 
     Raises:
         ValueError: for arguments outside these ranges.

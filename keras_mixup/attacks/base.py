@@ -1,4 +1,4 @@
-"""What every attack shares: checks, one compiled run, an honest verdict."""
+"""The base of every attack: checks, one compiled run, the success."""
 
 import functools
 import inspect
@@ -33,11 +33,11 @@ class AttackResult(typing.NamedTuple):
 
 
 class Attack(_config.Configurable):
-    """Base class: a subclass writes `run`, callers call the object.
+    """Base class: a subclass defines `run`, callers call the object.
 
-    The object holds settings alone and never changes; `__call__` is not to
-    be overridden, so that every attack is checked, kept inside the threat
-    model and judged in the same way.
+    The object holds settings only and never changes. `__call__` is final: it
+    checks every attack, keeps it inside the threat model and judges it in
+    the same way.
 
     Args:
         threat: `ThreatModel`, what the adversary may do.
@@ -46,22 +46,19 @@ class Attack(_config.Configurable):
         ValueError: when `threat` is no `ThreatModel`.
     """
 
-    # Whether `run` may be traced; attacks made of eager code turn it off.
+    # Whether `run` may be traced; an attack of eager code may not.
     compiled = True
     # The facts, see `facts.Facts`. Each attack states whether it uses
     # gradients.
     uses_gradients = None
     averages_draws = False
-    # `run` gets, as its seed, the row seeds int32 [B, 2] of the very draws
-    # with which the defence will be judged.
+    # If so, the seed of `run` is int32 [B, 2], the row seeds of the draws with
+    # which the defence will be judged.
     knows_draws = False
-    # False where broken images take fewer steps than others, or end at the
-    # model's boundary: weak on any other model.
-    transferable = True
     num_steps = None
     num_draws = None
-    # What the attacker knows: "oblivious" of the defence, "adaptive" or
-    # "transfer" (from another model).
+    # What the attacker knows of the defence: "oblivious" (nothing),
+    # "adaptive" or "transfer" (another model alone).
     knowledge = "oblivious"
 
     def __init__(self, threat):
@@ -77,6 +74,16 @@ class Attack(_config.Configurable):
     def name(self):
         """str: names the attack in records and tables."""
         return type(self).__name__.lower()
+
+    @property
+    def transferable(self):
+        """bool: whether its images may be scored on another model.
+
+        Not so where a broken image takes fewer steps than others.
+        """
+        if type(self).drops_broken is not Attack.drops_broken:
+            return not self.drops_broken  # Stated by a subclass, as in 0.1.
+        return not getattr(self, "early_stop", False)
 
     @property
     def drops_broken(self):
@@ -99,8 +106,8 @@ class Attack(_config.Configurable):
             seed: int32 [2], or int32 [B, 2] with `knows_draws`.
 
         Returns:
-            (images, gradient_passes, queries): float32 [B, H, W, C] and two
-            integers or int32 [B].
+            (images, gradient_passes, queries): float32 [B, H, W, C], then
+            two integers or int32 [B].
         """
         raise TypeError(f"{type(self).__name__} must define `run`.")
 
@@ -118,16 +125,15 @@ class Attack(_config.Configurable):
                 function.
             images: float32 [B, H, W, C] in the threat's bounds.
             labels: the true labels, integers [B] or probabilities [B, C].
-            targets: integers [B], the classes to be predicted, or None.
+            targets: integers [B], the classes to lead to, or None.
             seed: None (fresh), an int, or int32 [2]; for an attack with
                 `knows_draws` also int32 [B, 2], the row seeds with which the
                 defence will answer. A model with `reseed` (an
                 `ExpectationOverTransformation`) starts its draws from it.
 
         Returns:
-            `AttackResult`. Success is judged by `model_fn` itself: for a
-            randomised defence by one pass with fresh draws that follow
-            `seed`.
+            `AttackResult`. `model_fn` itself judges success; a randomised
+            defence does so in one pass with fresh draws that follow `seed`.
 
         Raises:
             ValueError: for unusable images, labels, targets or outputs.
@@ -135,7 +141,7 @@ class Attack(_config.Configurable):
         """
         if not tf.executing_eagerly():
             raise RuntimeError(
-                f"{type(self).__name__} checks its input and is called "
+                f"{type(self).__name__} checks its input, so it must be called "
                 "eagerly. Inside a graph use `PGD.perturb`."
             )
         function, subject = as_function(model_fn), self.target_of(model_fn)
@@ -152,7 +158,7 @@ class Attack(_config.Configurable):
             subject, images, labels, targets, seed
         )
         if hasattr(model_fn, "draw"):
-            # A randomised defence: fresh draws, but those of this seed.
+            # A randomised defence takes fresh draws that follow this seed.
             seeds = draw_seeds(seed, len(images))
             logits = model_fn(adversarial, seed=seeds)
         else:
@@ -189,6 +195,11 @@ class Attack(_config.Configurable):
         return (adversarial, *counts)
 
 
+def times(num_restarts):
+    """Returns what an attack's name says of restarts, such as "x5"."""
+    return f"x{num_restarts}" if num_restarts > 1 else ""
+
+
 # Keeps the draws that judge success apart from those of the attack.
 _JUDGE = 100
 
@@ -212,11 +223,10 @@ _FUNCTIONS = weakref.WeakKeyDictionary()
 def as_function(model_fn):
     """Returns a plain callable from images to logits, one per model.
 
-    A Keras layer or model is called with `training=False`: BatchNorm and
-    Dropout of the attacked model are those of inference. A bound method,
-    which Python makes anew at each access, gets one lasting callable, since
-    `tf.function` traces once per object. Other callables come back as they
-    are.
+    A Keras layer or model is called with `training=False`, so that BatchNorm
+    and Dropout are those of inference. Python makes a bound method anew at
+    each access, and `tf.function` traces once per object: it gets one lasting
+    callable. Other callables come back as they are.
 
     Raises:
         ValueError: when `model_fn` cannot be called.
@@ -233,7 +243,7 @@ def as_function(model_fn):
 def _lasting(owner, method):
     try:
         functions = _FUNCTIONS.setdefault(owner, {})
-    except TypeError:  # No hash or no weak reference; it will be retraced.
+    except TypeError:  # No hash or no weak reference: it is traced again.
         return functools.partial(method, owner)
     if method not in functions:
         # A strong reference would keep the model alive for ever.
@@ -246,14 +256,14 @@ def _lasting(owner, method):
 
 
 def _build(model_fn, images):
-    # Variables must exist before a trace; an unbuilt model makes them here.
+    # An unbuilt model makes its variables here, since a trace cannot.
     layer = getattr(model_fn, "model_fn", model_fn)
     if isinstance(layer, keras.layers.Layer) and not layer.built:
         layer(images[:1], training=False)
 
 
 def _compile(function):
-    # The partial makes TensorFlow count traces per attack; by itself it
+    # With the partial, TensorFlow counts traces per attack. Otherwise it
     # counts per line of code and warns when several attacks are traced.
     return tf.function(
         functools.partial(function), jit_compile=False, reduce_retracing=True

@@ -1,10 +1,9 @@
-"""cleverhans' PGD and SPSA behind the interface of every other attack.
+"""PGD and SPSA of cleverhans, with the interface of every other attack.
 
-cleverhans 4.0 predates Keras 3 and NumPy 2. What needs care is done here
-once: labels are sparse integers and always given (without them it attacks
-its own prediction, also in targeted mode), losses are in float32 on logits,
-`sanity_checks` stays off (it crashes with clip values), `rand_init` is a
-flag, and the optimizer of SPSA, which Keras 3 refuses, is replaced.
+cleverhans 4.0 predates Keras 3 and NumPy 2. Labels are always given, as
+integers: without them it attacks its own prediction, also in targeted mode.
+Losses are in float32 on logits. `sanity_checks` stays off, since it crashes
+with clip values. SPSA's optimizer, which Keras 3 refuses, is replaced.
 """
 
 import contextlib
@@ -20,6 +19,7 @@ from keras_mixup import ops
 from keras_mixup import registry
 from keras_mixup.attacks import base
 from keras_mixup.attacks import pgd
+from keras_mixup.attacks import spsa
 
 
 @registry.register(
@@ -29,17 +29,15 @@ from keras_mixup.attacks import pgd
     flags={"label_source": "label_source"},
 )
 class CleverHansPGD(base.Attack):
-    """cleverhans' projected gradient descent, with seeded starts.
-
-    With the same seed it starts where `PGD` starts.
+    """cleverhans' projected gradient descent; starts where `PGD` does.
 
     Args:
         threat: `ThreatModel`.
-        step_size: float > 0 or `"2/255"`; cleverhans refuses steps longer
-            than `threat.eps`.
-        num_steps: int >= 1.
+        step_size: float > 0 or `"2/255"`, at most `threat.eps`.
+        num_steps: int >= 1, the steps.
         random_start: bool, whether to start uniformly in the ball.
-        label_source: `"true"` or `"predicted"`, as in `PGD`.
+        label_source: `"true"` or `"predicted"`, the label that an untargeted
+            attack leads away from.
 
     Raises:
         ValueError: for arguments outside these ranges.
@@ -47,7 +45,6 @@ class CleverHansPGD(base.Attack):
 
     # An eager loop around one global tf.function of cleverhans.
     compiled = False
-
     uses_gradients = True
 
     def __init__(
@@ -60,7 +57,7 @@ class CleverHansPGD(base.Attack):
     ):
         super().__init__(threat)
         self.step_size = pgd.check_step_size(step_size, threat)
-        # Without a ball nothing moves and cleverhans is not called.
+        # Without a ball cleverhans is not called.
         fits = threat.eps == 0.0 or self.step_size <= threat.eps
         expected = f"at most eps = {threat.eps:g} for cleverhans"
         _checks.check(fits, "step_size", expected, step_size)
@@ -114,21 +111,20 @@ class CleverHansPGD(base.Attack):
 class CleverHansSPSA(base.Attack):
     """cleverhans' SPSA (Uesato et al., 2018), one image after the other.
 
-    Gradient-free: it minimises the logit margin of the true class (or
-    maximises that of the target) by Adam on finite differences along random
-    sign vectors. L-infinity only; it always starts at random.
+    It minimises the logit margin of the true class (or maximises that of the
+    target) by Adam on finite differences along random sign vectors. It knows
+    L-infinity only, and always starts at random.
 
     Args:
         threat: `ThreatModel` with norm `"linf"`.
-        num_steps: int >= 1.
-        num_samples: even int >= 2, queries per step; half of them mirror
-            the other half.
+        num_steps: int >= 1, the steps for each image.
+        num_samples: even int >= 2, the queries at each step. Half of them
+            mirror the other half.
         learning_rate: float > 0, Adam's, in pixel units per step.
         delta: float > 0, the length of the finite differences.
-        early_stop: bool, whether an image stops once it succeeds. Off, each
-            image takes all steps and returns its last iterate, as images
-            that are scored on another model must. On, each step costs one
-            query more, and `queries` is an upper bound.
+        early_stop: bool, whether an image stops once it fools the model; then
+            each step costs one query more, and `queries` is an upper bound.
+            Images that are scored on another model must take all steps.
         verbose: 0 for no progress bar, 1 for one.
 
     Raises:
@@ -136,6 +132,7 @@ class CleverHansSPSA(base.Attack):
     """
 
     compiled = False
+    uses_gradients = False
 
     def __init__(
         self,
@@ -151,9 +148,7 @@ class CleverHansSPSA(base.Attack):
         linf = threat.norm == "linf"
         _checks.check(linf, "threat", "an L-infinity threat for SPSA", threat)
         self.num_steps = _checks.check_integer(num_steps, "num_steps")
-        even = _checks.check_integer(num_samples, "num_samples", 2) % 2 == 0
-        _checks.check(even, "num_samples", "even", num_samples)
-        self.num_samples = int(num_samples)
+        self.num_samples = spsa.check_pairs(num_samples)
         self.learning_rate = _checks.check_number(
             learning_rate, "learning_rate", low=0.0, low_open=True
         )
@@ -164,13 +159,6 @@ class CleverHansSPSA(base.Attack):
         self.verbose = _checks.check_choice(verbose, "verbose", (0, 1))
         # One trace for all images: cleverhans needs a batch of exactly one.
         self._attack_image = tf.function(self._perturb, jit_compile=False)
-
-    uses_gradients = False
-
-    @property
-    def transferable(self):
-        """bool: whether all steps are taken on every image."""
-        return not self.early_stop
 
     @property
     def name(self):
@@ -223,11 +211,10 @@ class CleverHansSPSA(base.Attack):
 
 
 class _SeededSPSA:
-    """The optimizer that cleverhans' loop asks for, without Keras' one.
+    """The optimizer of cleverhans' loop, without Keras, with seeded draws.
 
     cleverhans subclasses `tf.optimizers.Adam` and passes it `lr`, which
-    Keras 3 refuses. Its estimate and its update need no optimizer object but
-    the settings below, so they run on this one, with seeded directions.
+    Keras 3 refuses. Its estimate and its update need only the settings below.
     """
 
     beta_1 = 0.9
@@ -261,8 +248,8 @@ class _SeededSPSA:
 
 
 def _seeded_projection(threat, image, seed):
-    # cleverhans projects its unseeded random start before anything else;
-    # the first call swaps that start for a seeded one.
+    # cleverhans first projects its unseeded random start. This call swaps
+    # that start for a seeded one.
     pending = [ops.random_start(threat, image, seed) - image]
 
     def project(perturbation, *_, **__):
@@ -297,6 +284,6 @@ def _cleverhans(name):
         return importlib.import_module(f"cleverhans.tf2.attacks.{name}")
     except ImportError as error:
         raise ImportError(
-            "This attack is cleverhans' own. Install it with: "
+            "This attack needs cleverhans. Install it with: "
             "pip install cleverhans"
         ) from error

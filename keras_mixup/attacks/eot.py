@@ -1,4 +1,4 @@
-"""Expectation over transformation: one mean over draws for everything."""
+"""Expectation over transformation: a randomised model as one mean."""
 
 import math
 
@@ -13,29 +13,26 @@ PROTOCOL = ("draw", "predict_from_draws", "num_draws")
 
 
 class ExpectationOverTransformation:
-    """A randomised model seen through the mean over its draws.
+    """A randomised model as the log mean probability over its draws.
 
-    A callable from images to the log of the mean probability over
-    `num_draws` draws (Athalye et al., 2018, Synthesizing Robust Adversarial
-    Examples, Eq. 3, on probabilities). Any attack takes it as `model_fn`:
-    loss, gradient and decision then all come from that one mean, and a
-    gradient-free attack asks averaged queries. A deterministic model comes
-    back as its own log-softmax.
+    See Athalye et al., 2018, Synthesizing Robust Adversarial Examples, Eq. 3,
+    here on probabilities. Any attack takes it as `model_fn`: loss, gradient
+    and decision all come from that mean, and a gradient-free attack asks
+    averaged queries. A deterministic model becomes its own log-softmax.
 
-    Every call draws anew. The draws follow a stream of seeds: an attack
-    restarts it from its own `seed`, so that its result can be repeated, and
-    judges success with the draws that come next, which it has not used. The
-    stream is state: one object serves one attack at a time.
+    Every call draws anew, from a stream of seeds. An attack restarts the
+    stream from its own `seed`, so that its result can be repeated. Success is
+    judged with the next draws, which the attack has not used. One object
+    serves one attack at a time.
 
     Args:
         model_fn: an object with the defence protocol (`draw`,
             `predict_from_draws`, `num_draws`), or any callable from images
             [B, H, W, C] to logits [B, C]. The latter is called `num_draws`
-            times in a graph loop; randomness of its own does not follow the
-            seed, and must come from TensorFlow, since Python's and NumPy's
-            would be frozen in a trace.
-        num_draws: int >= 1, independent of how many draws a defence itself
-            takes.
+            times in a graph loop. Its randomness must come from TensorFlow,
+            since a trace would freeze Python's and NumPy's. It does not
+            follow the seed.
+        num_draws: int >= 1, whatever number a defence itself takes.
 
     Call arguments:
         images: float32 [B, H, W, C].
@@ -92,14 +89,14 @@ class ExpectationOverTransformation:
 
 
 class SeedStream:
-    """A sequence of seeds for calls that cannot be handed one.
+    """A sequence of seeds for calls that take none.
 
-    Attacks call a model as `model_fn(images)`, inside graph loops too: the
-    place in the sequence is a variable, which such a loop advances.
+    Attacks call `model_fn(images)`, also inside graph loops. The place in the
+    sequence is a variable, which such a loop advances.
     """
 
     def __init__(self):
-        # int64, since TensorFlow keeps int32 variables off the GPU.
+        # TensorFlow keeps int32 variables off the GPU.
         seed = tf.cast(ops.seed_pair(None), tf.int64)
         self._seed = tf.Variable(seed, trainable=False)
         self._calls = tf.Variable(0, trainable=False, dtype=tf.int64)
@@ -125,7 +122,7 @@ def log_mean(defence, images, seed, num_draws):
 
     Args:
         defence: an object with the defence protocol.
-        images: float32 [B, H, W, C], where the draws are made, too.
+        images: float32 [B, H, W, C], on which the draws may depend.
         seed: int32 [2].
         num_draws: int >= 1.
     """
@@ -140,8 +137,8 @@ def draw_repeatedly(defence, images, seed, num_draws):
         defence: an object with the defence protocol.
         images: float32 [B, H, W, C]; no gradient flows through the draws.
         seed: int32 [2].
-        num_draws: int >= 1; more than `defence.num_draws` come from several
-            copies of each image, with seeds of their own.
+        num_draws: int >= 1. More than `defence.num_draws` take several copies
+            of each image, with seeds of their own.
 
     Returns:
         a dict of tensors [B, num_draws, ...].
@@ -155,8 +152,8 @@ def draw_repeatedly(defence, images, seed, num_draws):
         return tf.nest.map_structure(lambda part: part[:, :num_draws], draws)
     known = ()
     if getattr(defence, "uses_prediction", False):
-        known = (_tile(defence.classify(images), calls),)  # Once for all.
-    # All calls are rows of one, so that the graph does not grow with them.
+        known = (_tile(defence.classify(images), calls),)  # Asked once.
+    # One call has the rows of all, so that the graph does not grow.
     draws = defence.draw(_tile(images, calls), tf.concat(seeds, 0), *known)
 
     def together(part):
@@ -180,20 +177,20 @@ def cost(defence, num_draws):
     """Returns (passes, queries) of one `log_mean` for each image.
 
     Args:
-        defence: an object with the defence protocol; `count_passes`, if it
-            has that, says how many classifier inputs some draws make.
+        defence: an object with the defence protocol. Its `count_passes`, if
+            any, says how many classifier inputs some draws make.
         num_draws: int >= 1.
 
     Returns:
-        two ints: inputs of the classifier through which a gradient flows,
-        and those without one, which the draws need for the predicted label.
+        two ints: classifier inputs through which a gradient flows, and those
+        by which the draws learn the predicted label.
     """
     if missing_parts(defence):
-        return num_draws, 0  # A plain callable is just called so often.
+        return num_draws, 0  # A plain callable is called for each draw.
     passes = num_draws
     if hasattr(defence, "count_passes"):
         passes = defence.count_passes(num_draws)
     if hasattr(defence, "uses_prediction"):
         return passes, int(defence.uses_prediction)
-    # Nothing is known: every call of `draw` may have asked the classifier.
+    # Unknown: every call of `draw` may have asked the classifier.
     return passes, _calls_of_draw(defence, num_draws)

@@ -7,6 +7,7 @@ from keras_mixup import ops
 from keras_mixup import registry
 from keras_mixup.attacks import _fab_loop
 from keras_mixup.attacks import _fab_runs
+from keras_mixup.attacks import base
 from keras_mixup.attacks import targets as targets_lib
 
 
@@ -16,24 +17,25 @@ from keras_mixup.attacks import targets as targets_lib
 class FAB(_fab_runs.BoundaryAttack):
     """Fast Adaptive Boundary attack (Croce and Hein, 2020), untargeted.
 
-    Looks for the adversarial point closest to the image: steps onto the
-    nearest linearised class boundary inside the pixel bounds, with a bias to
-    the image, and goes back a little whenever the model errs. The radius of
-    `threat` only decides: a point found within `threat.eps` is returned,
-    otherwise the clean image. Each step costs one backward pass for every
-    wrong class; `TargetedFAB` costs one in all, but for each target. Given
-    `targets`, it leads to these alone, with one backward pass.
+    It looks for the adversarial point closest to the image. Each step goes to
+    the nearest linearised class boundary inside the pixel bounds, with a bias
+    to the image. Whenever the model errs, it goes back a little. A point
+    within `threat.eps` is returned, otherwise the clean image.
+
+    Each step costs one backward pass for every wrong class. `TargetedFAB`
+    costs one for each target. With `targets`, it leads to these alone and
+    costs one.
 
     Args:
         threat: `ThreatModel`.
-        num_steps: int >= 1, for each restart.
-        num_restarts: int >= 1; the first one starts at the image, the others
-            at random within eps / 2. Broken images take no further restart.
+        num_steps: int >= 1, the steps of each run.
+        num_restarts: int >= 1, the runs. The first one starts at the image,
+            the others at random within eps / 2. Broken images run no more.
         alpha_max: float in [0, 1], largest weight of the bias to the image.
         eta: float >= 1, how far steps overshoot the boundary.
         beta: float in [0, 1], share of the distance kept on the way back.
-        search_steps: int >= 0, of the final search towards the image, which
-            the paper has and AutoAttack's code leaves out.
+        search_steps: int >= 0, the steps of the paper's final search towards
+            the image, which AutoAttack's code leaves out.
 
     Raises:
         ValueError: for arguments outside these ranges.
@@ -44,29 +46,9 @@ class FAB(_fab_runs.BoundaryAttack):
     >>> attack(model, images, labels, seed=0).success
     """
 
-    def __init__(
-        self,
-        threat,
-        num_steps: int = 100,
-        num_restarts: int = 1,
-        alpha_max: float = 0.1,
-        eta: float = 1.05,
-        beta: float = 0.9,
-        search_steps: int = 3,
-    ):
-        super().__init__(
-            threat,
-            num_steps,
-            num_restarts,
-            alpha_max,
-            eta,
-            beta,
-            search_steps,
-        )
-
     @property
     def name(self):
-        return f"fab-{self.num_steps}{_times(self.num_restarts)}"
+        return f"fab-{self.num_steps}{base.times(self.num_restarts)}"
 
     def run(self, model_fn, images, labels, targets, seed):
         """Counts a gradient pass per step and wrong class."""
@@ -99,17 +81,20 @@ class FAB(_fab_runs.BoundaryAttack):
 class TargetedFAB(_fab_runs.BoundaryAttack):
     """FAB towards one wrong class after another.
 
-    The classes are the `num_targets` most likely wrong ones on the clean
-    image, likeliest first; any wrong prediction counts, and broken images
-    take no further target (AutoAttack calls this attack FAB-T). Given
-    `targets`, it leads to these alone, and only reaching them counts.
+    It tries the most likely wrong classes on the clean image, likeliest
+    first. Any wrong prediction is a success, and a broken image takes no
+    further target (AutoAttack calls this attack FAB-T). With `targets` it
+    leads to these alone, and only a target is a success.
 
     Args:
         threat: `ThreatModel`.
-        num_targets: int >= 1; at most the number of wrong classes is used.
-        num_steps: int >= 1, for each class and restart.
-        num_restarts: int >= 1, for each class.
-        alpha_max, eta, beta, search_steps: as for `FAB`.
+        num_targets: int >= 1, the classes tried, at most all wrong ones.
+        num_steps: int >= 1, the steps of each run.
+        num_restarts: int >= 1, the runs towards each class.
+        alpha_max: as for `FAB`.
+        eta: as for `FAB`.
+        beta: as for `FAB`.
+        search_steps: as for `FAB`.
 
     Raises:
         ValueError: for arguments outside these ranges.
@@ -139,7 +124,7 @@ class TargetedFAB(_fab_runs.BoundaryAttack):
 
     @property
     def name(self):
-        restarts = _times(self.num_restarts)
+        restarts = base.times(self.num_restarts)
         return f"fab-t-{self.num_targets}x{self.num_steps}{restarts}"
 
     def run(self, model_fn, images, labels, targets, seed):
@@ -158,10 +143,6 @@ class TargetedFAB(_fab_runs.BoundaryAttack):
         return found, passes, queries + 1
 
     def run_towards(self, model_fn, images, labels, targets, seed):
-        """Like `run`, towards one class each; any wrong prediction counts."""
+        """As `run`, towards one class each; any wrong class is a success."""
         labels = ops.label_indices(labels)
         return self.towards(model_fn, images, labels, targets[None], seed)
-
-
-def _times(num_restarts):
-    return f"x{num_restarts}" if num_restarts > 1 else ""

@@ -1,4 +1,4 @@
-"""What an evaluation must know of an attack to be honest about it."""
+"""What an evaluation must know of an attack."""
 
 import typing
 
@@ -10,11 +10,11 @@ class Facts(typing.NamedTuple):
 
     Attributes:
         uses_gradients: bool, whether it differentiates the attacked model.
-        averages_draws: bool, whether it takes the mean over several draws of
-            a randomised model for that model.
-        knows_draws: bool, whether it is told the draws that score it.
+        averages_draws: bool, whether it attacks the mean over several draws
+            of a randomised model.
+        knows_draws: bool, whether it knows the draws that score it.
         transferable: bool, whether its images may be scored on another
-            model: all steps are taken on every image.
+            model. They may if it takes all steps on every image.
         num_steps: int, its steps.
         num_draws: int, its draws at each step.
         settings: dict, class and arguments as JSON values; {} if unknown.
@@ -46,10 +46,10 @@ def facts_of(attack):
 
 
 def describe(value):
-    """Returns what tells an attack or a setting from another, JSON values.
+    """Returns the class and settings of an attack as JSON values.
 
-    It is the same in every process: a function is told by its place and
-    name, an object without settings by its class.
+    They are the same in every process. A function becomes its module and
+    name, an object without settings its class.
     """
     if isinstance(value, _config.Configurable):
         names = value.argument_names()

@@ -8,26 +8,29 @@ from keras_mixup.attacks import pgd
 
 
 @registry.register(
-    "attack", "fgsm", label="FGSM", flags={"num_steps": "fgsm_steps"}
+    "attack",
+    "fgsm",
+    label="FGSM",
+    flags={"num_steps": "fgsm_steps", "momentum": "fgsm_momentum"},
 )
 class FGSM(pgd.PGD):
     """Fast gradient sign method, in L-infinity or L2.
 
-    One step as long as the radius, from the image itself (Goodfellow et al.,
-    2015, "Explaining and harnessing adversarial examples", section 4). With
-    `num_steps` > 1 it is the basic iterative method (Kurakin et al., 2017,
-    Eq. 2), with `momentum` also MI-FGSM (Dong et al., 2018, Algorithm 1). A
-    random start and a step of 1.25 eps make the attack of fast adversarial
-    training (Wong et al., 2020, "Fast is better than free").
+    It takes one step as long as the radius, from the image itself (Goodfellow
+    et al., 2015, "Explaining and harnessing adversarial examples", section
+    4). With `num_steps` > 1 it is the basic iterative method (Kurakin et al.,
+    2017, Eq. 2), with `momentum` also MI-FGSM (Dong et al., 2018, Algorithm
+    1). With a random start and a step of 1.25 eps it is the attack of fast
+    adversarial training (Wong et al., 2020, "Fast is better than free").
 
     Args:
         threat: `ThreatModel`.
-        num_steps: int >= 1.
-        step_size: float > 0 or `"2/255"`, in the unit of `threat.eps`; None
-            takes eps / `num_steps`.
+        num_steps: int >= 1, the steps.
+        step_size: float > 0 or `"2/255"`, in the unit of `threat.eps`. FGSM
+            takes eps / `num_steps` by default.
         momentum: float >= 0, the share of the past gradients in each step.
         random_start: bool, whether to start uniformly in the ball.
-        loss: what is climbed, as for `PGD`.
+        loss: str, the loss that is maximised, as for `PGD`.
         label_source: `"true"` or `"predicted"`, as for `PGD`.
 
     Raises:
@@ -51,8 +54,7 @@ class FGSM(pgd.PGD):
     ):
         if step_size is None:
             num_steps = _checks.check_integer(num_steps, "num_steps")
-            # Without a ball nothing moves; the step only has to be legal.
-            step_size = getattr(threat, "eps", 0.0) / num_steps or 0.01
+            step_size = getattr(threat, "eps", 0.0) / num_steps
         super().__init__(
             threat,
             step_size,

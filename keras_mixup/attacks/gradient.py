@@ -1,4 +1,4 @@
-"""Attacks that follow the gradient, and the losses that they climb."""
+"""Attacks that follow the gradient, and the losses that they maximise."""
 
 import tensorflow as tf
 
@@ -18,8 +18,8 @@ LOSSES = {
 class GradientAttack(base.Attack):
     """An attack by gradients that also runs inside a train step.
 
-    A subclass writes `perturb`, and `run` on top of it. Every training
-    algorithm takes any such attack, or refuses it by name when it is made.
+    A subclass defines `perturb`, and `run` on top of it. Every training
+    algorithm takes such an attack, or its constructor refuses it.
 
     Args:
         threat: `ThreatModel`, what the adversary may do.
@@ -37,8 +37,8 @@ class GradientAttack(base.Attack):
             labels: int [B] or probabilities [B, C].
             seed: an int, or int32 [2].
             targets: int [B] to lead to, or None.
-            start: float32 [B, H, W, C] in place of the attack's own start;
-                it then runs once.
+            start: float32 [B, H, W, C], which replaces the attack's own
+                start. There are no restarts then.
 
         Returns:
             float32 [B, H, W, C] behind `stop_gradient`.
@@ -47,14 +47,14 @@ class GradientAttack(base.Attack):
 
 
 def check_loss(loss):
-    """Returns `loss` if it is a name in `LOSSES` or a callable.
+    """Returns a name in `LOSSES` or a callable; "ce" by its full name.
 
     Raises:
-        ValueError: otherwise.
+        ValueError: for anything else.
     """
     if not callable(loss):
         _checks.check_choice(loss, "loss", tuple(LOSSES))
-    return loss
+    return "cross_entropy" if loss == "ce" else loss
 
 
 def loss_function(loss):
@@ -77,20 +77,42 @@ def climbed(loss, labels, targets, logits):
     return -function(targets, logits)
 
 
-def best_of(num_runs, run, images, fooled_first=False, until_fooled=False):
-    """Keeps for each image the best of several runs; one graph loop.
+def ascend(threat, objective, images, start, step_size, num_steps, **options):
+    """Maximises an objective by steepest steps inside a threat's balls.
 
-    Losses of different targets compare, too, for images that no run fools.
+    Args:
+        threat: `ThreatModel`.
+        images: float32 [B, H, W, C], the centres of the balls.
+        objective, start, step_size, num_steps, **options: as for
+            `ops.projected_ascent`.
+
+    Returns:
+        float32 [B, H, W, C], the last point.
+    """
+    return ops.projected_ascent(
+        objective,
+        start,
+        step_size,
+        lambda point: ops.project(threat, images, point),
+        num_steps,
+        directions=lambda slope: ops.steepest_direction(threat.norm, slope),
+        **options,
+    )
+
+
+def best_of(num_runs, run, images, fooled_first=False, until_fooled=False):
+    """Keeps for each image the best of several runs, in one graph loop.
+
+    For images that no run fools, losses of different targets are compared.
 
     Args:
         num_runs: int >= 1.
-        run: callable of the run's number that returns (images [B, H, W, C],
-            fooled bool [B], loss [B], cost): the result, what it achieved,
-            and what it cost, an int32 scalar or [B].
+        run: callable from the run's number to (images [B, H, W, C], fooled
+            bool [B], loss [B], cost int32, a scalar or [B]).
         images: float32 [B, H, W, C], clean.
-        fooled_first: bool, whether an image that was fooled once keeps what
-            fooled it; otherwise the highest loss alone counts.
-        until_fooled: bool, whether to end once every image was fooled.
+        fooled_first: bool, whether the first result that fools the model is
+            kept. Otherwise only the highest loss counts.
+        until_fooled: bool, whether to end once every image has fooled it.
 
     Returns:
         (images, cost), summed over the runs.

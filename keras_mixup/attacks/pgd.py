@@ -1,4 +1,4 @@
-"""Projected gradient descent, the attack that training uses."""
+"""Projected gradient descent."""
 
 from typing import Literal
 
@@ -20,27 +20,31 @@ LABEL_SOURCES = ("true", "predicted")
     flags={"label_source": "label_source"},
 )
 @registry.register(
-    "attack", "varmixup_pgd", label="PGD of VarMixup", random_start=False
+    "attack",
+    "varmixup_pgd",
+    label="PGD of VarMixup",
+    random_start=False,
+    label_source="true",
 )
 class PGD(gradient.GradientAttack):
     """Projected gradient descent in L-infinity or L2 (Madry et al., 2018).
 
-    Returns the last iterate. With restarts, each one runs all its steps, and
-    every image keeps that restart's last iterate which has the highest loss.
-    From equal starts the iterates equal those of cleverhans.
+    It returns the last iterate; of several restarts, the one with the highest
+    loss. From equal starts the iterates equal those of cleverhans.
 
     Args:
         threat: `ThreatModel`.
         step_size: float > 0 or `"2/255"`, in the unit of `threat.eps`.
-        num_steps: int >= 1.
-        num_restarts: int >= 1; more than one needs the random start.
+        num_steps: int >= 1, the steps of each run.
+        num_restarts: int >= 1, the runs. More than one needs a random start.
         random_start: bool, whether to start uniformly in the ball.
-        loss: `"cross_entropy"`, `"margin"`, `"dlr"` (the margin relative to
-            the spread of the top logits), `"kl"`, or a callable
-            `(labels, logits) -> [B]` that is maximised.
-        label_source: `"true"`, or `"predicted"`: the untargeted attack
-            leads away from the model's own prediction on the clean image,
-            as the authors of Mixup Inference released it.
+        loss: str, the loss that is maximised: `"cross_entropy"` (or `"ce"`),
+            `"margin"`, `"dlr"` (the margin relative to the spread of the top
+            logits) or `"kl"`. In Python also a callable `(labels, logits) ->
+            [B]`.
+        label_source: `"true"` or `"predicted"`, the label that an untargeted
+            attack leads away from. The released code of Mixup Inference takes
+            the model's prediction on the clean image.
         momentum: float >= 0, the share of the past gradients in each step
             (Dong et al., 2018, "Boosting adversarial attacks with momentum",
             Eq. 6 and 7, where it is 1).
@@ -84,12 +88,12 @@ class PGD(gradient.GradientAttack):
 
     @property
     def name(self):
-        restarts = f"x{self.num_restarts}" if self.num_restarts > 1 else ""
+        restarts = base.times(self.num_restarts)
         return f"pgd-{self.num_steps}{restarts}"
 
     def run(self, model_fn, images, labels, targets, seed):
         adversarial = self.perturb(model_fn, images, labels, seed, targets)
-        # Forward-only: the choice among restarts, the clean prediction.
+        # Forward passes choose a restart and predict the clean image.
         queries = self.num_restarts if self.num_restarts > 1 else 0
         if self.label_source == "predicted" and targets is None:
             queries += 1
@@ -118,15 +122,13 @@ class PGD(gradient.GradientAttack):
         return self._ascend(objective, images, start)
 
     def _ascend(self, objective, images, start):
-        return ops.projected_ascent(
+        return gradient.ascend(
+            self.threat,
             objective,
+            images,
             start,
             self.step_size,
-            lambda point: ops.project(self.threat, images, point),
             self.num_steps,
-            directions=lambda slope: ops.steepest_direction(
-                self.threat.norm, slope
-            ),
             momentum=self.momentum,
         )
 
@@ -142,21 +144,22 @@ class PGD(gradient.GradientAttack):
 
 
 def check_step_size(step_size, threat):
-    """Returns the step size as a float; refuses one wider than the bounds.
+    """Returns the step size as a float.
 
     Raises:
-        ValueError: for a step size that is not positive, or, in L-infinity,
-            wider than the bounds (255ths given where pixel units are meant).
+        ValueError: for one that is not positive, or, in L-infinity, wider
+            than the bounds (as 2 where 2/255 is meant).
     """
     wide = threat.norm != "linf" or threat.unbounded
     high = None if wide else threat.bounds[1] - threat.bounds[0]
+    # Without a ball nothing moves, so that any step will do.
     return _checks.check_number(
-        step_size, "step_size", low=0.0, high=high, low_open=True
+        step_size, "step_size", low=0.0, high=high, low_open=threat.eps > 0.0
     )
 
 
 def attack_labels(model_fn, images, labels, label_source):
-    """Returns the labels an untargeted attack leads away from.
+    """Returns the labels that an untargeted attack leads away from.
 
     Args:
         model_fn: callable from images to logits.

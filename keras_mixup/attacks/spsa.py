@@ -39,30 +39,28 @@ class SPSA(base.Attack):
 
     Each step estimates the gradient as the mean of (f(x + delta v) - f(x -
     delta v)) v / (2 delta) over random sign vectors v (Algorithm 1; Spall,
-    1992), then moves and projects. All images of a batch are attacked at
-    once; an image's draws depend on its seed alone. Returns the last iterate;
-    of several restarts the one with the highest loss. The model is asked at
-    points up to `delta` outside of the pixel bounds.
+    1992), then moves and projects. An image's draws depend on its seed alone.
+    The attack returns the last iterate; of several restarts, the one with the
+    highest loss. It asks at points up to `delta` outside of the pixel bounds.
 
     Args:
         threat: `ThreatModel`.
-        num_steps: int >= 1.
-        num_samples: even int >= 2, queries per image and step; half of them
+        num_steps: int >= 1, the steps of each run.
+        num_samples: even int >= 2, the queries at each step. Half of them
             mirror the other half.
         learning_rate: float > 0 or `"2/255"`, of Adam or of sign steps, in
             the unit of `threat.eps`.
         delta: float > 0, the length of the differences in each pixel.
-        optimizer: `"adam"` as in the paper and in cleverhans, or `"sign"`:
-            steps along the estimate's sign (in L2 its direction).
-        num_restarts: int >= 1.
+        optimizer: `"adam"` as in the paper and in cleverhans, or `"sign"`
+            for steps along the sign of the estimate (in L2 its direction).
+        num_restarts: int >= 1, the runs.
         random_start: bool, whether to start uniformly in the ball.
-        loss: `"margin"`, `"cross_entropy"`, another name that `PGD` knows,
-            or a callable `(labels, logits) -> [B]` that is maximised.
-        early_stop: bool, whether an image stays as it is once the model
-            errs on it. Off, each image takes all steps, as images that are
-            scored on another model must. On, each step costs one query more.
-        max_batch_size: int >= 2, images per pass through the model: bounds
-            the memory, and changes the result by no more than rounding.
+        loss: the loss that is maximised, as for `PGD`.
+        early_stop: bool, whether an image stops once it fools the model; then
+            each step costs one query more. Images that are scored on another
+            model must take all steps.
+        max_batch_size: int >= 2, images per pass through the model. It bounds
+            the memory and changes the result only by rounding.
 
     Raises:
         ValueError: for arguments outside these ranges.
@@ -72,6 +70,8 @@ class SPSA(base.Attack):
     >>> attack = SPSA(ThreatModel("linf", "8/255"), num_steps=20)
     >>> attack(model, images, labels, seed=0).queries
     """
+
+    uses_gradients = False
 
     def __init__(
         self,
@@ -89,9 +89,7 @@ class SPSA(base.Attack):
     ):
         super().__init__(threat)
         self.num_steps = _checks.check_integer(num_steps, "num_steps")
-        even = _checks.check_integer(num_samples, "num_samples", 2) % 2 == 0
-        _checks.check(even, "num_samples", "even", num_samples)
-        self.num_samples = int(num_samples)
+        self.num_samples = check_pairs(num_samples)
         self.learning_rate = _checks.check_number(
             learning_rate, "learning_rate", low=0.0, low_open=True
         )
@@ -109,16 +107,9 @@ class SPSA(base.Attack):
             max_batch_size, "max_batch_size", 2
         )
 
-    uses_gradients = False
-
-    @property
-    def transferable(self):
-        """bool: whether all steps are taken on every image."""
-        return not self.early_stop
-
     @property
     def name(self):
-        restarts = f"x{self.num_restarts}" if self.num_restarts > 1 else ""
+        restarts = base.times(self.num_restarts)
         return f"spsa-{self.num_steps}x{self.num_samples}{restarts}"
 
     def run(self, model_fn, images, labels, targets, seed):
@@ -126,7 +117,7 @@ class SPSA(base.Attack):
         seeds = ops.row_seeds(seed, tf.shape(images)[0])
 
         def evaluate(points, repeats=1):
-            """Loss and success; rows come `repeats` times, one by one."""
+            """Returns loss and success; each image has `repeats` rows."""
             logits = tf.stop_gradient(model_fn(points))
             aims = labels if targets is None else targets
             aims = tf.repeat(aims, repeats, axis=0)
@@ -187,8 +178,8 @@ class SPSA(base.Attack):
         """Returns the estimated gradient; one pass per chunk of samples."""
         pairs, shape = self.num_samples // 2, tf.shape(points)
         size = tf.reduce_prod(shape[1:])
-        # One bit a sign: all signs of a step are drawn at once, so that they
-        # do not depend on the chunks.
+        # All signs of a step are drawn at once, one bit each, so that they do
+        # not depend on the chunks.
         words = -(-size // _WORD)
         bits = ops.row_bits(seeds, [pairs, words], restart, 1, step)
         chunk = tf.maximum(self.max_batch_size // (2 * shape[0]), 1)
@@ -238,6 +229,13 @@ class SPSA(base.Attack):
             state.done,
             state.queries + spent + int(self.early_stop),
         )
+
+
+def check_pairs(num_samples):
+    """Returns a number of mirrored samples as an int; it must be even."""
+    number = _checks.check_integer(num_samples, "num_samples", 2)
+    _checks.check(number % 2 == 0, "num_samples", "even", num_samples)
+    return number
 
 
 def _signs(words, size):

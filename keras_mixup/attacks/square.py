@@ -11,8 +11,8 @@ from keras_mixup.attacks import _active
 from keras_mixup.attacks import _square_moves
 from keras_mixup.attacks import base
 
-# With so few channels every second small window paints what is there already,
-# so that it pays to look before asking the model. With three, hardly any does.
+# With so few channels every second small window changes nothing, so that it
+# pays to look before asking the model. With three channels few windows do so.
 _FEW_CHANNELS = 1
 
 
@@ -32,27 +32,24 @@ class State(typing.NamedTuple):
 class Square(base.Attack):
     """Square Attack (Andriushchenko et al., 2020) in L-infinity or L2.
 
-    Changes one window of the image at a time and keeps what lowers the loss:
-    the margin of the true class, or with targets the cross-entropy of the
-    target. Returns the best point: one that fools the model before one that
-    does not, then the lower loss. Every image has its own windows, a function
-    of its seed alone.
+    It changes one window of the image at a time and keeps what lowers the
+    loss: the margin of the true class, or the cross-entropy of the target. It
+    returns the point of the lowest loss, among those that fool the model if
+    there are any. The windows of an image depend on its seed alone.
 
     Args:
         threat: `ThreatModel`.
-        num_queries: int >= 1, forward passes per image and restart, the one
-            at the start included.
+        num_queries: int >= 1, the forward passes for each image and restart,
+            with the one at the start.
         p_init: float in (0, 1], the share of pixels changed at first.
-        num_restarts: int >= 1; with `early_stop` only of what still holds.
+        num_restarts: int >= 1, the runs.
         rescale_schedule: bool, whether the halvings of that share, published
             for 10,000 queries, are rescaled to `num_queries`. AutoAttack's
-            standard version takes them as they are.
-        early_stop: bool, whether an image that fools the model is left as it
-            is and asks no more, as in the paper, which counts queries. A gray
-            image that its window leaves as it was counts one, too, but the
-            model, which would answer the same, is not asked. Off,
-            each image uses up its budget, as images that are scored on
-            another model, or on a randomised one, must.
+            standard version does not rescale them.
+        early_stop: bool, whether an image stops once it fools the model, as
+            in the paper. Images that are scored on another model, or on a
+            randomised one, must use all queries. With it, a gray image that
+            its window did not change counts a query without a pass.
 
     Raises:
         ValueError: for arguments outside these ranges.
@@ -62,6 +59,8 @@ class Square(base.Attack):
     >>> attack = Square(ThreatModel("linf", "8/255"), num_queries=1000)
     >>> attack(model, images, labels, seed=0).queries
     """
+
+    uses_gradients = False
 
     def __init__(
         self,
@@ -83,16 +82,9 @@ class Square(base.Attack):
         )
         self.early_stop = _checks.check_flag(early_stop, "early_stop")
 
-    uses_gradients = False
-
-    @property
-    def transferable(self):
-        """bool: whether all steps are taken on every image."""
-        return not self.early_stop
-
     @property
     def name(self):
-        restarts = f"x{self.num_restarts}" if self.num_restarts > 1 else ""
+        restarts = base.times(self.num_restarts)
         return f"square-{self.num_queries}{restarts}"
 
     def run(self, model_fn, images, labels, targets, seed):
@@ -149,13 +141,13 @@ class Square(base.Attack):
         )
 
     def _done(self, state):
-        """bool [B]: what asks no more."""
+        """Returns bool [B], the images that need no more queries."""
         if self.early_stop:
             return state.broken
         return tf.zeros_like(state.broken)
 
     def _looks_first(self, images):
-        """Whether to spare the model points that it has judged already."""
+        """Whether to skip points that the model has judged already."""
         few = images.shape[-1] <= _FEW_CHANNELS
         return self.early_stop and self.threat.norm == "linf" and few
 
@@ -200,7 +192,7 @@ class Square(base.Attack):
 
 
 def _better(broken, loss, before):
-    """bool: what fools the model comes first, then the lower loss."""
+    """Whether a point fools the model first, or has the lower loss."""
     lower = (broken == before.broken) & (loss < before.loss)
     return (broken & ~before.broken) | lower
 

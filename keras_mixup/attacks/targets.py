@@ -1,4 +1,4 @@
-"""Which class a targeted attack leads to."""
+"""The classes that a targeted attack leads to."""
 
 import tensorflow as tf
 
@@ -26,18 +26,15 @@ def random_targets(labels, num_classes, seed):
 
 
 def second_most_likely_targets(logits, labels):
-    """Returns the highest-ranked class other than the true one, int32 [B].
+    """Returns the likeliest wrong class, int32 [B].
 
-    On an image that the model already gets wrong this is its prediction.
+    On an image that the model gets wrong this is its prediction.
 
     Args:
         logits: [B, C], the model's output on the clean images.
         labels: int [B] or probabilities [B, C].
     """
-    logits = tf.cast(logits, tf.float32)
-    own = tf.one_hot(ops.label_indices(labels), logits.shape[-1]) > 0.0
-    others = tf.where(own, float("-inf"), logits)
-    return tf.argmax(others, axis=-1, output_type=tf.int32)
+    return likeliest_targets(logits, labels, 1)[:, 0]
 
 
 def likeliest_targets(logits, labels, num_targets):

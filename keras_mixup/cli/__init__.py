@@ -1,1 +1,3 @@
 """The command line: parse, build settings, call `runs`, print."""
+
+__all__ = []

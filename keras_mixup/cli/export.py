@@ -3,7 +3,6 @@
 from keras_mixup import runs
 from keras_mixup._settings import Setting
 from keras_mixup.cli import flags as flags_lib
-from keras_mixup.cli import main as main_lib
 
 USAGE = """Exports a defended classifier: keras-mixup export --run_dir=...
 
@@ -42,4 +41,4 @@ def main(flags):
         print(runs.list_exports(flags.saved_models).text)
         return
     settings = flags.settings(runs.ExportSettings)
-    print(runs.export(settings, progress=main_lib.say).text)
+    print(runs.export(settings).text)

@@ -15,14 +15,9 @@ from absl import flags as absl_flags
 COMMANDS = ("train", "evaluate", "export")
 _USER_ERRORS = (
     absl_flags.Error,
-    BlockingIOError,
-    FileExistsError,
-    FileNotFoundError,
     FloatingPointError,
     ImportError,
-    IsADirectoryError,
-    NotADirectoryError,
-    PermissionError,
+    OSError,
     ValueError,
 )
 _USAGE = """keras-mixup COMMAND --flag=value ...

@@ -15,7 +15,6 @@ import numpy as np
 
 from keras_mixup import _files
 from keras_mixup import attacks as attacks_lib
-from keras_mixup import data
 from keras_mixup.evaluation import specs as specs_lib
 from keras_mixup.evaluation.records import Column
 from keras_mixup.evaluation.records import Records
@@ -33,17 +32,50 @@ _UNTOLD = ("name", "trainable", "max_inputs", "classifier", "pool", "vae")
 def fingerprint(model):
     """Returns the sha256 of a Keras model's configuration and weights.
 
-    Two saved files of one model have one fingerprint.
+    Two saved files of one model have one fingerprint, and so has the same
+    network under other layer names.
 
     Args:
         model: `keras.Model` or layer.
     """
-    config = json.dumps(model.get_config(), sort_keys=True, default=str)
-    digest = hashlib.sha256(config.encode())
+    config = model.get_config()
+    names = dict.fromkeys([model.name, *_layer_names(config)])
+    names = {name: f"layer {i}" for i, name in enumerate(names)}
+    return _digest(_renamed(config, names), model)
+
+
+def former_fingerprint(model):
+    """Returns the fingerprint as release 0.1 took it, names and all."""
+    return _digest(model.get_config(), model)
+
+
+def _digest(config, model):
+    text = json.dumps(config, sort_keys=True, default=str)
+    digest = hashlib.sha256(text.encode())
     for values in model.get_weights():
         digest.update(str((values.shape, values.dtype)).encode())
         digest.update(values.tobytes())
     return digest.hexdigest()
+
+
+def _layer_names(config):
+    """Yields the names of all layers in a configuration, in order."""
+    if isinstance(config, dict):
+        inner = config.get("config")
+        is_layer = isinstance(inner, dict) and "name" in inner
+        if is_layer and "DTypePolicy" not in config["class_name"]:
+            yield inner["name"]
+        config = list(config.values())
+    for part in config if isinstance(config, (list, tuple)) else ():
+        yield from _layer_names(part)
+
+
+def _renamed(value, names):
+    if isinstance(value, dict):
+        return {key: _renamed(part, names) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_renamed(part, names) for part in value]
+    return names.get(value, value) if isinstance(value, str) else value
 
 
 def path_of(records_path):
@@ -110,13 +142,13 @@ def describe(models, columns, batch, about=None, pool_id=None):
     }
 
 
-def merged(records_path, found, columns):
+def merged(records_path, found, models, columns):
     """Returns the identity joined with the one on the disk; writes nothing.
 
     Args:
         records_path: str or path.
         found: dict, from `describe`.
-        columns: list of `AttackSpec` and `WorstCaseSpec`, as there.
+        models, columns: as there.
 
     Raises:
         ValueError: the records are of something else under the same name.
@@ -131,13 +163,13 @@ def merged(records_path, found, columns):
         return found
     before = _files.read_json(path)
     place = f"The records in {records_path}"
-    _check_former(place, before, found, columns)
+    _check_former(place, before, found, models, columns)
     for part, same in (
         ("about", _equal),
+        ("examples", _equal),
         ("models", _same_model),
         ("defences", _same_defence),
         ("columns", _same_column),
-        ("examples", _equal),
     ):
         _check_part(place, part, before.get(part, {}), found[part], same)
     joined = {part: {**before.get(part, {}), **found[part]} for part in found}
@@ -156,7 +188,9 @@ def _model(model, images):
         return {"class": type(model).__name__, "sha256": fingerprint(model)}
     told = attacks_lib.describe(model)
     told = told["class"] if isinstance(told, dict) else told
-    few = data.as_float(images[:_ASKED])
+    # The same for every set of examples.
+    random = np.random.default_rng(0)
+    few = random.uniform(size=(_ASKED, *images.shape[1:])).astype("float32")
     answers = [np.asarray(model(few), np.float64) for _ in range(2)]
     if not np.array_equal(*answers):
         # It draws, or gives NaN: its answers say nothing of it.
@@ -186,7 +220,7 @@ def settings_of_defence(defence, pool_id=None):
     config["class"] = type(defence).__name__
     pool, vae = (getattr(defence, name, None) for name in ("pool", "vae"))
     if pool is not None:
-        known = hasattr(pool, "get_weights")
+        known = isinstance(pool, keras.layers.Layer)
         told = fingerprint(pool) if known else attacks_lib.describe(pool)
         config["pool"] = pool_id or told
     if vae is not None:
@@ -253,7 +287,7 @@ def _same_column(before, now):
 
 
 def _check_part(place, part, before, now, same):
-    for name in before.keys() & now.keys():
+    for name in sorted(before.keys() & now.keys()):
         if not same(before[name], now[name]):
             raise ValueError(
                 f"{place} are of another thing: {part}, {name}. Recorded: "
@@ -288,10 +322,14 @@ def _built(node):
     return known(**{k.arg: _built(k.value) for k in node.keywords})
 
 
-def _check_former(place, before, found, columns):
+def _check_former(place, before, found, models, columns):
     """Compares with evaluation.json as the programs of release 0.1 wrote it."""
     recorded = before.get("classifier", {}).get("sha256")
-    known = [m.get("sha256") for m in found["models"].values()]
+    known = [
+        former_fingerprint(model)
+        for model in map(specs_lib.undefended, models.values())
+        if isinstance(model, keras.layers.Layer)
+    ]
     if recorded and "models" not in before and recorded not in known:
         raise ValueError(
             f"{place} are of another classifier, sha256 {recorded}. Received: "

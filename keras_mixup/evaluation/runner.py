@@ -118,9 +118,13 @@ def evaluate(
     if records_path is not None:
         done = _existing(records_path, examples, verbose)
         found = identity.describe(models, run.columns, examples, about, pool_id)
-        found = identity.merged(records_path, found, run.columns)
+        found = identity.merged(records_path, found, models, run.columns)
         file = _File(records_path, found)
-    facts = {spec.column: spec.facts for spec in run.columns}
+    facts = {
+        spec.column: spec.facts
+        for spec in run.columns
+        if spec.knowledge != "none"
+    }
     defences = {
         name: identity.settings_of_defence(model, pool_id)
         for name, model in models.items()

@@ -16,7 +16,19 @@ _HOMES = {
     "verify_export": "exporting",
 }
 
-__all__ = sorted(_HOMES)
+__all__ = [
+    "EvaluateResult",
+    "EvaluateSettings",
+    "ExportResult",
+    "ExportSettings",
+    "TrainResult",
+    "TrainSettings",
+    "evaluate",
+    "export",
+    "list_exports",
+    "train",
+    "verify_export",
+]
 
 
 def __getattr__(name):

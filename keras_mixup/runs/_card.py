@@ -10,7 +10,9 @@ import pathlib
 
 from keras_mixup import _files
 from keras_mixup import evaluation
+from keras_mixup.evaluation.identity import former_fingerprint
 from keras_mixup.evaluation.identity import settings_of_defence
+from keras_mixup.evaluation.labels import defence_label
 from keras_mixup.reporting import tables
 from keras_mixup.reporting import verdicts
 from keras_mixup.runs import folder
@@ -44,14 +46,16 @@ def model_card(settings, trained, path, defence, pool_text, threshold):
     told = None
     if settings.defence != "none":
         told = settings_of_defence(defence, pool_text)
+    label = "none" if told is None else defence_label(told)
     classifier = getattr(defence, "classifier", defence)
     print_ = evaluation.fingerprint(classifier)
-    found, reason = _evaluation(run_dir, print_, told, dataset)
+    former = former_fingerprint(classifier)
+    found, reason = _evaluation(run_dir, (print_, former), told, dataset)
     if found:
         card["evaluation"] = found
     if reason:
         card["evaluation_left_out"] = reason
-    found, reason = _robustness(run_dir, path, print_, told)
+    found, reason = _robustness(run_dir, path, print_, told, label)
     if found:
         card["robustness_card"] = found
     if reason:
@@ -85,7 +89,7 @@ def _training(run_dir, trained):
     }
 
 
-def _evaluation(run_dir, print_, told, dataset):
+def _evaluation(run_dir, prints, told, dataset):
     """Returns (evaluation, None), or (None, why what is there is left out).
 
     Both are None for a run that was never evaluated.
@@ -98,7 +102,8 @@ def _evaluation(run_dir, print_, told, dataset):
         return None, f"{run_dir.name} holds no {path.name}, which tells of what"
     found = _files.read_json(path)
     known = [m.get("sha256") for m in found.get("models", {}).values()]
-    if print_ not in (*known, found.get("classifier", {}).get("sha256")):
+    known.append(found.get("classifier", {}).get("sha256"))
+    if not set(prints) & set(known):
         return None, f"{file.name} is of another classifier"
     about = {**found.get("data", {}), **found.get("about", {})}
     if about.get("dataset") != dataset:
@@ -139,7 +144,7 @@ def _evaluation_of(records):
     }
 
 
-def _robustness(run_dir, path, print_, told):
+def _robustness(run_dir, path, print_, told, label):
     """Returns (the run's robustness card of this very export, reason)."""
     file = run_dir / _files.CARD
     if not file.is_file():
@@ -158,8 +163,10 @@ def _robustness(run_dir, path, print_, told):
         return None, f"{file.name} is of another classifier"
     for card in cards:
         own = card.get("defence_settings")
-        same = own is not None and told and _plain(own) == _plain(told)
-        if same or (told is None and card.get("defence") == "none"):
+        same = card.get("defence") == label
+        if own is not None and told is not None:
+            same = _plain(own) == _plain(told)
+        if same:
             text = file.with_suffix(".md")
             shown = text.read_text("utf-8") if text.is_file() else ""
             return {"text": shown, **card}, None

@@ -3,6 +3,7 @@
 import hashlib
 
 from keras_mixup import _checks
+from keras_mixup import _settings
 from keras_mixup import data
 from keras_mixup import evaluation
 from keras_mixup import inference
@@ -134,7 +135,7 @@ def load_split(trained, dataset, split, data_dir, **options):
     Raises:
         ValueError: for an unknown data set.
     """
-    _checks.check_choice(dataset, "dataset", tuple(data.DATASETS))
+    _settings.check_known(dataset, "dataset", tuple(data.DATASETS))
     # Another data set was not split by the run.
     same = dataset == trained.get("dataset")
     return data.load_arrays(

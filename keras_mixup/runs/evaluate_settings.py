@@ -230,6 +230,11 @@ class _EvaluateSettings(_settings.Settings):
         0, "CPU threads in and between ops; 0: as many as cores.", 0
     )
 
+    @classmethod
+    def choosers(cls):
+        """Returns the names of the settings that own others, a set."""
+        return super().choosers() | {"adaptive"}
+
     def value(self, name):
         """Returns the setting; "attacks" with the one that is added."""
         return self.all_attacks if name == "attacks" else getattr(self, name)
@@ -280,26 +285,31 @@ class _EvaluateSettings(_settings.Settings):
             _checks.check_choice(kind, "corruption_kinds", kinds)
         self._check_lists()
         super().check()
-        self._check_together()
+        self._check_attacks()
+        self._check_others()
         self._check_worst_case()
 
     def _check_lists(self):
-        needed = ("attacks", "mix_weights", "pgd_steps", "seeds")
+        needed = ("attacks", "mix_weights", "pgd_steps", "eval_seeds")
         for name in (*needed, "defences", "figures", "corruption_kinds"):
-            values = getattr(self, name)
+            values = self.seeds if name == "eval_seeds" else getattr(self, name)
             once = len(set(values)) == len(values)
             _checks.check(once, name, "free of repetitions", values)
+            if name == "eval_seeds":
+                expected = "different whole numbers >= 0"
+                okay = min(values, default=0) >= 0
+                _checks.check(okay, "eval_seeds", expected, values)
             given = values or name not in needed
             _checks.check(given, name, "a list of at least one", values)
 
-    def _check_together(self):
+    def _check_attacks(self):
         through = [name for name in self.attacks if name in THROUGH]
         targeted = self.targeted != "none"
-        refused = (
+        _refuse(
             (
                 through and not self.adaptive,
-                f"attacks lists {through[:1]}, which adaptive=False switches "
-                "off.",
+                f"attacks lists {', '.join(through)}, which adaptive=False "
+                "switches off.",
             ),
             (
                 "autoattack" in through and targeted,
@@ -317,6 +327,11 @@ class _EvaluateSettings(_settings.Settings):
                 "label_source=predicted leads away from the prediction, "
                 "`targeted` towards a class: choose one.",
             ),
+        )
+
+    def _check_others(self):
+        targeted = self.targeted != "none"
+        _refuse(
             (
                 self.figures and targeted,
                 "`figures` are of untargeted attacks, as in the papers; leave "
@@ -342,9 +357,6 @@ class _EvaluateSettings(_settings.Settings):
                 f"split={self.split}",
             ),
         )
-        for wrong, text in refused:
-            if wrong:
-                raise ValueError(text)
 
     def _check_worst_case(self):
         if not self.worst_case:
@@ -356,6 +368,13 @@ class _EvaluateSettings(_settings.Settings):
         okay = seeds and len(set(seeds)) == len(seeds) and min(seeds) >= 0
         expected = "different whole numbers >= 0"
         _checks.check(okay, "selection_seeds", expected, seeds)
+
+
+def _refuse(*cases):
+    """Raises `ValueError` for the first case, (wrong, text), that is wrong."""
+    for wrong, text in cases:
+        if wrong:
+            raise ValueError(text)
 
 
 _OWNED = {

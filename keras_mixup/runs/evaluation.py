@@ -159,7 +159,6 @@ def evaluate(settings, run_dir, progress=None, verbose=False):
 
 def _prepare(settings, run_dir, path, trained, verbose, say):
     """Loads everything and returns the `Job`."""
-    spec = data.DATASETS[settings.dataset]
     image_set = _defences.load_split(
         trained,
         settings.dataset,
@@ -168,6 +167,7 @@ def _prepare(settings, run_dir, path, trained, verbose, say):
         num_examples=settings.num_examples,
         seed=settings.seed,
     )
+    spec = data.DATASETS[settings.dataset]
     classifier = source.load_classifier(path, spec)
     few = data.as_float(image_set.images[:16])
     logits = classifier(few, training=False)
@@ -260,10 +260,7 @@ def _note_call(job):
     found = _files.read_json(path)
     call = folder.describe("evaluate", job.settings)
     found["calls"] = [*found.get("calls", []), call]
-    found["classifier"] = {
-        "file": str(job.path),
-        "sha256": evaluation.fingerprint(job.classifier),
-    }
+    found.setdefault("classifier", {})["file"] = str(job.path)
     _files.write_json(path, found)
 
 

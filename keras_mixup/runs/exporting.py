@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_mixup import _checks
+from keras_mixup import _settings
 from keras_mixup import data
 from keras_mixup import export as export_lib
 from keras_mixup.runs import _card
@@ -103,7 +104,7 @@ def export(settings, progress=None):
     trained = source.trained_settings(settings.run_dir)
     _process.import_tensorflow()
     signature = settings.default_signature
-    _checks.check_choice(
+    _settings.check_known(
         signature, "default_signature", tuple(export_lib.SIGNATURES)
     )
     base_path = pathlib.Path(settings.saved_models) / _name(settings, path)
@@ -114,10 +115,10 @@ def export(settings, progress=None):
             f"{path} looks untrained: all its biases are zero. Train it, or "
             "export it as it is with allow_untrained=True."
         )
-    say(f"Exporting {path} behind {settings.defence}")
     defence, pool_text = _build_defence(settings, classifier, trained)
     threshold, how = _threshold(settings, defence, trained)
     card = _card.model_card(settings, trained, path, defence, pool_text, how)
+    say(f"Exporting {path} behind {settings.defence}")
     try:
         version = export_lib.export_saved_model(
             defence,

@@ -24,7 +24,7 @@ _VAE = (("task", ("vae",)),)
 _ATTACKING = (("attack", ANY), ("robust_validation", ANY))
 
 
-def owned(chooser, kind, flags=False, owners=None):
+def owned(chooser, kind, flags=False, base=None):
     """Returns the settings of everything that is registered under a kind.
 
     Things that take an argument of the same name share the setting.
@@ -35,12 +35,15 @@ def owned(chooser, kind, flags=False, owners=None):
         flags: bool, whether several are chosen at once; then only the
             arguments listed in their registration are settings, under the
             names given there.
+        base: str, the class that they descend from; None takes all.
 
     Returns:
         dict name -> `Setting`.
     """
     found = {}
     for name in registry.names(kind):
+        if base is not None and base not in registry.entry(kind, name).bases:
+            continue
         for entry in parts_of(kind, name):
             for setting in entry.settings:
                 key = entry.flags.get(setting.name) if flags else setting.name
@@ -106,18 +109,10 @@ def _of_attacks(taken):
     `attack_<name>`.
     """
     found = {}
-    for name, setting in owned("attack", "attack").items():
-        ((chooser, attacks),) = setting.owners
-        kept = tuple(
-            a
-            for a in attacks
-            if "GradientAttack" in registry.entry("attack", a).bases
-        )
-        if kept:
-            name = f"attack_{name}" if name in taken else name
-            found[name] = dataclasses.replace(
-                setting, name=name, owners=((chooser, kept),)
-            )
+    settings = owned("attack", "attack", base="GradientAttack")
+    for name, setting in settings.items():
+        name = f"attack_{name}" if name in taken else name
+        found[name] = dataclasses.replace(setting, name=name)
     if "step_size" in found:
         found["step_size"] = _settings.also_owned(
             found["step_size"], ("robust_validation", ANY)

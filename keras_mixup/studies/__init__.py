@@ -9,9 +9,9 @@ from keras_mixup.studies.example_images import adaptive_examples
 from keras_mixup.studies.hyper_parameters import trade_off
 from keras_mixup.studies.linearity import linearity_rows
 from keras_mixup.studies.mechanism import lambda_sweep
-from keras_mixup.studies.mixed_samples import distance_rows
-from keras_mixup.studies.mixed_samples import mixed_samples
-from keras_mixup.studies.mixed_samples import sample_rows
+from keras_mixup.studies.mixtures import distance_rows
+from keras_mixup.studies.mixtures import mixed_samples
+from keras_mixup.studies.mixtures import sample_rows
 from keras_mixup.studies.sample_curves import adaptive_samples
 from keras_mixup.studies.study_files import find
 from keras_mixup.studies.study_files import read_studies

@@ -2,6 +2,8 @@
 
 import pathlib
 
+import tensorflow as tf
+
 from keras_mixup import _checks
 from keras_mixup import _files
 from keras_mixup import data
@@ -82,21 +84,16 @@ def fit_resumable(
     epoch, model.skip = checkpoint.resume_position(start, steps_per_epoch)
     if on_start is not None and not start:
         on_start()
-    stopping = []
-    if early_stopping:
-        stopping = [
-            early_stopping_lib.EarlyStopping(monitor, early_stopping, mode)
-        ]
-    best, validation = [], None
+    judging, validation = [], None
     if validation_data is not None:
         validation = data.evaluation_dataset(
             _image_set(validation_data), batch_size
         )
         path = str(run_dir / best_file)
-        best = [callbacks_lib.BestModel(path, monitor, mode)]
-    state = [b.best for b in best]
-    state += [s.state for s in (*stopping, *callbacks) if hasattr(s, "state")]
-    log = callbacks_lib.MetricsLog(str(run_dir / _files.METRICS))
+        judging = [callbacks_lib.BestModel(path, monitor, mode)]
+    if early_stopping:
+        stop = early_stopping_lib.EarlyStopping(monitor, early_stopping, mode)
+        judging.append(stop)
     return model.fit(
         data.training_dataset(
             images, batch_size, seed, start_step=start, augment=augment
@@ -108,18 +105,29 @@ def fit_resumable(
         callbacks=[
             # Before the checkpoint, so that no NaN is ever saved.
             callbacks_lib.StopOnNaN(),
-            checkpoint.Checkpoint(directory, checkpoint_every, state),
+            checkpoint.Checkpoint(
+                directory, checkpoint_every, _state([*judging, *callbacks])
+            ),
             callbacks_lib.RetraceGuard(),
-            # Before those that read what it measures.
+            # What measures comes before what reads it.
             *callbacks,
-            *best,
-            *stopping,
-            log,
+            *judging,
+            callbacks_lib.MetricsLog(str(run_dir / _files.METRICS)),
         ],
         verbose=verbose,
         # The pipeline has its own order; Keras would warn.
         shuffle=False,
     )
+
+
+def _state(callbacks):
+    """The variables that callbacks keep, for the checkpoint."""
+    found = (
+        getattr(callback, name, None)
+        for callback in callbacks
+        for name in ("best", "state")
+    )
+    return [value for value in found if isinstance(value, tf.Variable)]
 
 
 def _image_set(images):

@@ -38,7 +38,7 @@ class VarERM(base.Algorithm):
     Args:
         classifier: `keras.Model` from [B, H, W, C] in [0, 1] to logits.
         vae: `models.MMDVAE`, trained.
-        attack: None, or an attack with a graph-safe `perturb`.
+        attack: None, or an `attacks.GradientAttack`.
         from_codes: bool; True: `fit` receives codes [B, latent size] made by
             `latent_codes` in place of images, which saves the encode. Images
             must not be augmented then. `evaluate` and `validation_data`

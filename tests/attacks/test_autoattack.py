@@ -71,7 +71,7 @@ def test_versions_consist_of_the_published_attacks():
 
 def test_settings_of_the_standard_and_the_cheap_version():
     ce, targeted, boundary, windows = AutoAttack(THREAT)._stages
-    assert (ce.attack.loss, ce.attack.num_steps) == ("ce", 100)
+    assert (ce.attack.loss, ce.attack.num_steps) == ("cross_entropy", 100)
     assert ce.num_restarts == ce.attack.num_restarts == 1
     for stage in (targeted, boundary):
         assert stage.attack.num_targets == 9

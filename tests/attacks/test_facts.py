@@ -84,6 +84,12 @@ def test_steps_draws_and_settings(name):
     assert set(found.settings) == {"class", *attack.argument_names()}
 
 
+def test_two_names_of_one_loss_are_one_attack():
+    short, full = (attacks.APGD(THREAT, n) for n in ("ce", "cross_entropy"))
+    assert short.name == full.name == "apgd-ce-100"
+    assert attacks.facts_of(short) == attacks.facts_of(full)
+
+
 def test_what_an_option_changes():
     assert not attacks.APGD(THREAT, early_stop=True).transferable
     assert not attacks.Square(THREAT, early_stop=True).transferable
@@ -94,6 +100,14 @@ def test_what_an_option_changes():
 def test_the_old_name_of_a_fact_warns():
     with pytest.warns(DeprecationWarning, match="not transferable"):
         assert attacks.FAB(THREAT).drops_broken
+
+
+@pytest.mark.parametrize("drops", [True, False])
+def test_the_old_name_stated_by_a_subclass_counts(drops):
+    class Mine(attacks.Attack):
+        drops_broken = drops
+
+    assert attacks.facts_of(Mine(THREAT)).transferable is not drops
 
 
 def my_loss(labels, logits):

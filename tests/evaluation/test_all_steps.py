@@ -102,8 +102,9 @@ def test_by_default_auto_pgd_takes_all_steps_on_broken_images(trained):
     np.testing.assert_array_equal(passes, [STEPS + 1])
     passes = early(classifier, *easy, seed=0).gradient_passes
     np.testing.assert_array_equal(passes, [1])
-    assert not (every.drops_broken or attacks.PGD(THREAT).drops_broken)
-    assert early.drops_broken and attacks.AutoAttack(THREAT).drops_broken
+    assert every.transferable and attacks.PGD(THREAT).transferable
+    assert not early.transferable
+    assert not attacks.AutoAttack(THREAT).transferable
 
 
 @pytest.mark.parametrize(

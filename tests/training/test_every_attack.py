@@ -1,6 +1,8 @@
 """Every gradient attack serves in every algorithm, or is refused by name."""
 
 import inspect
+import pathlib
+import re
 
 import keras
 import numpy as np
@@ -13,6 +15,7 @@ from keras_mixup import attacks
 from keras_mixup import registry
 from keras_mixup import training
 
+ROOT = pathlib.Path(__file__).parent.parent.parent
 THREAT = ThreatModel("linf", 0.1)
 MADE = {
     "PGD": attacks.PGD(THREAT, 0.05, 2),
@@ -20,22 +23,30 @@ MADE = {
     "APGD": attacks.APGD(THREAT, num_steps=2),
     "TargetedAPGD": attacks.TargetedAPGD(THREAT, 2, 2),
 }
-# What climbs by an ascent of its own takes steps over, not the attack.
-OWN_ASCENT = {
+# Two algorithms climb themselves and need a step size; TRADES needs a loss.
+REFUSED = {
     "adversarial_mixup": ("APGD", "TargetedAPGD"),
     "local_linearity_regularization": ("APGD", "TargetedAPGD"),
     "trades": ("TargetedAPGD",),
 }
-# They need a trained autoencoder, and hand the attack on.
-LATENT = ("var_erm", "var_mixup", "var_interpolated_adversarial_training")
+ATTACKING = [
+    name
+    for name in registry.names("algorithm")
+    if registry.accepts("algorithm", name, "attack")
+]
 
 
-def attacking():
-    return [
-        name
-        for name in registry.names("algorithm")
-        if registry.accepts("algorithm", name, "attack") and name not in LATENT
-    ]
+@pytest.fixture(scope="module")
+def vae():
+    return toys.fitted_vae(toys.data(60, seed=1)[0])
+
+
+def made(name, attack, vae):
+    options = {"attack": attack}
+    if registry.accepts("algorithm", name, "vae"):
+        options["vae"] = vae
+    algorithm = registry.find("algorithm", name)
+    return algorithm(ref.staged_network(), **options)
 
 
 def test_every_gradient_attack_is_tried():
@@ -48,45 +59,57 @@ def test_every_gradient_attack_is_tried():
     assert found - {"GradientAttack"} == set(MADE)
 
 
-@pytest.mark.parametrize("kind", MADE)
-@pytest.mark.parametrize("name", attacking())
-def test_a_step_or_a_refusal(name, kind):
-    classifier = ref.staged_network()
-    algorithm = registry.find("algorithm", name)
-    if kind in OWN_ASCENT.get(name, ()):
-        with pytest.raises(ValueError, match=f"Received: attack={kind}"):
-            algorithm(classifier, MADE[kind])
-        return
-    model = algorithm(classifier, MADE[kind])
+def check_step(model):
+    """One train step is finite and moves the classifier."""
     model.compile(keras.optimizers.SGD(0.1))
-    before = [w.copy() for w in classifier.get_weights()]
-    images = np.random.default_rng(0).uniform(size=(6, *toys.SHAPE))
-    labels = np.array([0, 1, 2, 0, 1, 2])
-    logs = model.train_on_batch(
-        images.astype("float32"), labels, return_dict=True
-    )
+    before = [w.copy() for w in model.classifier.get_weights()]
+    logs = model.train_on_batch(*toys.data(6), return_dict=True)
     assert np.isfinite(logs["loss"])
-    moved = zip(before, classifier.get_weights(), strict=True)
+    moved = zip(before, model.classifier.get_weights(), strict=True)
     assert any(not np.allclose(a, b) for a, b in moved)
 
 
-@pytest.mark.parametrize("name", attacking())
-def test_an_attack_without_gradients_is_refused(name):
-    algorithm = registry.find("algorithm", name)
+@pytest.mark.parametrize("kind", MADE)
+@pytest.mark.parametrize("name", ATTACKING)
+def test_a_step_or_a_refusal(name, kind, vae):
+    if kind in REFUSED.get(name, ()):
+        with pytest.raises(ValueError, match=f"Received: attack={kind}"):
+            made(name, MADE[kind], vae)
+        return
+    check_step(made(name, MADE[kind], vae))
+
+
+@pytest.mark.parametrize("kind", MADE)
+def test_an_autoencoder_takes_the_steps_of_an_attack(kind, vae):
+    if kind in ("APGD", "TargetedAPGD"):
+        with pytest.raises(ValueError, match=f"Received: attack={kind}"):
+            training.MMDVAETraining(vae, attack=MADE[kind])
+        return
+    model = training.MMDVAETraining(vae, attack=MADE[kind])
+    images = toys.data(6)[0]
+    found = model.perturb(images, [0, 1]).numpy()
+    assert 0.0 < np.abs(found - images).max() <= THREAT.eps + 1e-6
+
+
+@pytest.mark.parametrize("name", ATTACKING)
+def test_an_attack_without_gradients_is_refused(name, vae):
     expected = "must be an attacks.GradientAttack.*Received: attack=Square"
     with pytest.raises(ValueError, match=expected):
-        algorithm(ref.staged_network(), attacks.Square(THREAT))
+        made(name, attacks.Square(THREAT), vae)
 
 
-def test_a_foreign_gradient_attack_serves():
-    class Mine(attacks.GradientAttack):
-        def perturb(
-            self, model_fn, images, labels, seed, targets=None, start=None
-        ):
-            return images
-
-        def run(self, model_fn, images, labels, targets, seed):
-            return self.perturb(model_fn, images, labels, seed), 0, 0
-
-    model = training.AdversarialTraining(ref.staged_network(), Mine(THREAT))
-    assert isinstance(model.attack, Mine)
+def test_the_attack_of_the_docs_serves():
+    text = (ROOT / "docs" / "attacks.md").read_text("utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, re.S)
+    found = {}
+    exec(next(b for b in blocks if "GradientAttack" in b), found)
+    attack = found["OneStep"](THREAT)
+    model = training.AdversarialTraining(ref.staged_network(), attack)
+    check_step(model)
+    images, labels = toys.data(6)
+    for targets in (None, (labels + 1) % 3):
+        ours, theirs = (
+            one(model.classifier, images, labels, targets=targets, seed=0)
+            for one in (attack, attacks.FGSM(THREAT))
+        )
+        np.testing.assert_allclose(ours.images, theirs.images, atol=1e-6)

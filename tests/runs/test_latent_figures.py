@@ -3,17 +3,17 @@
 import json
 import shutil
 
+import calls
 import keras
 import numpy as np
 import pytest
 
-from apps import _common
-from apps import _latent_figures
-from apps import evaluate
 from keras_mixup import data
 from keras_mixup import metrics
 from keras_mixup import models
-from keras_mixup.evaluation import latent_studies
+from keras_mixup import studies
+from keras_mixup.cli import main
+from keras_mixup.studies import mixtures
 
 
 @pytest.fixture(scope="module")
@@ -53,9 +53,8 @@ def call(folder, *switches, **flags):
         "eval_seeds": 0,
         **flags,
     }
-    argv = [f"--{name}={value}" for name, value in given.items()]
-    argv = ["evaluate", "--noprobe", "--noverbose", *switches, *argv]
-    return _common.exit_code(evaluate.main, evaluate.FLAGS, argv)
+    argv = ["evaluate", "--noprobe", "--noverbose", *switches]
+    return main.exit_code("evaluate", [*argv, *calls.arguments(given)])
 
 
 PGD = {"attacks": "clean,pgd", "pgd_steps": 1}
@@ -88,7 +87,7 @@ def test_samples_and_distances_are_of_mixed_training_images(run_dir):
         "VarMixup": keras.saving.load_model(run_dir / "vae.keras"),
         "adv-VarMixup": vae,
     }
-    expected = latent_studies.mixed_samples(*training_pairs(8), vaes)
+    expected = studies.mixed_samples(*training_pairs(8), vaes)
     found = rows(run_dir, "varmixup_fig7")
     assert [row["title"] for row in found] == list(expected)
     for row in found:
@@ -101,7 +100,7 @@ def test_samples_and_distances_are_of_mixed_training_images(run_dir):
     network = metrics.classifier_features(
         keras.saving.load_model(run_dir / "classifier.keras")
     )
-    mixed = latent_studies.mixed_samples(first, second, vaes)["VarMixup"]
+    mixed = studies.mixed_samples(first, second, vaes)["VarMixup"]
     distances = metrics.feature_distances(network, first, mixed)
     row = found["VarMixup"]
     assert row["frechet_distance"] == pytest.approx(
@@ -196,24 +195,21 @@ def test_few_pool_images_are_paired_in_a_cycle():
         def gather(self, rows):
             return np.asarray(rows)
 
-    class Flags:
-        seed = 3
-
     Pool.gather = lambda self, rows: keras.ops.convert_to_tensor(rows)
-    first, second = _latent_figures._pairs(Flags, Pool(), 4)
+    first, second = mixtures.training_pairs(Pool(), 4, 3)
     assert len(first) == len(second) == 4
     assert (first != second).all()
-    first, second = _latent_figures._pairs(Flags, Pool(), 2)
+    first, second = mixtures.training_pairs(Pool(), 2, 3)
     assert len({*first, *second}) == 4
 
 
 @pytest.mark.parametrize(
     ("flags", "text"),
     [
-        ({"adv_vae": "x"}, "--adv_vae has no effect without --figures"),
-        ({"feature_net": "x"}, "--feature_net has no effect"),
-        ({"eta_runs": "x"}, "--eta_runs has no effect"),
-        ({"figures": "varmixup_fig6a"}, "needs --eta_runs=DIR"),
+        ({"adv_vae": "x"}, "`adv_vae` has no effect"),
+        ({"feature_net": "x"}, "`feature_net` has no effect"),
+        ({"eta_runs": "x"}, "`eta_runs` has no effect"),
+        ({"figures": "varmixup_fig6a"}, "needs `eta_runs`"),
         (
             {"figures": "varmixup_fig6a", "eta_runs": "missing"},
             "missing is no run folder",
@@ -226,8 +222,8 @@ def test_few_pool_images_are_paired_in_a_cycle():
             {"figures": "varmixup_fig5", "feature_net": "missing.h5"},
             "No feature net at missing.h5",
         ),
-        ({"figures": "varmixup_fig3"}, "needs --defences"),
-        ({"figures": "fig7"}, "`figure` must be one of fig2"),
+        ({"figures": "varmixup_fig3"}, "needs `defences`"),
+        ({"figures": "fig7"}, "`figure` must be one of"),
     ],
 )
 def test_refusals_come_before_any_work(run_dir, flags, text, capsys):
@@ -242,4 +238,4 @@ def test_a_missing_autoencoder_is_named(run_dir, capsys):
     del config["flags"]["vae"]
     (run_dir / "config.json").write_text(json.dumps(config))
     assert call(run_dir, figures="varmixup_fig7") == 2
-    assert "need --vae=PATH" in capsys.readouterr().err
+    assert "`vae` is needed" in capsys.readouterr().err

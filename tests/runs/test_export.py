@@ -4,22 +4,19 @@ import json
 import os
 import shutil
 
+import calls
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from apps import _common
-from apps import _evaluation_settings
-from apps import _export_defence
-from apps import _model_card
-from apps import _registry
-from apps import _vae_training
-from apps import export as app
 from keras_mixup import data
 from keras_mixup import evaluation
 from keras_mixup import inference
 from keras_mixup import models
+from keras_mixup.cli import main
+from keras_mixup.evaluation.identity import settings_of_defence
+from keras_mixup.runs import exporting
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +40,7 @@ def call(tmp_path, capsys):
 
     def run(*arguments):
         argv = ["export", f"--saved_models={tmp_path}/out", *arguments]
-        code = _common.exit_code(app.main, app.FLAGS, argv)
+        code = main.exit_code("export", argv)
         return code, *capsys.readouterr()
 
     return run
@@ -71,10 +68,10 @@ def test_exports_a_run_with_its_pool(run_dir, call, tmp_path):
         f"  serving_default: {image} -> {answer}",
         f"  undefended: {image} -> logits float32 (None, 10)",
     ]
-    flags = app.FLAGS.parse(
-        ["export", f"--run_dir={run_dir}", "--pool_per_class=5"]
+    settings = calls.parse(
+        "export", f"--run_dir={run_dir}", "--pool_per_class=5"
     )
-    pool, _ = _export_defence.make_pool(flags, {"dataset": "digits"})
+    pool, _ = exporting._make_pool(settings, {"dataset": "digits"})
     assert pool.class_counts == (5,) * 10
     train = {row.tobytes() for row in data.load_arrays("digits").images}
     assert {row.tobytes() for row in pool.images.numpy()} <= train
@@ -139,7 +136,7 @@ def test_flags_reach_the_defence(
 
     def stop(built, *arguments, **options):
         exported.append(built)
-        raise _common.UsageError("stopped here")
+        raise ValueError("stopped here")
 
     monkeypatch.setattr("keras_mixup.export.export_saved_model", stop)
     given = [flag] if flag else []
@@ -151,28 +148,34 @@ def test_flags_reach_the_defence(
 
 
 BAD = [
-    ([], "A classifier is needed: --run_dir=PATH"),
+    ([], "A classifier is needed: `run_dir`"),
     (["--run_dir=nowhere"], "No classifier at nowhere/classifier.keras"),
-    (["--classifier=config.json"], "A .keras file is needed"),
+    (["--classifier=config.json"], "`classifier` must be a .keras file"),
     (["--classifier=broken.keras"], "is no classifier that can be loaded"),
     (["--defence=gaussian"], 'one of none, .* Did you mean "gaussian_noise"?'),
-    (["--defence=none", "--num_draws=5"], "--num_draws does not belong to"),
-    (["--stddev=0.1"], "--stddev does not belong to --defence=mixup_infer"),
+    (
+        ["--defence=none", "--num_draws=5"],
+        "`num_draws` has no effect with defence=none",
+    ),
+    (["--stddev=0.1"], "`stddev` has no effect with defence=mixup_inf"),
     (["--mix_weight=1.5"], "`mix_weight` must be .* 1.5"),
     (["--mix_weight=beta"], "`mix_weight` must be a number"),
     (["--num_draws=0"], "num_draws=0"),
     (["--dataset=digit"], 'Did you mean "digits"?'),
     (["--dataset=cifar10", "--data_dir=nowhere"], "cifar10"),
     (["--pool_per_class=999"], "`pool_per_class` must be at most 106"),
-    (["--threshold=0.1"], "--threshold does not belong to --defence=mixup_inf"),
-    (["--threshold_fpr=0.1", "--defence=none"], "--threshold_fpr does not bel"),
+    (["--threshold=0.1"], "`threshold` has no effect with defence=mixup_inf"),
+    (
+        ["--threshold_fpr=0.1", "--defence=none"],
+        "`threshold_fpr` has no effect",
+    ),
     (
         [
             "--defence=mixup_inference_pl",
             "--threshold=0.1",
             "--threshold_fpr=0.1",
         ],
-        "--threshold and --threshold_fpr exclude each other",
+        "threshold and threshold_fpr exclude each other",
     ),
     (
         ["--defence=mixup_inference_pl", "--threshold=1.5"],
@@ -188,8 +191,8 @@ BAD = [
     ),
     (["--verify=nowhere"], "nowhere holds no exported version"),
     (["--list", "--saved_models=nowhere"], "No folder nowhere"),
-    (["--name=../escape"], "--name must be one folder's name"),
-    (["--name="], "--name must be one folder's name"),
+    (["--name=../escape"], "`name` must be the name of one folder"),
+    (["--name="], "`name` must be the name of one folder"),
     (["--version=0"], "version=0"),
     (["--no_such_flag=1"], "Unknown command line flag 'no_such_flag'"),
     (["--saved_models=file"], "`base_path` cannot be written"),
@@ -209,9 +212,7 @@ def test_bad_input_is_one_line_and_writes_nothing(
     before = sorted(os.listdir(tmp_path))
     named = any(a.startswith(("--run_dir", "--classifier")) for a in arguments)
     source = [] if named or not arguments else [f"--run_dir={run_dir}"]
-    code = _common.exit_code(
-        app.main, app.FLAGS, ["export", *source, *arguments]
-    )
+    code = main.exit_code("export", ["export", *source, *arguments])
     out, error = capsys.readouterr()
     assert code == 2
     assert out == ""
@@ -263,46 +264,23 @@ def test_pool_leaves_the_runs_validation_images_out(run_dir, monkeypatch):
         return load_arrays("digits", "train")
 
     monkeypatch.setattr(data, "load_arrays", record)
-    flags = app.FLAGS.parse(["export", f"--run_dir={run_dir}"])
-    _export_defence.make_pool(
-        flags, {"dataset": "digits", "num_validation": 300}
-    )
+    settings = calls.parse("export", f"--run_dir={run_dir}")
+    exporting._make_pool(settings, {"dataset": "digits", "num_validation": 300})
     assert asked["num_validation"] == 300
 
 
-def test_a_defence_with_an_autoencoder_gets_it(run_dir, call, monkeypatch):
-    class Defence(inference.MixupInferenceOL):
-        def __init__(self, classifier, vae, pool, num_draws=30):
-            super().__init__(classifier, pool, num_draws=num_draws)
-            self.vae = vae
-
-    exported = []
-
-    def stop(built, *arguments, **options):
-        exported.append(built)
-        raise _common.UsageError("stopped here")
-
-    row = {"with_vae": "keras_mixup.inference:WithVAE"}
-    monkeypatch.setattr(inference, "WithVAE", Defence, raising=False)
-    monkeypatch.setattr(_registry, "DEFENCES", {**_registry.DEFENCES, **row})
-    monkeypatch.setattr(_vae_training, "load_vae", lambda path: f"vae {path}")
-    monkeypatch.setattr("keras_mixup.export.export_saved_model", stop)
-    arguments = (f"--run_dir={run_dir}", "--defence=with_vae")
+def test_a_defence_with_an_autoencoder_needs_it(run_dir, call):
+    arguments = (f"--run_dir={run_dir}", "--defence=var_mixup_inference")
     code, _, error = call(*arguments)
     assert code == 2
-    assert "--defence=with_vae needs --vae=PATH" in error
-    assert exported == []
-    monkeypatch.setattr(_model_card, "model_card", lambda *arguments: {})
-    call(*arguments, "--vae=runs/vae", "--num_draws=3")
-    assert exported[0].vae == "vae runs/vae"
-    assert exported[0].num_draws == 3
+    assert "defence=var_mixup_inference needs `vae`" in error
     code, _, error = call(f"--run_dir={run_dir}", "--vae=runs/vae")
     assert code == 2
-    assert "--vae does not belong to --defence=mixup_inference_ol" in error
+    assert "`vae` has no effect with defence=mixup_inference_ol" in error
 
 
 def test_help_names_every_defence(capsys):
-    code = _common.exit_code(app.main, app.FLAGS, ["export", "--help"])
+    code = main.exit_code("export", ["export", "--help"])
     out = capsys.readouterr().out
     assert code == 0
     for name in ("none", "mixup_inference_combined", "random_crop_resize"):
@@ -325,7 +303,7 @@ def evaluated(folder, target):
     evaluation.write_records(f"{target}/records.jsonl", records)
     classifier = keras.models.load_model(target / "classifier.keras")
     settings = {
-        "classifier": {"sha256": _evaluation_settings.fingerprint(classifier)},
+        "classifier": {"sha256": evaluation.fingerprint(classifier)},
         "data": {"dataset": "digits"},
         "defences": {},
     }
@@ -388,15 +366,13 @@ def test_a_pool_without_some_class_is_one_line(
 
 def add_pl_defence(run, label):
     """Says that the records under `label` are of the exported MI-PL."""
-    flags = app.FLAGS.parse(
-        ["export", f"--run_dir={run}", "--pool_per_class=3"]
-    )
-    pool, text = _export_defence.make_pool(flags, {"dataset": "digits"})
+    settings = calls.parse("export", f"--run_dir={run}", "--pool_per_class=3")
+    pool, text = exporting._make_pool(settings, {"dataset": "digits"})
     classifier = keras.models.load_model(run / "classifier.keras")
     defence = inference.MixupInferencePL(classifier, pool, num_draws=2)
     file = run / "evaluation.json"
     settings = json.loads(file.read_text())
-    config = _evaluation_settings.plain_config(defence, text)
+    config = settings_of_defence(defence, text)
     settings["defences"][label] = config
     file.write_text(json.dumps(settings))
 
@@ -449,7 +425,7 @@ def test_the_threshold_of_mi_pl_is_the_exports(
 
     def stop(built, *arguments, **options):
         passed.update(options)
-        raise _common.UsageError("stopped here")
+        raise ValueError("stopped here")
 
     monkeypatch.setattr("keras_mixup.export.export_saved_model", stop)
     call(f"--run_dir={run_dir}", "--defence=mixup_inference_pl", *given)
@@ -464,7 +440,7 @@ def test_combined_answers_by_the_threshold_that_was_chosen(
 
     def stop(defence, *arguments, **options):
         built.append((defence.threshold, options["threshold"]))
-        raise _common.UsageError("stopped here")
+        raise ValueError("stopped here")
 
     monkeypatch.setattr("keras_mixup.export.export_saved_model", stop)
     monkeypatch.setattr(

@@ -2,15 +2,15 @@
 
 import json
 
+import calls
 import keras
 import numpy as np
 import pytest
 
-from apps import _common
-from apps import evaluate
 from keras_mixup import data
 from keras_mixup import metrics
 from keras_mixup import models
+from keras_mixup.cli import main
 
 OWN = "digits corrupted by imagecorruptions"
 
@@ -38,9 +38,8 @@ def call(folder, *switches, **flags):
         **flags,
     }
     given = {name: v for name, v in given.items() if v is not None}
-    argv = [f"--{name}={value}" for name, value in given.items()]
-    argv = ["evaluate", "--noprobe", "--noverbose", *switches, *argv]
-    return _common.exit_code(evaluate.main, evaluate.FLAGS, argv)
+    argv = ["evaluate", "--noprobe", "--noverbose", *switches]
+    return main.exit_code("evaluate", [*argv, *calls.arguments(given)])
 
 
 def rows(folder):
@@ -143,11 +142,11 @@ def test_the_published_set_is_read_from_its_folder(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("flags", "text"),
     [
-        ({"corruption_kinds": "fog"}, "--corruption_kinds has no effect"),
-        ({"corruption_dir": "x"}, "--corruption_dir has no effect"),
+        ({"corruption_kinds": "fog"}, "`corruption_kinds` has no effect"),
+        ({"corruption_dir": "x"}, "`corruption_dir` has no effect"),
         (
             {"corruptions": "imagecorruptions", "corruption_dir": "x"},
-            "--corruption_dir has no effect",
+            "`corruption_dir` has no effect",
         ),
         (
             {"corruptions": "imagecorruptions", "corruption_kinds": "rain"},
@@ -156,7 +155,7 @@ def test_the_published_set_is_read_from_its_folder(tmp_path, monkeypatch):
         ({"corruptions": "published"}, "`dataset` must be one of 'cifar10'"),
         (
             {"corruptions": "published", "dataset": "cifar100"},
-            "needs --corruption_dir=DIR, the unpacked folder of cifar100_c",
+            "`corruption_dir` must be the unpacked folder of cifar100_c",
         ),
         (
             {
@@ -176,7 +175,7 @@ def test_the_published_set_is_read_from_its_folder(tmp_path, monkeypatch):
         ),
         (
             {"corruptions": "published", "split": "validation"},
-            "--corruptions=published is a test set",
+            "corruptions=published is a test set",
         ),
     ],
 )

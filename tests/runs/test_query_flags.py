@@ -1,22 +1,18 @@
 """FAB, Square and SPSA by their names and flags on the command line."""
 
+import calls
 import pytest
 
-from apps import _common
-from apps import _evaluation_attacks
-from apps import _evaluation_checks
-from apps import evaluate
 from keras_mixup import attacks
+from keras_mixup.runs import _attacks
 
 
 def parse(*arguments):
-    return evaluate.FLAGS.parse(["evaluate", "--run_dir=run", *arguments])
+    return calls.parse("evaluate", "--run_dir=run", *arguments)
 
 
 def specs(*arguments):
-    flags = parse("--defences=", *arguments)
-    names = _evaluation_attacks.check_names(flags)
-    return _evaluation_attacks.build_specs(flags, names)
+    return _attacks.build_specs(parse("--defences=", *arguments))
 
 
 def test_settings_reach_the_attacks():
@@ -54,11 +50,9 @@ def test_defaults_are_those_of_the_classes():
 
 def test_both_forms_of_spsa_see_few_examples():
     flags = parse("--attacks=spsa,cleverhans_spsa,square", "--spsa_examples=3")
-    found = _evaluation_attacks.build_specs(
-        flags, ["spsa", "cleverhans_spsa", "square"]
-    )
-    limits = [_evaluation_attacks.limit(flags, spec) for spec in found]
-    assert limits == [3, 3, None]
+    found = _attacks.build_specs(flags)
+    limits = [_attacks._limit(flags, spec) for spec in found]
+    assert limits == [3, 3, None, None]
 
 
 @pytest.mark.parametrize(
@@ -72,12 +66,9 @@ def test_both_forms_of_spsa_see_few_examples():
     ],
 )
 def test_settings_of_other_attacks_are_refused(attack, flag):
-    flags = parse(f"--attacks={attack}", flag, "--defences=")
-    name = flag.partition("=")[0]
-    with pytest.raises(_common.UsageError, match=f"{name} has no effect"):
-        _evaluation_checks.check(
-            evaluate.FLAGS, flags, _evaluation_attacks.check_names(flags)
-        )
+    name = flag.lstrip("-").partition("=")[0]
+    with pytest.raises(ValueError, match=f"`{name}` has no effect"):
+        parse(f"--attacks={attack}", flag, "--defences=")
 
 
 @pytest.mark.parametrize(
@@ -90,9 +81,8 @@ def test_settings_of_other_attacks_are_refused(attack, flag):
     ],
 )
 def test_settings_of_the_chosen_attack_are_taken(attack, flag):
-    flags = parse(f"--attacks={attack}", flag, "--defences=")
-    names = _evaluation_attacks.check_names(flags)
-    _evaluation_checks.check(evaluate.FLAGS, flags, names)
+    settings = parse(f"--attacks={attack}", flag, "--defences=")
+    assert getattr(settings, flag.lstrip("-").partition("=")[0]) == 3
 
 
 def test_averaged_queries_go_through_the_defence():
@@ -103,18 +93,17 @@ def test_averaged_queries_go_through_the_defence():
         "--adaptive_draws=4",
         "--spsa_examples=3",
     )
-    names = _evaluation_attacks.check_names(flags)
     # Queries alone are a weak verdict: the default joins them.
-    assert names == ["averaged_square", "averaged_spsa", "tramer2020"]
-    _evaluation_checks.check(evaluate.FLAGS, flags, names)
-    found = _evaluation_attacks.build_specs(flags, names)
+    names = ("averaged_square", "averaged_spsa", "tramer2020")
+    assert flags.all_attacks == names
+    found = _attacks.build_specs(flags)
     square, spsa = [spec.attack for spec in found[:2]]
     assert (square.num_draws, spsa.num_draws) == (4, 4)
     assert square.attack.num_queries == 30 and spsa.attack.num_samples == 8
     assert [spec.knowledge for spec in found] == ["adaptive"] * 3
     names = [spec.name for spec in found[:2]]
     assert names == ["square-30 of 4 draws", "spsa-20x8 of 4 draws"]
-    limits = [_evaluation_attacks.limit(flags, spec) for spec in found]
+    limits = [_attacks._limit(flags, spec) for spec in found]
     assert limits == [None, 3, None]
 
 
@@ -135,8 +124,8 @@ def test_auto_pgd_by_its_flags():
 
 def test_autoattack_takes_rand_on_what_draws():
     flags = parse("--attacks=autoattack", "--autoattack_version=cheap")
-    assert _evaluation_attacks.check_names(flags) == ["autoattack"]
-    (spec,) = _evaluation_attacks.build_specs(flags, ["autoattack"])
+    assert flags.all_attacks == ("autoattack",)
+    (spec,) = _attacks.build_specs(flags)
     assert spec.knowledge == "adaptive"
     assert (spec.attack.version, spec.undefended.version) == ("rand", "cheap")
     (alone,) = specs("--attacks=autoattack", "--autoattack_version=plus")
@@ -150,9 +139,9 @@ def test_autoattack_takes_rand_on_what_draws():
         (["--attacks=autoattack", "--noadaptive"], "lists autoattack, which"),
         (["--attacks=averaged_spsa", "--noadaptive"], "lists averaged_spsa"),
         (["--attacks=autoattack", "--targeted=random"], "no targeted form"),
-        (["--attacks=pgd,targeted_fab"], "targeted_fab ends at the classifier"),
+        (["--attacks=pgd,targeted_fab"], "targeted_fab end at the classifier"),
     ],
 )
 def test_what_does_not_go_together_is_refused(arguments, match):
-    with pytest.raises(_common.UsageError, match=match):
-        _evaluation_attacks.check_names(parse(*arguments))
+    with pytest.raises(ValueError, match=match):
+        parse(*arguments)

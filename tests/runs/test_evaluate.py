@@ -1,19 +1,19 @@
 """python -m apps.evaluate on a small, quickly trained digits classifier."""
 
-import hashlib
 import json
 import pathlib
 import shutil
 import tempfile
 
+import calls
 import keras
 import pytest
 
-from apps import _common
-from apps import evaluate
 from keras_mixup import data
 from keras_mixup import evaluation
 from keras_mixup import models
+from keras_mixup import registry
+from keras_mixup.cli import main
 
 
 @pytest.fixture(scope="module")
@@ -64,20 +64,20 @@ PROFILE = """
 
 
 def call(run_dir, **flags):
-    argv = ["evaluate", f"--run_dir={run_dir}"]
-    for name, value in flags.items():
-        switch = {True: f"--{name}", False: f"--no{name}"}
-        is_switch = isinstance(value, bool)
-        argv.append(switch[value] if is_switch else f"--{name}={value}")
+    argv = ["evaluate", f"--run_dir={run_dir}", *calls.arguments(flags)]
     with tempfile.NamedTemporaryFile("w", suffix=".flags") as profile:
         profile.write(PROFILE)
         profile.flush()
         argv.insert(1, f"--flagfile={profile.name}")
-        return _common.exit_code(evaluate.main, evaluate.FLAGS, argv)
+        return main.exit_code("evaluate", argv)
 
 
 def files(folder):
-    return {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()}
+    return {
+        p.name: p.read_bytes()
+        for p in folder.iterdir()
+        if p.is_file() and not p.name.startswith(".")
+    }
 
 
 def test_run_folder_gets_records_table_and_report(run_dir, capsys):
@@ -100,7 +100,7 @@ def test_run_folder_gets_records_table_and_report(run_dir, capsys):
     report = (run_dir / "report.html").read_text()
     assert "tramer2020-2x2" in report and "http" not in report
     settings = json.loads((run_dir / "evaluation.json").read_text())
-    assert settings["data"] == {"dataset": "digits", "split": "test"}
+    assert settings["about"] == {"dataset": "digits", "split": "test"}
     defence = settings["defences"]["MI-OL 0.6 x2"]
     assert defence["pool"].startswith("40 images of the train split, ids")
     assert (run_dir / "pictures.npz").exists()
@@ -127,10 +127,14 @@ def test_queries_go_through_the_defence_and_join_the_worst_case(run_dir):
     assert ("apgd-ce-2", "oblivious", 0) in rows
     assert len({r.example_id for r in defended if "spsa" in r.attack}) == 6
     written = json.loads((run_dir / "evaluation.json").read_text())
-    (worst,) = written["worst_case"].values()
+    (worst,) = (
+        entry["facts"]["settings"]
+        for entry in written["columns"].values()
+        if entry["facts"]["worst_case"]
+    )
     # SPSA saw six examples, the others twelve.
     expected = ["apgd-ce-2", "square-3 of 2 draws", "tramer2020-2x2"]
-    assert worst["attacks"] == expected
+    assert [column[0] for column in worst["attacks"]] == expected
 
 
 def test_second_call_resumes_and_a_third_adds(run_dir):
@@ -158,8 +162,8 @@ def test_without_the_adaptive_attack_the_table_says_so(run_dir, capsys):
 @pytest.mark.slow
 def test_every_defence_and_both_attack_families_have_a_row(run_dir):
     # Those with an autoencoder are evaluated in test_var_defence.py.
-    known = evaluate._registry.DEFENCES
-    names = [n for n in known if n not in evaluate._evaluation.TAKE_VAE]
+    known = registry.names("defence")
+    names = [n for n in known if not registry.accepts("defence", n, "vae")]
     changes = {
         "defences": ",".join(names),
         "attacks": "clean,pgd,cleverhans_pgd,cleverhans_spsa",
@@ -205,7 +209,7 @@ def test_classifier_flag_makes_a_new_folder(trained, tmp_path):
         ({"eps": "-1"}, "`eps` must be"),
         ({"attacks": "clean,pdg"}, 'Did you mean "pgd"?'),
         ({"attacks": "pgd,pgd"}, "free of repetitions"),
-        ({"attacks": "tramer2020", "adaptive": False}, "--noadaptive"),
+        ({"attacks": "tramer2020", "adaptive": False}, "adaptive=False"),
         ({"defences": "mixup"}, "`defence` must be one of"),
         ({"mix_weights": 1.5}, "`mix_weight`"),
         ({"dataset": "digit"}, 'Did you mean "digits"?'),
@@ -215,47 +219,46 @@ def test_classifier_flag_makes_a_new_folder(trained, tmp_path):
         ({"classifier": "missing.keras"}, "No classifier at missing.keras"),
         ({"strategy": "mirrored"}, "Unknown command line flag"),
         ({"eval_seeds": "0,0"}, "`eval_seeds` must be free of"),
-        ({"eval_seeds": "-1"}, "`eval_seeds` must be an integer"),
+        ({"eval_seeds": "-1"}, "`eval_seeds` must be different whole numbers"),
         ({"pgd_steps": ""}, "`pgd_steps` must be a list"),
         ({"pgd_steps": 0}, "`num_steps` must be"),
         ({"unknown_flag": 1}, "unknown_flag"),
-        ({"stddev": 0.1}, "--stddev has no effect with --defences=mixup_inf"),
-        ({"threshold": 0.1}, "--threshold has no effect"),
-        ({"spsa_steps": 3}, "--spsa_steps has no effect with --attacks=clean"),
-        ({"attacks": "clean", "pgd_steps": 3}, "--pgd_steps has no effect"),
-        ({"attacks": "clean", "targeted": "random"}, "--targeted has no"),
+        ({"stddev": 0.1}, "`stddev` has no effect"),
+        ({"threshold": 0.1}, "`threshold` has no effect"),
+        ({"spsa_steps": 3}, "`spsa_steps` has no effect"),
+        ({"attacks": "clean", "pgd_steps": 3}, "`pgd_steps` has no effect"),
+        ({"attacks": "clean", "targeted": "random"}, "`targeted` has no"),
         (
             {"adaptive": False, "adaptive_steps": 3},
-            "--adaptive_steps has no effect with --attacks=clean,pgd "
-            "--noadaptive",
+            "`adaptive_steps` has no effect",
         ),
         (
             {"defences": "gaussian_noise", "mix_weights": 0.5},
-            "--mix_weights has no effect with --defences=gaussian_noise",
+            "`mix_weights` has no effect",
         ),
-        ({"adaptive_inner": "apgd"}, "--adaptive_inner has no effect with"),
-        ({"defences": "", "num_draws": 3}, "--num_draws has no effect"),
+        ({"adaptive_inner": "apgd"}, "`adaptive_inner` has no effect"),
+        ({"defences": "", "num_draws": 3}, "`num_draws` has no effect"),
         (
             {"defences": "gaussian_noise", "pool_size": 50},
-            "--pool_size has no effect",
+            "`pool_size` has no effect",
         ),
-        ({"selection_seeds": "1"}, "has no effect with --noworst_case"),
+        ({"selection_seeds": "1"}, "has no effect with worst_case=False"),
         (
             {"label_source": "predicted", "targeted": "random"},
-            "--label_source=predicted leads away",
+            "label_source=predicted leads away",
         ),
-        ({"figures": "fig6"}, "`figure` must be one of fig2"),
-        ({"figure_examples": 3}, "--figure_examples has no effect"),
-        ({"figures": "fig2", "figure_eps": 0.1}, "--figure_eps has no effect"),
-        ({"figures": "fig2", "targeted": "random"}, "--figures are of untarg"),
-        ({"worst_case": True}, "ten or more --eval_seeds. Received: 2"),
+        ({"figures": "fig6"}, "`figure` must be one of"),
+        ({"figure_examples": 3}, "`figure_examples` has no effect"),
+        ({"figures": "fig2", "figure_eps": 0.1}, "`figure_eps` has no effect"),
+        ({"figures": "fig2", "targeted": "random"}, "`figures` are of untarg"),
+        ({"worst_case": True}, "`eval_seeds` must be ten or more seeds"),
         (
             {
                 "worst_case": True,
                 "eval_seeds": "0,1,2,3,4,5,6,7,8,9",
                 "selection_seeds": "1,1",
             },
-            "--selection_seeds must be different",
+            "`selection_seeds` must be different",
         ),
     ],
 )
@@ -273,9 +276,8 @@ def test_no_run_folder_and_no_classifier(tmp_path, capsys):
     assert call(tmp_path / "absent") == 2
     assert "No classifier at" in capsys.readouterr().err
     assert not (tmp_path / "absent").exists()
-    argv = ["evaluate"]
-    assert _common.exit_code(evaluate.main, evaluate.FLAGS, argv) == 2
-    assert "--run_dir=PATH" in capsys.readouterr().err
+    assert main.exit_code("evaluate", ["evaluate"]) == 2
+    assert "`run_dir`, the folder of a training run" in capsys.readouterr().err
 
 
 def test_a_softmax_classifier_is_refused_with_the_remedy(run_dir, capsys):
@@ -299,7 +301,7 @@ def test_records_of_another_classifier_are_not_mixed(run_dir, capsys):
     model.save(run_dir / "classifier.keras")
     before = files(run_dir)
     assert call(run_dir, attacks="clean", defences="") == 2
-    assert "another setting of classifier, sha256" in capsys.readouterr().err
+    assert "are of another thing: models, mixup" in capsys.readouterr().err
     assert files(run_dir) == before
 
 
@@ -307,12 +309,11 @@ def test_equal_names_must_mean_equal_settings(run_dir, capsys):
     assert call(run_dir, attacks="clean") == 0
     before = files(run_dir)
     assert call(run_dir, attacks="clean", pool_size=50) == 2
-    assert (
-        "another setting of defences, MI-OL 0.6 x2" in capsys.readouterr().err
-    )
+    error = capsys.readouterr().err
+    assert "are of another thing: defences, MI-OL 0.6 x2" in error
     (run_dir / "evaluation.json").unlink()
     assert call(run_dir) == 2
-    assert "no evaluation.json" in capsys.readouterr().err
+    assert "has no evaluation.json" in capsys.readouterr().err
     before.pop("evaluation.json")
     assert files(run_dir) == before
 
@@ -344,7 +345,7 @@ def test_another_pool_is_not_mixed_into_the_records(run_dir, capsys):
     assert call(run_dir) == 0
     before = (run_dir / "records.jsonl").read_bytes()
     assert call(run_dir, seed=1) == 2
-    assert "another setting of defences" in capsys.readouterr().err
+    assert "are of another thing: defences" in capsys.readouterr().err
     assert (run_dir / "records.jsonl").read_bytes() == before
 
 
@@ -378,9 +379,11 @@ def test_worst_case_card_and_red_flags(run_dir, capsys):
     [bare, defended] = json.loads(
         (run_dir / "robustness_card.json").read_text()
     )["cards"]
-    digest = hashlib.sha256((run_dir / "classifier.keras").read_bytes())
+    classifier = keras.models.load_model(run_dir / "classifier.keras")
     for card in (bare, defended):
-        assert card["classifier_sha256"] == digest.hexdigest()
+        assert card["classifier_fingerprint"] == evaluation.fingerprint(
+            classifier
+        )
         assert card["seeds"]["selection"] == [0, 1, 2, 3, 4]
     assert (bare["defence"], defended["defence"]) == ("none", "MI-OL 0.6 x2")
     assert defended["defence_settings"]["class"] == "MixupInferenceOL"
@@ -399,9 +402,9 @@ def test_worst_case_card_and_red_flags(run_dir, capsys):
     # Other attacks, or seeds to choose by, are another worst case.
     capsys.readouterr()
     assert call(run_dir, **options, pgd_steps="2,3") == 2
-    assert "another setting of worst_case" in capsys.readouterr().err
+    assert "another thing: columns, worst-case" in capsys.readouterr().err
     assert call(run_dir, **options, selection_seeds="7") == 2
-    assert "another setting of worst_case" in capsys.readouterr().err
+    assert "another thing: columns, worst-case" in capsys.readouterr().err
 
 
 def test_a_flag_file_may_set_more_than_the_command_line_takes(run_dir):

@@ -2,19 +2,18 @@
 
 import hashlib
 import json
-import types
 
 import keras
 import numpy as np
 import pytest
 
-from apps import _common
-from apps import _evaluation
-from apps import _evaluation_settings
-from apps import _model_card
 from keras_mixup import evaluation
 from keras_mixup import inference
 from keras_mixup import models
+from keras_mixup import runs
+from keras_mixup.evaluation.identity import settings_of_defence
+from keras_mixup.runs import _card
+from keras_mixup.runs import _defences
 
 CONFIG = {"dataset": "digits", "algorithm": "erm", "seed": 0}
 # What a card does not repeat.
@@ -64,11 +63,11 @@ def run(tmp_path, trained):
     settings = {
         "classifier": {
             "file": "any",
-            "sha256": _evaluation_settings.fingerprint(trained),
+            "sha256": evaluation.identity.former_fingerprint(trained),
         },
         "data": {"dataset": "digits", "split": "test"},
         "defences": {
-            label: _evaluation_settings.plain_config(defence, POOL_TEXT)
+            label: settings_of_defence(defence, POOL_TEXT)
             for label, defence in defences.items()
         },
     }
@@ -85,22 +84,16 @@ def run(tmp_path, trained):
 
 
 def make_card(run, layer, path=None, pool_text=POOL_TEXT, **flags):
-    given = {
-        "run_dir": str(run),
-        "dataset": None,
-        "defence": "mixup_inference_ol",
-        **flags,
-    }
     path = path or run / "classifier.keras"
-    flags = types.SimpleNamespace(**given)
+    settings = runs.ExportSettings(run_dir=str(run), **flags)
     config = {**CONFIG, **UNSET}
-    return _model_card.model_card(flags, config, path, layer, pool_text, None)
+    return _card.model_card(settings, config, path, layer, pool_text, None)
 
 
 def test_the_exported_defences_own_evaluation_is_in_the_card(run, trained):
     card = make_card(run, make_defence(trained, max_inputs=8))
     assert "evaluation_left_out" not in card
-    assert _model_card.notices(card) == []
+    assert _card.notices(card) == []
     cells = card["evaluation"]["cells"]
     assert {cell["defence"] for cell in cells} == {"none", LABEL}
     assert "adaptive" in card["evaluation"]["text"]
@@ -123,7 +116,7 @@ def test_another_classifier_gets_neither_evaluation_nor_training(run, tmp_path):
     reason = "records.jsonl is of another classifier"
     assert card["evaluation_left_out"] == reason
     notice = f"The card has no evaluation: {reason}."
-    assert _model_card.notices(card) == [notice]
+    assert _card.notices(card) == [notice]
 
 
 @pytest.mark.parametrize(
@@ -169,7 +162,7 @@ def test_a_run_that_was_never_evaluated_has_nothing_to_leave_out(run, trained):
     (run / "records.jsonl").unlink()
     card = make_card(run, make_defence(trained))
     assert not card.keys() & {"evaluation", "evaluation_left_out"}
-    assert _model_card.notices(card) == []
+    assert _card.notices(card) == []
 
 
 def test_a_defence_that_was_not_run_is_named(run, trained):
@@ -206,9 +199,7 @@ def test_a_matching_robustness_card_is_embedded(run, trained):
 
 def test_the_card_of_the_exported_defence_is_found_among_several(run, trained):
     one = write_robustness(run, defence="none", text="# Bare\n")
-    settings = _evaluation_settings.plain_config(
-        make_defence(trained), POOL_TEXT
-    )
+    settings = settings_of_defence(make_defence(trained), POOL_TEXT)
     two = {**one, "defence": LABEL, "text": "# MI\n"}
     two["defence_settings"] = settings
     file = run / "robustness_card.json"
@@ -236,20 +227,17 @@ def test_another_robustness_card_is_not(run, trained, replaced):
 @pytest.mark.parametrize("name", ["robustness_card", "evaluation"])
 def test_a_broken_file_is_named(run, trained, name, text):
     (run / f"{name}.json").write_text(text)
-    with pytest.raises(_common.UsageError, match=f"{name}.json"):
+    with pytest.raises(ValueError, match=f"{name}.json"):
         make_card(run, make_defence(trained))
 
 
 def test_labels_are_those_of_the_evaluation(trained):
     pool = make_defence(trained).pool
     combined = inference.MixupInferenceCombined(trained, pool, num_draws=3)
-    label = _evaluation.defence_label("mixup_inference_combined", combined)
+    label = _defences.label(combined)
     assert label == "MI-Combined 0.5 0.4 0.2 x3"
     padded = inference.RandomResizePadInference(trained, (4, 6), 3)
-    label = _evaluation.defence_label("random_resize_pad", padded)
+    label = _defences.label(padded)
     assert label == "resize-pad 4-6 x3"
     drawn = make_defence(trained, mix_weight=("beta", 2.0, 1.0))
-    label = _evaluation.defence_label("mixup_inference_ol", drawn)
-    options = {"mix_weight": ("beta", 2.0, 1.0), "num_draws": 4}
-    expected = _evaluation._defence_label("mixup_inference_ol", options)
-    assert label == expected
+    assert _defences.label(drawn) == "MI-OL beta-2.0-1.0 x4"

@@ -1,26 +1,27 @@
 """Every recipe of the adaptive attack is a name on the command line."""
 
+import calls
 import pytest
 
-from apps import _evaluation_attacks
-from apps import evaluate
 from keras_mixup.attacks import adaptive
+from keras_mixup.runs import _attacks
+from keras_mixup.runs import evaluate_settings
 
 
 def specs(*arguments):
-    flags = evaluate.FLAGS.parse(["evaluate", "--run_dir=run", *arguments])
-    return _evaluation_attacks.build_specs(
-        flags, _evaluation_attacks.check_names(flags)
-    )
+    settings = calls.parse("evaluate", "--run_dir=run", *arguments)
+    return _attacks.build_specs(settings)
 
 
 def test_the_names_are_those_of_the_attack():
-    assert set(_evaluation_attacks.RECIPES) == set(adaptive.RECIPES)
+    assert set(evaluate_settings.RECIPES) == set(adaptive.RECIPES)
     searches = [k for k, v in adaptive.RECIPES.items() if "inner" in v]
-    assert set(_evaluation_attacks.SEARCHES) == set(searches)
+    declared = evaluate_settings.EvaluateSettings.declared
+    ((_, owners),) = declared["adaptive_inner"].owners
+    assert set(owners) == set(searches)
 
 
-@pytest.mark.parametrize("recipe", _evaluation_attacks.RECIPES)
+@pytest.mark.parametrize("recipe", evaluate_settings.RECIPES)
 def test_a_recipe_is_an_attack_with_its_knowledge(recipe):
     (spec,) = specs(f"--attacks={recipe}", "--adaptive_steps=7")
     assert spec.attack.recipe == recipe and spec.attack.num_steps == 7

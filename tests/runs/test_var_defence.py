@@ -2,18 +2,17 @@
 
 import json
 
+import calls
 import keras
 import numpy as np
 import pytest
 
-from apps import _common
-from apps import _evaluation
-from apps import evaluate
-from apps import export as export_app
 from keras_mixup import data
 from keras_mixup import evaluation
 from keras_mixup import inference
 from keras_mixup import models
+from keras_mixup.cli import main
+from keras_mixup.runs import _defences
 
 DEFENCE = "var_mixup_inference"
 
@@ -47,9 +46,8 @@ def run_evaluate(folder, **flags):
         "pool_size": 40,
         **flags,
     }
-    argv = [f"--{name}={value}" for name, value in given.items()]
-    argv = ["evaluate", "--noadaptive", "--noprobe", "--noverbose", *argv]
-    return _common.exit_code(evaluate.main, evaluate.FLAGS, argv)
+    off = {"adaptive": False, "probe": False, "verbose": False}
+    return calls.call("evaluate", **off, **given)
 
 
 def test_var_mi_is_evaluated_with_the_runs_autoencoder(trained, tmp_path):
@@ -100,25 +98,25 @@ def test_average_and_label_source_are_flags_and_in_the_name(trained, tmp_path):
         average="logits",
         label_from="reconstruction",
     )
-    label = _evaluation.defence_label(DEFENCE, defence)
+    label = _defences.label(defence)
     assert label == "VarMI 0.5 logits reconstruction x2"
 
 
 def test_average_belongs_to_var_mi(trained, tmp_path, capsys):
     flags = {"classifier": trained / "classifier.keras", "dataset": "digits"}
     assert run_evaluate(tmp_path / "a", average="logits", **flags) == 2
-    assert "--average has no effect" in capsys.readouterr().err
+    assert "`average` has no effect" in capsys.readouterr().err
 
 
 def test_missing_autoencoders_are_named(trained, tmp_path, capsys):
     flags = {"classifier": trained / "classifier.keras", "dataset": "digits"}
     assert run_evaluate(tmp_path / "a", defences=DEFENCE, **flags) == 2
-    assert "needs --vae=PATH" in capsys.readouterr().err
+    assert "`vae` is needed" in capsys.readouterr().err
     flags["vae"] = tmp_path / "vae.keras"
     assert run_evaluate(tmp_path / "a", defences=DEFENCE, **flags) == 2
     assert "no autoencoder at" in capsys.readouterr().err
     assert run_evaluate(tmp_path / "a", **flags) == 2
-    assert "--vae has no effect" in capsys.readouterr().err
+    assert "`vae` has no effect" in capsys.readouterr().err
     assert not (tmp_path / "a").exists()
 
 
@@ -137,7 +135,7 @@ def test_exports_with_the_codes_of_the_pool(trained, tmp_path, capsys):
         "--nowarmup",
         f"--saved_models={tmp_path}",
     ]
-    assert _common.exit_code(export_app.main, export_app.FLAGS, argv) == 0
+    assert main.exit_code("export", argv) == 0
     assert "indices: " in capsys.readouterr().out
     card = tmp_path / "var" / "1" / "assets.extra" / "model_card.json"
     card = json.loads(card.read_text())

@@ -1,0 +1,230 @@
+"""Records are never taken for answers to something else."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+from evaluation_toys import CLEAN
+from evaluation_toys import EPS
+from evaluation_toys import Linear
+from evaluation_toys import Noisy
+from evaluation_toys import data
+
+from keras_mixup import ThreatModel
+from keras_mixup import attacks
+from keras_mixup import evaluation
+from keras_mixup import inference
+from keras_mixup.evaluation import identity
+
+THREAT = ThreatModel("linf", EPS)
+
+
+def pgd(steps=2, **options):
+    return attacks.PGD(THREAT, 0.05, steps, random_start=False, **options)
+
+
+def network(seed=0):
+    keras.utils.set_random_seed(seed)
+    layers = [keras.Input((2, 2, 1)), keras.layers.Flatten()]
+    return keras.Sequential([*layers, keras.layers.Dense(2)], name="net")
+
+
+def run(path, models=None, specs=None, **options):
+    images, labels, _ = data(8)
+    given = {"images": images, "labels": labels, "verbose": False, **options}
+    return evaluation.evaluate(
+        models or {"m": Linear()},
+        specs or [CLEAN, ("attack", pgd(), "oblivious")],
+        given.pop("images"),
+        given.pop("labels"),
+        records_path=str(path),
+        **given,
+    )
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "records.jsonl"
+
+
+def refused(path, match, **changes):
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match=match) as caught:
+        run(path, **changes)
+    assert str(path) in str(caught.value)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        pgd(40),
+        pgd(2, loss="margin"),
+        attacks.PGD(THREAT, 0.01, 2, random_start=False),
+        attacks.FGSM(THREAT, 2),
+    ],
+)
+def test_another_attack_under_the_same_name(path, attack):
+    run(path)
+    specs = [CLEAN, ("attack", attack, "oblivious")]
+    refused(path, "another thing: columns, attack, oblivious", specs=specs)
+
+
+def test_an_equal_attack_goes_on(path):
+    before = run(path)
+    lines = path.read_bytes()
+    assert run(path) == before
+    assert path.read_bytes() == lines
+
+
+def test_the_same_attack_under_another_name_is_added(path):
+    run(path)
+    run(path, specs=[("other", pgd(), "oblivious")])
+    found = evaluation.read_records(path)
+    assert {r.attack for r in found} == {"clean", "attack", "other"}
+    assert {c.attack for c in found.facts} == {"attack", "other"}
+
+
+def test_another_keras_model(path):
+    images = np.random.default_rng(0).uniform(size=(8, 2, 2, 1))
+    options = {"images": images.astype("float32")}
+    run(path, {"m": network()}, **options)
+    run(path, {"m": network()}, **options)
+    refused(path, "models, m", models={"m": network(1)}, **options)
+
+
+class Shifted(Linear):
+    def __call__(self, images):
+        return super().__call__(images) + [[0.0, 0.5]]
+
+
+def test_another_callable(path):
+    """One of another class, and one of another answer."""
+    run(path)
+    refused(path, "models, m", models={"m": Shifted()})
+    same = type("Linear", (Shifted,), {"__module__": Linear.__module__})
+    same.__qualname__ = "Linear"
+    refused(path, "models, m", models={"m": same()})
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [lambda base: Noisy(base, 0.3), lambda base: Noisy(base, 0.2, "a pool")],
+)
+def test_another_defence(path, changed):
+    base = Linear()
+    run(path, {"m": base, "d": Noisy(base, 0.2)})
+    run(path, {"m": base, "d": Noisy(base, 0.2)})
+    refused(path, "defences, d", models={"m": base, "d": changed(base)})
+
+
+def test_another_pool(path):
+    base = network()
+
+    def defence(seed):
+        images = np.random.default_rng(seed).uniform(size=(6, 2, 2, 1))
+        labels = np.arange(6) % 2
+        pool = inference.SamplePool(images, labels, dtype="float32")
+        return inference.MixupInferenceOL(base, pool, 0.6, num_draws=2)
+
+    images = np.random.default_rng(0).uniform(size=(8, 2, 2, 1))
+    options = {"images": images.astype("float32"), "specs": [CLEAN]}
+    run(path, {"m": base, "d": defence(0)}, **options)
+    run(path, {"m": base, "d": defence(0)}, **options)
+    models = {"m": base, "d": defence(1)}
+    refused(path, "defences, d", models=models, **options)
+    # A name for it stands in the place of its content.
+    named = path.with_name("named.jsonl")
+    run(named, models, pool_id="mine", **options)
+    refused(named, "defences, d", models=models, pool_id="other", **options)
+
+
+def test_the_classifier_inside_a_defence_counts(path):
+    run(path, {"d": Noisy(Linear())})
+    refused(path, "models, classifier", models={"d": Noisy(Shifted())})
+
+
+def test_other_images_of_the_same_ids(path):
+    run(path)
+    images, _, _ = data(8)
+    refused(path, "another thing: examples", images=images * 0.5)
+
+
+def test_fewer_and_more_examples_are_no_other_ones(path):
+    images, labels, _ = data(8)
+    ids = np.arange(8)
+    run(path, images=images[:5], labels=labels[:5], example_ids=ids[:5])
+    found = run(path, example_ids=ids)
+    assert len(found) == 16
+
+
+def test_other_words_about_them(path):
+    run(path, about={"dataset": "digits"})
+    refused(path, "about, dataset", about={"dataset": "svhn"})
+
+
+def test_another_worst_case(path):
+    seeds = {"selection_seeds": (0, 1), "eval_seeds": tuple(range(10))}
+    run(path, **seeds)
+    refused(path, "columns, worst-case", **{**seeds, "selection_seeds": (0, 2)})
+    more = [CLEAN, ("attack", pgd(), "oblivious"), ("b", pgd(3), "oblivious")]
+    refused(path, "columns, worst-case", specs=more, **seeds)
+
+
+def test_what_changes_no_answer_is_free(path):
+    before = sorted(run(path))
+    assert sorted(run(path, batch_size=3)) == before
+
+
+def test_records_without_their_identity(path):
+    run(path)
+    identity.path_of(path).unlink()
+    refused(path, "has no evaluation.json beside it")
+
+
+def test_nothing_is_written_where_nothing_was_computed(path):
+    with pytest.raises(ValueError, match="8 or more classes wide"):
+        run(path, labels=np.full(8, 7))
+    assert not path.exists() and not identity.path_of(path).exists()
+
+
+def test_the_file_beside_the_records(tmp_path):
+    assert identity.path_of(tmp_path / "records.jsonl").name == (
+        "evaluation.json"
+    )
+    assert identity.path_of(tmp_path / "fig4_records.jsonl").name == (
+        "fig4_records.evaluation.json"
+    )
+
+
+def test_an_interrupted_evaluation_goes_on(path):
+    whole = run(path)
+    lines = path.read_bytes()
+    path.write_bytes(lines[:-100])
+    with pytest.warns(UserWarning, match="incomplete last line"):
+        again = run(path)
+    assert sorted(again) == sorted(whole)
+
+
+def test_a_fingerprint_is_of_configuration_and_weights(tmp_path):
+    model = network()
+    model.save(tmp_path / "a.keras")
+    loaded = keras.models.load_model(tmp_path / "a.keras")
+    before = evaluation.fingerprint(model)
+    assert evaluation.fingerprint(loaded) == before
+    # The same network, whose layers Keras numbers on.
+    again = network()
+    assert again.layers[-1].name != model.layers[-1].name
+    assert evaluation.fingerprint(again) == before
+    loaded.layers[-1].bias.assign([1.0, 0.0])
+    assert evaluation.fingerprint(loaded) != before
+
+
+def test_facts_come_back_from_the_disk(path):
+    made = run(path)
+    read = evaluation.read_records(path)
+    assert read.facts == made.facts
+    assert read == made
+    found = json.loads(identity.path_of(path).read_text())
+    assert found["models"]["m"]["class"].endswith("Linear")
