@@ -1,5 +1,6 @@
 """The code that README shows is the code that is run here."""
 
+import importlib
 import pathlib
 import re
 import runpy
@@ -7,7 +8,9 @@ import runpy
 import numpy as np
 import pytest
 import tensorflow as tf
+from absl import flags as absl_flags
 
+from keras_mixup import runs
 from keras_mixup import training
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -92,39 +95,59 @@ def test_the_code_of_a_page_runs(page, run, tmp_path, monkeypatch):
         run(GIVEN, *blocks)
 
 
+PAGES = [
+    *(ROOT / name for name in ("README.md", "BUILD.md", "BENCHMARKS.md")),
+    *sorted(ROOT.glob("docs/*.md")),
+]
+
+
 def test_links_lead_somewhere():
-    pages = [ROOT / "README.md", ROOT / "BUILD.md", *ROOT.glob("docs/*.md")]
-    assert len(pages) > 5
-    for page in pages:
+    assert len(PAGES) > 5
+    for page in PAGES:
         text = re.sub(r"```.*?```", "", page.read_text("utf-8"), flags=re.S)
         for link in re.findall(r"\]\(([^)#]+)\)", text):
             if not link.startswith("http"):
                 assert (page.parent / link).exists(), f"{page.name}: {link}"
 
 
+def test_links_within_a_page_name_a_heading():
+    links = 0
+    for page in PAGES:
+        text = page.read_text("utf-8")
+        # GitHub's rule: lower case, no punctuation, hyphens for spaces.
+        headings = {
+            re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
+            for title in re.findall(r"^#+ (.*)$", text, re.M)
+        }
+        for anchor in re.findall(r"\]\(#([^)]+)\)", text):
+            assert anchor in headings, f"{page.name}: #{anchor}"
+            links += 1
+    assert links > 10
+
+
 def commands():
-    """The flag files and modules in every command that a page shows."""
-    for page in [
-        ROOT / "README.md",
-        ROOT / "BUILD.md",
-        *ROOT.glob("docs/*.md"),
-    ]:
+    """The commands that the pages show, without the words before apps."""
+    for page in PAGES:
         text = page.read_text("utf-8").replace("\\\n", " ")
-        for line in re.findall(r"^python -m (apps\..*)$", text, re.M):
+        for line in re.findall(r"^python -m apps\.(.*)$", text, re.M):
             yield page.name, line
 
 
-def test_shown_commands_have_flags_that_exist():
-    import importlib
+SETTINGS = {
+    "evaluate": runs.EvaluateSettings,
+    "export": runs.ExportSettings,
+    "train": runs.TrainSettings,
+}
 
+
+def test_shown_commands_are_understood():
     shown = list(commands())
     assert len(shown) >= 3
     for page, line in shown:
-        module, *flags = line.split()
-        known = importlib.import_module(module).FLAGS
-        for flag in flags:
-            if flag.startswith("--flagfile="):
-                assert (ROOT / flag.split("=")[1]).is_file(), (page, line)
-            elif flag.startswith("--"):
-                name = flag[2:].split("=")[0]
-                assert name in known.values or name == "help", (page, line)
+        command, *flags = line.partition("#")[0].split()
+        module = importlib.import_module(f"keras_mixup.cli.{command}")
+        try:
+            parsed = module.make_flags().parse([command, *flags])
+            parsed.settings(SETTINGS[command])
+        except (absl_flags.Error, OSError, ValueError) as error:
+            pytest.fail(f"{page}: {line}: {error}")
