@@ -19,7 +19,7 @@ _REACH = 2.0
 
 
 @registry.register("algorithm", "adversarial_mixup", label="AOM")
-class AdversarialMixup(adversarial.AdversarialTraining):
+class AdversarialMixup(mixup.Mixing, adversarial.AdversarialTraining):
     """Trains on the worst point that a mixture of two images can reach.
 
     x'_m = lambda (x_i + delta_i) + (1 - lambda) (x_j + delta_j); the attack
@@ -101,9 +101,6 @@ class AdversarialMixup(adversarial.AdversarialTraining):
             seed=seed,
             name=name,
         )
-        self.alpha = _checks.check_number(
-            alpha, "alpha", low=0.0, low_open=True
-        )
         self.delta = _checks.check_choice(
             delta, "delta", ("independent", "shared")
         )
@@ -111,17 +108,18 @@ class AdversarialMixup(adversarial.AdversarialTraining):
             label_mixing, "label_mixing", ("linear", "geometric")
         )
         self.loss = _checks.check_choice(loss, "loss", tuple(LOSSES))
-        self._set_mix_weight(mix_weight, mix_weight_step, kappa)
+        self._set_mix_weight(alpha, mix_weight, mix_weight_step, kappa)
         _pairs.check_ascent(attack, loss)
         self.stage = stage
         self._encode, self._decode = stages.split_at_stage(
             classifier, stages.INPUT if stage is None else stage
         )
 
-    def _set_mix_weight(self, mix_weight, mix_weight_step, kappa):
+    def _set_mix_weight(self, alpha, mix_weight, mix_weight_step, kappa):
+        self.set_mixing(alpha)
         if isinstance(mix_weight, str):
-            names = ("learned", "frozen")
-            _checks.check_choice(mix_weight, "mix_weight", names)
+            words = ("learned", "frozen")
+            _checks.check_choice(mix_weight, "mix_weight", words)
         else:
             mix_weight = ops.check_mix_weight(mix_weight)
         self.mix_weight = mix_weight
@@ -152,11 +150,7 @@ class AdversarialMixup(adversarial.AdversarialTraining):
 
     def draw(self, batch_size, seed):
         """Returns the attack's seed, the permutation and lambda's start."""
-        distribution = self.mix_weight
-        if isinstance(distribution, str):
-            distribution = ("beta", self.alpha, self.alpha)
-        seed_of_pairs = ops.fold_in(seed, 1)
-        pairs = mixup.draw_pairs(batch_size, distribution, seed_of_pairs)
+        pairs = self.draw_pairs(batch_size, ops.fold_in(seed, 1))
         if self.learned:
             pairs["mix_weight"] = ops.sample_beta_above(
                 batch_size, self.alpha, self.kappa, ops.fold_in(seed, 2)

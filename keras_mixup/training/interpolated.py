@@ -1,6 +1,5 @@
 """Interpolated adversarial training: mixup on both halves."""
 
-from keras_mixup import _checks
 from keras_mixup import _settings
 from keras_mixup import ops
 from keras_mixup import registry
@@ -11,7 +10,9 @@ from keras_mixup.training import mixup
 @registry.register(
     "algorithm", "interpolated_adversarial_training", label="IAT"
 )
-class InterpolatedAdversarialTraining(adversarial.AdversarialTraining):
+class InterpolatedAdversarialTraining(
+    mixup.Mixing, adversarial.AdversarialTraining
+):
     """Mixup on the clean images and, apart from it, on the attacked ones.
 
     Minimises the mean of L(mix(x)) and L(mix(x + delta)); the two halves
@@ -51,20 +52,12 @@ class InterpolatedAdversarialTraining(adversarial.AdversarialTraining):
             seed=seed,
             name=name,
         )
-        self.alpha = _checks.check_number(
-            alpha, "alpha", low=0.0, low_open=True
-        )
-        self.mix_weight = ops.check_mix_weight(mix_weight, optional=True)
+        self.set_mixing(alpha, mix_weight)
 
     def draw(self, batch_size, seed):
         """Returns the attack's seed and the pairs of either half."""
-        distribution = self.mix_weight
-        if distribution is None:
-            distribution = ("beta", self.alpha, self.alpha)
         pairs = {
-            half: mixup.draw_pairs(
-                batch_size, distribution, ops.fold_in(seed, number)
-            )
+            half: self.draw_pairs(batch_size, ops.fold_in(seed, number))
             for number, half in enumerate(("clean", "adversarial"), start=1)
         }
         return {**super().draw(batch_size, seed), **pairs}

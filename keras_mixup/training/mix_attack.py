@@ -12,7 +12,7 @@ from keras_mixup.training import mixup
 
 
 @registry.register("algorithm", "mix_then_attack", label="Mix then attack")
-class MixThenAttack(adversarial.AdversarialTraining):
+class MixThenAttack(mixup.Mixing, adversarial.AdversarialTraining):
     """Mixes the pairs first, then attacks the mixed images.
 
     x_m = lambda x_i + (1 - lambda) x_j, y_m likewise; the attack perturbs
@@ -60,22 +60,11 @@ class MixThenAttack(adversarial.AdversarialTraining):
             seed=seed,
             name=name,
         )
-        self.alpha = _checks.check_number(
-            alpha, "alpha", low=0.0, low_open=True
-        )
-        self.mix_weight = ops.check_mix_weight(mix_weight, optional=True)
-        self.weight_per = _checks.check_choice(
-            weight_per, "weight_per", ("sample", "batch")
-        )
+        self.set_mixing(alpha, mix_weight, weight_per)
 
     def draw(self, batch_size, seed):
         """Returns the attack's seed, the permutation and the weights."""
-        distribution = self.mix_weight
-        if distribution is None:
-            distribution = ("beta", self.alpha, self.alpha)
-        pairs = mixup.draw_pairs(
-            batch_size, distribution, ops.fold_in(seed, 1), self.weight_per
-        )
+        pairs = self.draw_pairs(batch_size, ops.fold_in(seed, 1))
         return {**super().draw(batch_size, seed), **pairs}
 
     def prepare_batch(self, images, targets, draws):

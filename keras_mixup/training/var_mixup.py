@@ -117,7 +117,7 @@ class VarERM(base.Algorithm):
 
 
 @registry.register("algorithm", "var_mixup", label="VarMixup")
-class VarMixup(VarERM):
+class VarMixup(mixup.Mixing, VarERM):
     """Mixup of latent means: Dec(lambda E_q[z|x_i] + (1 - lambda) E_q[z|x_j]).
 
     Labels are mixed with the same lambda, the partner x_j is a random
@@ -161,22 +161,11 @@ class VarMixup(VarERM):
             seed=seed,
             name=name,
         )
-        self.alpha = _checks.check_number(
-            alpha, "alpha", low=0.0, low_open=True
-        )
-        self.mix_weight = ops.check_mix_weight(mix_weight, optional=True)
-        self.weight_per = _checks.check_choice(
-            weight_per, "weight_per", ("sample", "batch")
-        )
+        self.set_mixing(alpha, mix_weight, weight_per)
 
     def draw(self, batch_size, seed):
         """Returns the attack's seed, the permutation and the weights."""
-        distribution = self.mix_weight
-        if distribution is None:
-            distribution = ("beta", self.alpha, self.alpha)
-        pairs = mixup.draw_pairs(
-            batch_size, distribution, ops.fold_in(seed, 1), self.weight_per
-        )
+        pairs = self.draw_pairs(batch_size, ops.fold_in(seed, 1))
         return {**super().draw(batch_size, seed), **pairs}
 
     def mix(self, codes, targets, draws):
