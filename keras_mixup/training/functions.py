@@ -150,6 +150,26 @@ def refuse_empty_replica(images):
         return tf.identity(images)
 
 
+def check_draws(draws, count):
+    """Raises unless each draw is a scalar, a seed or has a row per example.
+
+    Args:
+        draws: dict, what `draw` returned.
+        count: int, B, the number of examples.
+
+    Raises:
+        ValueError: names the entry and its shape.
+    """
+    for name, value in draws.items():
+        if isinstance(value, dict):
+            check_draws(value, count)
+            continue
+        shape = tuple(value.shape)
+        okay = shape in ((), (2,)) or shape[0] == count
+        expected = f"a scalar, a seed [2] or [{count}, ...], a row per example"
+        _checks.check(okay, f"draw()['{name}']", expected, f"shape {shape}")
+
+
 def check_images(images):
     """Raises unless `images` is a float batch [B, H, W, C] in [0, 1].
 

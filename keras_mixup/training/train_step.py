@@ -70,8 +70,12 @@ class TrainStep(_config.Configurable, keras.Model):
     def draw(self, batch_size, seed):
         """Returns the random numbers of one step, a dict of tensors.
 
+        An entry is a scalar, a seed int32 [2], a tensor [B, ...] with a row
+        for each example, or a dict of such entries. `fit` refuses any other
+        shape, since replicas would not share the batch by rows.
+
         Args:
-            batch_size: int or int scalar tensor.
+            batch_size: int or int scalar tensor, B.
             seed: int32 [2], different at every step and on every replica.
         """
         del batch_size, seed
@@ -255,6 +259,9 @@ class TrainStep(_config.Configurable, keras.Model):
                 break
         if data_batch is not None:
             self.check_batch(data_batch)
+            if not self._evaluating:
+                count = len(self.unpack(data_batch)[0])
+                functions.check_draws(self.draw(count, self.step_seed()), count)
         if not self.optimizer.built:
             with strategy.scope():
                 self.optimizer.build(self.optimized_variables)
