@@ -10,7 +10,7 @@ DEMO ?= runs/demo
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo demo-varmixup test slow referee gpu lint format setup clean distclean
+.PHONY: demo demo-varmixup test quick slow referee gpu lint format setup clean distclean
 
 setup: $(VENV)/.installed
 
@@ -31,17 +31,17 @@ $(VENV)/.installed: pyproject.toml $(VENV)/.created
 # A second call continues an interrupted first one; DEMO=runs/other is fresh.
 # The last step's weights are used: 120 epochs are the setting, not a choice.
 demo: $(VENV)/.installed
-	$(BIN)/python -m apps.train --flagfile=apps/flagfiles/digits/mixup.flags --run_dir=$(DEMO)/mixup --resume --verbose=0
-	$(BIN)/python -m apps.train --flagfile=apps/flagfiles/digits/erm.flags --run_dir=$(DEMO)/erm --resume --verbose=0
-	$(BIN)/python -m apps.evaluate --flagfile=apps/flagfiles/digits/evaluate.flags --run_dir=$(DEMO)/mixup --classifier=$(DEMO)/mixup/final.keras
-	$(BIN)/python -m apps.evaluate --flagfile=apps/flagfiles/digits/evaluate.flags --run_dir=$(DEMO)/erm --classifier=$(DEMO)/erm/final.keras --defences=mixup_inference_ol
-	$(BIN)/python -m apps.export --flagfile=apps/flagfiles/digits/export.flags --run_dir=$(DEMO)/mixup --classifier=$(DEMO)/mixup/final.keras
+	$(BIN)/python -m apps.train --flagfile=digits/mixup.flags --run_dir=$(DEMO)/mixup --resume --verbose=0
+	$(BIN)/python -m apps.train --flagfile=digits/erm.flags --run_dir=$(DEMO)/erm --resume --verbose=0
+	$(BIN)/python -m apps.evaluate --flagfile=digits/evaluate.flags --run_dir=$(DEMO)/mixup --classifier=$(DEMO)/mixup/final.keras
+	$(BIN)/python -m apps.evaluate --flagfile=digits/evaluate.flags --run_dir=$(DEMO)/erm --classifier=$(DEMO)/erm/final.keras --defences=mixup_inference_ol
+	$(BIN)/python -m apps.export --flagfile=digits/export.flags --run_dir=$(DEMO)/mixup --classifier=$(DEMO)/mixup/final.keras
 	$(BIN)/python examples/load_export.py saved_models/digits
 	@echo "Reports: $(DEMO)/mixup/report.html and, without mixup, $(DEMO)/erm/report.html"
 
 # The same for VarMixup: an autoencoder, a classifier trained on mixtures of its
 # codes, VarMI in front of it; report, pictures, export. Some ten minutes.
-F = apps/flagfiles/digits
+F = digits
 demo-varmixup: $(VENV)/.installed
 	$(BIN)/python -m apps.train --flagfile=$(F)/vae.flags --run_dir=$(DEMO)/vae --resume --verbose=0
 	$(BIN)/python -m apps.train --flagfile=$(F)/varmixup.flags --vae=$(DEMO)/vae --run_dir=$(DEMO)/varmixup --resume --verbose=0
@@ -54,6 +54,10 @@ demo-varmixup: $(VENV)/.installed
 WORKERS ?= 2
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest -n $(WORKERS)
+
+# Two minutes that touch every package; tests/quick.txt lists the files.
+quick: $(VENV)/.installed
+	$(BIN)/python -m pytest -n $(WORKERS) $$(cat tests/quick.txt)
 
 slow: $(VENV)/.installed
 	$(BIN)/python -m pytest -m slow

@@ -1,6 +1,6 @@
 """Table 2 of the VarMixup paper at the scale of a CPU, with what it lacks.
 
-    F=apps/flagfiles/digits
+    F=digits
     python -m apps.train --flagfile=$F/vae.flags --run_dir=runs/digits-vae
     python -m apps.train --flagfile=$F/vae_adversarial.flags \
         --run_dir=runs/digits-vae_adversarial

@@ -6,8 +6,8 @@ python docs/draw_demo.py [runs/demo]
 import pathlib
 import sys
 
-from keras_mixup.evaluation import figures
 from keras_mixup.evaluation import read_records
+from keras_mixup.reporting import figures
 
 TARGET = pathlib.Path(__file__).parent / "images" / "digits.png"
 

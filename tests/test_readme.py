@@ -15,7 +15,9 @@ from keras_mixup import training
 
 ROOT = pathlib.Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
-FIRST, ADVERSARIAL, ATTACK = re.findall(r"```python\n(.*?)```", README, re.S)
+FIRST, ADVERSARIAL, ATTACK, RUNS = re.findall(
+    r"```python\n(.*?)```", README, re.S
+)
 FIT = "model.fit(images[:1500], labels[:1500], batch_size=50, epochs=20)"
 
 
@@ -45,6 +47,14 @@ def test_the_example_trains_defends_and_is_attacked(run):
     # Chance is 0.1; two epochs of the example reach about 0.6.
     assert right.mean() > 0.3
     assert found["result"].success.shape == (50,)
+
+
+def test_whole_runs_are_python_calls(run, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    found = run(RUNS)
+    assert found["result"].epochs == 2
+    assert (tmp_path / "runs" / "from_python" / "report.html").is_file()
+    assert "fgsm" in capsys.readouterr().out
 
 
 def test_the_adversarial_line_takes_its_place(run):

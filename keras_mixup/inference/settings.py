@@ -1,6 +1,9 @@
 """The paper's settings of every defence (Mixup Inference, Tables 4 and 5)."""
 
+import warnings
+
 from keras_mixup import _checks
+from keras_mixup import registry
 
 
 def _settings(stddev, degrees, resize_pad, crop_resize, ol, combined=None):
@@ -32,6 +35,24 @@ _PAPER = {
     ("cifar100", "iat"): _settings(0.06, 20.0, (22, 30), (24, 32), 0.6),
 }
 _PAPER_SIDE = 32
+
+
+class _Settings(dict):
+    """Found under the class's name, too, as in release 0.1."""
+
+    def __missing__(self, key):
+        for name in self:
+            entry = registry.entry("defence", name)
+            if entry.path.endswith(f":{key}"):
+                warnings.warn(
+                    f'"{key}" is deprecated: use "{name}".',
+                    DeprecationWarning,
+                    stacklevel=2,
+                )
+                return self[name]
+        raise KeyError(key)
+
+
 _PAPER_DRAWS = 30
 
 
@@ -60,7 +81,7 @@ def paper_settings(dataset, training, image_size=_PAPER_SIDE):
     _checks.check_integer(image_size, "image_size")
     pair = (dataset, training)
     _checks.check_choice(pair, "(dataset, training)", tuple(_PAPER))
-    result = {}
+    result = _Settings()
     for name, arguments in _PAPER[pair].items():
         result[name] = {**arguments, "num_draws": _PAPER_DRAWS}
         if "size_range" in arguments:

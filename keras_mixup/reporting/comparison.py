@@ -179,7 +179,21 @@ def _worst(cells, records, ids, kinds):
             return _standing(column, kept, True), kept
         if not worst_case:
             found.append((_standing(column, kept, False), kept))
-    return min(found, key=lambda pair: pair[0].accuracy, default=None)
+    # Of equal ones that which errs on the first of the examples, so that
+    # neither names nor order decide.
+    return min(
+        found,
+        key=lambda pair: (pair[0].accuracy, _shares(pair[1])),
+        default=None,
+    )
+
+
+def _shares(records):
+    """The share of right answers of each example, in the order of its id."""
+    cells = records.by("example_id")
+    return [
+        np.mean([r.hit for r in cells[example]]) for example in sorted(cells)
+    ]
 
 
 def _standing(column, records, worst_case):

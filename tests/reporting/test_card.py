@@ -1,10 +1,9 @@
 """Hand-made records against the numbers that their card must show."""
 
-import json
-
 import pytest
 from test_tables import cell
 
+from keras_mixup import _files
 from keras_mixup import attacks
 from keras_mixup import evaluation
 from keras_mixup.evaluation import flag_rules
@@ -180,11 +179,11 @@ def test_files(tmp_path):
     assert card_lib.write_cards(tmp_path, []) is None
     cards = card_lib.robustness_cards(records())
     path = card_lib.write_cards(tmp_path, cards)
-    assert json.load(open(path)) == {"cards": cards}
+    assert _files.read_json(path) == {"cards": cards}
     markdown = (tmp_path / "robustness_card.md").read_text()
     assert markdown.count("# Robustness card: mixup") == 2
     card_lib.write_cards(tmp_path, cards[:1])
-    assert json.load(open(path)) == cards[0]
+    assert _files.read_json(path) == cards[0]
     names = {p.name for p in tmp_path.iterdir()}
     assert names == {"robustness_card.json", "robustness_card.md"}
 
@@ -193,7 +192,7 @@ def test_a_failing_write_leaves_the_old_card(tmp_path):
     path = card_lib.write_cards(tmp_path, [{"text": "old"}])
     with pytest.raises(ValueError, match="JSON compliant"):
         card_lib.write_cards(tmp_path, [{"text": "new", "x": float("nan")}])
-    assert json.load(open(path)) == {"text": "old"}
+    assert _files.read_json(path) == {"text": "old"}
 
 
 def test_several_budgets_and_none_at_all():
