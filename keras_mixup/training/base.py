@@ -21,7 +21,7 @@ class Algorithm(train_step.TrainStep):
       int32 [2] or has a row for each example;
     - `prepare_batch(images, targets, draws)`: mixing and attacks, outside
       the gradient tape; returns a dict with at least `"images"` and
-      `"targets"`; every entry is stop-gradiented;
+      `"targets"`; no gradient flows through any entry;
     - `batch_loss(batch)`: inside the tape; returns (losses [B], logits
       [B, C]), where the logits belong to `batch["targets"]`.
 

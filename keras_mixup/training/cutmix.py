@@ -16,11 +16,12 @@ class CutMix(mixup.Mixup):
     and the label's weight is the share of pixels that the box leaves (Yun et
     al., "CutMix", 2019, Eq. 1 and 2 and Algorithm A1). As in the listing, a
     batch has one lambda and one box, and the partner x_j is a random
-    permutation of the batch. Costs one classifier pass per step.
+    permutation of the batch. A step costs one classifier pass.
 
     Args:
         classifier: `keras.Model` from [B, H, W, C] in [0, 1] to logits.
-        alpha: float > 0, lambda ~ Beta(alpha, alpha). Yun et al. use 1.
+        alpha: float > 0; the weight lambda is drawn from Beta(alpha, alpha).
+            Yun et al. use 1.
         seed: int, the source of every random draw.
         name: str or None.
 

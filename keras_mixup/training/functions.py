@@ -47,7 +47,7 @@ def user_metrics(metrics):
             `"accuracy"`, which every algorithm has anyway.
 
     Raises:
-        ValueError: for anything else; names of metrics are not looked up,
+        ValueError: for anything else. Names of metrics are not looked up,
             since Keras would choose their kind by the labels' shape.
     """
     chosen = [m for m in metrics or () if m not in ("accuracy", "acc")]
@@ -133,8 +133,8 @@ def resumable(model, function):
 def refuse_empty_replica(images):
     """Returns `images`; the step fails by name when the batch is empty.
 
-    BatchNormalization would otherwise turn to NaN on every replica without
-    a word (seen with 17 rows in batches of 16 on two replicas).
+    Otherwise BatchNormalization would silently turn to NaN on every replica,
+    as with 17 rows in batches of 16 on two replicas.
     """
     if images.shape[0] is not None:
         return images

@@ -1,4 +1,4 @@
-"""Interpolated adversarial training: mixup on both halves."""
+"""Interpolated adversarial training: mixup of clean and attacked images."""
 
 from keras_mixup import _settings
 from keras_mixup import ops
@@ -15,15 +15,16 @@ class InterpolatedAdversarialTraining(
 ):
     """Mixup on the clean images and, apart from it, on the attacked ones.
 
-    Minimises the mean of L(mix(x)) and L(mix(x + delta)); the two halves
-    draw their own pairs and their own lambda (Lamb et al., 2019, Algorithm
-    1; Mixup Inference, A.2 and its released code). The attack is run on the
-    single images. k + 2 classifier passes per step with k attack steps.
+    Minimises the mean of L(mix(x)) and L(mix(x + delta)). Each half draws
+    its own pairs and its own lambda (Lamb et al., 2019, Algorithm 1; Mixup
+    Inference, A.2 and its released code). The attack perturbs the single
+    images. With k attack steps a train step costs k + 2 classifier passes.
 
     Args:
         classifier: `keras.Model` from [B, H, W, C] in [0, 1] to logits.
         attack: `attacks.GradientAttack`, such as PGD, APGD or FGSM.
-        alpha: float > 0, lambda ~ Beta(alpha, alpha), for each pair.
+        alpha: float > 0; the weight lambda is drawn from Beta(alpha, alpha),
+            for each pair.
         mix_weight: None, or what replaces the Beta distribution, as in
             `Mixup`.
         attack_training: bool, as in `AdversarialTraining`.

@@ -63,18 +63,18 @@ class Mixing:
 class Mixup(Mixing, base.Algorithm):
     """Trains on convex combinations of two examples and of their labels.
 
-    x~ = lambda x_i + (1 - lambda) x_j, the labels likewise, with x_j a
-    random permutation of the batch (Zhang et al., 2018; Mixup Inference,
-    section 2.2). Costs one classifier pass per step.
+    x~ = lambda x_i + (1 - lambda) x_j, and labels likewise. The partners x_j
+    are a random permutation of the batch (Zhang et al., 2018; Mixup
+    Inference, section 2.2). A step costs one classifier pass.
 
     Args:
         classifier: `keras.Model` from [B, H, W, C] in [0, 1] to logits.
-        alpha: float > 0, lambda ~ Beta(alpha, alpha).
+        alpha: float > 0; the weight lambda is drawn from Beta(alpha, alpha).
         mix_weight: None, or what replaces the Beta distribution: a float in
             [0, 1], ("uniform", low, high) or ("beta", a, b). Mixup
             Inference, B.1, suggests the lambda that inference will use.
-        weight_per: `"sample"` (a lambda for each pair, as in the Mixup
-            Inference code) or `"batch"` (one for all).
+        weight_per: `"sample"` for a lambda of each pair, `"batch"` for one of
+            all pairs. The Mixup Inference code draws per sample.
         seed: int, the source of every random draw.
         name: str or None.
 
