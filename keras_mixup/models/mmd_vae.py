@@ -124,7 +124,7 @@ class MMDVAE(_config.Configurable, keras.Model):
         centre, components, deviations = _principal_components(
             flat, self.latent_size, seed
         )
-        # A component without variance (a constant pixel) stays silent.
+        # A component without variance (a constant pixel) stays 0.
         whiten = components.T / np.maximum(deviations, 1e-3)
         encoder, decoder = self.encoder, self.decoder
         encoder.get_layer("mean_linear").set_weights([whiten, -centre @ whiten])
@@ -214,8 +214,8 @@ def _build_decoder(input_shape, latent_size, width, linear_path):
         size = height * wide * channels
         linear = _silent(size, "image_linear")(codes)
         linear = layers.Reshape(input_shape, dtype="float32")(linear)
-        # The convolutions see the linear image too: what it lacks, edges
-        # above all, is a local matter.
+        # The convolutions see the linear image too. What it lacks, edges
+        # above all, they can add locally.
         skips = [linear]
         for filters in widths:
             down = layers.Conv2D(filters, 4, 2, "same")
