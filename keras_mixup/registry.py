@@ -54,6 +54,7 @@ class Entry(typing.NamedTuple):
         required: tuple of str, those without a default.
         bases: tuple of str, the names of its base classes, near and far.
         settings: tuple of `Setting`, the annotated ones.
+        constants: dict, the class attributes that are written as literals.
     """
 
     kind: str
@@ -66,6 +67,7 @@ class Entry(typing.NamedTuple):
     required: tuple
     bases: tuple
     settings: tuple
+    constants: dict
 
 
 def register(kind, name, *, label=None, flags=None, **fixed):
@@ -206,7 +208,20 @@ def _source(package):
     paths = [os.getcwd(), *filter(None, sys.path)]
     if package == "keras_mixup":
         paths = [_HERE.parent]
-    return griffe.load(package, search_paths=paths, allow_inspection=False)
+    return griffe.load(
+        package,
+        search_paths=paths,
+        allow_inspection=False,
+        modules_collection=_modules(),
+    )
+
+
+@functools.cache
+def _modules():
+    """What was read; a class finds its base classes there."""
+    import griffe
+
+    return griffe.ModulesCollection()
 
 
 def _members(module):
@@ -240,10 +255,11 @@ def _registrations(kind, target):
 
 
 def _entry(kind, name, target, label=None, flags=None, **fixed):
-    help_texts = _help_texts(target)
+    classes = [target, *target.mro()] if target.is_class else [target]
+    constructor, help_texts = _constructor(classes)
     parameters = [
         p
-        for p in target.parameters
+        for p in constructor.parameters
         if p.name != "self" and not p.kind.value.startswith("variadic")
     ]
     settings = []
@@ -267,9 +283,33 @@ def _entry(kind, name, target, label=None, flags=None, **fixed):
         fixed,
         tuple(p.name for p in parameters),
         tuple(p.name for p in parameters if p.default is None),
-        tuple(b.name for b in target.mro()) if target.is_class else (),
+        tuple(base.name for base in classes[1:]),
         tuple(settings),
+        _constants(classes),
     )
+
+
+def _constructor(classes):
+    """Returns (function, dict argument -> help): a class's or its base's."""
+    help_texts = {}
+    for owner in reversed(classes):
+        help_texts.update(_help_texts(owner))
+    for owner in classes:
+        if owner.is_class and "__init__" in owner.members:
+            return owner.members["__init__"], help_texts
+    return classes[0], help_texts
+
+
+def _constants(classes):
+    """Returns dict name -> value of the class attributes with a literal."""
+    found = {}
+    for owner in reversed(classes):
+        for name, attribute in owner.attributes.items():
+            try:
+                found[name] = ast.literal_eval(str(attribute.value))
+            except (SyntaxError, ValueError):
+                found.pop(name, None)
+    return found
 
 
 def _help_texts(target):
@@ -305,6 +345,7 @@ def _value(default):
 
 def _foreign(kind, path, name=None):
     """Returns the `Entry` of `package.module:Name`, read from its source."""
+    _source("keras_mixup")  # Where its base classes are.
     module, _, attribute = path.partition(":")
     expected = 'a registered name or "package.module:Name"'
     _checks.check(module and attribute, kind, expected, path)

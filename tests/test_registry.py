@@ -266,3 +266,19 @@ def test_a_name_takes_the_flags_of_its_class_but_not_what_it_fixes():
         assert found.flags == {a: f for a, f in eot.items() if a != fixed}
         assert found.fixed[fixed] is None
     assert registry.entry("attack", "mixup_inference_attack").flags == {}
+
+
+def test_a_class_without_a_constructor_has_that_of_its_base(
+    tmp_path, monkeypatch
+):
+    (tmp_path / "inherits.py").write_text(
+        "from keras_mixup import inference\n\n\n"
+        "class Mine(inference.MixupInferenceOL):\n    strength = 2\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    own = registry.entry("defence", "inherits:Mine")
+    base = registry.entry("defence", "mixup_inference_ol")
+    assert own.arguments == base.arguments
+    assert own.settings == base.settings
+    assert own.constants["strength"] == 2
+    assert runs.EvaluateSettings(defences=("inherits:Mine",)).needs_pool

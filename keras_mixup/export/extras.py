@@ -4,6 +4,7 @@ import os
 
 import numpy as np
 
+from keras_mixup import _files
 from keras_mixup.export import card as card_lib
 from keras_mixup.export import warmup as warmup_lib
 
@@ -38,22 +39,21 @@ def write_extras(folder, target, requests, model_name, warmup, card):
     """
     extra = os.path.join(folder, EXTRA_FOLDER)
     os.mkdir(extra)
-    _write(os.path.join(folder, BATCHING_FILE), BATCHING_PARAMETERS)
+    _files.write_text(os.path.join(folder, BATCHING_FILE), BATCHING_PARAMETERS)
     if target.pool is not None:
         labels = np.asarray(target.pool.labels)
         text = "".join(f"{label}\n" for label in labels.tolist())
-        _write(os.path.join(extra, POOL_LABELS_FILE), text)
+        _files.write_text(os.path.join(extra, POOL_LABELS_FILE), text)
     if warmup:
         path = os.path.join(extra, warmup_lib.WARMUP_FILE)
         warmup_lib.write_warmup(path, model_name, requests)
     facts = card_lib.make_card(folder, target, model_name, card)
-    _write(os.path.join(extra, "model_card.json"), card_lib.to_json(facts))
-    _write(os.path.join(extra, "model_card.md"), card_lib.to_markdown(facts))
-
-
-def _write(path, text):
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(text)
+    _files.write_text(
+        os.path.join(extra, "model_card.json"), card_lib.to_json(facts)
+    )
+    _files.write_text(
+        os.path.join(extra, "model_card.md"), card_lib.to_markdown(facts)
+    )
 
 
 def read_pool_labels(path):

@@ -58,7 +58,7 @@ def _specs(settings, name, threat, verbose):
     for options in _variants(settings, name, threat):
         attack = _build(settings, name, threat, verbose, options)
         yield evaluation.AttackSpec(
-            f"{attack.name}{_suffix(attack, name)}{aim}",
+            f"{attack.name}{_suffix(attack, name, options)}{aim}",
             attack,
             attack.knowledge,
             settings.targeted,
@@ -102,16 +102,16 @@ def _chosen(settings, entry):
     return {a: value for a, value in values.items() if value is not None}
 
 
-def _suffix(attack, name):
+def _suffix(attack, name, options):
     """What is unusual of a PGD: its step, its start, its labels."""
-    if not hasattr(attack, "label_source") or name == "fgsm":
-        return ""
     eps, suffix = attack.threat.eps, ""
-    if eps and abs(4 * attack.step_size - eps) >= 1e-9:
-        suffix = f" step {number_text(attack.step_size)}"
+    # Only a PGD's own step is chosen for an evaluation.
+    step = options.get("step_size")
+    if step and eps and abs(4 * step - eps) >= 1e-9:
+        suffix = f" step {number_text(step)}"
     if name == "varmixup_pgd":
         suffix += " from x"
-    if attack.label_source != "true":
+    if getattr(attack, "label_source", "true") != "true":
         suffix += " predicted labels"
     return suffix
 

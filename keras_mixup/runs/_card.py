@@ -101,9 +101,14 @@ def _evaluation(run_dir, prints, told, dataset):
     if not path.is_file():
         return None, f"{run_dir.name} holds no {path.name}, which tells of what"
     found = _files.read_json(path)
-    known = [m.get("sha256") for m in found.get("models", {}).values()]
-    known.append(found.get("classifier", {}).get("sha256"))
-    if not set(prints) & set(known):
+    models = {
+        name
+        for name, model in found.get("models", {}).items()
+        if model.get("sha256") in prints
+    }
+    # Release 0.1 scored a single classifier, and did not say its name.
+    alone = found.get("classifier", {}).get("sha256") in prints
+    if not (models or alone):
         return None, f"{file.name} is of another classifier"
     about = {**found.get("data", {}), **found.get("about", {})}
     if about.get("dataset") != dataset:
@@ -120,7 +125,9 @@ def _evaluation(run_dir, prints, told, dataset):
             return None, f"{file.name} {reason}"
         rows |= labels
     # The bare classifier stays in as what the defence is compared with.
-    records = evaluation.read_records(file).where(lambda r: r.defence in rows)
+    records = evaluation.read_records(file).where(
+        lambda r: r.defence in rows and (not models or r.model in models)
+    )
     if not rows - {"none"} <= {record.defence for record in records}:
         return None, f"{file.name} has no record of the exported defence"
     if not records:

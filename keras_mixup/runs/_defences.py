@@ -104,7 +104,7 @@ def _variants(settings, name, paper):
 
 
 def make_pool(image_set, num_classes):
-    """Returns (`SamplePool`, text that tells it from another one).
+    """Returns (`SamplePool`, str: its size, split and a hash of its ids).
 
     Args:
         image_set: `ImageSet` of the training split.

@@ -47,28 +47,16 @@ def _taking(kind, argument):
     return tuple(n for n in names if registry.accepts(kind, n, argument))
 
 
-def _studies(*facts):
-    """The studies that need one of `facts`, by the class attribute."""
-    return tuple(n for n in STUDIES if _NEEDS[n] & set(facts))
+def _studies(need):
+    """The studies whose class sets `need`, such as "needs_pool"."""
+    return tuple(
+        n for n in STUDIES if registry.entry("study", n).constants.get(need)
+    )
 
 
-# What a study takes; a test compares it with the classes.
-_NEEDS = {
-    "fig2": {"pool"},
-    "fig3a": {"pool"},
-    "fig3b": {"pool"},
-    "fig4": {"pool"},
-    "fig5": {"pool"},
-    "varmixup_fig3": {"defences"},
-    "varmixup_fig4": set(),
-    "varmixup_fig5": {"pool", "vae"},
-    "varmixup_fig6a": set(),
-    "varmixup_fig6b": set(),
-    "varmixup_fig7": {"pool", "vae"},
-}
 _POOLED = _taking("defence", "pool")
 _LATENT = _taking("defence", "vae")
-_PAIRED = _studies("pool")
+_PAIRED = _studies("needs_pool")
 _ADAPTIVE = (("attacks", (*RECIPES, *AVERAGED)), ("figures", ANY))
 
 
@@ -164,7 +152,7 @@ class _EvaluateSettings(_settings.Settings):
     vae: "str | None" = field(
         None,
         "Autoencoder, .keras file or folder; default: that of the run.",
-        owners=(("defences", _LATENT), ("figures", _studies("vae"))),
+        owners=(("defences", _LATENT), ("figures", _studies("needs_vae"))),
     )
     figures: "tuple[str, ...]" = field((), f"Any of {', '.join(STUDIES)}.")
     figure_examples: "int" = field(
@@ -176,7 +164,7 @@ class _EvaluateSettings(_settings.Settings):
     adv_vae: "str | None" = field(
         None,
         "A second autoencoder, for adv-VarMixup.",
-        owners=(("figures", _studies("vae")),),
+        owners=(("figures", _studies("needs_vae")),),
     )
     feature_net: "str | None" = field(
         None,
@@ -261,15 +249,17 @@ class _EvaluateSettings(_settings.Settings):
     @property
     def needs_pool(self):
         """Whether a defence or a figure mixes with a pool."""
-        return any(n in _POOLED for n in self.defences) or any(
-            n in _PAIRED for n in self.figures
-        )
+        return self._needs("pool")
 
     @property
     def needs_vae(self):
         """Whether a defence or a figure takes an autoencoder."""
-        return any(n in _LATENT for n in self.defences) or any(
-            n in _studies("vae") for n in self.figures
+        return self._needs("vae")
+
+    def _needs(self, what):
+        taken = (registry.accepts("defence", n, what) for n in self.defences)
+        return any(taken) or any(
+            n in _studies(f"needs_{what}") for n in self.figures
         )
 
     def check(self):

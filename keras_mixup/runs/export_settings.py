@@ -7,11 +7,12 @@ from keras_mixup._settings import field
 from keras_mixup.runs.settings import owned
 
 _DETECTORS = ("mixup_inference_pl", "mixup_inference_combined")
-_POOLED = tuple(
-    name
-    for name in registry.names("defence")
-    if registry.accepts("defence", name, "pool")
-)
+
+
+def _taking(argument):
+    """Returns the registered defences that take `argument`."""
+    names = registry.names("defence")
+    return tuple(n for n in names if registry.accepts("defence", n, argument))
 
 
 class _ExportSettings(_settings.Settings):
@@ -38,13 +39,13 @@ class _ExportSettings(_settings.Settings):
         None,
         "Pool: training images of each class, chosen by seed; default: all.",
         1,
-        (("defence", _POOLED),),
+        (("defence", _taking("pool")),),
     )
     seed: "int" = field(0, "Seed of the choice of pool images.", 0)
     vae: "str | None" = field(
         None,
         "Autoencoder, .keras file or run folder.",
-        owners=(("defence", ("var_mixup_inference",)),),
+        owners=(("defence", _taking("vae")),),
     )
     threshold: "float | None" = field(
         None,
@@ -57,7 +58,10 @@ class _ExportSettings(_settings.Settings):
         owners=(("defence", _DETECTORS),),
     )
     threshold_images: "int" = field(
-        1000, "Validation images for threshold_fpr, at most.", 1
+        1000,
+        "Validation images for threshold_fpr, at most.",
+        1,
+        (("defence", _DETECTORS),),
     )
     name: "str | None" = field(
         None, "Model name; default: that of the run, and the defence."

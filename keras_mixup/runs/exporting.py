@@ -133,7 +133,7 @@ def export(settings, progress=None):
     except RuntimeError as error:
         raise ValueError(str(error)) from error
     info = export_lib.describe_saved_model(version)
-    return ExportResult(version, info, tuple(_card.notices(card)))
+    return ExportResult(pathlib.Path(version), info, tuple(_card.notices(card)))
 
 
 def list_exports(saved_models="saved_models"):

@@ -265,3 +265,17 @@ def test_a_robustness_card_left_out_is_named(run, trained):
     reason = "robustness_card.json is of another classifier"
     assert card["robustness_left_out"] == reason
     assert f"The card has no robustness card: {reason}." in _card.notices(card)
+
+
+def test_another_models_numbers_do_not_get_into_the_card(run, trained):
+    """Two models may have been scored into one file."""
+    path = run / "records.jsonl"
+    records = list(evaluation.read_records(path))
+    others = [r._replace(model="other", prediction=1) for r in records]
+    evaluation.write_records(str(path), records + others)
+    told = json.loads((run / "evaluation.json").read_text())
+    prints = {"erm": evaluation.fingerprint(trained), "other": "0" * 64}
+    told["models"] = {name: {"sha256": p} for name, p in prints.items()}
+    (run / "evaluation.json").write_text(json.dumps(told))
+    card = make_card(run, make_defence(trained))
+    assert {c["model"] for c in card["evaluation"]["cells"]} == {"erm"}
