@@ -78,6 +78,7 @@ def _mixed(title, **options):
 MEMBERS = {
     "erm": _plain("ERM", training.ERM),
     "mixup": _plain("Mixup", training.Mixup),
+    "cutmix": _plain("CutMix", training.CutMix),
     "manifold_mixup": _plain("ManifoldMixup", training.ManifoldMixup),
     "at": Member("AT", training.AdversarialTraining, {}),
     "at_1to1": Member(

@@ -103,6 +103,10 @@ def test_the_code_of_a_page_runs(page, run, tmp_path, monkeypatch):
     blocks = re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.S)
     # Needs the unpacked folder, which tests/data makes up.
     blocks = [b for b in blocks if "tiny-imagenet-200" not in b]
+    monkeypatch.syspath_prepend(tmp_path)
+    for block in [b for b in blocks if own_file(b)]:
+        (tmp_path / own_file(block)).write_text(block)
+        blocks.remove(block)
     if blocks:
         found = run(GIVEN, *blocks)
         CHECKS.get(page.stem, lambda found, folder: None)(found, tmp_path)
@@ -162,6 +166,12 @@ def check_comparison(found):
 
 
 CHECKS = {"evaluation": check_evaluation}
+
+
+def own_file(block):
+    """The name of the file that a block is, by its first line, or None."""
+    found = re.match(r"# (\w+\.py)\n", block)
+    return found and found[1]
 
 
 PAGES = [

@@ -1,6 +1,8 @@
 """Names, read from the source, against what the library really has."""
 
 import inspect
+import pathlib
+import re
 import sys
 import typing
 
@@ -17,6 +19,7 @@ from keras_mixup import training
 
 # What others are made from.
 BARE = {"Algorithm", "Attack", "GradientAttack", "RandomizedInference"}
+TESTS = pathlib.Path(__file__).parent
 BASES = {
     "algorithm": (training, training.Algorithm),
     "attack": (attacks, attacks.Attack),
@@ -64,6 +67,16 @@ def test_every_public_class_has_a_name(kind):
         value = getattr(package, name)
         if inspect.isclass(value) and issubclass(value, base):
             assert name in listed | BARE, name
+
+
+@pytest.mark.parametrize(("kind", "name"), EVERY)
+def test_what_is_registered_is_named_in_a_test_of_its_package(kind, name):
+    """A new file needs a test, which knows it by its class or by its name."""
+    package = registry.PACKAGES[kind]
+    own = registry.entry(kind, name).path.rpartition(":")[2]
+    files = (TESTS / package).glob("test_*.py")
+    words = {w for f in files for w in re.findall(r"\w+", f.read_text("utf-8"))}
+    assert words & {name, own}
 
 
 def test_every_registered_study_is_one():

@@ -69,10 +69,11 @@ _MOVED = {
 def __getattr__(name):
     if name not in _MOVED:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = f"keras_mixup.{_MOVED[name]}"
+    home = importlib.import_module(f"keras_mixup.{_MOVED[name]}")
     warnings.warn(
-        f"`{__name__}.{name}` has moved to `{home}`.",
+        f"`{__name__}.{name}` has moved to `{home.__name__}`.",
         DeprecationWarning,
         stacklevel=2,
     )
-    return getattr(importlib.import_module(home), name)
+    # What was a module of its own is part of a package by now.
+    return getattr(home, name, home)

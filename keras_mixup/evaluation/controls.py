@@ -53,20 +53,6 @@ class MeanImageShrinkage:
         return {"mix_weight": self.mix_weight}
 
 
-def expected_mix_weight(mix_weight):
-    """Returns the mean of a `mix_weight` of Mixup Inference, a float.
-
-    Args:
-        mix_weight: float, `("uniform", low, high)` or `("beta", a, b)`.
-    """
-    if isinstance(mix_weight, (int, float)):
-        return float(mix_weight)
-    kind, first, second = mix_weight
-    if kind == "uniform":
-        return (first + second) / 2.0
-    return first / (first + second)
-
-
 def mix_weights(defences):
     """Returns the expected lambda of each defence that mixes with a pool.
 
@@ -81,7 +67,7 @@ def mix_weights(defences):
         weight = getattr(defence, "mix_weight", None)
         weight = getattr(defence, "ol_weight", weight)
         if weight is not None and getattr(defence, "pool", None) is not None:
-            found.setdefault(round(expected_mix_weight(weight), 6), defence)
+            found.setdefault(round(ops.mean_mix_weight(weight), 6), defence)
     return found
 
 

@@ -7,7 +7,6 @@ import tensorflow as tf
 from keras_mixup import _checks
 from keras_mixup import ops
 from keras_mixup.inference import _classifier
-from keras_mixup.inference import _mix_weight
 from keras_mixup.inference import _rows
 from keras_mixup.inference import pool as pool_module
 
@@ -89,9 +88,7 @@ def draw_partners(seeds, labels, pool, mix_weight, num_draws, other_labels):
     offsets = tf.gather(tf.constant(pool.offsets, tf.int32), classes)
     return {
         "indices": offsets + _rows.integers(random_bits[..., 1], counts),
-        "mix_weight": _mix_weight.draw_mix_weight(
-            mix_weight, random_bits[..., 2:]
-        ),
+        "mix_weight": ops.row_mix_weight(mix_weight, random_bits[..., 2:]),
     }
 
 

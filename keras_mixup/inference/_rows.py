@@ -6,8 +6,6 @@ not change with its neighbours or its place in the batch.
 
 import tensorflow as tf
 
-from keras_mixup import ops
-
 
 # Compiled, since an eager `map_fn` pays the price of an op call per row.
 @tf.function(reduce_retracing=True, jit_compile=False, autograph=False)
@@ -30,17 +28,6 @@ def _normal(seeds, shape):
     )
 
 
-@tf.function(reduce_retracing=True, jit_compile=False, autograph=False)
-def _beta(seeds, count, concentration1, concentration0):
-    return tf.map_fn(
-        lambda seed: ops.sample_beta(
-            (count,), concentration1, concentration0, seed
-        ),
-        seeds,
-        fn_output_signature=tf.TensorSpec((count,), tf.float32),
-    )
-
-
 def bits(seeds, *shape):
     """Returns int32 [B, *shape], uniform over all 2^32 values.
 
@@ -56,11 +43,6 @@ def normal(seeds, *shape):
     return _normal(seeds, shape)
 
 
-def beta(seeds, count, concentration1, concentration0):
-    """Returns float32 [B, count] from Beta(a, b) and seeds int32 [B, 2]."""
-    return _beta(seeds, count, concentration1, concentration0)
-
-
 def integers(random_bits, count):
     """Maps bits to int32 in [0, count).
 
@@ -73,14 +55,6 @@ def integers(random_bits, count):
     """
     wide = tf.cast(tf.bitcast(random_bits, tf.uint32), tf.int64)
     return tf.cast(wide % tf.cast(count, tf.int64), tf.int32)
-
-
-def unit_interval(random_bits):
-    """Maps bits to float32 in [0, 1), in steps of 2^-24."""
-    high = tf.bitwise.right_shift(
-        tf.bitcast(random_bits, tf.uint32), tf.constant(8, tf.uint32)
-    )
-    return tf.cast(high, tf.float32) * 2.0**-24
 
 
 def never_empty(function, rows):

@@ -164,7 +164,7 @@ class RandomRotationInference(base.RandomizedInference):
         limits = self.degrees
         if not isinstance(limits, tuple):
             limits = (-limits, limits)
-        uniform = _rows.unit_interval(_rows.bits(seeds, self.num_draws))
+        uniform = ops.unit_interval(_rows.bits(seeds, self.num_draws))
         return {"degrees": limits[0] + (limits[1] - limits[0]) * uniform}
 
     def apply(self, images, draws):

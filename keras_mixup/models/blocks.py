@@ -1,7 +1,7 @@
 """The parts every classifier shares; each kind of block stands here once.
 
-A stage ends in a layer called `stage_1`, `stage_2`, ...; nothing but that
-layer's output is read behind it, so a model can be cut there in two.
+A stage ends in a layer called `stage_1`, `stage_2`, and so on. The layers
+behind it read that layer's output alone, so a model can be cut there in two.
 """
 
 import re
@@ -22,7 +22,7 @@ def classifier_input(input_shape, mean, std):
 
     Returns:
         (inputs, normalised images), both float32 under every precision
-        policy: near 1 a bfloat16 has steps of 1/256, so that casting before
+        policy. Near 1 a bfloat16 has steps of 1/256, so that a cast before
         the normalisation would erase a perturbation of a few 1/255.
 
     Raises:
@@ -85,8 +85,8 @@ def classifier(inputs, features, num_classes, name):
 def convolution(x, filters, kernel_size, strides, name, use_bias=False):
     """A convolution with He initialisation and "same" padding.
 
-    With stride 2 an even size is padded right and below only, where PyTorch
-    pads left and above: weights moved between the two need the shift.
+    With stride 2, Keras pads an even size right and below only, and PyTorch
+    pads left and above. Weights that move between the two need the shift.
     """
     return layers.Conv2D(
         filters,

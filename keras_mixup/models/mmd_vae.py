@@ -17,12 +17,12 @@ _FIRST_LOG_VARIANCE = -7.0
 class MMDVAE(_config.Configurable, keras.Model):
     """Convolutional variational autoencoder, trained by `MMDVAETraining`.
 
-    q(z|x) is a diagonal normal whose mean and log variance the encoder
-    gives; the decoder gives the mean of p(x|z). There is no
-    BatchNormalization or Dropout: a decoded image depends on nothing but its
-    code. Encoder and decoder are functional models of stock layers
-    (VarMixup, section 3.3, leaves the architecture open; the sizes follow
-    the MMD-VAE reference code of Zhao et al., scaled to the image).
+    q(z|x) is a diagonal normal. The encoder gives its mean and its log
+    variance, the decoder the mean of p(x|z). There is no BatchNormalization
+    or Dropout, so a decoded image depends on its code alone. Encoder and
+    decoder are functional models of stock layers. VarMixup, section 3.3,
+    leaves the architecture open. The sizes follow the MMD-VAE reference code
+    of Zhao et al., scaled to the image.
 
     Args:
         input_shape: (height, width, channels); height and width multiples
@@ -31,16 +31,16 @@ class MMDVAE(_config.Configurable, keras.Model):
         latent_size: int >= 1, or None: 24 up to 8 pixels, 256 up to 32, 512
             beyond.
         width: int >= 1, channels at half the resolution.
-        linear_path: bool, whether encoder and decoder have, beside the
-            convolutions, one dense layer from pixels to code and back. It is
-            never trained: silent, until `start_from_pca` fills it.
+        linear_path: bool, whether encoder and decoder have one dense layer
+            from pixels to code and back, beside the convolutions. It is never
+            trained, and zero until `start_from_pca` fills it.
         name: str.
 
     Attributes:
         encoder: `keras.Model`, images to [mean, log_variance].
-        decoder: `keras.Model`, codes to images that may leave [0, 1]: what
-            training compares with the data, since a clipped output would
-            have no slope there.
+        decoder: `keras.Model`, codes to images that may leave [0, 1].
+            Training compares these with the data, since a clipped output
+            would have no slope there.
 
     Raises:
         ValueError: for arguments out of range.
@@ -100,11 +100,11 @@ class MMDVAE(_config.Configurable, keras.Model):
     def start_from_pca(self, images, seed=0):
         """Makes the autoencoder the whitened PCA of the images.
 
-        Fills the linear path with the first `latent_size` principal
-        components, scaled so that the codes of these images have mean 0 and
-        variance 1, and silences the convolutions' last layers: training
-        starts from the best linear autoencoder and a code distribution close
-        to the prior, and the convolutions learn what to add.
+        The linear path receives the first `latent_size` principal components,
+        scaled so that the codes of these images have mean 0 and variance 1.
+        The last layers of the convolutions become 0. Training then starts
+        from the best linear autoencoder, with codes distributed almost as the
+        prior, and the convolutions learn what to add.
 
         Args:
             images: float [N, H, W, C] in [0, 1], training images, N >= 2.
@@ -124,7 +124,7 @@ class MMDVAE(_config.Configurable, keras.Model):
         centre, components, deviations = _principal_components(
             flat, self.latent_size, seed
         )
-        # A component without variance (a constant pixel) stays silent.
+        # A component without variance (a constant pixel) stays 0.
         whiten = components.T / np.maximum(deviations, 1e-3)
         encoder, decoder = self.encoder, self.decoder
         encoder.get_layer("mean_linear").set_weights([whiten, -centre @ whiten])
@@ -214,8 +214,8 @@ def _build_decoder(input_shape, latent_size, width, linear_path):
         size = height * wide * channels
         linear = _silent(size, "image_linear")(codes)
         linear = layers.Reshape(input_shape, dtype="float32")(linear)
-        # The convolutions see the linear image too: what it lacks, edges
-        # above all, is a local matter.
+        # The convolutions see the linear image too. What it lacks, edges
+        # above all, they can add locally.
         skips = [linear]
         for filters in widths:
             down = layers.Conv2D(filters, 4, 2, "same")

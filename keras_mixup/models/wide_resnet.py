@@ -28,7 +28,7 @@ def WideResNet34(
     Args:
         input_shape: (height, width, channels).
         num_classes: int >= 2.
-        width_factor: int >= 1.
+        width_factor: int >= 1, multiplies the channels of every stage.
         mean: None (no shift) or floats [channels] in [0, 1] units.
         std: None (no scaling) or floats > 0 [channels] in [0, 1] units.
         synchronized: bool, batch statistics over all replicas.

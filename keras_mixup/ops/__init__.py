@@ -16,11 +16,13 @@ from keras_mixup.ops.losses import label_probabilities
 from keras_mixup.ops.losses import log_mean_probability
 from keras_mixup.ops.losses import margin
 from keras_mixup.ops.losses import targeted_difference_of_logits_ratio
-from keras_mixup.ops.mixing import check_mix_weight
+from keras_mixup.ops.mix_weight import check_mix_weight
+from keras_mixup.ops.mix_weight import mean_mix_weight
+from keras_mixup.ops.mix_weight import row_mix_weight
+from keras_mixup.ops.mix_weight import sample_mix_weight
 from keras_mixup.ops.mixing import mix
 from keras_mixup.ops.mixing import random_permutation
 from keras_mixup.ops.mixing import sample_beta
-from keras_mixup.ops.mixing import sample_mix_weight
 from keras_mixup.ops.mmd import MMD_KERNELS
 from keras_mixup.ops.mmd import MMD_SCALES
 from keras_mixup.ops.mmd import check_scales
@@ -35,6 +37,7 @@ from keras_mixup.ops.random import row_normal
 from keras_mixup.ops.random import row_seeds
 from keras_mixup.ops.random import row_uniform
 from keras_mixup.ops.random import seed_pair
+from keras_mixup.ops.random import unit_interval
 from keras_mixup.ops.reconstruction import psnr
 from keras_mixup.ops.reconstruction import squared_error
 from keras_mixup.ops.resampling import resize
@@ -58,6 +61,7 @@ __all__ = [
     "log_mean_probability",
     "logit_from_weight",
     "margin",
+    "mean_mix_weight",
     "mix",
     "mmd_from_kernels",
     "mmd_squared",
@@ -68,6 +72,7 @@ __all__ = [
     "random_start",
     "resize",
     "row_bits",
+    "row_mix_weight",
     "row_normal",
     "row_seeds",
     "row_uniform",
@@ -81,5 +86,6 @@ __all__ = [
     "steepest_direction",
     "step_to_hyperplane",
     "targeted_difference_of_logits_ratio",
+    "unit_interval",
     "weight_from_logit",
 ]

@@ -3,8 +3,6 @@
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from keras_mixup import _checks
-
 
 def sample_beta(shape, concentration1, concentration0, seed):
     """Draws from Beta(a, b).
@@ -56,55 +54,3 @@ def mix(weight, left, right):
         ones = tf.ones(left.shape.rank - weight.shape.rank, tf.int32)
         weight = tf.reshape(weight, tf.concat([tf.shape(weight), ones], 0))
     return weight * left + (1.0 - weight) * right
-
-
-def check_mix_weight(mix_weight, name="mix_weight", optional=False):
-    """Returns a checked specification of lambda's distribution.
-
-    Args:
-        mix_weight: a number in [0, 1], ("uniform", low, high) within [0, 1],
-            ("beta", a, b) with a, b > 0, or None where `optional`.
-        name: str, the argument's name in the error.
-        optional: bool, whether None is allowed.
-
-    Returns:
-        None, a float, or a tuple (str, float, float).
-
-    Raises:
-        ValueError: for anything else.
-    """
-    if mix_weight is None and optional:
-        return None
-    if not isinstance(mix_weight, (tuple, list)):
-        return _checks.check_number(mix_weight, name, 0.0, 1.0)
-    forms = 'a number in [0, 1], ("uniform", low, high) or ("beta", a, b)'
-    known = len(mix_weight) == 3 and mix_weight[0] in ("uniform", "beta")
-    _checks.check(known, name, forms, mix_weight)
-    kind, first, second = mix_weight
-    if kind == "beta":
-        positive = {"low": 0.0, "low_open": True}
-        first = _checks.check_number(first, name, **positive)
-        return (kind, first, _checks.check_number(second, name, **positive))
-    first = _checks.check_number(first, name, 0.0, 1.0)
-    second = _checks.check_number(second, name, 0.0, 1.0)
-    _checks.check(first <= second, name, f"{forms}, low <= high", mix_weight)
-    return (kind, first, second)
-
-
-def sample_mix_weight(shape, mix_weight, seed):
-    """Draws lambda from what `check_mix_weight` returned.
-
-    Args:
-        shape: int sequence or int32 tensor.
-        mix_weight: a float, ("uniform", low, high) or ("beta", a, b).
-        seed: int32 [2].
-
-    Returns:
-        float32 of shape `shape`.
-    """
-    if isinstance(mix_weight, float):
-        return tf.fill(shape, mix_weight)
-    kind, first, second = mix_weight
-    if kind == "beta":
-        return sample_beta(shape, first, second, seed)
-    return tf.random.stateless_uniform(shape, seed, first, second)

@@ -102,3 +102,11 @@ def row_bits(seeds, shape, *data):
         seeds,
         fn_output_signature=_INT32,
     )
+
+
+def unit_interval(random_bits):
+    """Maps bits to float32 in [0, 1), in steps of 2^-24."""
+    high = tf.bitwise.right_shift(
+        tf.bitcast(random_bits, tf.uint32), tf.constant(8, tf.uint32)
+    )
+    return tf.cast(high, tf.float32) * 2.0**-24

@@ -16,6 +16,7 @@ from keras_mixup.training.callbacks import save_atomically
 from keras_mixup.training.checkpoint import Checkpoint
 from keras_mixup.training.checkpoint import latest_step
 from keras_mixup.training.checkpoint import resume_position
+from keras_mixup.training.cutmix import CutMix
 from keras_mixup.training.early_stopping import EarlyStopping
 from keras_mixup.training.erm import ERM
 from keras_mixup.training.interpolated import InterpolatedAdversarialTraining
@@ -47,6 +48,7 @@ __all__ = [
     "BestModel",
     "Checkpoint",
     "CurvatureRegularization",
+    "CutMix",
     "EarlyStopping",
     "InterpolatedAdversarialTraining",
     "LatentAdversarialTraining",

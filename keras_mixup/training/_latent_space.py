@@ -15,8 +15,8 @@ def check_vae(vae, classifier):
     """Returns `vae` if its images can be made those of the classifier.
 
     Args:
-        vae: the autoencoder; its images may have another size, which is
-            bridged by resizing, but not other channels.
+        vae: the autoencoder. Its images may have another size, since they
+            are resized, but not other channels.
         classifier: `keras.Model`.
 
     Raises:
@@ -39,7 +39,7 @@ def check_vae(vae, classifier):
 
 
 def latent_codes(vae, images, batch_size=256):
-    """Encodes a whole data set once: what the Var algorithms can fit on.
+    """Encodes a whole data set once, for `from_codes` of the Var algorithms.
 
     Args:
         vae: `models.MMDVAE`.

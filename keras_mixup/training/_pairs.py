@@ -71,12 +71,12 @@ def check_ascent(attack, loss):
     """Raises unless the attack is one ascent and all its settings count.
 
     Args:
-        attack: the attack whose settings are taken over.
+        attack: the attack that gives the steps.
         loss: str, the loss that is climbed instead of the attack's own.
 
     Raises:
-        ValueError: without steps, with restarts, predicted labels, momentum
-            or another loss, all of which would be ignored.
+        ValueError: for an attack without steps; for restarts, predicted
+            labels, momentum or another loss, which would be ignored.
     """
     needed = ("threat", "step_size", "num_steps", "random_start")
     okay = all(hasattr(attack, name) for name in needed)

@@ -27,23 +27,24 @@ def _is_synchronized(layer):
 
 @registry.register("algorithm", "adversarial_training", label="AT")
 class AdversarialTraining(base.Algorithm):
-    """Trains on adversarial images, on request beside the clean ones.
+    """Trains on adversarial images, or on these and the clean ones.
 
     Minimises (L(x + delta, y) + w L(x, y)) / (1 + w), where the attack finds
-    delta against the weights of this step and w is `clean_weight`: 0 is
+    delta against the weights of this step and w is `clean_weight`. 0 is
     Algorithm 1 of the adversarially optimized mixup paper (Madry et al.,
-    2018), 1 is the 1:1 mini-batch of Mixup Inference, section 4.1. With k
-    attack steps a train step costs k + 1 classifier passes, and k + 2 with a
-    clean loss.
+    2018). 1 is the 1:1 mini-batch of Mixup Inference, section 4.1.
+
+    With k attack steps a train step costs k + 1 classifier passes, and k + 2
+    with a clean loss.
 
     Args:
         classifier: `keras.Model` from [B, H, W, C] in [0, 1] to logits.
         attack: `attacks.GradientAttack`, such as PGD, APGD or FGSM.
-        clean_weight: float >= 0, w above.
+        clean_weight: float >= 0, the weight w of the clean loss.
         attack_training: bool, whether BatchNormalization uses batch
-            statistics (and moves its averages) in the attack's passes. False
-            is the field's usual choice; the robust overfitting code, the base
-            of the WRN-34 rows, attacks in training mode.
+            statistics, and moves its averages, in the attack's passes. Most
+            papers say False. The robust overfitting code, the base of the
+            WRN-34 rows, attacks in training mode.
         seed: int, the source of every random draw.
         name: str or None.
 

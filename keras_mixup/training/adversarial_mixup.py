@@ -19,49 +19,51 @@ _REACH = 2.0
 
 
 @registry.register("algorithm", "adversarial_mixup", label="AOM")
-class AdversarialMixup(adversarial.AdversarialTraining):
+class AdversarialMixup(mixup.Mixing, adversarial.AdversarialTraining):
     """Trains on the worst point that a mixture of two images can reach.
 
-    x'_m = lambda (x_i + delta_i) + (1 - lambda) (x_j + delta_j); the attack
-    climbs L(f(x'_m), y_m) in both perturbations at once and, if
-    `mix_weight` is `"learned"`, in lambda; the weights then descend the
-    same loss (adversarially optimized mixup paper, Algorithms 4 to 6). The
-    last lines of Algorithm 4 print f(x + delta) and y, left over from
-    Algorithm 1; f(x'_m) and y_m are meant and used. Both x + delta are kept
-    in [0, 1], which the listings leave out.
+    The mixture is x'_m = lambda (x_i + delta_i) + (1 - lambda) (x_j +
+    delta_j). The attack climbs L(f(x'_m), y_m) in both perturbations at once
+    and, if `mix_weight` is `"learned"`, in lambda. The weights then descend
+    the same loss (adversarially optimized mixup paper, Algorithms 4 to 6).
+
+    The last lines of Algorithm 4 print f(x + delta) and y, left over from
+    Algorithm 1. f(x'_m) and y_m are meant, and are used here. Both x + delta
+    are kept in [0, 1], which the listings leave out.
 
     A learned lambda = kappa + (1 - kappa) sigmoid(gamma) starts from Beta
     draws above kappa and takes sign steps in gamma; the mean of
     |lambda - lambda_start| is reported as `mix_weight_shift`.
 
-    With k attack steps a train step costs k + 1 classifier passes, k + 2
+    With k attack steps a train step costs k + 1 classifier passes, and k + 2
     with a clean loss. Mixing at a hidden stage encodes both images of a
-    pair, and geometric labels there cost two more encodings per step.
+    pair. Geometric labels there cost two more encodings.
 
     Args:
         classifier: `keras.Model` from [B, H, W, C] in [0, 1] to logits.
-        attack: `attacks.PGD` or alike: gives threat, step size, number of
-            steps and random start. The loss that it climbs is `loss`.
-        alpha: float > 0, lambda ~ Beta(alpha, alpha).
-        mix_weight: `"learned"`, `"frozen"` (stays as drawn), or what
-            replaces the Beta distribution of a frozen lambda: a float,
-            ("uniform", low, high) or ("beta", a, b), as in `Mixup`.
+        attack: `attacks.PGD` or `attacks.FGSM`. It gives threat, step size,
+            number of steps and random start, and climbs on `loss`.
+        alpha: float > 0; the weight lambda is drawn from Beta(alpha, alpha).
+        mix_weight: `"learned"` (the attack moves lambda), `"frozen"` (lambda
+            stays as drawn), or what replaces the Beta distribution of a
+            frozen lambda: a float, ("uniform", low, high) or ("beta", a, b).
         mix_weight_step: float >= 0, the step in gamma; None is 2 divided by
-            the attack's number of steps. Not given by the paper, which
-            wants a "noticeable change" of lambda in total (section 4.1).
-        delta: `"independent"` (section 3.4: an image has one perturbation
-            on the left of its pair and another one on the right) or
-            `"shared"` (one, permuted along with the image).
+            the attack's number of steps. The paper gives no number and wants
+            a "noticeable change" of lambda in total (section 4.1).
+        delta: `"independent"` (an image has one perturbation on the left of
+            its pair and another one on the right, section 3.4) or `"shared"`
+            (one perturbation, permuted along with the image).
         label_mixing: `"linear"`, or `"geometric"`: the label's weight
             follows the mixed point, see `ops.geometric_label_weight`.
         kappa: float in [0.5, 1), the lower bound of a learned lambda.
-        loss: `"kl"` or `"cross_entropy"`. Their gradients differ only where
-            the label moves: in the attack, if lambda is learned or labels
-            are geometric.
-        clean_weight: float >= 0, w in (L + w L_clean) / (1 + w), where
-            L_clean is mixup of the clean pair at the lambda drawn.
-        stage: None (mix the images), or the name of a layer of a functional
-            classifier behind which to mix instead (section 4.1).
+        loss: the loss of attack and weights, `"kl"` or `"cross_entropy"`.
+            Their gradients differ where the label moves: in the attack, if
+            lambda is learned or labels are geometric.
+        clean_weight: float >= 0, the weight w of the clean loss in
+            (L + w L_clean) / (1 + w). L_clean is mixup of the clean pair at
+            the lambda drawn.
+        stage: None to mix the images, or the name of the layer of a
+            functional classifier behind which to mix (section 4.1).
         attack_training: bool, as in `AdversarialTraining`.
         seed: int, the source of every random draw.
         name: str or None.
@@ -101,9 +103,6 @@ class AdversarialMixup(adversarial.AdversarialTraining):
             seed=seed,
             name=name,
         )
-        self.alpha = _checks.check_number(
-            alpha, "alpha", low=0.0, low_open=True
-        )
         self.delta = _checks.check_choice(
             delta, "delta", ("independent", "shared")
         )
@@ -111,17 +110,18 @@ class AdversarialMixup(adversarial.AdversarialTraining):
             label_mixing, "label_mixing", ("linear", "geometric")
         )
         self.loss = _checks.check_choice(loss, "loss", tuple(LOSSES))
-        self._set_mix_weight(mix_weight, mix_weight_step, kappa)
+        self._set_mix_weight(alpha, mix_weight, mix_weight_step, kappa)
         _pairs.check_ascent(attack, loss)
         self.stage = stage
         self._encode, self._decode = stages.split_at_stage(
             classifier, stages.INPUT if stage is None else stage
         )
 
-    def _set_mix_weight(self, mix_weight, mix_weight_step, kappa):
+    def _set_mix_weight(self, alpha, mix_weight, mix_weight_step, kappa):
+        self.set_mixing(alpha)
         if isinstance(mix_weight, str):
-            names = ("learned", "frozen")
-            _checks.check_choice(mix_weight, "mix_weight", names)
+            words = ("learned", "frozen")
+            _checks.check_choice(mix_weight, "mix_weight", words)
         else:
             mix_weight = ops.check_mix_weight(mix_weight)
         self.mix_weight = mix_weight
@@ -152,11 +152,7 @@ class AdversarialMixup(adversarial.AdversarialTraining):
 
     def draw(self, batch_size, seed):
         """Returns the attack's seed, the permutation and lambda's start."""
-        distribution = self.mix_weight
-        if isinstance(distribution, str):
-            distribution = ("beta", self.alpha, self.alpha)
-        seed_of_pairs = ops.fold_in(seed, 1)
-        pairs = mixup.draw_pairs(batch_size, distribution, seed_of_pairs)
+        pairs = self.draw_pairs(batch_size, ops.fold_in(seed, 1))
         if self.learned:
             pairs["mix_weight"] = ops.sample_beta_above(
                 batch_size, self.alpha, self.kappa, ops.fold_in(seed, 2)

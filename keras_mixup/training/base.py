@@ -17,10 +17,11 @@ class Algorithm(train_step.TrainStep):
     A subclass writes three hooks and nothing else:
 
     - `draw(batch_size, seed)`: everything random in a step, as a dict of
-      tensors, a pure function of its arguments;
+      tensors, a pure function of its arguments; an entry is a scalar, a seed
+      int32 [2] or has a row for each example;
     - `prepare_batch(images, targets, draws)`: mixing and attacks, outside
       the gradient tape; returns a dict with at least `"images"` and
-      `"targets"`; every entry is stop-gradiented;
+      `"targets"`; no gradient flows through any entry;
     - `batch_loss(batch)`: inside the tape; returns (losses [B], logits
       [B, C]), where the logits belong to `batch["targets"]`.
 

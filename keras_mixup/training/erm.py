@@ -8,7 +8,7 @@ from keras_mixup.training import base
 class ERM(base.Algorithm):
     """Minimises cross-entropy on the images as they come.
 
-    Costs one classifier pass per step. Mixup Inference, section 2.2.
+    A step costs one classifier pass (Mixup Inference, section 2.2).
 
     Args:
         classifier: `keras.Model` from [B, H, W, C] in [0, 1] to logits.

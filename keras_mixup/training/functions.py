@@ -47,7 +47,7 @@ def user_metrics(metrics):
             `"accuracy"`, which every algorithm has anyway.
 
     Raises:
-        ValueError: for anything else; names of metrics are not looked up,
+        ValueError: for anything else. Names of metrics are not looked up,
             since Keras would choose their kind by the labels' shape.
     """
     chosen = [m for m in metrics or () if m not in ("accuracy", "acc")]
@@ -133,8 +133,8 @@ def resumable(model, function):
 def refuse_empty_replica(images):
     """Returns `images`; the step fails by name when the batch is empty.
 
-    BatchNormalization would otherwise turn to NaN on every replica without
-    a word (seen with 17 rows in batches of 16 on two replicas).
+    Otherwise BatchNormalization would silently turn to NaN on every replica,
+    as with 17 rows in batches of 16 on two replicas.
     """
     if images.shape[0] is not None:
         return images
@@ -148,6 +148,26 @@ def refuse_empty_replica(images):
         return images
     with tf.control_dependencies([check]):
         return tf.identity(images)
+
+
+def check_draws(draws, count):
+    """Raises unless each draw is a scalar, a seed or has a row per example.
+
+    Args:
+        draws: dict, what `draw` returned.
+        count: int, B, the number of examples.
+
+    Raises:
+        ValueError: names the entry and its shape.
+    """
+    for name, value in draws.items():
+        if isinstance(value, dict):
+            check_draws(value, count)
+            continue
+        shape = tuple(value.shape)
+        okay = shape in ((), (2,)) or shape[0] == count
+        expected = f"a scalar, a seed [2] or [{count}, ...], a row per example"
+        _checks.check(okay, f"draw()['{name}']", expected, f"shape {shape}")
 
 
 def check_images(images):

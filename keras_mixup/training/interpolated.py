@@ -1,6 +1,5 @@
-"""Interpolated adversarial training: mixup on both halves."""
+"""Interpolated adversarial training: mixup of clean and attacked images."""
 
-from keras_mixup import _checks
 from keras_mixup import _settings
 from keras_mixup import ops
 from keras_mixup import registry
@@ -11,18 +10,21 @@ from keras_mixup.training import mixup
 @registry.register(
     "algorithm", "interpolated_adversarial_training", label="IAT"
 )
-class InterpolatedAdversarialTraining(adversarial.AdversarialTraining):
+class InterpolatedAdversarialTraining(
+    mixup.Mixing, adversarial.AdversarialTraining
+):
     """Mixup on the clean images and, apart from it, on the attacked ones.
 
-    Minimises the mean of L(mix(x)) and L(mix(x + delta)); the two halves
-    draw their own pairs and their own lambda (Lamb et al., 2019, Algorithm
-    1; Mixup Inference, A.2 and its released code). The attack is run on the
-    single images. k + 2 classifier passes per step with k attack steps.
+    Minimises the mean of L(mix(x)) and L(mix(x + delta)). Each half draws
+    its own pairs and its own lambda (Lamb et al., 2019, Algorithm 1; Mixup
+    Inference, A.2 and its released code). The attack perturbs the single
+    images. With k attack steps a train step costs k + 2 classifier passes.
 
     Args:
         classifier: `keras.Model` from [B, H, W, C] in [0, 1] to logits.
         attack: `attacks.GradientAttack`, such as PGD, APGD or FGSM.
-        alpha: float > 0, lambda ~ Beta(alpha, alpha), for each pair.
+        alpha: float > 0; the weight lambda is drawn from Beta(alpha, alpha),
+            for each pair.
         mix_weight: None, or what replaces the Beta distribution, as in
             `Mixup`.
         attack_training: bool, as in `AdversarialTraining`.
@@ -51,20 +53,12 @@ class InterpolatedAdversarialTraining(adversarial.AdversarialTraining):
             seed=seed,
             name=name,
         )
-        self.alpha = _checks.check_number(
-            alpha, "alpha", low=0.0, low_open=True
-        )
-        self.mix_weight = ops.check_mix_weight(mix_weight, optional=True)
+        self.set_mixing(alpha, mix_weight)
 
     def draw(self, batch_size, seed):
         """Returns the attack's seed and the pairs of either half."""
-        distribution = self.mix_weight
-        if distribution is None:
-            distribution = ("beta", self.alpha, self.alpha)
         pairs = {
-            half: mixup.draw_pairs(
-                batch_size, distribution, ops.fold_in(seed, number)
-            )
+            half: self.draw_pairs(batch_size, ops.fold_in(seed, number))
             for number, half in enumerate(("clean", "adversarial"), start=1)
         }
         return {**super().draw(batch_size, seed), **pairs}

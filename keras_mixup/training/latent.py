@@ -17,18 +17,18 @@ class LatentAdversarialTraining(adversarial.AdversarialTraining):
 
         (1 - w) CE(f(x + delta), y) + w CE(g(h(x) + delta_h), y)
 
-    where delta is found by `attack` and delta_h by `latent_steps` sign steps
-    on the second loss, each feature staying within `latent_eps` times the
-    range (largest minus smallest value over batch and positions) of its
-    channel, and inside that range (Sinha et al., "Harnessing the
-    Vulnerability of Latent Layers in Adversarially Trained Models", 2019,
-    and their code). The features are held fixed: the second loss trains g
-    alone. The code alternates two optimizers, whose learning rates 1e-3 and
-    2.5e-4 give the default w = 0.2; here both terms share a step.
+    `attack` finds delta, and `latent_steps` sign steps on the second loss
+    find delta_h (Sinha et al., "Harnessing the Vulnerability of Latent Layers
+    in Adversarially Trained Models", 2019, and their code). The range of a
+    channel is its largest minus its smallest value over batch and positions.
+    A feature stays within `latent_eps` times this range of its value, and
+    inside the range. The features are held fixed, so the second loss trains
+    g alone. The code alternates two optimizers, whose learning rates 1e-3
+    and 2.5e-4 give the default w = 0.2. Here both terms share a step.
 
     The authors fine-tune an adversarially trained network for 1000 steps of
-    128 images; the VarMixup paper quotes their numbers. With k attack and m
-    latent steps a train step costs k + 2 passes through h and k + m + 2
+    128 images, and the VarMixup paper quotes their numbers. With k attack and
+    m latent steps a train step costs k + 2 passes through h and k + m + 2
     through g.
 
     Args:
@@ -36,10 +36,12 @@ class LatentAdversarialTraining(adversarial.AdversarialTraining):
             logits.
         attack: `attacks.GradientAttack`, such as PGD, APGD or FGSM.
         stage: str, the layer whose output is attacked, or `"input"`.
-        latent_eps: float >= 0 or `"8/255"`, as a fraction of the range.
-        latent_step_size: float > 0, likewise.
-        latent_steps: int >= 1, m.
-        latent_weight: float in [0, 1], w.
+        latent_eps: float >= 0 or `"8/255"`, the radius in the features, as a
+            fraction of the channel's range.
+        latent_step_size: float > 0 or `"1/255"`, the step in the features, as
+            a fraction of the channel's range.
+        latent_steps: int >= 1, the number m of steps on the features.
+        latent_weight: float in [0, 1], the weight w of the features' loss.
         attack_training: bool, as in `AdversarialTraining`; also for h(x).
         seed: int, the source of every random draw.
         name: str or None.

@@ -19,22 +19,25 @@ class ManifoldMixup(mixup.Mixup):
     """Mixes two examples at a random stage of the network, labels alike.
 
     Each step draws a stage k of `stages` uniformly and trains on
-    g_k(lambda h_k(x_i) + (1 - lambda) h_k(x_j)) for f = g_k o h_k; the stage
+    g_k(lambda h_k(x_i) + (1 - lambda) h_k(x_j)) for f = g_k o h_k. The stage
     `"input"` is plain mixup (Verma et al., "Manifold Mixup", 2019, section
-    2; quoted in the VarMixup paper and, for the adversarially optimized
-    variant, in that paper's section 4.1). Costs one classifier pass per
-    step, whatever the stage. Replicas draw stages of their own.
+    2). A step costs one classifier pass, whatever the stage. Replicas draw
+    stages of their own.
+
+    The VarMixup paper compares with it. Section 4.1 of the adversarially
+    optimized mixup paper mixes at a hidden stage as well.
 
     Args:
         classifier: functional `keras.Model` from [B, H, W, C] in [0, 1] to
             logits, with layers named as in `stages`.
-        alpha: float > 0, lambda ~ Beta(alpha, alpha). Verma et al. report 2
-            for CIFAR-10.
+        alpha: float > 0; the weight lambda is drawn from Beta(alpha, alpha).
+            Verma et al. report 2 for CIFAR-10.
         stages: sequence of distinct names: `"input"` and layers that the
             whole network passes through. The default is that of Verma et
             al. for residual networks.
         mix_weight: as in `Mixup`.
-        weight_per: as in `Mixup`; Verma et al. draw one for a `"batch"`.
+        weight_per: `"sample"` for a lambda of each pair, `"batch"` for one of
+            all pairs, as Verma et al. draw it.
         seed: int, the source of every random draw.
         name: str or None.
 

@@ -12,26 +12,29 @@ from keras_mixup.training import mixup
 
 
 @registry.register("algorithm", "mix_then_attack", label="Mix then attack")
-class MixThenAttack(adversarial.AdversarialTraining):
+class MixThenAttack(mixup.Mixing, adversarial.AdversarialTraining):
     """Mixes the pairs first, then attacks the mixed images.
 
     x_m = lambda x_i + (1 - lambda) x_j, y_m likewise; the attack perturbs
-    x_m within the ball around it and trains on L(x_m + delta, y_m)
-    (adversarially optimized mixup paper, Algorithm 2; Rice et al., 2020,
-    who draw one lambda per batch). The cross-entropy stands for the paper's
-    KL divergence: y_m is fixed, and the two differ by its entropy alone.
-    k + 1 classifier passes per step with k attack steps, k + 2 with a clean
-    loss, which is that of plain mixup on the same pairs.
+    x_m within the ball around it, and the weights are trained on
+    L(x_m + delta, y_m) (adversarially optimized mixup paper, Algorithm 2;
+    Rice et al., 2020, who draw one lambda per batch). The cross-entropy
+    stands for the paper's KL divergence: y_m is fixed, so the two differ by
+    its entropy alone. The clean loss is that of plain mixup on the same
+    pairs.
+
+    With k attack steps a train step costs k + 1 classifier passes, and k + 2
+    with a clean loss.
 
     Args:
         classifier: `keras.Model` from [B, H, W, C] in [0, 1] to logits.
         attack: `attacks.GradientAttack`, such as PGD, APGD or FGSM.
-        alpha: float > 0, lambda ~ Beta(alpha, alpha).
+        alpha: float > 0; the weight lambda is drawn from Beta(alpha, alpha).
         mix_weight: None, or what replaces the Beta distribution, as in
             `Mixup`.
         weight_per: `"sample"` or `"batch"`, as in `Mixup`.
-        clean_weight: float >= 0, as in `AdversarialTraining`; 0 is the
-            listing.
+        clean_weight: float >= 0, the weight of the clean loss, as in
+            `AdversarialTraining`. 0 is the listing.
         attack_training: bool, as in `AdversarialTraining`.
         seed: int, the source of every random draw.
         name: str or None.
@@ -60,22 +63,11 @@ class MixThenAttack(adversarial.AdversarialTraining):
             seed=seed,
             name=name,
         )
-        self.alpha = _checks.check_number(
-            alpha, "alpha", low=0.0, low_open=True
-        )
-        self.mix_weight = ops.check_mix_weight(mix_weight, optional=True)
-        self.weight_per = _checks.check_choice(
-            weight_per, "weight_per", ("sample", "batch")
-        )
+        self.set_mixing(alpha, mix_weight, weight_per)
 
     def draw(self, batch_size, seed):
         """Returns the attack's seed, the permutation and the weights."""
-        distribution = self.mix_weight
-        if distribution is None:
-            distribution = ("beta", self.alpha, self.alpha)
-        pairs = mixup.draw_pairs(
-            batch_size, distribution, ops.fold_in(seed, 1), self.weight_per
-        )
+        pairs = self.draw_pairs(batch_size, ops.fold_in(seed, 1))
         return {**super().draw(batch_size, seed), **pairs}
 
     def prepare_batch(self, images, targets, draws):
@@ -90,21 +82,24 @@ class AttackThenMix(interpolated.InterpolatedAdversarialTraining):
     """Attacks the single images first, then mixes the attacked ones.
 
     x'_m = lambda x'_i + (1 - lambda) x'_j and y_m likewise, with
-    x' = attack(x, y); trains on L(x'_m, y_m) (adversarially optimized mixup
-    paper, Algorithm 3): interpolated adversarial training without its clean
-    half. `clean_weight` = 1 brings that half back and is
+    x' = attack(x, y). The loss is L(x'_m, y_m) (adversarially optimized mixup
+    paper, Algorithm 3). This is interpolated adversarial training without
+    its clean half. `clean_weight` = 1 brings that half back and gives
     `InterpolatedAdversarialTraining`. The cross-entropy stands for the
-    paper's KL divergence, as in `MixThenAttack`. k + 1 classifier passes
-    per step with k attack steps, k + 2 with a clean loss.
+    paper's KL divergence, as in `MixThenAttack`.
+
+    With k attack steps a train step costs k + 1 classifier passes, and k + 2
+    with a clean loss.
 
     Args:
         classifier: `keras.Model` from [B, H, W, C] in [0, 1] to logits.
         attack: `attacks.GradientAttack`, such as PGD, APGD or FGSM.
-        alpha: float > 0, lambda ~ Beta(alpha, alpha), for each pair.
+        alpha: float > 0; the weight lambda is drawn from Beta(alpha, alpha),
+            for each pair.
         mix_weight: None, or what replaces the Beta distribution, as in
             `Mixup`.
-        clean_weight: float >= 0, w in (L + w L_clean) / (1 + w), where
-            L_clean is mixup on clean pairs of their own.
+        clean_weight: float >= 0, the weight w of the clean loss in
+            (L + w L_clean) / (1 + w). L_clean is mixup on other pairs.
         attack_training: bool, as in `AdversarialTraining`.
         seed: int, the source of every random draw.
         name: str or None.

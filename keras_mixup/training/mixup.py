@@ -11,22 +11,70 @@ from keras_mixup import registry
 from keras_mixup.training import base
 
 
+class Mixing:
+    """Mixin of the algorithms that mix pairs: partners and lambda.
+
+    Attributes:
+        alpha: float, lambda ~ Beta(alpha, alpha).
+        mix_weight: None, or what replaces the Beta distribution.
+        weight_per: `"sample"` or `"batch"`.
+    """
+
+    def set_mixing(self, alpha, mix_weight=None, weight_per="sample"):
+        """Checks and keeps the arguments that `Mixup` describes.
+
+        Raises:
+            ValueError: when one is out of its range.
+        """
+        self.alpha = _checks.check_number(
+            alpha, "alpha", low=0.0, low_open=True
+        )
+        self.mix_weight = ops.check_mix_weight(mix_weight, optional=True)
+        self.weight_per = _checks.check_choice(
+            weight_per, "weight_per", ("sample", "batch")
+        )
+
+    def draw_pairs(self, batch_size, seed):
+        """Draws a partner and a lambda for every example of a batch.
+
+        Args:
+            batch_size: int or int scalar tensor, B.
+            seed: int32 [2].
+
+        Returns:
+            {"permutation": int32 [B], "mix_weight": float32 [B]}.
+        """
+        distribution = self.mix_weight
+        if distribution is None or isinstance(distribution, str):
+            distribution = ("beta", self.alpha, self.alpha)
+        weight = ops.sample_mix_weight(
+            [batch_size] if self.weight_per == "sample" else [],
+            distribution,
+            ops.fold_in(seed, 0),
+        )
+        order = ops.random_permutation(batch_size, ops.fold_in(seed, 1))
+        return {
+            "mix_weight": tf.broadcast_to(weight, [batch_size]),
+            "permutation": order,
+        }
+
+
 @registry.register("algorithm", "mixup", label="Mixup")
-class Mixup(base.Algorithm):
+class Mixup(Mixing, base.Algorithm):
     """Trains on convex combinations of two examples and of their labels.
 
-    x~ = lambda x_i + (1 - lambda) x_j, the labels likewise, with x_j a
-    random permutation of the batch (Zhang et al., 2018; Mixup Inference,
-    section 2.2). Costs one classifier pass per step.
+    x~ = lambda x_i + (1 - lambda) x_j, and labels likewise. The partners x_j
+    are a random permutation of the batch (Zhang et al., 2018; Mixup
+    Inference, section 2.2). A step costs one classifier pass.
 
     Args:
         classifier: `keras.Model` from [B, H, W, C] in [0, 1] to logits.
-        alpha: float > 0, lambda ~ Beta(alpha, alpha).
+        alpha: float > 0; the weight lambda is drawn from Beta(alpha, alpha).
         mix_weight: None, or what replaces the Beta distribution: a float in
             [0, 1], ("uniform", low, high) or ("beta", a, b). Mixup
             Inference, B.1, suggests the lambda that inference will use.
-        weight_per: `"sample"` (a lambda for each pair, as in the Mixup
-            Inference code) or `"batch"` (one for all).
+        weight_per: `"sample"` for a lambda of each pair, `"batch"` for one of
+            all pairs. The Mixup Inference code draws per sample.
         seed: int, the source of every random draw.
         name: str or None.
 
@@ -44,20 +92,11 @@ class Mixup(base.Algorithm):
         name=None,
     ):
         super().__init__(classifier, seed=seed, name=name)
-        self.alpha = _checks.check_number(
-            alpha, "alpha", low=0.0, low_open=True
-        )
-        self.mix_weight = ops.check_mix_weight(mix_weight, optional=True)
-        self.weight_per = _checks.check_choice(
-            weight_per, "weight_per", ("sample", "batch")
-        )
+        self.set_mixing(alpha, mix_weight, weight_per)
 
     def draw(self, batch_size, seed):
         """Returns {"permutation": int32 [B], "mix_weight": float32 [B]}."""
-        distribution = self.mix_weight
-        if distribution is None:
-            distribution = ("beta", self.alpha, self.alpha)
-        return draw_pairs(batch_size, distribution, seed, self.weight_per)
+        return self.draw_pairs(batch_size, seed)
 
     def prepare_batch(self, images, targets, draws):
         """Returns the mixed images and the mixed targets."""
@@ -65,26 +104,6 @@ class Mixup(base.Algorithm):
             "images": mix_with_partner(images, draws),
             "targets": mix_with_partner(targets, draws),
         }
-
-
-def draw_pairs(batch_size, distribution, seed, weight_per="sample"):
-    """Draws a partner and a lambda for every example of a batch.
-
-    Args:
-        batch_size: int or int scalar tensor, B.
-        distribution: what `ops.check_mix_weight` returned.
-        seed: int32 [2].
-        weight_per: `"sample"` or `"batch"`.
-
-    Returns:
-        {"permutation": int32 [B], "mix_weight": float32 [B]}.
-    """
-    shape = [batch_size] if weight_per == "sample" else []
-    weight = ops.sample_mix_weight(shape, distribution, ops.fold_in(seed, 0))
-    return {
-        "mix_weight": tf.broadcast_to(weight, [batch_size]),
-        "permutation": ops.random_permutation(batch_size, ops.fold_in(seed, 1)),
-    }
 
 
 def mix_with_partner(values, draws):

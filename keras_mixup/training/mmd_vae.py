@@ -1,4 +1,4 @@
-"""Training of the MMD-VAE, on request against attacks on its input."""
+"""Training of the MMD-VAE, on clean or on attacked images."""
 
 from typing import Literal
 
@@ -21,33 +21,35 @@ _TEST_PURPOSE = 101
 class MMDVAETraining(train_step.TrainStep):
     """Minimises gamma MMD^2(q(z) || p(z)) - E log p(x|z); no labels needed.
 
-    The prior p(z) is standard normal; q(z) is the codes of the batch, one
+    The prior p(z) is standard normal. q(z) is the codes of the batch, one
     draw of q(z|x) for each image. p(x|z) is normal around the decoder's
     output with variance 1/2, so that -log p(x|z) is the squared error up to
-    a constant; it is divided by the number of values of an image, so that
-    one gamma suits every image size. (VarMixup's Eq. 11 prints
-    "gamma MMD + E log p" as what is optimised: as a loss the second sign is
-    wrong, as an objective to maximise, like Eq. 9 and 10, the first.)
+    a constant. It is divided by the number of values of an image, so that
+    one gamma suits every image size. VarMixup's Eq. 11 prints
+    "gamma MMD + E log p" as what is optimised. As a loss the second sign is
+    wrong; as an objective to maximise, like Eq. 9 and 10, the first is.
 
-    With `attack`, the adversarially trained VAE: an ascent from the attack's
-    start finds delta in its ball that maximises the squared error of
-    Dec(mean of Enc(x + delta)) against the clean x; the step then minimises
-    the loss above with codes of x + delta and the clean x as the target. The
-    paper does not state its recipe; this is the one that makes
+    With `attack`, the autoencoder is trained adversarially. An ascent from
+    the attack's start finds the delta in its ball that maximises the squared
+    error of Dec(mean of Enc(x + delta)) against the clean x. The step then
+    minimises the loss above with codes of x + delta and the clean x as the
+    target. The paper does not state its recipe. This one makes
     reconstructions of attacked images close to the clean image.
 
-    Costs one pass through encoder and decoder, plus `attack.num_steps`.
-    Fits on (images, anything) or on images alone; labels are not looked at.
-    Training reports loss, `psnr` (in dB, of the noisy and, with an attack,
-    attacked reconstructions, mean over the images) and `mmd` (MMD^2); the
-    test step reports the same with `psnr` of decode(mean of x) against x.
+    A step costs one pass through encoder and decoder, and `attack.num_steps`
+    more with an attack. `fit` takes (images, anything) or images alone, since
+    labels are not used. Training reports the loss, `mmd` (MMD^2) and `psnr`:
+    the mean over the images, in dB, of what was reconstructed from noisy
+    and, with an attack, attacked codes. The test step reports the same with
+    `psnr` of decode(mean of x) against x.
 
     Args:
         vae: `models.MMDVAE`, or a model with `encoder` and `decoder`.
-        gamma: float >= 0, weight of MMD^2.
+        gamma: float >= 0, the weight of MMD^2.
         attack: None, or an attack whose threat, step size, number of steps
             and random start are used, such as `attacks.PGD`.
-        kernel: `"imq"` or `"rbf"`, see `ops.mmd_squared`.
+        kernel: the kernel of the MMD, `"imq"` or `"rbf"`; see
+            `ops.mmd_squared`.
         scales: floats > 0, the kernel's bandwidths.
         seed: int, the source of every random draw.
         name: str or None.
@@ -148,7 +150,8 @@ class MMDVAETraining(train_step.TrainStep):
     def test_step(self, data):
         """Loss, PSNR and MMD^2 on one batch, with the same draws each time.
 
-        An MMD of a single image is not defined: that batch counts 0 times.
+        The MMD of a single image is not defined, so such a batch does not
+        count.
         """
         images, _ = self.unpack(data)
         size = tf.shape(images)[0]

@@ -39,20 +39,23 @@ class CurvatureRegularization(base.Algorithm):
     (Moosavi-Dezfooli et al., "Robustness via Curvature Regularization, and
     Vice Versa", 2019, section 4, with 1 / h^2 drawn into gamma). Their
     released code (F-Salehi/CURE_robustness, CURE/CURE.py) has the same z and
-    gamma = 4 but takes the norm unsquared, and h in units of standardised
-    images. They fine-tune a trained network. No attack: a train step costs
-    3 classifier passes, two of which are differentiated twice.
+    gamma = 4. It takes the norm unsquared, and h in units of standardised
+    images. They fine-tune a trained network.
+
+    There is no attack. A train step costs 3 classifier passes, two of which
+    are differentiated twice.
 
     Args:
         classifier: `keras.Model` from [B, H, W, C] in [0, 1] to logits, with
             smooth activations or ReLU.
-        penalty: float >= 0, gamma; 4 in the paper for CIFAR-10.
-        distance: float > 0, h, in the L2 norm over an image in [0, 1]; 1.5
-            in the paper.
-        warmup_steps: int >= 0; h grows linearly to `distance` over so many
-            steps (five epochs in the paper).
+        penalty: float >= 0, the weight gamma of the penalty. The paper has 4
+            for CIFAR-10.
+        distance: float > 0, the distance h of the two gradients, in the L2
+            norm over an image in [0, 1]. The paper has 1.5.
+        warmup_steps: int >= 0, the steps over which h grows linearly to
+            `distance`. The paper has five epochs.
         penalty_training: bool, whether BatchNormalization uses batch
-            statistics in the penalty's passes; not so in the released code.
+            statistics in the penalty's passes. The released code does not.
         seed: int; the algorithm draws nothing by itself.
         name: str or None.
 
@@ -119,23 +122,22 @@ class LocalLinearityRegularization(adversarial.AdversarialTraining):
     where delta* climbs on g inside the ball and is held fixed (Qin et al.,
     "Adversarial Robustness through Local Linearization", 2019, Eq. 7 and
     Algorithm 1; the VarMixup paper measures g in its section on local
-    linearity). The paper climbs with another optimizer; here with the
-    steps of `attack`, from its random start: at delta = 0 there is no slope
-    to follow.
+    linearity). The paper climbs with another optimizer. Here the steps of
+    `attack` climb, from its random start, since g has no slope at delta = 0.
 
-    With k steps a train step costs k + 3 classifier passes: l and its
-    gradient in the attack's mode, k, then both again for training, which is
-    differentiated twice, and l(x + delta*).
+    With k steps a train step costs k + 3 classifier passes: one for l and
+    its gradient in the attack's mode, k for the climb, one for both again in
+    training, which is differentiated twice, and one for l(x + delta*).
 
     Args:
         classifier: `keras.Model` from [B, H, W, C] in [0, 1] to logits.
-        attack: gives `threat`, `step_size`, `num_steps`; `attacks.PGD` with
-            a random start, no restarts, no predicted labels and no
-            momentum. Its loss is not used.
-        nonlinearity: float >= 0, the paper's lambda; 4 for CIFAR-10. The
-            authors released no training code; public ports of it have the
-            same two numbers.
-        slope: float >= 0, the paper's mu; 3 for CIFAR-10.
+        attack: `attacks.PGD` or `attacks.FGSM` with a random start, without
+            restarts, predicted labels and momentum. Its loss is not used.
+        nonlinearity: float >= 0, the weight of g, the paper's lambda. The
+            paper has 4 for CIFAR-10. Its authors released no training code;
+            public ports have the same numbers.
+        slope: float >= 0, the weight of the slope, the paper's mu. The paper
+            has 3 for CIFAR-10.
         attack_training: bool, as in `AdversarialTraining`.
         seed: int, the source of every random draw.
         name: str or None.

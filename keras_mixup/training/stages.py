@@ -109,9 +109,9 @@ def _check_splittable(classifier, stage):
 def trace_layers(classifier):
     """Calls every layer of a classifier once more, symbolically.
 
-    A layer that was used by more graphs than the classifier's own, as those
-    of a loaded sequential model are, does not tell which of its outputs
-    belongs to the classifier; calling all of them again settles it.
+    A layer may belong to more graphs than the classifier's own, as those of
+    a loaded sequential model do. It does not tell which of its outputs is
+    the classifier's. Calling all layers again settles it.
 
     Args:
         classifier: functional or built sequential `keras.Model` with one

@@ -22,35 +22,35 @@ class TRADES(adversarial.AdversarialTraining):
     flows through both of its arguments, as in the authors' code; x' is held
     fixed.
 
-    With k attack steps, a train step costs k + 2 classifier passes: k, the
-    clean one, which also gives p, and the one at x'. `beta=0` is `ERM` at
-    its cost of one pass.
+    With k attack steps a train step costs k + 2 classifier passes: k for the
+    climb, the clean one, which also gives p, and the one at x'. `beta=0` is
+    `ERM` and costs one pass.
 
     Args:
         classifier: `keras.Model` from [B, H, W, C] in [0, 1] to logits.
         attack: `attacks.GradientAttack`, such as PGD, APGD or FGSM,
-            with the loss "kl" or "cross_entropy": their gradients agree
+            with the loss "kl" or "cross_entropy". Their gradients agree
             while p is fixed.
-        beta: float >= 0, the weight of the KL term; the authors report 1
-            and 6, their code's name is 1 / lambda in the paper.
+        beta: float >= 0, the weight of the KL term. The paper calls it
+            1 / lambda and reports 1 and 6.
         start: `"normal"`, x + 0.001 N(0, 1) as in the authors' code, which
             clips it after the first step only; or `"attack"`, where the
             attack's own settings start.
-        attack_targets: `"shared"`: p is that of the training pass, as the
-            listing has one f alone; or `"separate"`: p comes from a pass of
-            its own in the attack's mode, as in the authors' code. They
-            differ where the classifier has BatchNormalization or Dropout
-            and `attack_training` is false. Costs one more pass.
+        attack_targets: `"shared"`, p is that of the training pass, since the
+            listing has one f; or `"separate"`, p comes from a pass of its
+            own in the attack's mode, as in the authors' code. They differ
+            where the classifier has BatchNormalization or Dropout and
+            `attack_training` is false. The second costs one more pass.
         attack_training: bool, as in `AdversarialTraining`.
         seed: int, the source of every random draw.
         name: str or None.
 
     Raises:
-        ValueError: when an argument is out of its range, for an attack with
-            the margin loss or predicted labels, for one with restarts and
-            `start="normal"`, from which all of them would be equal, or for
-            one without a random start and `start="attack"`: the KL term has
-            no slope at x itself.
+        ValueError: when an argument is out of its range; for an attack with
+            the margin loss or predicted labels; for restarts with
+            `start="normal"`, which would all be equal; for an attack without
+            a random start with `start="attack"`, since the KL term has no
+            slope at x itself.
     """
 
     def __init__(

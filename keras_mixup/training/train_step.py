@@ -23,7 +23,7 @@ _REFUSED_LOSS = (
 class TrainStep(_config.Configurable, keras.Model):
     """A model together with the way to train it; `fit` does the rest.
 
-    What is trained and on which data is a subclass's: `base.Algorithm` for
+    A subclass says what is trained and on which data: `base.Algorithm` for
     classifiers, `MMDVAETraining` for images without labels. It writes
     `trained_model`, `draw`, `prepare_batch`, `batch_loss`, `test_step`,
     `unpack`, `check_batch`, `update_metrics` and `call`.
@@ -70,8 +70,12 @@ class TrainStep(_config.Configurable, keras.Model):
     def draw(self, batch_size, seed):
         """Returns the random numbers of one step, a dict of tensors.
 
+        An entry is a scalar, a seed int32 [2], a tensor [B, ...] with a row
+        for each example, or a dict of such entries. `fit` refuses any other
+        shape, since replicas would not share the batch by rows.
+
         Args:
-            batch_size: int or int scalar tensor.
+            batch_size: int or int scalar tensor, B.
             seed: int32 [2], different at every step and on every replica.
         """
         del batch_size, seed
@@ -110,11 +114,11 @@ class TrainStep(_config.Configurable, keras.Model):
                 [B, C]), an autoencoder's with (images, reconstructions).
                 Loss and accuracy are always there; `"accuracy"` may be
                 listed or not.
-            l2_penalty: float >= 0. Adds this multiple of each
-                trainable weight to its gradient before the optimizer sees
-                it, as the papers' PyTorch optimizers do. A Keras
-                optimizer's own `weight_decay` is decoupled: with momentum
-                0.9 it decays ten times less at the same number.
+            l2_penalty: float >= 0. This multiple of each trainable weight is
+                added to its gradient before the optimizer sees it, as in the
+                papers' PyTorch optimizers. A Keras optimizer's own
+                `weight_decay` is decoupled: with momentum 0.9 it decays ten
+                times less at the same number.
             jit_compile: bool, False by default: XLA makes attack loops
                 several times slower on CPU.
             **kwargs: `run_eagerly` and `steps_per_execution=1`.
@@ -242,9 +246,9 @@ class TrainStep(_config.Configurable, keras.Model):
         return self.test_function
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
-        # Keras takes a cross-worker mean of the first batch here, which
-        # several workers cannot; a local batch serves, and is the place to
-        # check real data once, before any work starts.
+        # Keras takes a mean of the first batch over all workers here, which
+        # fails. A local batch serves as well. Real data are checked here,
+        # once, before any work starts.
         strategy = self.distribute_strategy
         if iterator is not None:
             for _, _, batches in iterator:
@@ -255,6 +259,9 @@ class TrainStep(_config.Configurable, keras.Model):
                 break
         if data_batch is not None:
             self.check_batch(data_batch)
+            if not self._evaluating:
+                count = len(self.unpack(data_batch)[0])
+                functions.check_draws(self.draw(count, self.step_seed()), count)
         if not self.optimizer.built:
             with strategy.scope():
                 self.optimizer.build(self.optimized_variables)

@@ -21,28 +21,29 @@ class VarERM(base.Algorithm):
     """Trains on reconstructions: Dec(E_q[z|x]), with x's own label.
 
     VarMixup, Eq. 13. The autoencoder is frozen: the optimizer changes the
-    classifier alone, and only means of q(z|x) and of p(x|z) are used, no
-    samples. Its images may have another size than the classifier's (the
-    transfer of VarMixup's Table 3): images are resized to its input and
-    decoded images back, bilinear, antialiased when shrunk. Evaluation is on
-    the images as they come, F(x).
+    classifier alone. Only the means of q(z|x) and of p(x|z) are used, no
+    samples. Evaluation is on the images as they come, F(x).
 
-    With `attack`, the classifier is trained adversarially on these images:
-    on the worst image within the attack's ball around the decoded one. (The
-    paper's adv- prefix means something else: an autoencoder that was trained
-    adversarially, `MMDVAETraining(attack=...)`.)
+    The autoencoder's images may have another size than the classifier's, as
+    in the transfer of VarMixup's Table 3. Images are then resized to its
+    input and decoded images back: bilinear, antialiased when shrunk.
 
-    Costs one encode, one decode and one classifier pass per step, with k
-    attack steps k + 1 classifier passes.
+    With `attack`, the classifier is trained on the worst image within the
+    attack's ball around the decoded one. The paper's adv- prefix means
+    something else: an autoencoder that was trained adversarially,
+    `MMDVAETraining(attack=...)`.
+
+    A step costs one encode, one decode and one classifier pass, or k + 1
+    classifier passes with k attack steps.
 
     Args:
         classifier: `keras.Model` from [B, H, W, C] in [0, 1] to logits.
         vae: `models.MMDVAE`, trained.
         attack: None, or an `attacks.GradientAttack`.
-        from_codes: bool; True: `fit` receives codes [B, latent size] made by
-            `latent_codes` in place of images, which saves the encode. Images
-            must not be augmented then. `evaluate` and `validation_data`
-            still take images.
+        from_codes: bool, whether `fit` receives codes [B, latent size] in
+            place of images, which saves the encode. `latent_codes` makes
+            them, from images that are not augmented. `evaluate` and
+            `validation_data` still take images.
         seed: int, the source of every random draw.
         name: str or None.
 
@@ -117,17 +118,18 @@ class VarERM(base.Algorithm):
 
 
 @registry.register("algorithm", "var_mixup", label="VarMixup")
-class VarMixup(VarERM):
+class VarMixup(mixup.Mixing, VarERM):
     """Mixup of latent means: Dec(lambda E_q[z|x_i] + (1 - lambda) E_q[z|x_j]).
 
-    Labels are mixed with the same lambda, the partner x_j is a random
-    permutation of the batch (VarMixup, Eq. 12 and the equations below it).
-    Costs as `VarERM`.
+    Labels are mixed with the same lambda. The partners x_j are a random
+    permutation of the batch (VarMixup, Eq. 12 and the equations below it). A
+    step costs as much as that of `VarERM`.
 
     Args:
         classifier: `keras.Model` from [B, H, W, C] in [0, 1] to logits.
         vae: `models.MMDVAE`, trained; frozen, as in `VarERM`.
-        alpha: float > 0, lambda ~ Beta(alpha, alpha) (the paper's eta).
+        alpha: float > 0; the weight lambda is drawn from Beta(alpha, alpha).
+            The paper calls it eta.
         attack: None, or an attack for adversarial training on the mixed
             images, as in `VarERM`.
         mix_weight: None, or what replaces the Beta distribution, as in
@@ -161,22 +163,11 @@ class VarMixup(VarERM):
             seed=seed,
             name=name,
         )
-        self.alpha = _checks.check_number(
-            alpha, "alpha", low=0.0, low_open=True
-        )
-        self.mix_weight = ops.check_mix_weight(mix_weight, optional=True)
-        self.weight_per = _checks.check_choice(
-            weight_per, "weight_per", ("sample", "batch")
-        )
+        self.set_mixing(alpha, mix_weight, weight_per)
 
     def draw(self, batch_size, seed):
         """Returns the attack's seed, the permutation and the weights."""
-        distribution = self.mix_weight
-        if distribution is None:
-            distribution = ("beta", self.alpha, self.alpha)
-        pairs = mixup.draw_pairs(
-            batch_size, distribution, ops.fold_in(seed, 1), self.weight_per
-        )
+        pairs = self.draw_pairs(batch_size, ops.fold_in(seed, 1))
         return {**super().draw(batch_size, seed), **pairs}
 
     def mix(self, codes, targets, draws):
@@ -193,19 +184,21 @@ class VarInterpolatedAdversarialTraining(
 ):
     """Interpolated adversarial training that mixes in the latent space.
 
-    As `InterpolatedAdversarialTraining`, but both halves, the clean and the
-    attacked images, are mixed as `VarMixup` mixes (VarMixup, section 5,
-    "VarIAT"; the paper gives no listing). The attack perturbs the single
-    images before they are encoded, against the classifier, as in the
-    original. Codes of attacked images depend on the weights, so there is
-    nothing to cache. With k attack steps k + 2 classifier passes, two
-    encodes and two decodes per step.
+    Differs from `InterpolatedAdversarialTraining` in the mixing alone: both
+    halves, clean and attacked, are mixed as `VarMixup` mixes (VarMixup,
+    section 5, "VarIAT"; the paper gives no listing). The attack perturbs the
+    single images before they are encoded, against the classifier. Codes of
+    attacked images depend on the weights, so they cannot be cached.
+
+    With k attack steps a train step costs k + 2 classifier passes, two
+    encodes and two decodes.
 
     Args:
         classifier: `keras.Model` from [B, H, W, C] in [0, 1] to logits.
         vae: `models.MMDVAE`, trained; frozen, as in `VarERM`.
         attack: `attacks.GradientAttack`, such as PGD, APGD or FGSM.
-        alpha: float > 0, lambda ~ Beta(alpha, alpha), for each pair.
+        alpha: float > 0; the weight lambda is drawn from Beta(alpha, alpha),
+            for each pair.
         mix_weight: None, or what replaces the Beta distribution, as in
             `Mixup`.
         attack_training: bool, as in `AdversarialTraining`.

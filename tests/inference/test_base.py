@@ -8,6 +8,7 @@ import tensorflow as tf
 from keras_mixup import inference
 from keras_mixup import models
 from keras_mixup import ops
+from keras_mixup import registry
 
 
 def _vae():
@@ -50,6 +51,13 @@ DEFENCES = {
     ),
 }
 every_defence = pytest.mark.parametrize("name", DEFENCES)
+
+
+def test_the_table_holds_every_registered_defence(classifier, pool):
+    """A new defence needs a row here."""
+    made = (make(classifier, pool, 3) for make in DEFENCES.values())
+    found = {defence.registered_name for defence in made}
+    assert found == set(registry.names("defence"))
 
 
 def _row_seeds(count):

@@ -5,7 +5,6 @@ import pytest
 import tensorflow as tf
 
 from keras_mixup import ops
-from keras_mixup.inference import _mix_weight
 from keras_mixup.inference import _rows
 
 
@@ -32,7 +31,7 @@ def test_integers_are_uniform():
 def test_unit_interval_covers_all_bits():
     extremes = tf.constant([0, -1, 2**31 - 1, -(2**31)], tf.int32)
     np.testing.assert_allclose(
-        _rows.unit_interval(extremes), [0.0, 1 - 2**-24, 0.5, 0.5], atol=1e-7
+        ops.unit_interval(extremes), [0.0, 1 - 2**-24, 0.5, 0.5], atol=1e-7
     )
 
 
@@ -47,9 +46,10 @@ def test_unit_interval_covers_all_bits():
 def test_mix_weight_has_the_stated_distribution(weight, mean, variance):
     weight = ops.check_mix_weight(weight)
     bits = _rows.bits(_seeds(100), 200, 2)
-    drawn = _mix_weight.draw_mix_weight(weight, bits).numpy()
+    drawn = ops.row_mix_weight(weight, bits).numpy()
     assert drawn.shape == (100, 200)
     np.testing.assert_allclose(drawn.mean(), mean, atol=0.01)
+    assert ops.mean_mix_weight(weight) == pytest.approx(mean)
     np.testing.assert_allclose(drawn.var(), variance, atol=0.003)
 
 

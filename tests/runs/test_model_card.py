@@ -241,3 +241,27 @@ def test_labels_are_those_of_the_evaluation(trained):
     assert label == "resize-pad 4-6 x3"
     drawn = make_defence(trained, mix_weight=("beta", 2.0, 1.0))
     assert _defences.label(drawn) == "MI-OL beta-2.0-1.0 x4"
+
+
+def test_the_same_weights_saved_again_keep_the_robustness_card(
+    run, trained, tmp_path
+):
+    print_ = evaluation.fingerprint(trained)
+    written = write_robustness(
+        run, classifier_fingerprint=print_, classifier_sha256=None
+    )
+    again = tmp_path / "again.keras"
+    # Other bytes, the same configuration and weights.
+    again.write_bytes((run / "classifier.keras").read_bytes() + b"\0")
+    card = make_card(run, make_defence(trained), again)
+    text = "# Robustness\n\nWorst: 12.5\n"
+    assert card["robustness_card"] == {**written, "text": text}
+    assert "robustness_left_out" not in card
+
+
+def test_a_robustness_card_left_out_is_named(run, trained):
+    write_robustness(run, classifier_fingerprint="0", classifier_sha256="0")
+    card = make_card(run, make_defence(trained))
+    reason = "robustness_card.json is of another classifier"
+    assert card["robustness_left_out"] == reason
+    assert f"The card has no robustness card: {reason}." in _card.notices(card)

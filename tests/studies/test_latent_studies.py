@@ -288,3 +288,11 @@ def test_refusals(arguments, text):
     given = {"first": np.zeros((3, 4, 4, 1)), "second": np.zeros((3, 4, 4, 1))}
     with pytest.raises(ValueError, match=text):
         latent_studies.mixed_samples(**{**given, **arguments}, vaes={})
+
+
+@pytest.mark.parametrize("name", evaluation._MOVED)
+def test_the_former_place_leads_to_the_new_one(name):
+    with pytest.warns(DeprecationWarning, match="has moved to"):
+        found = getattr(evaluation, name)
+    last = found.__name__.rpartition(".")[2]
+    assert last == ("studies" if name == "latent_studies" else name)

@@ -21,6 +21,7 @@ from keras_mixup import inference
 from keras_mixup import registry
 from keras_mixup import studies
 from keras_mixup.reporting import write_report
+from keras_mixup.runs import evaluate_settings
 from keras_mixup.studies import corruptions
 from keras_mixup.studies import detection
 from keras_mixup.studies import hyper_parameters
@@ -372,3 +373,13 @@ def test_the_report_shows_them(tmp_path):
 def test_unknown_study(tmp_path):
     with pytest.raises(ValueError, match="`study` must be one of"):
         studies.write_study(tmp_path, "fig9", [])
+
+
+def test_what_a_study_needs_is_known_before_it_is_imported():
+    """A new study has a line in `_NEEDS` of the evaluation's settings."""
+    found = {}
+    for name in evaluate_settings.STUDIES:
+        study = registry.find("study", name)
+        facts = ("pool", "vae", "defences")
+        found[name] = {f for f in facts if getattr(study, f"needs_{f}")}
+    assert evaluate_settings._NEEDS == found

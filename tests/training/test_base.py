@@ -94,6 +94,25 @@ def test_bad_data_is_named_before_any_step(change, message):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_draw_without_rows_is_named_before_any_step(nested):
+    class Boxed(training.ERM):
+        def draw(self, batch_size, seed):
+            del batch_size, seed
+            box = {"box": np.zeros((3, 2), "float32")}
+            return {"pair": box} if nested else box
+
+    model = Boxed(toys.linear())
+    model.compile("sgd")
+    images, labels = toys.data()
+    with pytest.raises(ValueError, match=r"`draw\(\)\['box'\]` must be a sc"):
+        fit(model, images, labels)
+    assert int(model.step.numpy()) == 0
+    # As many rows as examples are no less than one each.
+    fit(model, images[:3], labels[:3])
+    assert int(model.step.numpy()) == 1
+
+
 def test_sample_weights_are_refused():
     model = compiled(toys.linear())
     images, labels = toys.data()

@@ -1,5 +1,7 @@
 """What holds for every algorithm: bad input, a batch of 1, eps 0, replicas."""
 
+import pathlib
+
 import keras
 import numpy as np
 import pytest
@@ -7,13 +9,18 @@ import references as ref
 import tensorflow as tf
 import toys
 
+from benchmarks import family
 from keras_mixup import ops
+from keras_mixup import registry
 from keras_mixup import training
 
+ROOT = pathlib.Path(__file__).parent.parent.parent
+DOCS = (ROOT / "docs" / "training.md").read_text("utf-8")
 # name -> (class, options, whether it attacks)
 FAMILY = {
     "erm": (training.ERM, {}, False),
     "mixup": (training.Mixup, {}, False),
+    "cutmix": (training.CutMix, {}, False),
     "manifold": (training.ManifoldMixup, {}, False),
     "at": (training.AdversarialTraining, {}, True),
     "at 1:1": (training.AdversarialTraining, {"clean_weight": 1.0}, True),
@@ -61,16 +68,39 @@ def takes(name, argument):
     return argument in FAMILY[name][0].argument_names()
 
 
-def test_the_table_is_complete():
-    classes = {
-        value
-        for key, value in vars(training).items()
-        if isinstance(value, type)
-        and issubclass(value, training.Algorithm)
-        # These need a trained autoencoder and have a file of their own.
-        and not key.startswith(("Var", "MMD"))
+@pytest.mark.parametrize("name", registry.names("algorithm"))
+def test_an_algorithm_is_where_it_is_looked_for(name):
+    """What BUILD.md asks of a new algorithm; the message says what lacks."""
+    kind = registry.find("algorithm", name)
+    asked = {
+        "a line in keras_mixup/training/__init__.py": (
+            kind.__name__ in training.__all__
+        ),
+        "a row in docs/training.md": f"`{name}`" in DOCS,
     }
-    assert {row[0] for row in FAMILY.values()} | {training.Algorithm} == classes
+    # Those with an autoencoder have a test and a benchmark of their own.
+    if not registry.accepts("algorithm", name, "vae"):
+        members = family.MEMBERS.values()
+        asked["a row in FAMILY, tests/training/test_family.py"] = any(
+            kind is row[0] for row in FAMILY.values()
+        )
+        asked["a row in MEMBERS, benchmarks/family.py"] = any(
+            kind is member.algorithm for member in members
+        )
+    lacking = [where for where, there in asked.items() if not there]
+    assert not lacking, f"{kind.__name__} needs {' and '.join(lacking)}"
+
+
+def test_every_algorithm_is_registered():
+    known = {registry.find("algorithm", n) for n in registry.names("algorithm")}
+    public = (getattr(training, name) for name in training.__all__)
+    found = {
+        value
+        for value in public
+        if isinstance(value, type) and issubclass(value, training.Algorithm)
+    }
+    lacking = [k.__name__ for k in found - known - {training.Algorithm}]
+    assert not lacking, f"{lacking} need @registry.register above the class"
 
 
 @every
@@ -146,6 +176,9 @@ def pinned(draws, copies):
             found[key] = tf.constant(np.concatenate(blocks))
         elif key == "mix_weight":
             found[key] = tf.constant(np.tile(weight, copies))
+        elif len(value.shape) and value.shape[0] == 2 * len(order):
+            rows = np.asarray(value)[: len(order)]
+            found[key] = tf.constant(np.concatenate([rows] * copies))
         else:
             found[key] = tf.constant(np.asarray(value))
     return found
