@@ -12,6 +12,8 @@ from absl import flags as absl_flags
 
 from keras_mixup import runs
 from keras_mixup import training
+from keras_mixup.evaluation import record_flags
+from keras_mixup.evaluation import red_flags
 
 ROOT = pathlib.Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -106,7 +108,64 @@ def test_the_code_of_a_page_runs(page, run, tmp_path, monkeypatch):
         (tmp_path / own_file(block)).write_text(block)
         blocks.remove(block)
     if blocks:
-        run(GIVEN, *blocks)
+        found = run(GIVEN, *blocks)
+        CHECKS.get(page.stem, lambda found, folder: None)(found, tmp_path)
+
+
+def check_evaluation(found, folder):
+    """What the page says of its own example."""
+    page = (ROOT / "docs/evaluation.md").read_text("utf-8")
+    files = re.findall(r"^\| (\w+\.[a-z]+)(?:, \.(\w+))? \|", page, re.M)
+    assert len(files) == 6
+    for name, other in files:
+        path = folder / "runs" / "mine" / name
+        assert path.is_file() and (
+            not other or path.with_suffix(f".{other}").is_file()
+        )
+    # The file beside the records refuses another attack of that name.
+    assert "columns, pgd, oblivious" in found["refusal"]
+    assert '"num_steps": 10' in found["refusal"].split("Received")[0]
+    assert '"num_steps": 1,' in found["refusal"].split("Received")[1]
+    rows = re.findall(r"^\| ([^|]+) \| (yes)? ?\| (yes)? ?\|", page, re.M)
+    assert [row[0] for row in rows] == list(red_flags.NAMES)
+    in_records = {name for name, recorded, _ in rows if recorded}
+    in_models = {name for name, _, asked in rows if asked}
+    assert in_records == set(record_flags._RULES)
+    # No attack was given whose ball could be looked at.
+    asked = in_models - {"eps not respected"}
+    assert found["asked"].looked_for == asked
+    assert found["shown"].looked_for == {
+        "adaptive weaker than oblivious",
+        "randomised model under a deterministic attack",
+    }
+    not_looked_for = set(red_flags.NAMES) - asked - found["shown"].looked_for
+    assert not_looked_for == {
+        name
+        for name, status in found["status"].items()
+        if status == "not looked for"
+    }
+    check_comparison(found)
+
+
+def check_comparison(found):
+    """The lowest attack of each model, and their difference."""
+    left = {}
+    for record in found["records"]:
+        if record.knowledge != "none":
+            cell = left.setdefault((record.defence, record.column), [])
+            cell.append(record.prediction == record.label)
+    lowest = {
+        defence: min(np.mean(v) for (d, _), v in left.items() if d == defence)
+        for defence in ("none", "MI-OL")
+    }
+    (defended,) = (c for c in found["compared"] if c.row.defence == "MI-OL")
+    assert defended.adaptive.accuracy == pytest.approx(lowest["MI-OL"])
+    assert defended.undefended.accuracy == pytest.approx(lowest["none"])
+    gain = lowest["MI-OL"] - lowest["none"]
+    assert defended.difference == pytest.approx(gain)
+
+
+CHECKS = {"evaluation": check_evaluation}
 
 
 def own_file(block):
