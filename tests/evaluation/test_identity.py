@@ -151,6 +151,18 @@ def test_other_images_of_the_same_ids(path):
     refused(path, "another thing: examples", images=images * 0.5)
 
 
+def test_each_image_counts(path):
+    images, labels = data(200)[:2]
+    run(path, images=images, labels=labels)
+    other = images.copy()
+    other[137] *= 0.5
+    refused(path, "examples, 137", images=other, labels=labels)
+    # One of them alone as well.
+    alone = {"labels": labels[137:138], "example_ids": [137]}
+    run(path, images=images[137:138], **alone)
+    refused(path, "examples, 137", images=other[137:138], **alone)
+
+
 def test_fewer_and_more_examples_are_no_other_ones(path):
     images, labels, _ = data(8)
     ids = np.arange(8)
