@@ -445,7 +445,7 @@ def test_transfer_images_are_made_for_each_defence():
 
 
 def test_pictures_show_the_attacked_classifier_and_one_draw():
-    from keras_mixup.evaluation import pictures
+    from keras_mixup.reporting import pictures
 
     model = Linear()
     images, labels, first = data(7)

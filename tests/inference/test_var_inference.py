@@ -136,6 +136,7 @@ def test_partners_have_other_labels_drawn_as_mi_ol_draws_them(
     assert (labels != predicted[:, None]).all()
 
 
+@pytest.mark.filterwarnings("ignore:The autoencoder seems untrained")
 def test_label_from_reconstruction(vae, pool):
     # Every image is decoded to one whose first pixels name class 2.
     class Constant(LinearVAE):

@@ -42,7 +42,7 @@ def make_model():
     rate = training.make_schedule(
         0.01, STEPS, EPOCHS, "cosine", warmup_epochs=1
     )
-    model.compile(keras.optimizers.Adam(rate), coupled_weight_decay=1e-3)
+    model.compile(keras.optimizers.Adam(rate), l2_penalty=1e-3)
     return model
 
 

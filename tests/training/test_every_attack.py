@@ -29,6 +29,11 @@ REFUSED = {
     "local_linearity_regularization": ("APGD", "TargetedAPGD"),
     "trades": ("TargetedAPGD",),
 }
+# Random images have no codes: no toy autoencoder fits them.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:The autoencoder seems untrained:UserWarning"
+)
+
 ATTACKING = [
     name
     for name in registry.names("algorithm")

@@ -15,6 +15,11 @@ IMAGES, LABELS = toys.data(8)
 TARGETS = np.eye(toys.CLASSES, dtype="float32")[LABELS]
 VAE = toys.fitted_vae(toys.data(60, seed=1)[0])
 
+# Random images have no codes: no toy autoencoder fits them.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:The autoencoder seems untrained:UserWarning"
+)
+
 MAKERS = {
     "var_erm": lambda c, v: training.VarERM(c, v, seed=3),
     "var_mixup": lambda c, v: training.VarMixup(c, v, 0.7, seed=3),
