@@ -44,9 +44,9 @@ def replacing(path):
     temporary = path.with_name(f".{os.getpid()}.{path.name}")
     try:
         yield temporary
-        _sync(temporary)
+        sync(temporary)
         os.replace(temporary, path)
-        _sync(path.absolute().parent)
+        sync(path.absolute().parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -163,7 +163,8 @@ def _ends_torn(file):
     return torn
 
 
-def _sync(path):
+def sync(path):
+    """Puts a file or a folder on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

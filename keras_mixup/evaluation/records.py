@@ -207,15 +207,8 @@ class Summary(NamedTuple):
     gradient_passes: float
     queries: float
 
-    @property
-    def row(self):
-        """`Row`."""
-        return Row(self.model, self.defence)
-
-    @property
-    def column(self):
-        """`Column`."""
-        return Column(self.attack, self.knowledge, self.norm, self.eps)
+    row = Record.row
+    column = Record.column
 
 
 def append_records(path, records):

@@ -5,6 +5,8 @@ import os
 import shutil
 import uuid
 
+from keras_mixup import _files
+
 
 def list_versions(base_path):
     """Returns the sorted integer names in `base_path` (none: an empty list)."""
@@ -72,7 +74,7 @@ def write_version(base_path, version, write):
         write(partial)
         _sync(partial)
         path = _publish(partial, base_path, version)
-        _sync_one(base_path)
+        _files.sync(base_path)
         return path
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
@@ -116,16 +118,8 @@ def _sync(folder):
     """Puts the content on the disk before the rename can get there."""
     for path, _, files in os.walk(folder, topdown=False):
         for file in files:
-            _sync_one(os.path.join(path, file))
-        _sync_one(path)
-
-
-def _sync_one(path):
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+            _files.sync(os.path.join(path, file))
+        _files.sync(path)
 
 
 def _publish(partial, base_path, version):
