@@ -43,8 +43,9 @@ def make_flags():
 
 def main(flags):
     """Evaluates; prints the table, the verdicts and the red flags."""
+    settings = flags.settings(runs.EvaluateSettings)
     result = runs.evaluate(
-        flags.settings(runs.EvaluateSettings),
+        settings,
         flags.run_dir,
         progress=main_lib.say,
         verbose=flags.verbose,

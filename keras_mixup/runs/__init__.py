@@ -15,6 +15,8 @@ _HOMES = {
     "train": "training",
     "verify_export": "exporting",
 }
+# Modules that import TensorFlow as soon as they are imported.
+_WITH_TENSORFLOW = ("evaluation", "exporting")
 
 __all__ = [
     "EvaluateResult",
@@ -35,5 +37,10 @@ def __getattr__(name):
     # On first use: a command line refuses a setting before TensorFlow loads.
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = importlib.import_module(f"keras_mixup.runs.{_HOMES[name]}")
+    home = _HOMES[name]
+    if home in _WITH_TENSORFLOW:
+        from keras_mixup.runs import _process
+
+        _process.import_tensorflow()
+    module = importlib.import_module(f"keras_mixup.runs.{home}")
     return getattr(module, name)

@@ -64,6 +64,27 @@ def test_threads_after_the_first_op_are_refused():
             pass
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["train", "--algorithm=erm", "--dataset=nowhere"],
+        ["evaluate", "--run_dir=nowhere"],
+        ["export", "--verify=nowhere"],
+    ],
+)
+def test_tensorflow_is_silent_in_a_command(command, tmp_path):
+    """A mistake is one line, also one that is found after the import."""
+    done = subprocess.run(
+        [sys.executable, "-m", "keras_mixup", *command],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"},
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+
+
 def test_importing_tensorflow_is_silent():
     code = (
         "import os; os.environ['TF_CPP_MIN_LOG_LEVEL'] = '2';"
