@@ -33,12 +33,15 @@ def fingerprint(model):
     """Returns the sha256 of a Keras model's configuration and weights.
 
     Two saved files of one model have one fingerprint, and so has the same
-    network under other layer names.
+    network under other layer names. Of a model whose `get_config` Keras
+    cannot make, the class stands for the configuration.
 
     Args:
         model: `keras.Model` or layer.
     """
-    config = model.get_config()
+    config = _config(model)
+    if config is None:
+        return _digest({"class": type(model).__name__}, model)
     names = dict.fromkeys([model.name, *_layer_names(config)])
     names = {name: f"layer {i}" for i, name in enumerate(names)}
     return _digest(_renamed(config, names), model)
@@ -46,7 +49,15 @@ def fingerprint(model):
 
 def former_fingerprint(model):
     """Returns the fingerprint as release 0.1 took it, names and all."""
-    return _digest(model.get_config(), model)
+    return _digest(_config(model), model)
+
+
+def _config(layer):
+    """Returns the configuration of a Keras layer, or None if it has none."""
+    try:
+        return layer.get_config()
+    except (NotImplementedError, TypeError):
+        return None
 
 
 def _digest(config, model):
@@ -185,17 +196,24 @@ def _model(model, images):
     if isinstance(model, keras.layers.Layer):
         if not model.built:
             model(images[:1], training=False)
-        return {"class": type(model).__name__, "sha256": fingerprint(model)}
+        told = {"class": type(model).__name__, "sha256": fingerprint(model)}
+        # Without a configuration, only the answers tell what the class does.
+        return told if _config(model) else {**told, **_answers(model, images)}
     told = attacks_lib.describe(model)
     told = told["class"] if isinstance(told, dict) else told
+    return {"class": told, **_answers(model, images)}
+
+
+def _answers(model, images):
+    """Returns {"answers": ...} to a few images, or {} of one that draws."""
     # The same for every set of examples.
     random = np.random.default_rng(0)
     few = random.uniform(size=(_ASKED, *images.shape[1:])).astype("float32")
     answers = [np.asarray(model(few), np.float64) for _ in range(2)]
     if not np.array_equal(*answers):
         # It draws, or gives NaN: its answers say nothing of it.
-        return {"class": told}
-    return {"class": told, "answers": np.round(answers[0], 6).tolist()}
+        return {}
+    return {"answers": np.round(answers[0], 6).tolist()}
 
 
 def settings_of_defence(defence, pool_id=None):
@@ -205,17 +223,17 @@ def settings_of_defence(defence, pool_id=None):
         defence: a defence; its classifier is left out.
         pool_id: str that tells its pool; None takes a fingerprint of it.
     """
-    if hasattr(defence, "get_config"):
-        config = {
-            key: value
-            for key, value in defence.get_config().items()
-            if key not in _UNTOLD
-        }
+    known = isinstance(defence, keras.layers.Layer)
+    config = _config(defence) if known else None
+    if config is not None:
+        config = {k: v for k, v in config.items() if k not in _UNTOLD}
     else:
+        # Of a layer, what every layer has says nothing of the defence.
+        usual = vars(keras.layers.Layer()) if known else ()
         config = {
             key: value
             for key, value in vars(defence).items()
-            if isinstance(value, (bool, int, float, str))
+            if isinstance(value, (bool, int, float, str)) and key not in usual
         }
     config["class"] = type(defence).__name__
     pool, vae = (getattr(defence, name, None) for name in ("pool", "vae"))
@@ -266,9 +284,11 @@ def _same_defence(before, now):
 
 
 def _same_model(before, now):
-    told = {"class": before.get("class")} == {"class": now.get("class")}
+    told = [[m.get(key) for key in ("class", "sha256")] for m in (before, now)]
     if "answers" not in before or "answers" not in now:
-        return told and before.get("sha256") == now.get("sha256")
+        return told[0] == told[1]
+    if before.get("sha256") != now.get("sha256"):
+        return False
     pair = (np.asarray(part["answers"]) for part in (before, now))
     first, second = pair
     return first.shape == second.shape and np.allclose(first, second, **_CLOSE)

@@ -108,6 +108,55 @@ def test_another_callable(path):
     refused(path, "models, m", models={"m": same()})
 
 
+class Scaled(keras.Model):
+    """Of no configuration: Keras cannot write down a function."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.head = keras.layers.Dense(2)
+        self.function = function
+
+    def call(self, images):
+        return self.head(self.function(keras.ops.reshape(images, (-1, 4))))
+
+
+def scaled(factor, seed=0):
+    keras.utils.set_random_seed(seed)
+    return Scaled(lambda pixels: factor * pixels)
+
+
+def test_a_model_without_a_configuration(path):
+    """It is known by its weights and by what it answers."""
+    run(path, {"m": scaled(1.0)})
+    run(path, {"m": scaled(1.0)})
+    refused(path, "models, m", models={"m": scaled(2.0)})
+    refused(path, "models, m", models={"m": scaled(1.0, seed=1)})
+
+
+class Blurred(inference.RandomizedInference):
+    """A defence whose `get_config` Keras cannot make."""
+
+    def __init__(self, classifier, function, strength):
+        super().__init__(classifier, num_draws=2)
+        self.function, self.strength = function, strength
+
+    def draw_rows(self, seed, rows):
+        return {}
+
+    def apply(self, images, draws):
+        return self.function(images)
+
+
+def test_a_defence_without_a_configuration(path):
+    base = network()
+    told, other = (
+        identity.settings_of_defence(Blurred(base, Linear(), strength))
+        for strength in (0.5, 0.6)
+    )
+    assert told["strength"] == 0.5
+    assert {**told, "strength": 0.6} == other
+
+
 @pytest.mark.parametrize(
     "changed",
     [lambda base: Noisy(base, 0.3), lambda base: Noisy(base, 0.2, "a pool")],
