@@ -1,4 +1,4 @@
-"""What a trained autoencoder's run folder shows: pictures and numbers."""
+"""The report of a trained autoencoder: pictures and numbers."""
 
 import numpy as np
 import tensorflow as tf
@@ -19,7 +19,7 @@ def write_report(run_dir, vae, validation, seed):
         run_dir: `pathlib.Path`, with metrics.jsonl.
         vae: `models.MMDVAE`.
         validation: `ImageSet`, images cut from the training split.
-        seed: int, of the samples from the prior and the chosen images.
+        seed: int, of the samples from the prior and of the shown images.
 
     Returns:
         float, the PSNR on the validation images in dB.
@@ -56,8 +56,8 @@ def samples(vae, random):
 def interpolations(vae, images):
     """Returns two rows for each pair: decoded mixed codes, mixed images.
 
-    The weights run from 0 to 1, the ends included: VarMixup above, mixup of
-    the same pair below.
+    The weights run from 0 to 1, both included. The upper row is VarMixup,
+    the lower row mixup of the same pair.
     """
     weights = np.linspace(0.0, 1.0, _STEPS, dtype="float32")
     codes = vae.encode(images)[0].numpy()
@@ -72,7 +72,7 @@ def interpolations(vae, images):
 
 
 def write_grid(path, rows):
-    """Writes rows of images as one PNG, atomically, enlarged to be seen.
+    """Writes rows of images as one PNG, enlarged by an integer factor.
 
     Args:
         path: `pathlib.Path` ending in .png.
@@ -100,7 +100,7 @@ def _text(vae, run_dir, value, count):
 
 Images {vae.input_shape}, latent size {vae.latent_size}, {vae.count_params():,}
 weights, {rows[-1]["epoch"]} epochs. All numbers are of {count} validation
-images, which were not trained on.
+images, which are no training images.
 
 | | |
 |---|---|
@@ -108,12 +108,12 @@ images, which were not trained on.
 | highest PSNR of an epoch | {best["val_psnr"]:.2f} dB (epoch {best["epoch"]}) |
 | MMD^2 of codes and prior, last epoch | {rows[-1]["val_mmd"]:.5f} |
 
-Reconstructions, images above:
+Images (upper row) and their reconstructions (lower row):
 
 ![reconstructions](reconstructions.png)
 
-Interpolations, for each pair the decoded mixed codes (what VarMixup trains
-on) above the mixed images (mixup):
+Interpolations of pairs: the decoded mixed codes of VarMixup (upper row) and
+the mixed images of mixup (lower row):
 
 ![interpolations](interpolations.png)
 

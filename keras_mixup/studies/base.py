@@ -1,4 +1,4 @@
-"""What a figure of the papers consists of: numbers, drawing, words."""
+"""A study: the numbers, the drawing and the caption of a figure."""
 
 import pathlib
 from collections.abc import Callable
@@ -6,10 +6,11 @@ from typing import NamedTuple
 
 from keras_mixup import attacks
 from keras_mixup import evaluation
+from keras_mixup import inference
 
 
 class Context(NamedTuple):
-    """What a figure is made from.
+    """What the studies of one evaluation have in common.
 
     Attributes:
         classifier: `keras.Model` from images to logits.
@@ -18,9 +19,9 @@ class Context(NamedTuple):
         image_set: `ImageSet`, the examples.
         threat: `ThreatModel`.
         folder: path of the folder of figures, which exists.
-        adaptive: bool, whether attacks go through the defences, too.
-        adaptive_steps, adaptive_draws: int, those of that attack, or None
-            for its own.
+        adaptive: bool, whether the attacks also go through the defences.
+        adaptive_steps, adaptive_draws: int, steps and draws of the adaptive
+            attack, or None for its defaults.
         num_draws: int, draws per prediction.
         mix_weight: the weight of the input in MI-OL.
         combined: (pl_weight, ol_weight, threshold) of MI-Combined.
@@ -65,8 +66,14 @@ class Context(NamedTuple):
         step = self.threat.eps / 4 or 0.01
         return attacks.PGD(self.threat, step_size=step, num_steps=10)
 
+    def mixup_inference(self):
+        """Returns MI-OL around the classifier."""
+        return inference.MixupInferenceOL(
+            self.classifier, self.pool, self.mix_weight, self.num_draws
+        )
+
     def specs(self):
-        """Returns the oblivious attack and, if wanted, the adaptive one."""
+        """Returns the oblivious attack and, with `adaptive`, that one too."""
         pgd = self.pgd()
         found = [evaluation.AttackSpec(pgd.name, pgd, "oblivious")]
         if self.adaptive:
@@ -96,9 +103,9 @@ class Study:
 
     Attributes:
         label: str, the title; registered.
-        caption: str, what is to be seen, and what not.
-        needs_pool, needs_vae: bool, whether `make` takes them.
-        needs_defences: bool, whether it shows defences of the run.
+        caption: str, what the figure shows and what it does not show.
+        needs_pool, needs_vae: bool, whether `make` reads them.
+        needs_defences: bool, whether `make` reads the run's defences.
     """
 
     label = ""

@@ -1,4 +1,4 @@
-"""Fig. 3a of Mixup Inference: attacked images told from clean ones."""
+"""Fig. 3a of Mixup Inference: detection of adversarial images."""
 
 import numpy as np
 import tensorflow as tf
@@ -10,6 +10,7 @@ from keras_mixup.evaluation import scoring
 from keras_mixup.evaluation import specs as specs_lib
 from keras_mixup.evaluation.examples import Examples
 from keras_mixup.studies import base
+from keras_mixup.studies.drawing import grouped
 from keras_mixup.studies.drawing import new_figure
 from keras_mixup.studies.drawing import themed
 
@@ -29,10 +30,10 @@ def detection_curves(
 ):
     """Returns AUC and ROC of each detector on each kind of attack.
 
-    Beside the detectors stands the classifier's own confidence: one minus
-    its largest probability. Oblivious images are made on the classifier;
-    adaptive ones through each detector's answer, and for the confidence on
-    the classifier. An attack on the score itself may do worse to it.
+    The classifier's confidence, one minus its largest probability, is one
+    more detector. An oblivious attack is made on the classifier. An adaptive
+    attack is made through each detector's answer, and for the confidence on
+    the classifier. An attack on the score itself may lower the AUC further.
 
     Args:
         classifier: callable from images to logits.
@@ -59,12 +60,10 @@ def detection_curves(
         clean = [b.images for b in batches]
         clean_scores = _scores(score, clean, batches, eval_seed)
         for spec in specs:
-            if spec.knowledge != "oblivious":
+            made = oblivious.get(spec.column)
+            if made is None:
                 made = _crafted(spec, model, batches, attack_seed)
-            elif spec.column in oblivious:
-                made = oblivious[spec.column]
-            else:
-                made = _crafted(spec, model, batches, attack_seed)
+            if spec.knowledge == "oblivious":
                 oblivious[spec.column] = made
             scores = _scores(score, made, batches, eval_seed)
             false, true = metrics.roc_curve(clean_scores, scores)
@@ -83,7 +82,7 @@ def detection_curves(
 
 
 def _crafted(spec, model, batches, attack_seed):
-    """Oblivious images do not depend on the detector: its classifier's."""
+    """Oblivious images are made on the classifier alone."""
     attack, attacked = spec.attack, specs_lib.undefended(model)
     if spec.knowledge != "oblivious":
         attack, attacked = specs_lib.attack_for(spec, model), model
@@ -111,7 +110,7 @@ def _scorer(model, name):
 
 
 def _scores(score, images, batches, eval_seed):
-    """The rows that count of all batches, float64 [n]."""
+    """The scores of all examples without the padding, float64 [n]."""
     parts = []
     for part, batch in zip(images, batches, strict=True):
         seeds = scoring.row_seeds(eval_seed, batch.example_ids)
@@ -122,24 +121,22 @@ def _scores(score, images, batches, eval_seed):
 @themed
 def detection_figure(rows):
     """Fig. 3a: ROC curves with their AUC, a panel per kind of attack."""
-    kinds = list(dict.fromkeys((r["attack"], r["knowledge"]) for r in rows))
-    if not kinds:
-        return None
+    kinds = grouped(rows, "attack", "knowledge")
     figure, axes = new_figure(1, len(kinds), (4.7 * len(kinds), 5.2))
-    for axis, kind in zip(axes[0], kinds, strict=True):
-        for row in rows:
-            if (row["attack"], row["knowledge"]) == kind:
-                axis.plot(
-                    row["false_positives"],
-                    row["true_positives"],
-                    label=f"{row['detector']} (AUC {row['auc']:.3f})",
-                )
+    for axis, (kind, own) in zip(axes[0], kinds.items(), strict=True):
+        for row in own:
+            axis.plot(
+                row["false_positives"],
+                row["true_positives"],
+                label=f"{row['detector']} (AUC {row['auc']:.3f})",
+            )
         axis.plot([0, 1], [0, 1], ":", color="gray", linewidth=1)
-        axis.set_title(", ".join(kind))
-        axis.set_xlabel("clean images taken for attacked")
-        axis.set_ylabel("attacked images found")
-        axis.set_aspect("equal")
-        axis.grid(True)
+        axis.set(
+            title=", ".join(kind),
+            xlabel="false positive rate",
+            ylabel="true positive rate",
+            aspect="equal",
+        )
         # Curves may run along any side of the square.
         axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16))
     return figure
@@ -150,18 +147,17 @@ class Detection(base.Study):
     """ROC curves of the detectors."""
 
     caption = (
-        "Confidence: one minus the classifier's largest probability. MI- "
-        "PL finds attacks of which the classifier is sure, confidence "
-        "those of which it is not; below the diagonal attacked images "
-        "look cleaner than clean ones. An adaptive attack here goes "
-        "through the detector's answer, not through its score; one on the "
-        "score may do worse to it."
+        "Confidence: one minus the classifier's largest probability. MI-PL "
+        "detects adversarial images that the classifier is sure of. The "
+        "confidence detects those that it is unsure of. A curve below the "
+        "diagonal scores adversarial images lower than clean ones. The "
+        "adaptive attack goes through the detector's answer, not through its "
+        "score. An attack on the score may lower the curve further."
     )
     needs_pool = True
 
     @staticmethod
     def make(context):
-        """Returns the numbers; see `base.Study`."""
         examples = context.image_set
         settings = (context.classifier, context.pool)
         detectors = {
@@ -183,7 +179,4 @@ class Detection(base.Study):
             eval_seed=context.eval_seeds[0],
         )
 
-    @staticmethod
-    def draw(rows, theme="light"):
-        """Returns the figure; see `base.Study`."""
-        return detection_figure(rows, theme=theme)
+    draw = staticmethod(detection_figure)

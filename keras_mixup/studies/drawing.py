@@ -7,6 +7,7 @@ people with any colour vision tell apart.
 
 import functools
 import io
+import operator
 
 import numpy as np
 
@@ -31,10 +32,15 @@ _MISSING = "Pictures need matplotlib. Install it with: pip install matplotlib"
 
 
 def themed(draw):
-    """Draws under the theme's colours, whatever the user's matplotlibrc."""
+    """Draws under the theme's colours, whatever the user's matplotlibrc.
+
+    Without rows, the first argument, nothing is drawn: None is returned.
+    """
 
     @functools.wraps(draw)
-    def drawn(*arguments, theme="light", **options):
+    def drawn(rows, *arguments, theme="light", **options):
+        if not rows:
+            return None
         try:
             import matplotlib as mpl
         except ImportError as error:
@@ -42,7 +48,7 @@ def themed(draw):
         with mpl.rc_context():
             mpl.rcdefaults()
             mpl.rcParams.update(_style(theme))
-            figure = draw(*arguments, **options)
+            figure = draw(rows, *arguments, **options)
             if figure is not None:
                 # Ticks are made while drawing, with the colours of that time.
                 figure.draw_without_rendering()
@@ -69,7 +75,7 @@ def _style(theme):
         "ytick.color": colours["muted"],
         "ytick.labelcolor": colours["ink"],
         "grid.color": colours["grid"],
-        "axes.grid": False,
+        "axes.grid": True,
         "axes.spines.top": False,
         "axes.spines.right": False,
         "axes.axisbelow": True,
@@ -152,6 +158,56 @@ def new_figure(num_rows, num_columns, size):
 
     figure = Figure(figsize=size, layout="constrained")
     return figure, figure.subplots(num_rows, num_columns, squeeze=False)
+
+
+def grouped(rows, *names, key=None):
+    """Returns dict key -> rows, in the order of first appearance.
+
+    Args:
+        rows: list of dicts.
+        *names: str, the entries that are the key: a value, or several.
+        key: callable of a row, in the place of names.
+    """
+    found = {}
+    for row in rows:
+        place = (key or operator.itemgetter(*names))(row)
+        found.setdefault(place, []).append(row)
+    return found
+
+
+def line(axis, place, xs, ys, label, **style):
+    """Draws a line with the marker and the colour number `place`.
+
+    Args:
+        axis: matplotlib's `Axes`.
+        place: int, 0, 1, ...
+        xs, ys: the points.
+        label: str, for the legend.
+        **style: arguments of `Axes.errorbar`, such as `yerr`.
+    """
+    usual = {"marker": marker(place), "color": line_colour(place)}
+    points = np.asarray(xs), np.asarray(ys)
+    axis.errorbar(*points, label=label, **{**usual, **style})
+
+
+def marker(place):
+    """Returns the marker number `place`, as matplotlib calls it."""
+    return MARKERS[place % len(MARKERS)]
+
+
+def legend_beside(axis):
+    """Puts the legend to the right of the panel."""
+    axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+
+
+def answer_texts(predictions, labels):
+    """Returns each answer with a mark, and the true label where it is wrong.
+
+    Args:
+        predictions, labels: ints [n].
+    """
+    pairs = zip(map(int, predictions), map(int, labels), strict=True)
+    return [f"{p} ✓" if p == y else f"{p} ✗ (true {y})" for p, y in pairs]
 
 
 def line_colour(place):

@@ -6,8 +6,8 @@ from keras_mixup import attacks as attacks_lib
 from keras_mixup import registry
 from keras_mixup.evaluation import scoring
 from keras_mixup.evaluation.examples import Examples
-from keras_mixup.inference import MixupInferenceOL
 from keras_mixup.studies import base
+from keras_mixup.studies.drawing import answer_texts
 from keras_mixup.studies.drawing import image_grid
 from keras_mixup.threat import ThreatModel
 
@@ -60,20 +60,17 @@ def examples_figure(rows, theme="light"):
     """Fig. 5: clean images above adversarial ones, with the answers."""
     if not rows:
         return None
-    shown, captions = {}, {}
-    for name in ("clean", "adversarial"):
-        title = name
-        if name == "adversarial":
-            title = f"{name}\n(eps {255 * rows[0]['eps']:.3g}/255)"
-        shown[title] = np.asarray([row[name] for row in rows])
-        captions[title] = [_answer(row, f"{name}_prediction") for row in rows]
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    titles = {
+        "clean": "clean",
+        "adversarial": f"adversarial\n(eps {255 * rows[0]['eps']:.3g}/255)",
+    }
+    captions = {
+        title: answer_texts(columns[f"{name}_prediction"], columns["label"])
+        for name, title in titles.items()
+    }
+    shown = {title: np.asarray(columns[n]) for n, title in titles.items()}
     return image_grid(shown, captions, theme=theme)
-
-
-def _answer(row, name):
-    if row[name] == row["label"]:
-        return f"{row[name]} ✓"
-    return f"{row[name]} ✗ (true {row['label']})"
 
 
 @registry.register(
@@ -84,27 +81,17 @@ def _answer(row, name):
 class AdaptiveExamples(base.Study):
     """Images before and after an attack through MI-OL."""
 
-    caption = "Above each image the defence's answer."
+    caption = "The text above each image is the defence's answer."
     needs_pool = True
 
     @staticmethod
     def make(context):
-        """Returns the numbers; see `base.Study`."""
-        defence = MixupInferenceOL(
-            context.classifier,
-            context.pool,
-            context.mix_weight,
-            context.num_draws,
-        )
         return adaptive_examples(
-            defence,
+            context.mixup_inference(),
             context.image_set.images,
             context.image_set.labels,
             eps=context.example_eps,
             seed=context.attack_seed,
         )
 
-    @staticmethod
-    def draw(rows, theme="light"):
-        """Returns the figure; see `base.Study`."""
-        return examples_figure(rows, theme=theme)
+    draw = staticmethod(examples_figure)

@@ -4,7 +4,9 @@ from keras_mixup import evaluation
 from keras_mixup import inference
 from keras_mixup import registry
 from keras_mixup.studies import base
-from keras_mixup.studies.drawing import MARKERS
+from keras_mixup.studies.drawing import grouped
+from keras_mixup.studies.drawing import legend_beside
+from keras_mixup.studies.drawing import line
 from keras_mixup.studies.drawing import line_colour
 from keras_mixup.studies.drawing import new_figure
 from keras_mixup.studies.drawing import themed
@@ -57,7 +59,7 @@ def trade_off(
 
 
 def _families(context):
-    """The grid of the paper's families, sizes scaled to the images."""
+    """The paper's settings of each defence; sizes are scaled to the images."""
     classifier, pool = context.classifier, context.pool
     size = classifier.input_shape[1]
     draws = {"num_draws": context.num_draws}
@@ -92,45 +94,37 @@ def _families(context):
 @themed
 def trade_off_figure(rows):
     """Fig. 3b: attacked against clean accuracy, a panel per kind of attack."""
-    kinds = list(dict.fromkeys((r["attack"], r["knowledge"]) for r in rows))
-    if not kinds:
-        return None
-    families = list(dict.fromkeys(row["family"] for row in rows))
-    # The app's six families have all colours for themselves.
+    kinds = grouped(rows, "attack", "knowledge")
+    families = list(grouped(rows, "family"))
+    # Grey leaves all six colours to the defences.
     defended = [family for family in families if family != "none"]
     colours = {name: line_colour(i) for i, name in enumerate(defended)}
     figure, axes = new_figure(1, len(kinds), (5.0 * len(kinds), 4.4))
-    for axis, kind in zip(axes[0], kinds, strict=True):
-        for place, family in enumerate(families):
-            own = sorted(
-                (100 * row["clean"], 100 * row["accuracy"])
-                for row in rows
-                if row["family"] == family
-                and (row["attack"], row["knowledge"]) == kind
+    for axis in axes[0][1:]:
+        axis.sharey(axes[0][0])
+    for axis, (kind, shown) in zip(axes[0], kinds.items(), strict=True):
+        for family, own in grouped(shown, "family").items():
+            points = sorted(
+                (100 * r["clean"], 100 * r["accuracy"]) for r in own
             )
-            axis.plot(
-                *zip(*own, strict=True),
-                marker=MARKERS[place % len(MARKERS)],
-                markersize=10 if family == "none" else 5,
-                linestyle="none" if family == "none" else "-",
+            bare = family == "none"
+            line(
+                axis,
+                families.index(family),
+                *zip(*points, strict=True),
+                "no defence" if bare else family,
+                markersize=10 if bare else 5,
+                linestyle="none" if bare else "-",
                 linewidth=1,
                 color=colours.get(family, "gray"),
-                label="no defence" if family == "none" else family,
             )
-        axis.set_title(", ".join(kind))
-        axis.set_xlabel("clean accuracy (%)")
-        axis.set_ylabel("accuracy under the attack (%)")
-        axis.grid(True)
-    axes[0][-1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
-    _same_limits(axes[0])
+        axis.set(
+            title=", ".join(kind),
+            xlabel="clean accuracy (%)",
+            ylabel="accuracy under the attack (%)",
+        )
+    legend_beside(axes[0][-1])
     return figure
-
-
-def _same_limits(axes):
-    low = min(axis.get_ylim()[0] for axis in axes)
-    high = max(axis.get_ylim()[1] for axis in axes)
-    for axis in axes:
-        axis.set_ylim(low, high)
 
 
 @registry.register(
@@ -143,13 +137,12 @@ class TradeOff(base.Study):
 
     caption = (
         "Each point is one setting of a defence. Only the adaptive panel "
-        "says something about robustness."
+        "measures robustness."
     )
     needs_pool = True
 
     @staticmethod
     def make(context):
-        """Returns the numbers; see `base.Study`."""
         return trade_off(
             context.classifier,
             _families(context),
@@ -159,7 +152,4 @@ class TradeOff(base.Study):
             **context.evaluate_options("fig3b"),
         )
 
-    @staticmethod
-    def draw(rows, theme="light"):
-        """Returns the figure; see `base.Study`."""
-        return trade_off_figure(rows, theme=theme)
+    draw = staticmethod(trade_off_figure)

@@ -1,5 +1,7 @@
 """Fig. 4 of VarMixup: the local linearity error over the radius."""
 
+import functools
+
 import numpy as np
 
 from keras_mixup import _checks
@@ -8,12 +10,13 @@ from keras_mixup import metrics
 from keras_mixup import registry
 from keras_mixup.evaluation import specs as specs_lib
 from keras_mixup.studies import base
-from keras_mixup.studies.drawing import MARKERS
-from keras_mixup.studies.drawing import line_colour
+from keras_mixup.studies.drawing import grouped
+from keras_mixup.studies.drawing import legend_beside
+from keras_mixup.studies.drawing import line
 from keras_mixup.studies.drawing import new_figure
 from keras_mixup.studies.drawing import themed
 
-# Shares of eps at which it is measured.
+# The radii, as fractions of eps.
 _SHARES = (0.25, 0.5, 0.75, 1.0)
 
 
@@ -21,8 +24,9 @@ def linearity_rows(models, images, labels, radii, seed=0, **options):
     """Returns the mean local linearity error over the radius (Fig. 4).
 
     Args:
-        models: dict name -> callable from images to logits, or a defence,
-            whose draws are fixed: the gap between two draws is no curvature.
+        models: dict name -> callable from images to logits, or a defence.
+            The seed of its draws is fixed, since the difference between two
+            draws is no curvature.
         images: float [N, H, W, C] in [0, 1].
         labels: int [N].
         radii: floats > 0 or fractions, L-infinity.
@@ -37,10 +41,7 @@ def linearity_rows(models, images, labels, radii, seed=0, **options):
     for name, model in models.items():
         answer = model
         if specs_lib.is_randomized(model):
-
-            def answer(points, model=model):
-                return model(points, seed=seed)
-
+            answer = functools.partial(model, seed=seed)
         for eps in radii:
             errors = metrics.local_linearity_error(
                 answer, images, labels, eps, seed=seed, **options
@@ -58,27 +59,17 @@ def linearity_rows(models, images, labels, radii, seed=0, **options):
 @themed
 def linearity_figure(rows):
     """VarMixup, Fig. 4: the local linearity error over the radius."""
-    if not rows:
-        return None
     figure, axes = new_figure(1, 1, (6.6, 4.0))
     axis = axes[0][0]
-    for place, model in enumerate(dict.fromkeys(r["model"] for r in rows)):
-        own = sorted(
-            (255.0 * row["eps"], row["error"])
-            for row in rows
-            if row["model"] == model
-        )
-        axis.plot(
-            *zip(*own, strict=True),
-            marker=MARKERS[place % len(MARKERS)],
-            color=line_colour(place),
-            label=model,
-        )
-    axis.set_xlabel("radius, L-infinity, in 1/255")
-    axis.set_ylabel("mean local linearity error (nats)")
+    for place, (model, own) in enumerate(grouped(rows, "model").items()):
+        points = sorted((255.0 * row["eps"], row["error"]) for row in own)
+        line(axis, place, *zip(*points, strict=True), model)
+    axis.set(
+        xlabel="radius, L-infinity, in 1/255",
+        ylabel="mean local linearity error (nats)",
+    )
     axis.set_ylim(bottom=0.0)
-    axis.grid(True)
-    axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    legend_beside(axis)
     return figure
 
 
@@ -91,13 +82,12 @@ class Linearity(base.Study):
     """The local linearity error of every model."""
 
     caption = (
-        "The largest gap found between the loss and its tangent, by "
-        "ascent; a lower bound. The seed of a defence's draws is fixed."
+        "The largest gap between the loss and its tangent that gradient ascent "
+        "finds, which is a lower bound. The seed of a defence's draws is fixed."
     )
 
     @staticmethod
     def make(context):
-        """Returns the numbers; see `base.Study`."""
         return linearity_rows(
             context.models,
             data.as_float(context.image_set.images),
@@ -107,7 +97,4 @@ class Linearity(base.Study):
             batch_size=context.batch_size,
         )
 
-    @staticmethod
-    def draw(rows, theme="light"):
-        """Returns the figure; see `base.Study`."""
-        return linearity_figure(rows, theme=theme)
+    draw = staticmethod(linearity_figure)

@@ -11,6 +11,7 @@ from keras_mixup import ops
 from keras_mixup import registry
 from keras_mixup.evaluation.examples import Examples
 from keras_mixup.studies import base
+from keras_mixup.studies.drawing import grouped
 from keras_mixup.studies.drawing import line_colour
 from keras_mixup.studies.drawing import new_figure
 from keras_mixup.studies.drawing import themed
@@ -44,11 +45,12 @@ def lambda_sweep(
 ):
     """Returns the answers of MI over lambda, on clean and attacked images.
 
-    F(x) is the vector of probabilities and G(d; u) = F(u + d) - F(u) what a
-    perturbation d changes at u: the paper's G with the model's own answer in
-    the place of the ideal linear one. Partners are the same for all lambda.
-    The means are over the images that Eq. 2 speaks of: clean ones that are
-    classified correctly (z = 0), attacked ones that are not (z = 1).
+    F(x) is the vector of probabilities. G(d; u) = F(u + d) - F(u) is the
+    change that a perturbation d makes at u. The paper's G takes the answer of
+    an ideal linear model; here it is the model's own. All lambda have the
+    same partners. As in Eq. 2, the means are over the clean images that are
+    classified correctly (z = 0), and over the attacked images that are
+    misclassified (z = 1).
 
     Args:
         classifier: `keras.Model` from images to logits.
@@ -66,12 +68,12 @@ def lambda_sweep(
         image qualifies): `clean_f`, `clean_mi` (component y, z = 0);
         `f_true`, `mi_true`, `f_predicted`, `mi_predicted` (components y and
         y-hat, z = 1); `change_true`, `change_predicted` (Eq. 9);
-        `gain_true`, `gain_predicted` (the left of Eq. 12 and 15), split as in
-        Eq. 13 into `transfer_...` and `shrinkage_...`; `bound_true`,
-        `bound_predicted` (their right); `condition` (the share that
-        satisfies Eq. 10); `detection_gap` (measured, with the sign of Eq. 14
-        and 16) and `detection_gap_formula` (their right side); `num_clean`,
-        `num_adversarial`.
+        `gain_true`, `gain_predicted` (the left sides of Eq. 12 and 15), split
+        as in Eq. 13 into `transfer_...` and `shrinkage_...`; `bound_true`,
+        `bound_predicted` (the right sides of Eq. 12 and 15); `condition` (the
+        share of images that satisfy Eq. 10); `detection_gap` (measured, with
+        the sign of Eq. 14 and 16) and `detection_gap_formula` (the right side
+        of Eq. 14 and 16); `num_clean`, `num_adversarial`.
 
     Raises:
         ValueError: for unusable images or an unknown kind.
@@ -89,7 +91,7 @@ def lambda_sweep(
     for kind in kinds:
         for weight in mix_weights:
             with warnings.catch_warnings():
-                # MI-OL warns of a lambda below Eq. 17, which is on purpose.
+                # The sweep covers weights that MI-OL warns about (Eq. 17).
                 warnings.simplefilter("ignore")
                 defence = _KINDS[kind](classifier, pool, weight, num_draws)
             values = _measured(defence, pair, batch.labels, seed)
@@ -188,12 +190,9 @@ def _gap(values, weight):
 @themed
 def lambda_figure(rows):
     """Fig. 2: probabilities and the two sides of Eq. 12 or 15 over lambda."""
-    kinds = list(dict.fromkeys(row["defence"] for row in rows))
-    if not kinds:
-        return None
+    kinds = grouped(rows, "defence")
     figure, axes = new_figure(len(kinds), 3, (14.5, 3.2 * len(kinds)))
-    for line, kind in zip(axes, kinds, strict=True):
-        own = [row for row in rows if row["defence"] == kind]
+    for line, (kind, own) in zip(axes, kinds.items(), strict=True):
         weights = [row["mix_weight"] for row in own]
         for axis, title, names in (
             (line[0], "clean (z = 0)", ("clean_f", "clean_mi")),
@@ -208,13 +207,14 @@ def lambda_figure(rows):
                 colour = line_colour(place // 2)
                 values = _floats(own, name)
                 axis.plot(weights, values, style, label=label, color=colour)
-            axis.set_title(f"{kind}, {title}")
-            axis.set_ylim(-0.03, 1.03)
-            axis.set_ylabel("mean probability")
+            axis.set(
+                title=f"{kind}, {title}",
+                ylim=(-0.03, 1.03),
+                ylabel="mean probability",
+            )
         _changes(line[2], own, weights, kind)
     for axis in axes.flat:
         axis.set_xlabel("λ, the weight of the input")
-        axis.grid(True)
         beside = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)}
         # Two lines leave room for their names inside.
         axis.legend(handlelength=3, **({} if axis in axes[:, 0] else beside))
@@ -249,17 +249,17 @@ class LambdaSweep(base.Study):
     """Answers over lambda."""
 
     caption = (
-        "Oblivious attack. Solid: the classifier F; dashed: MI, at the "
-        "true label y and the predicted one ŷ. Right: the minus of ΔG, as "
-        "in the paper; MI raises the true label where its line lies above "
-        "the thin one of its colour, and lowers the adversarial label "
-        "where its line lies below (Eq. 12 and 15)."
+        "The attack is oblivious. Solid lines are the classifier F, dashed "
+        "lines MI, at the true label y and the predicted label ŷ. The right "
+        "panels show −ΔG, as in the paper. MI raises the probability of the "
+        "true label where its line lies above the thin line of the same "
+        "colour. MI lowers that of the adversarial label where its line lies "
+        "below the thin one (Eq. 12 and 15)."
     )
     needs_pool = True
 
     @staticmethod
     def make(context):
-        """Returns the numbers; see `base.Study`."""
         examples = context.image_set
         return lambda_sweep(
             context.classifier,
@@ -271,7 +271,4 @@ class LambdaSweep(base.Study):
             seed=context.attack_seed,
         )
 
-    @staticmethod
-    def draw(rows, theme="light"):
-        """Returns the figure; see `base.Study`."""
-        return lambda_figure(rows, theme=theme)
+    draw = staticmethod(lambda_figure)

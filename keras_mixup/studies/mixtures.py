@@ -1,4 +1,4 @@
-"""Figs. 5 and 7 of VarMixup: what mixing pixels and codes makes of images."""
+"""Figs. 5 and 7 of VarMixup: images mixed as pixels and as codes."""
 
 import numpy as np
 import tensorflow as tf
@@ -9,6 +9,7 @@ from keras_mixup import metrics
 from keras_mixup import registry
 from keras_mixup.ops import latent_space
 from keras_mixup.studies import base
+from keras_mixup.studies.drawing import grouped
 from keras_mixup.studies.drawing import image_grid
 from keras_mixup.studies.drawing import line_colour
 from keras_mixup.studies.drawing import new_figure
@@ -21,10 +22,10 @@ _DISTANCES = (
 
 
 def mixed_samples(first, second, vaes, mix_weight=0.5):
-    """Returns what mixup and its latent forms make of pairs (Fig. 7).
+    """Returns pairs of images mixed as pixels and as latent codes (Fig. 7).
 
-    Draw them by `figures.image_grid`; measure how far they are from the
-    training images by `metrics.feature_distances` (Fig. 5).
+    `drawing.image_grid` draws them. `metrics.feature_distances` measures how
+    far they are from the training images (Fig. 5).
 
     Args:
         first: float32 [n, H, W, C] in [0, 1].
@@ -35,12 +36,12 @@ def mixed_samples(first, second, vaes, mix_weight=0.5):
 
     Returns:
         dict title -> NumPy float32 [n, H, W, C]: both images, "mixup", then
-        one entry per autoencoder. Resized where an autoencoder's size is
-        another.
+        one entry per autoencoder. An autoencoder of another image size gets
+        resized images, and its output is resized back.
 
     Raises:
         ValueError: for sets of different shapes, a weight out of range, or
-            an autoencoder of images with other channels.
+            an autoencoder of another number of channels.
     """
     weight = _checks.check_number(mix_weight, "mix_weight", 0.0, 1.0)
     first, second = np.float32(first), np.float32(second)
@@ -95,11 +96,11 @@ def distance_rows(feature_model, reference, sets, batch_size=256):
 
 
 def sample_rows(samples, num_shown=8):
-    """Returns what `mixed_samples` made as rows that JSON holds (Fig. 7).
+    """Returns the images of `mixed_samples` as rows for JSON (Fig. 7).
 
     Args:
         samples: dict title -> [n, H, W, C] in [0, 1].
-        num_shown: int >= 1, the first of each.
+        num_shown: int >= 1, how many images of each title are kept.
 
     Returns:
         list of dict with "title" and "images" (nested lists).
@@ -116,7 +117,7 @@ def training_pairs(pool, count, seed):
     Args:
         pool: `SamplePool`.
         count: int, n at most.
-        seed: int, chooses them. No image is paired with itself.
+        seed: int, of the choice. No image is paired with itself.
     """
     random = np.random.default_rng(seed)
     rows = random.permutation(sum(pool.class_counts)).astype("int32")
@@ -130,12 +131,9 @@ def training_pairs(pool, count, seed):
 @themed
 def distances_figure(rows):
     """VarMixup, Fig. 5: distances to the training images, as bars."""
-    if not rows:
-        return None
-    names = list(dict.fromkeys(row["features"] for row in rows))
+    names = grouped(rows, "features")
     figure, axes = new_figure(len(names), 2, (9.0, 1.0 + 2.2 * len(names)))
-    for line, name in zip(axes, names, strict=True):
-        own = [row for row in rows if row["features"] == name]
+    for line, (name, own) in zip(axes, names.items(), strict=True):
         titles = [f"{row['samples']} ({row['num_images']})" for row in own]
         for axis, (key, label) in zip(line, _DISTANCES, strict=True):
             values = [row[key] for row in own]
@@ -145,9 +143,9 @@ def distances_figure(rows):
             axis.margins(x=0.18)
             axis.invert_yaxis()
             axis.set_xlabel(label)
-            axis.grid(True, axis="x")
+            axis.grid(False, axis="y")
         line[0].set_title(f"on {name}")
-        # The left panel names them; a bar below 0 would run into its name.
+        # The left panel has the names. A bar below 0 would cover its own.
         line[1].set_yticklabels([])
     return figure
 
@@ -161,16 +159,15 @@ class Distances(base.Study):
     """Distances of mixed and of test images to training images."""
 
     caption = (
-        "Distances on other features cannot be compared, nor with "
-        "published FID and KID. The Fréchet distance is biased upwards "
-        "for few images: compare with the bar of the test images."
+        "Distances on different features cannot be compared with each other, "
+        "nor with published FID and KID. The Fréchet distance of few images is "
+        "biased upwards: compare with the bar of the test images."
     )
     needs_pool = True
     needs_vae = True
 
     @staticmethod
     def make(context):
-        """Returns the numbers; see `base.Study`."""
         count = len(context.image_set.labels)
         first, second = training_pairs(context.pool, count, context.seed)
         made = mixed_samples(first, second, context.vaes)
@@ -187,10 +184,7 @@ class Distances(base.Study):
             context.batch_size,
         )
 
-    @staticmethod
-    def draw(rows, theme="light"):
-        """Returns the figure; see `base.Study`."""
-        return distances_figure(rows, theme=theme)
+    draw = staticmethod(distances_figure)
 
 
 @registry.register("study", "varmixup_fig7", label="Mixed images")
@@ -203,18 +197,11 @@ class Samples(base.Study):
 
     @staticmethod
     def make(context):
-        """Returns the numbers; see `base.Study`."""
         pairs = training_pairs(context.pool, 8, context.seed)
         return sample_rows(mixed_samples(*pairs, context.vaes))
 
     @staticmethod
     def draw(rows, theme="light"):
         """Returns the figure; see `base.Study`."""
-        return (
-            image_grid(
-                {row["title"]: np.asarray(row["images"]) for row in rows},
-                theme=theme,
-            )
-            if rows
-            else None
-        )
+        images = {row["title"]: np.asarray(row["images"]) for row in rows}
+        return image_grid(images, theme=theme)

@@ -4,10 +4,11 @@ from keras_mixup import attacks as attacks_lib
 from keras_mixup import evaluation
 from keras_mixup import registry
 from keras_mixup.evaluation import specs as specs_lib
-from keras_mixup.inference import MixupInferenceOL
 from keras_mixup.studies import base
-from keras_mixup.studies.drawing import MARKERS
+from keras_mixup.studies.drawing import grouped
+from keras_mixup.studies.drawing import line
 from keras_mixup.studies.drawing import line_colour
+from keras_mixup.studies.drawing import marker
 from keras_mixup.studies.drawing import new_figure
 from keras_mixup.studies.drawing import themed
 
@@ -28,11 +29,11 @@ def adaptive_samples(
     """Returns accuracy against the number of adaptive samples (Fig. 4).
 
     Args:
-        models: dict name -> classifier or defence; a classifier's accuracy
-            under PGD with as many steps is a line without samples.
+        models: dict name -> classifier or defence. A classifier is attacked
+            by PGD with the same number of steps.
         threat: `ThreatModel`.
         images, labels: as for `evaluate`.
-        num_draws: ints, draws of the attacker in each step.
+        num_draws: ints, the attacker's draws in each step.
         num_steps: ints.
         recipe: str, of `MixupInferenceAttack`; the paper's is Eq. 24.
         **evaluate_options: the other arguments of `evaluate`.
@@ -59,7 +60,7 @@ def adaptive_samples(
     for s in evaluation.summarize(records):
         _, steps, samples = settings[s.attack]
         if s.defence == "none":
-            # The classifier meets the same PGD for every number of samples.
+            # The number of samples does not change PGD on a classifier.
             if (s.model, steps) in seen:
                 continue
             seen.add((s.model, steps))
@@ -80,42 +81,29 @@ def adaptive_samples(
 
 @themed
 def samples_figure(rows):
-    """Fig. 4: accuracy over the attacker's samples; dashes: no defence."""
-    if not rows:
-        return None
+    """Fig. 4: accuracy over the attacker's samples; dashed: no defence."""
     figure, axes = new_figure(1, 1, (6.4, 4.2))
     axis = axes[0][0]
-    steps = list(dict.fromkeys(row["num_steps"] for row in rows))
-    defences = list(dict.fromkeys(row["defence"] for row in rows))
+    defences = list(grouped(rows, "defence"))
     samples = [r["num_samples"] for r in rows if r["num_samples"]]
     ends = [min(samples, default=1), max(samples, default=1)]
-    for place, count in enumerate(steps):
-        for number, defence in enumerate(defences):
-            own = [
-                row
-                for row in rows
-                if (row["num_steps"], row["defence"]) == (count, defence)
-            ]
-            if not own:
-                continue
-            colour = line_colour(place)
+    for place, (count, shown) in enumerate(grouped(rows, "num_steps").items()):
+        for defence, own in grouped(shown, "defence").items():
             accuracy = [100 * row["accuracy"] for row in own]
+            label = f"{count} steps"
             if own[0]["num_samples"] is None:
-                axis.plot(
-                    ends,
-                    accuracy[:1] * 2,
-                    "--",
-                    color=colour,
-                    label=f"no defence, {count} steps",
-                )
+                style = {"color": line_colour(place), "linestyle": "--"}
+                label = f"no defence, {label}"
+                axis.plot(ends, accuracy[:1] * 2, label=label, **style)
                 continue
-            axis.errorbar(
+            line(
+                axis,
+                place,
                 [row["num_samples"] for row in own],
                 accuracy,
+                f"{defence}, {label}",
                 yerr=[100 * (row["std"] or 0.0) for row in own],
-                marker=MARKERS[number % len(MARKERS)],
-                color=colour,
-                label=f"{defence}, {count} steps",
+                marker=marker(defences.index(defence)),
             )
     axis.set_xscale("log")
     ticks = sorted(set(samples))
@@ -124,7 +112,6 @@ def samples_figure(rows):
     axis.set_ylim(bottom=0)
     axis.set_xlabel("adaptive samples in each step")
     axis.set_ylabel("accuracy under the attack (%)")
-    axis.grid(True)
     axis.legend(loc="lower left")
     return figure
 
@@ -138,20 +125,14 @@ class AdaptiveSamples(base.Study):
     """MI-OL under Eq. 24."""
 
     caption = (
-        "The recipe is named in the data; a stronger one may go lower. "
-        "Dashed: the classifier itself under PGD with as many steps."
+        "The data name the recipe. A stronger recipe may go lower. Dashed: "
+        "the classifier under PGD with the same number of steps."
     )
     needs_pool = True
 
     @staticmethod
     def make(context):
-        """Returns the numbers; see `base.Study`."""
-        defence = MixupInferenceOL(
-            context.classifier,
-            context.pool,
-            context.mix_weight,
-            context.num_draws,
-        )
+        defence = context.mixup_inference()
         steps = context.adaptive_steps
         return adaptive_samples(
             {"classifier": context.classifier, "MI-OL": defence},
@@ -162,10 +143,7 @@ class AdaptiveSamples(base.Study):
             **context.evaluate_options("fig4"),
         )
 
-    @staticmethod
-    def draw(rows, theme="light"):
-        """Returns the figure; see `base.Study`."""
-        return samples_figure(rows, theme=theme)
+    draw = staticmethod(samples_figure)
 
 
 @registry.register(
@@ -178,21 +156,20 @@ class VarAdaptiveSamples(base.Study):
 
     caption = (
         "The attack of Eq. 16, as the gradient of a loss, through every "
-        "defence; a stronger recipe may go lower. Dashed: the classifier "
-        "itself under PGD with as many steps."
+        "defence. A stronger recipe may go lower. Dashed: the classifier "
+        "under PGD with the same number of steps."
     )
     needs_defences = True
 
     @staticmethod
     def make(context):
-        """Returns the numbers; see `base.Study`."""
-        drawing = {
+        defences = {
             name: model
             for name, model in context.models.items()
             if specs_lib.is_randomized(model)
         }
         return adaptive_samples(
-            {"classifier": context.classifier, **drawing},
+            {"classifier": context.classifier, **defences},
             context.threat,
             context.image_set.images,
             context.image_set.labels,
@@ -200,7 +177,4 @@ class VarAdaptiveSamples(base.Study):
             **context.evaluate_options("varmixup_fig3"),
         )
 
-    @staticmethod
-    def draw(rows, theme="light"):
-        """Returns the figure; see `base.Study`."""
-        return samples_figure(rows, theme=theme)
+    draw = staticmethod(samples_figure)

@@ -1,30 +1,32 @@
 """Fig. 6 of VarMixup: accuracy over eta and over lambda, from records."""
 
-import numpy as np
+import functools
 
 from keras_mixup import evaluation
 from keras_mixup import registry
 from keras_mixup.evaluation import labels
 from keras_mixup.studies import base
-from keras_mixup.studies.drawing import MARKERS
-from keras_mixup.studies.drawing import line_colour
+from keras_mixup.studies.drawing import grouped
+from keras_mixup.studies.drawing import legend_beside
+from keras_mixup.studies.drawing import line
 from keras_mixup.studies.drawing import new_figure
 from keras_mixup.studies.drawing import themed
 
-_ORDER = ("method", "attack", "knowledge", "eps", "value")
+_SHARED = ("attack", "knowledge", "eps", "accuracy", "std", "num_examples")
 
 
 def weight_sweep_rows(records):
     """Returns accuracy over lambda_MI, from records alone (Fig. 6b).
 
     Args:
-        records: `Records` of an evaluation with several `--mix_weights`. The
-            weight is read from the defence's settings; defences without a
-            fixed weight, or without settings, are left out.
+        records: `Records` of an evaluation with several `mix_weights`. The
+            weight is read from the defence's settings. A defence without
+            settings, or without a fixed weight, is left out.
 
     Returns:
         list of dict with "method", "attack", "knowledge", "eps", "value"
-        (lambda), "accuracy", "std" and "num_examples", in this order.
+        (lambda), "accuracy", "std" and "num_examples", sorted by the first
+        five.
     """
     records, rows = evaluation.Records(records), []
     for summary in evaluation.summarize(records):
@@ -58,21 +60,14 @@ def eta_sweep_rows(runs):
 
 
 def _row(summary, method, value):
-    return {
-        "method": method,
-        "attack": summary.attack,
-        "knowledge": summary.knowledge,
-        "eps": summary.eps,
-        "value": value,
-        "accuracy": summary.accuracy,
-        "std": summary.std,
-        "num_examples": summary.num_examples,
-    }
+    shared = {name: getattr(summary, name) for name in _SHARED}
+    return {"method": method, "value": value, **shared}
 
 
 def _place(row):
     # Clean images have no radius.
-    return [row[name] or 0.0 if name == "eps" else row[name] for name in _ORDER]
+    eps = row["eps"] or 0.0
+    return row["method"], row["attack"], row["knowledge"], eps, row["value"]
 
 
 @themed
@@ -80,42 +75,39 @@ def sweep_figure(rows, label="λ_MI, the weight of the input"):
     """Draws accuracy over a setting: a panel per attack, a line per method.
 
     Args:
-        rows: list of dict as from `weight_sweep_rows`; for Fig. 6a, "value"
-            is eta of Beta(eta, eta), and a row is a trained network.
+        rows: list of dict as from `weight_sweep_rows` or `eta_sweep_rows`.
         label: str, what "value" is.
         theme: keyword, "light" or "dark".
 
     Returns:
         `Figure`, or None without rows.
     """
-    kinds = list(dict.fromkeys(map(_panel, rows)))
-    if not kinds:
-        return None
-    methods = list(dict.fromkeys(row["method"] for row in rows))
+    kinds = grouped(rows, key=_panel)
+    methods = list(grouped(rows, "method"))
     figure, axes = new_figure(1, len(kinds), (4.2 * len(kinds) + 2.0, 3.8))
-    for axis, kind in zip(axes[0], kinds, strict=True):
-        for place, method in enumerate(methods):
-            own = sorted(
-                (row["value"], 100 * row["accuracy"], 100 * (row["std"] or 0.0))
-                for row in rows
-                if row["method"] == method and _panel(row) == kind
+    for axis, (kind, shown) in zip(axes[0], kinds.items(), strict=True):
+        for method, own in grouped(shown, "method").items():
+            values, accuracy, spread = zip(
+                *sorted(
+                    (r["value"], r["accuracy"], r["std"] or 0.0) for r in own
+                ),
+                strict=True,
             )
-            if own:
-                values, accuracies, spread = np.transpose(own)
-                axis.errorbar(
-                    values,
-                    accuracies,
-                    yerr=spread,
-                    marker=MARKERS[place % len(MARKERS)],
-                    color=line_colour(place),
-                    label=method,
-                )
-        axis.set_title(kind)
-        axis.set_xlabel(label)
-        axis.set_ylabel("accuracy (%)")
-        axis.set_ylim(-3.0, 103.0)
-        axis.grid(True)
-    axes[0][-1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+            line(
+                axis,
+                methods.index(method),
+                values,
+                [100 * share for share in accuracy],
+                method,
+                yerr=[100 * share for share in spread],
+            )
+        axis.set(
+            title=kind,
+            xlabel=label,
+            ylabel="accuracy (%)",
+            ylim=(-3.0, 103.0),
+        )
+    legend_beside(axes[0][-1])
     return figure
 
 
@@ -136,32 +128,24 @@ class EtaSweep(base.Study):
 
     caption = (
         "Each point is a network trained with that η. Only the adaptive "
-        "panels say something about a defence's robustness."
+        "panels measure a defence's robustness."
     )
 
     @staticmethod
     def make(context):
-        """Returns the numbers; see `base.Study`."""
         return eta_sweep_rows(context.eta_runs)
 
-    @staticmethod
-    def draw(rows, theme="light"):
-        """Returns the figure; see `base.Study`."""
-        return sweep_figure(rows, label="η of Beta(η, η)", theme=theme)
+    draw = functools.partial(sweep_figure, label="η of Beta(η, η)")
 
 
 @registry.register("study", "varmixup_fig6b", label="Accuracy over λ_MI")
 class WeightSweep(base.Study):
     """Accuracy over lambda, from the records of the run."""
 
-    caption = "Only the adaptive panels say something about robustness."
+    caption = "Only the adaptive panels measure robustness."
 
     @staticmethod
     def make(context):
-        """Returns the numbers; see `base.Study`."""
         return weight_sweep_rows(context.records())
 
-    @staticmethod
-    def draw(rows, theme="light"):
-        """Returns the figure; see `base.Study`."""
-        return sweep_figure(rows, theme=theme)
+    draw = staticmethod(sweep_figure)
