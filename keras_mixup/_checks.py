@@ -91,6 +91,19 @@ def check_integer(value, name, minimum=1):
     return int(value)
 
 
+def check_image_shape(shape, name="input_shape"):
+    """Returns `shape` as a tuple (height, width, channels).
+
+    Raises:
+        ValueError: unless it has three positive integers.
+    """
+    sizes = isinstance(shape, (tuple, list)) and len(shape) == 3
+    okay = sizes and all(isinstance(n, int) and n > 0 for n in shape)
+    expected = "three positive integers (height, width, channels)"
+    check(okay, name, expected, shape)
+    return tuple(shape)
+
+
 def check_choice(value, name, choices):
     """Returns `value` if it is one of `choices`.
 

@@ -1,7 +1,8 @@
-"""The parts every classifier shares; each kind of block stands here once.
+"""The parts that all classifiers share: input, blocks, stages, logits.
 
-A stage ends in a layer called `stage_1`, `stage_2`, and so on. The layers
-behind it read that layer's output alone, so a model can be cut there in two.
+The last layers of the stages are called `stage_1`, `stage_2`, and so on. All
+later layers depend on that layer's output alone, so a model can be split
+there.
 """
 
 import re
@@ -22,25 +23,21 @@ def classifier_input(input_shape, mean, std):
 
     Returns:
         (inputs, normalised images), both float32 under every precision
-        policy. Near 1 a bfloat16 has steps of 1/256, so that a cast before
-        the normalisation would erase a perturbation of a few 1/255.
+        policy. bfloat16 has steps of 1/256 near 1. Casting before the
+        normalisation would therefore erase a perturbation of a few 1/255.
 
     Raises:
         ValueError: for another shape, or a mean or std of another length.
     """
-    sizes = isinstance(input_shape, (tuple, list)) and len(input_shape) == 3
-    okay = sizes and all(isinstance(n, int) and n > 0 for n in input_shape)
-    expected = "three positive integers (height, width, channels)"
-    _checks.check(okay, "input_shape", expected, input_shape)
-    channels = input_shape[-1]
+    channels = _checks.check_image_shape(input_shape)[-1]
     mean = _per_channel(mean, "mean", channels, 0.0)
     std = _per_channel(std, "std", channels, 1.0, low=0.0)
     inputs = keras.Input(input_shape, dtype="float32", name="images")
     images = layers.Normalization(
         mean=mean,
         variance=[value**2 for value in std],
-        # The same mean at every pixel: a CPU takes five times as long to
-        # spread three numbers over all pixels again in each call.
+        # A mean for every pixel: broadcasting three numbers in every call
+        # takes five times as long on a CPU.
         axis=(1, 2, 3),
         dtype="float32",
         name="normalization",
@@ -85,8 +82,8 @@ def classifier(inputs, features, num_classes, name):
 def convolution(x, filters, kernel_size, strides, name, use_bias=False):
     """A convolution with He initialisation and "same" padding.
 
-    With stride 2, Keras pads an even size right and below only, and PyTorch
-    pads left and above. Weights that move between the two need the shift.
+    With stride 2, Keras pads an even size on the right and below, and PyTorch
+    on the left and above. Ported weights need a shift by one pixel.
     """
     return layers.Conv2D(
         filters,
@@ -100,7 +97,7 @@ def convolution(x, filters, kernel_size, strides, name, use_bias=False):
 
 
 def normalize(x, name, synchronized):
-    """BatchNormalization with PyTorch's constants, as the papers' code has."""
+    """BatchNormalization with PyTorch's constants, as in the papers' code."""
     return layers.BatchNormalization(
         momentum=0.9, epsilon=1e-5, synchronized=synchronized, name=name
     )(x)
@@ -158,25 +155,17 @@ def bottleneck_block(
 
 
 def _projection(x, filters, strides, name, synchronized):
-    # The shortcut: the input itself, or its 1x1 convolution where the shape
-    # changes.
+    # The shortcut: the input, or its 1x1 convolution if the shape changes.
     if strides == 1 and x.shape[-1] == filters:
         return x
     x = convolution(x, filters, 1, strides, f"{name}_shortcut")
     return normalize(x, f"{name}_shortcut_norm", synchronized)
 
 
-def stage(x, block, number, filters, num_blocks, strides, **options):
+def _stage(x, block, number, filters, num_blocks, strides, **options):
     """Chains `num_blocks` blocks; the last output is called `stage_<number>`.
 
-    Args:
-        x: [B, h, w, c].
-        block: one of this module's block functions.
-        number: int, the stage's number from 1.
-        filters: int, the block's width.
-        num_blocks: int >= 1.
-        strides: int, of the first block; the others keep the size.
-        **options: given to every block.
+    The first block has the strides; the others keep the size.
     """
     for index in range(1, num_blocks + 1):
         name = f"stage_{number}_block_{index}"
@@ -189,6 +178,22 @@ def stage(x, block, number, filters, num_blocks, strides, **options):
             output_name=f"stage_{number}" if last else f"{name}_output",
             **options,
         )
+    return x
+
+
+def residual_stages(x, block, width, num_blocks, **options):
+    """Chains stages of twice the width and half the size of the one before.
+
+    Args:
+        x: [B, h, w, c].
+        block: one of this module's block functions.
+        width: int, the first stage's filters; it keeps the size of `x`.
+        num_blocks: ints, the blocks of each stage.
+        **options: given to every block.
+    """
+    for index, count in enumerate(num_blocks):
+        filters, strides = width * 2**index, 2 if index else 1
+        x = _stage(x, block, index + 1, filters, count, strides, **options)
     return x
 
 

@@ -31,16 +31,16 @@ class MMDVAE(_config.Configurable, keras.Model):
         latent_size: int >= 1, or None: 24 up to 8 pixels, 256 up to 32, 512
             beyond.
         width: int >= 1, channels at half the resolution.
-        linear_path: bool, whether encoder and decoder have one dense layer
-            from pixels to code and back, beside the convolutions. It is never
+        linear_path: bool, whether encoder and decoder each have a dense layer
+            between pixels and code, parallel to the convolutions. It is never
             trained, and zero until `start_from_pca` fills it.
         name: str.
 
     Attributes:
         encoder: `keras.Model`, images to [mean, log_variance].
         decoder: `keras.Model`, codes to images that may leave [0, 1].
-            Training compares these with the data, since a clipped output
-            would have no slope there.
+            Training compares these with the data, since the gradient of a
+            clipped output is zero outside [0, 1].
 
     Raises:
         ValueError: for arguments out of range.
@@ -103,8 +103,8 @@ class MMDVAE(_config.Configurable, keras.Model):
         The linear path receives the first `latent_size` principal components,
         scaled so that the codes of these images have mean 0 and variance 1.
         The last layers of the convolutions become 0. Training then starts
-        from the best linear autoencoder, with codes distributed almost as the
-        prior, and the convolutions learn what to add.
+        from the best linear autoencoder, whose codes are distributed almost
+        as the prior. The convolutions learn the rest.
 
         Args:
             images: float [N, H, W, C] in [0, 1], training images, N >= 2.
@@ -150,10 +150,7 @@ def _halvings(input_shape):
 
 
 def _check_shape(input_shape):
-    sizes = isinstance(input_shape, (tuple, list)) and len(input_shape) == 3
-    okay = sizes and all(isinstance(n, int) and n > 0 for n in input_shape)
-    expected = "three positive integers (height, width, channels)"
-    _checks.check(okay, "input_shape", expected, input_shape)
+    _checks.check_image_shape(input_shape)
     factor = 2 ** _halvings(input_shape)
     okay = all(n % factor == 0 for n in input_shape[:2])
     expected = f"height and width that are multiples of {factor}"
@@ -166,8 +163,8 @@ def _activated(layer, x):
 
 
 def _silent(units, name):
-    # Not trained: Adam's first steps, of one size for every weight, would
-    # undo thousands of weights that must agree (on CIFAR-10 they cost 1.8 dB).
+    # Not trained: Adam's first steps have the same size for every weight.
+    # They would cost 1.8 dB on CIFAR-10.
     return layers.Dense(
         units,
         kernel_initializer="zeros",
@@ -214,8 +211,8 @@ def _build_decoder(input_shape, latent_size, width, linear_path):
         size = height * wide * channels
         linear = _silent(size, "image_linear")(codes)
         linear = layers.Reshape(input_shape, dtype="float32")(linear)
-        # The convolutions see the linear image too. What it lacks, edges
-        # above all, they can add locally.
+        # The convolutions see the linear image too, and add what it lacks,
+        # such as edges.
         skips = [linear]
         for filters in widths:
             down = layers.Conv2D(filters, 4, 2, "same")
@@ -242,7 +239,7 @@ def _principal_components(flat, count, seed):
     """Centre [D], components [count, D] and deviations [count] of [N, D].
 
     Randomised range finder with power iterations (Halko et al., 2011,
-    Algorithm 4.4): a pass over the data each, no D x D matrix.
+    Algorithm 4.4). It needs no D x D matrix.
     """
     centre = flat.mean(axis=0)
     flat = flat - centre

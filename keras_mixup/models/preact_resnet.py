@@ -22,8 +22,8 @@ def PreActResNet18(
     Four stages of two pre-activation blocks with `width`, 2, 4 and 8 times
     `width` channels (He et al., "Identity Mappings in Deep Residual
     Networks", 2016). At 32x32x3 and 10 classes it has 11,172,170 trainable
-    parameters with the final BatchNormalization, as the robust-overfitting
-    study trains it (Rice et al., 2020), and 11,171,146 without.
+    parameters with the final BatchNormalization, as in the study of robust
+    overfitting (Rice et al., 2020), and 11,171,146 without.
 
     Args:
         input_shape: (height, width, channels).
@@ -47,16 +47,10 @@ def PreActResNet18(
     _checks.check_flag(synchronized, "synchronized")
     inputs, x = blocks.classifier_input(input_shape, mean, std)
     x = blocks.convolution(x, width, 3, 1, "stem_conv")
-    for number in range(1, 5):
-        x = blocks.stage(
-            x,
-            blocks.preactivation_block,
-            number,
-            filters=width * 2 ** (number - 1),
-            num_blocks=2,
-            strides=1 if number == 1 else 2,
-            synchronized=synchronized,
-        )
+    block, counts = blocks.preactivation_block, (2, 2, 2, 2)
+    x = blocks.residual_stages(
+        x, block, width, counts, synchronized=synchronized
+    )
     if final_norm:
         x = blocks.normalize_relu(x, "final", synchronized)
     return blocks.classifier(inputs, x, num_classes, name)

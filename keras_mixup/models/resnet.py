@@ -39,14 +39,10 @@ def ResNet34(
         ValueError: for arguments out of range.
     """
     return _resnet(
-        input_shape,
-        num_classes,
-        mean,
-        std,
-        name,
-        stem=(width, 3),
-        num_blocks=(3, 4, 6, 3),
-        block=blocks.basic_block,
+        (input_shape, mean, std),
+        (width, 3),
+        (blocks.basic_block, (3, 4, 6, 3)),
+        (num_classes, name),
         synchronized=synchronized,
     )
 
@@ -64,9 +60,10 @@ def ResNet50(
 ):
     """ResNet-50 with a 3x3 stem and no max-pooling.
 
-    Stages of 3, 4, 6 and 3 bottleneck blocks (He et al., 2016a) whose middle
-    has `width`, 2, 4 and 8 times `width` channels and whose output has four
-    times as many: 23,520,842 trainable parameters at 32x32x3, 10 classes.
+    Stages of 3, 4, 6 and 3 bottleneck blocks (He et al., 2016a). Their middle
+    convolutions have `width`, 2, 4 and 8 times `width` channels, and their
+    outputs four times as many. It has 23,520,842 trainable parameters at
+    32x32x3 and 10 classes.
 
     Args:
         input_shape: (height, width, channels).
@@ -85,14 +82,10 @@ def ResNet50(
         ValueError: for arguments out of range.
     """
     return _resnet(
-        input_shape,
-        num_classes,
-        mean,
-        std,
-        name,
-        stem=(width, 3),
-        num_blocks=(3, 4, 6, 3),
-        block=blocks.bottleneck_block,
+        (input_shape, mean, std),
+        (width, 3),
+        (blocks.bottleneck_block, (3, 4, 6, 3)),
+        (num_classes, name),
         expansion=4,
         synchronized=synchronized,
     )
@@ -111,13 +104,13 @@ def MixupInferenceResNet50(
     synchronized=False,
     name="mixup_inference_resnet50",
 ):
-    """The net behind "ResNet-50" in the Mixup Inference paper's code.
+    """The network that the Mixup Inference paper's code calls ResNet-50.
 
     Three stages of five bottleneck blocks with `width`, 2 and 4 times
-    `width` channels and no expansion, a 5x5 stem and no max-pooling: at
-    32x32x3 and 10 classes 4.7 million parameters, a fifth of `ResNet50`.
-    The paper (Pang et al., 2020, section 4.1) says ResNet-50; its released
-    code (P2333/Mixup-Inference) trains this one.
+    `width` channels and no expansion, a 5x5 stem and no max-pooling. It has
+    4.7 million parameters at 32x32x3 and 10 classes, a fifth of `ResNet50`.
+    The paper (Pang et al., 2020, section 4.1) names ResNet-50. Its released
+    code (P2333/Mixup-Inference) trains this network.
 
     Args:
         input_shape: (height, width, channels).
@@ -136,45 +129,24 @@ def MixupInferenceResNet50(
         ValueError: for arguments out of range.
     """
     return _resnet(
-        input_shape,
-        num_classes,
-        mean,
-        std,
-        name,
-        stem=(width, 5),
-        num_blocks=(5, 5, 5),
-        block=blocks.bottleneck_block,
+        (input_shape, mean, std),
+        (width, 5),
+        (blocks.bottleneck_block, (5, 5, 5)),
+        (num_classes, name),
         expansion=1,
         synchronized=synchronized,
     )
 
 
-def _resnet(
-    input_shape,
-    num_classes,
-    mean,
-    std,
-    name,
-    stem,
-    num_blocks,
-    block,
-    **options,
-):
+def _resnet(start, stem, body, end, synchronized, **options):
     width, kernel_size = stem
     width = _checks.check_integer(width, "width")
-    synchronized = options["synchronized"]
     _checks.check_flag(synchronized, "synchronized")
-    inputs, x = blocks.classifier_input(input_shape, mean, std)
+    inputs, x = blocks.classifier_input(*start)
     x = blocks.convolution(x, width, kernel_size, 1, "stem_conv")
     x = blocks.normalize_relu(x, "stem", synchronized)
-    for number, count in enumerate(num_blocks, 1):
-        x = blocks.stage(
-            x,
-            block,
-            number,
-            filters=width * 2 ** (number - 1),
-            num_blocks=count,
-            strides=1 if number == 1 else 2,
-            **options,
-        )
-    return blocks.classifier(inputs, x, num_classes, name)
+    block, num_blocks = body
+    x = blocks.residual_stages(
+        x, block, width, num_blocks, synchronized=synchronized, **options
+    )
+    return blocks.classifier(inputs, x, *end)

@@ -18,9 +18,9 @@ def SmallConvNet(
 ):
     """Three 3x3 convolutions with ReLU, global average, logits.
 
-    The sizes are `width`, 2 `width` at half the resolution and 4 `width` at
-    a quarter. There is no BatchNormalization: training and inference compute
-    the same function.
+    They have `width` channels, 2 `width` at half the resolution and 4 `width`
+    at a quarter. There is no BatchNormalization, so training and inference
+    compute the same function.
 
     Args:
         input_shape: (height, width, channels).

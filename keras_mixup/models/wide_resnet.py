@@ -20,10 +20,10 @@ def WideResNet34(
 ):
     """WideResNet-34, the usual net of adversarial training.
 
-    Three stages of five pre-activation blocks with 16, 32 and 64 times
-    `width_factor` channels behind a 16-channel stem, without dropout
-    (Zagoruyko and Komodakis, 2016): 46,160,474 trainable parameters with
-    factor 10 at 32x32x3 and 10 classes.
+    A 16-channel stem, then three stages of five pre-activation blocks with
+    16, 32 and 64 times `width_factor` channels, without dropout (Zagoruyko
+    and Komodakis, 2016). It has 46,160,474 trainable parameters with factor
+    10 at 32x32x3 and 10 classes.
 
     Args:
         input_shape: (height, width, channels).
@@ -45,15 +45,9 @@ def WideResNet34(
     _checks.check_flag(synchronized, "synchronized")
     inputs, x = blocks.classifier_input(input_shape, mean, std)
     x = blocks.convolution(x, _BASE_WIDTH, 3, 1, "stem_conv")
-    for number in (1, 2, 3):
-        x = blocks.stage(
-            x,
-            blocks.preactivation_block,
-            number,
-            filters=_BASE_WIDTH * width_factor * 2 ** (number - 1),
-            num_blocks=5,
-            strides=1 if number == 1 else 2,
-            synchronized=synchronized,
-        )
+    block, width = blocks.preactivation_block, _BASE_WIDTH * width_factor
+    x = blocks.residual_stages(
+        x, block, width, (5, 5, 5), synchronized=synchronized
+    )
     x = blocks.normalize_relu(x, "final", synchronized)
     return blocks.classifier(inputs, x, num_classes, name)
