@@ -1,17 +1,15 @@
 """The signatures of an export: one small function each.
 
-A builder takes the `ExportTarget` and returns `(function, specs)`: the
-function's arguments and the keys of the dict it returns are the signature's
-input and output names, the specs describe the arguments. Every input and
-output has the batch as its first dimension, and a row's answer never depends
-on the other rows: TF Serving merges requests into batches and pads them.
+An answer takes the `ExportTarget` and the inputs by their names, and returns a
+dict of outputs by theirs. All inputs and outputs have the batch as their first
+dimension. A row's answer never depends on the other rows, since TF Serving
+merges requests into batches and pads them.
 
-Images must be finite and in [0, 1] in every signature; a request with another
-value is refused as a whole.
+Images must be finite and in [0, 1] in every signature. A request with any
+other value is refused as a whole.
 """
 
 import contextlib
-import functools
 import inspect
 import threading
 from collections.abc import Callable
@@ -31,51 +29,25 @@ class Signature(NamedTuple):
     """One row of the table.
 
     Attributes:
-        build: target -> (function, specs).
+        answer: (target, **inputs) -> dict output name -> tensor.
+        inputs: target -> sequence of `tf.TensorSpec`, the named inputs.
         applies: target -> bool, whether the target can offer it.
         repeatable: target -> bool, whether equal inputs give equal outputs.
     """
 
-    build: Callable
+    answer: Callable
+    inputs: Callable
     applies: Callable
     repeatable: Callable
-
-
-def _always(_):
-    return True
-
-
-def _never(_):
-    return False
-
-
-def _is_defended(target):
-    return target.defence is not None
-
-
-def _is_plain(target):
-    return target.defence is None
-
-
-def _has_detector(target):
-    return target.has_detector
-
-
-def _has_pool_draws(target):
-    return bool(target.pool_draws)
-
-
-def _is_decodable(target):
-    return target.image_shape[2] in guards.DECODABLE_CHANNELS
 
 
 def _fresh_seeds(image):
     """Returns int32 [B, 2], new at every call and after every server start.
 
-    The raw op takes seeds 0, 0 literally: "seed from the system's entropy".
-    tf.random.uniform would bake a global seed that is set at trace time
-    (keras.utils.set_random_seed) into the graph, a SeedGenerator would save
-    its state: either replays one sequence after each start of the server.
+    Seeds 0, 0 of the raw op mean "seed from the system's entropy".
+    `tf.random.uniform` would store the global seed of the time of tracing in
+    the graph, and a `SeedGenerator` its state. Both would replay the same
+    sequence after each start of the server.
     """
     return tf.raw_ops.RandomUniformInt(
         shape=tf.stack([tf.shape(image)[0], 2]),
@@ -137,73 +109,47 @@ def _default_answer(target, image):
     return _answer_from_seed(target, image, _fresh_seeds(image))
 
 
-def _serving_default(target):
-    def serving_default(image):
-        image = guards.checked_unit(image, "image")
-        return _default_answer(target, image)
-
-    return serving_default, (target.image_spec,)
+def _seeded(target, image, seed):
+    seed = guards.checked_batch(seed, "seed", image)
+    return _answer_from_seed(target, image, seed)
 
 
-def _seeded(target):
-    def seeded(image, seed):
-        image = guards.checked_unit(image, "image")
-        seed = guards.checked_batch(seed, "seed", image)
-        return _answer_from_seed(target, image, seed)
-
-    return seeded, (target.image_spec, _SEED_SPEC)
+def _undefended(target, image):
+    return {"logits": _logits(target, image)}
 
 
-def _undefended(target):
-    def undefended(image):
-        image = guards.checked_unit(image, "image")
-        return {"logits": _logits(target, image)}
-
-    return undefended, (target.image_spec,)
+def _detect(target, image):
+    # Without the answer, MI-Combined needs MI-PL's passes alone.
+    score = target.defence.detection_score(image, seed=_fresh_seeds(image))
+    return _detection(target, score)
 
 
-def _detect(target):
-    def detect(image):
-        image = guards.checked_unit(image, "image")
-        seed = _fresh_seeds(image)
-        # Without the answer: MI-Combined then needs MI-PL's passes alone.
-        score = target.defence.detection_score(image, seed=seed)
-        return _detection(target, score)
-
-    return detect, (target.image_spec,)
+def _encoded_images(target, image_bytes):
+    image = guards.decode_images(image_bytes, target.image_shape)
+    return _default_answer(target, image)
 
 
-def _encoded_images(target):
-    def encoded_images(image_bytes):
-        image = guards.decode_images(image_bytes, target.image_shape)
-        return _default_answer(target, image)
+def _indices(target, image, **given):
+    draws = _given_draws(target, image, given)
+    # Other runtimes do not support a loop over chunks of draws.
+    with _one_pass(target.defence):
+        return _answer_from_draws(target, image, draws)
 
-    return encoded_images, (tf.TensorSpec((None,), tf.string, "image_bytes"),)
+
+def _image_input(target):
+    return (target.image_spec,)
 
 
-def _indices(target):
+def _index_inputs(target):
     specs = [target.image_spec]
     for prefix, weight in target.pool_draws.items():
         shape = (None, target.defence.num_draws)
         specs.append(tf.TensorSpec(shape, tf.int32, f"{prefix}indices"))
         if isinstance(weight, tuple):
-            # What the defence draws is the client's to draw.
+            # The client draws the weights of a random mixing weight.
             name = f"{prefix}mix_weight"
             specs.append(tf.TensorSpec(shape, tf.float32, name))
-
-    def indices(*values):
-        given = {s.name: v for s, v in zip(specs, values, strict=True)}
-        image = guards.checked_unit(given.pop("image"), "image")
-        draws = _given_draws(target, image, given)
-        # A loop over chunks of draws would keep other runtimes out.
-        with _one_pass(target.defence):
-            return _answer_from_draws(target, image, draws)
-
-    indices.__signature__ = inspect.Signature(
-        inspect.Parameter(spec.name, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-        for spec in specs
-    )
-    return indices, tuple(specs)
+    return specs
 
 
 def _given_draws(target, image, given):
@@ -235,12 +181,42 @@ def _one_pass(defence):
 
 
 SIGNATURES = {
-    "serving_default": Signature(_serving_default, _always, _is_plain),
-    "seeded": Signature(_seeded, _is_defended, _always),
-    "undefended": Signature(_undefended, _always, _always),
-    "detect": Signature(_detect, _has_detector, _never),
-    "encoded_images": Signature(_encoded_images, _is_decodable, _is_plain),
-    "indices": Signature(_indices, _has_pool_draws, _always),
+    "serving_default": Signature(
+        _default_answer,
+        _image_input,
+        lambda target: True,
+        lambda target: target.defence is None,
+    ),
+    "seeded": Signature(
+        _seeded,
+        lambda target: (target.image_spec, _SEED_SPEC),
+        lambda target: target.defence is not None,
+        lambda target: True,
+    ),
+    "undefended": Signature(
+        _undefended,
+        _image_input,
+        lambda target: True,
+        lambda target: True,
+    ),
+    "detect": Signature(
+        _detect,
+        _image_input,
+        lambda target: target.has_detector,
+        lambda target: False,
+    ),
+    "encoded_images": Signature(
+        _encoded_images,
+        lambda target: (tf.TensorSpec((None,), tf.string, "image_bytes"),),
+        lambda target: target.image_shape[2] in guards.DECODABLE_CHANNELS,
+        lambda target: target.defence is None,
+    ),
+    "indices": Signature(
+        _indices,
+        _index_inputs,
+        lambda target: bool(target.pool_draws),
+        lambda target: True,
+    ),
 }
 
 
@@ -252,8 +228,8 @@ def choose_signatures(target, names=None):
         names: names from `SIGNATURES`, or None for all that apply.
 
     Raises:
-        ValueError: for no name, an unknown one, or one that the target cannot
-            offer (`seeded` of a classifier without a defence).
+        ValueError: for no name, an unknown name, or a name that the target
+            cannot offer (`seeded` of a classifier without a defence).
     """
     offered = tuple(n for n, row in SIGNATURES.items() if row.applies(target))
     if names is None:
@@ -275,15 +251,25 @@ def trace_signature(target, name):
 
     TF Serving switches XLA compilation off by default.
     """
-    function, specs = SIGNATURES[name].build(target)
+    row = SIGNATURES[name]
+    specs = tuple(row.inputs(target))
 
-    @functools.wraps(function)
-    def shaped(*values):
-        # A server does not hold a request to the shapes of the signature; an
-        # image of one pixel would be broadcast over its partners.
-        pairs = zip(values, specs, strict=True)
-        return function(*(tf.ensure_shape(v, s.shape) for v, s in pairs))
+    def signature(*values):
+        # A server does not check the shapes of a request: an image of one
+        # pixel would be broadcast over its partners.
+        given = {
+            spec.name: tf.ensure_shape(value, spec.shape)
+            for spec, value in zip(specs, values, strict=True)
+        }
+        if "image" in given:
+            given["image"] = guards.checked_unit(given["image"], "image")
+        return row.answer(target, **given)
 
+    signature.__name__ = name
+    signature.__signature__ = inspect.Signature(
+        inspect.Parameter(spec.name, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        for spec in specs
+    )
     return tf.function(
-        shaped, input_signature=specs, jit_compile=False, autograph=False
+        signature, input_signature=specs, jit_compile=False, autograph=False
     ).get_concrete_function()
