@@ -1,9 +1,8 @@
-"""The model card: what is served, how it was chosen, what is known of it."""
+"""The model card: what is served, how it was chosen and how it was measured."""
 
 import datetime
 import importlib.metadata
 import inspect
-import json
 import platform
 import re
 
@@ -11,14 +10,15 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_mixup import _tables
 from keras_mixup.export import describe
 
 _CAUTION = """\
-The defence is random. Published re-evaluations found Mixup Inference no
-stronger than the classifier without it once the attacker goes through the
-defence: judge it by the adaptive accuracy alone."""
+The defence is random. Published re-evaluations attacked Mixup Inference
+through the defence and found it no stronger than the classifier without it.
+Judge the defence by the adaptive accuracy alone."""
 
-# Parts of the card that are no row of its first table.
+# Parts of the card that its first table does not show.
 _OWN_PLACE = (
     "name",
     "signatures",
@@ -29,27 +29,32 @@ _OWN_PLACE = (
 
 
 def make_card(folder, target, model_name, extra):
-    """Returns the card as a dict that JSON can hold.
+    """Returns the card as a dict of JSON values.
 
     Args:
         folder: path of the SavedModel.
         target: `ExportTarget`.
         model_name: str.
-        extra: dict of what the caller knows, JSON values. These keys have a
-            place of their own: `"threshold"`, a str, how it was chosen;
-            `"evaluation"` and `"robustness_card"`, dicts whose `"text"` is
-            Markdown; `"evaluation_left_out"`, a str, why there is none.
+        extra: dict of JSON values that the caller adds. Some keys have their
+            own place: `"threshold"`, a str, says how it was chosen;
+            `"evaluation"` and `"robustness_card"` are dicts whose `"text"` is
+            Markdown; `"evaluation_left_out"`, a str, is a reason.
     """
     found = describe.describe_saved_model(folder)
+    vae = getattr(target.defence, "vae", None)
     extra = dict(extra)
     chosen = extra.pop("threshold", "given, or the default; not measured")
     now = datetime.datetime.now(datetime.timezone.utc)
     card = {
         "name": model_name,
         "created": now.isoformat(timespec="seconds"),
-        "classifier": _classifier(target),
+        "classifier": {
+            **_model(target.classifier),
+            "image_shape": list(target.image_shape),
+            "compute_dtype": target.compute_dtype,
+        },
         "defence": _defence(target.defence),
-        "autoencoder": _autoencoder(getattr(target.defence, "vae", None)),
+        "autoencoder": _model(vae) if vae is not None else None,
         "pool": _pool(target.pool),
         "detector": None,
         "signatures": _signatures(found),
@@ -64,14 +69,11 @@ def make_card(folder, target, model_name, extra):
     return card
 
 
-def _classifier(target):
-    classifier = target.classifier
+def _model(model):
     return {
-        "type": type(classifier).__name__,
-        "name": classifier.name,
-        "parameters": classifier.count_params(),
-        "image_shape": list(target.image_shape),
-        "compute_dtype": getattr(classifier, "compute_dtype", "float32"),
+        "type": type(model).__name__,
+        "name": model.name,
+        "parameters": model.count_params(),
     }
 
 
@@ -85,16 +87,6 @@ def _defence(defence):
             continue
         settings[name] = list(value) if isinstance(value, tuple) else value
     return settings
-
-
-def _autoencoder(vae):
-    if vae is None:
-        return None
-    return {
-        "type": type(vae).__name__,
-        "name": vae.name,
-        "parameters": vae.count_params(),
-    }
 
 
 def _is_plain(value):
@@ -144,16 +136,11 @@ def _versions():
     }
 
 
-def to_json(card):
-    """Returns the card as JSON text."""
-    return json.dumps(card, indent=2, sort_keys=True) + "\n"
-
-
 def to_markdown(card):
     """Returns the card as Markdown text."""
     parts = [f"# {card['name']}\n"]
     rows = [(k, _text(v)) for k, v in card.items() if k not in _OWN_PLACE]
-    parts.append(_table(("", ""), rows))
+    parts.append(_tables.to_markdown([("", ""), *rows]))
     parts.append("## Signatures\n")
     rows = [
         (
@@ -165,7 +152,7 @@ def to_markdown(card):
         for name, form in card["signatures"].items()
     ]
     header = ("signature", "inputs", "outputs", "graph kB")
-    parts.append(_table(header, rows))
+    parts.append(_tables.to_markdown([header, *rows]))
     parts.append("## Evaluation\n")
     parts.append(_evaluation(card))
     if card.get("robustness_card"):
@@ -193,13 +180,8 @@ def _evaluation(card):
 
 
 def _below(markdown):
-    """Puts the headings of a page two levels lower."""
+    """Lowers the headings of a page by two levels."""
     return re.sub(r"^(#+ )", r"##\1", markdown.strip(), flags=re.M)
-
-
-def _table(header, rows):
-    lines = [header, ["---"] * len(header), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def _text(value):
@@ -211,4 +193,4 @@ def _text(value):
         return "; ".join(pairs)
     if isinstance(value, list):
         return ", ".join(_text(v) for v in value)
-    return str(value).replace("|", "\\|").replace("\n", " ")
+    return str(value).replace("\n", " ")

@@ -1,4 +1,4 @@
-"""The files of a version beside the graph and its variables."""
+"""The files of a version other than the graph and its variables."""
 
 import os
 
@@ -9,8 +9,8 @@ from keras_mixup.export import card as card_lib
 from keras_mixup.export import warmup as warmup_lib
 
 # For --enable_per_model_batching_parameters of tensorflow_model_server. The
-# server pads a batch to the next allowed size, so that few of them waste
-# work; each row costs a defence all its draws.
+# server pads a batch to the next allowed size. A padded row costs a defence
+# all its draws.
 BATCHING_PARAMETERS = """\
 max_batch_size { value: 64 }
 batch_timeout_micros { value: 2000 }
@@ -29,13 +29,8 @@ POOL_LABELS_FILE = "pool_labels.txt"
 def write_extras(folder, target, requests, model_name, warmup, card):
     """Writes warm-up, batching parameters, pool labels and the model card.
 
-    Args:
-        folder: path of the version under construction.
-        target: `ExportTarget`.
-        requests: dict, signature name -> a request of one row.
-        model_name: str.
-        warmup: bool, whether to write the warm-up requests.
-        card: dict, what the caller adds to the model card.
+    `requests` is a dict, signature name -> a request of one row; `card` is a
+    dict that the caller adds to the model card.
     """
     extra = os.path.join(folder, EXTRA_FOLDER)
     os.mkdir(extra)
@@ -48,22 +43,15 @@ def write_extras(folder, target, requests, model_name, warmup, card):
         path = os.path.join(extra, warmup_lib.WARMUP_FILE)
         warmup_lib.write_warmup(path, model_name, requests)
     facts = card_lib.make_card(folder, target, model_name, card)
-    _files.write_text(
-        os.path.join(extra, "model_card.json"), card_lib.to_json(facts)
-    )
-    _files.write_text(
-        os.path.join(extra, "model_card.md"), card_lib.to_markdown(facts)
-    )
+    _files.write_json(os.path.join(extra, "model_card.json"), facts)
+    text = card_lib.to_markdown(facts)
+    _files.write_text(os.path.join(extra, "model_card.md"), text)
 
 
 def read_pool_labels(path):
-    """Returns the class of each pool row of an export, or None.
+    """Returns the class of each pool row of a version folder.
 
-    Args:
-        path: path of a version folder.
-
-    Returns:
-        int32 [P], or None where the defence has no pool.
+    int32 [P], or None for an export without a pool.
     """
     path = os.path.join(path, EXTRA_FOLDER, POOL_LABELS_FILE)
     if not os.path.isfile(path):

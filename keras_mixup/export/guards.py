@@ -1,14 +1,14 @@
-"""What a served graph refuses, and how it reads encoded images.
+"""What a served graph refuses, and how it decodes images.
 
-Each check is an Assert op on which the answer depends: a bad request gets
-InvalidArgument with the text below, never an answer.
+Each check is an Assert op before the answer. A bad request gets
+InvalidArgument with the text below instead of an answer.
 """
 
 import tensorflow as tf
 
 # decode_image can force these numbers of channels.
 DECODABLE_CHANNELS = (1, 3, 4)
-# The first bytes of a file: decode_image by itself would take GIF and BMP too.
+# The first bytes of a file, since decode_image also decodes GIF and BMP.
 _JPEG = b"\xff\xd8\xff"
 _PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -21,12 +21,7 @@ def _require(condition, text, tensor, *data):
 
 
 def checked_unit(values, name):
-    """Returns `values`; the graph refuses what is not within [0, 1].
-
-    Args:
-        values: float32, any shape.
-        name: str, the input's name in the error.
-    """
+    """Returns float32 `values`; the graph refuses values outside [0, 1]."""
     # NaN fails both comparisons, the infinities one.
     inside = tf.reduce_all((values >= 0.0) & (values <= 1.0))
     text = f"`{name}` must be finite and in [0, 1], without NaN or infinity"
@@ -34,14 +29,9 @@ def checked_unit(values, name):
 
 
 def checked_rows(rows, name, count):
-    """Returns `rows`; the graph refuses what is no row of the pool.
+    """Returns int32 `rows`; the graph refuses rows outside [0, count).
 
-    A gather on a GPU would answer a row out of range with zeros.
-
-    Args:
-        rows: int32, any shape.
-        name: str, the input's name in the error.
-        count: int, the rows of the pool.
+    Without the check, a gather on a GPU answers such a row with zeros.
     """
     inside = tf.reduce_all((rows >= 0) & (rows < count))
     text = f"`{name}` must be rows of the pool, in [0, {count - 1}]"
@@ -49,24 +39,15 @@ def checked_rows(rows, name, count):
 
 
 def checked_batch(values, name, image):
-    """Returns `values`; the graph refuses another batch size than `image`'s.
-
-    Args:
-        values: tensor [B, ...].
-        name: str, the input's name in the error.
-        image: tensor [B, ...].
-    """
+    """Returns `values`; the graph refuses another batch size than `image`'s."""
     same = tf.equal(tf.shape(values)[0], tf.shape(image)[0])
     return _require(same, f"`{name}` must have a row for each image", values)
 
 
 def checked_files(encoded, name, channels):
-    """Returns `encoded`; the graph refuses what is no JPEG or PNG file.
+    """Returns `encoded`, string [B]; the graph refuses other files than images.
 
-    Args:
-        encoded: string [B].
-        name: str, the input's name in the error, which lists the rows.
-        channels: int; a JPEG has no fourth channel, so that 4 wants PNG.
+    JPEG has no fourth channel, so 4 channels take PNG alone.
     """
     known = _starts_with(encoded, _PNG)
     kinds = "PNG files, since a JPEG has no fourth channel"
@@ -85,10 +66,8 @@ def _starts_with(encoded, magic):
 def decode_images(encoded, image_shape):
     """Returns float32 [B, H, W, C] in [0, 1] from JPEG or PNG files.
 
-    An image of another size is resized to H x W, bilinear with antialiasing
-    and without keeping its proportions; colour becomes grey and grey colour
-    as C asks. Other formats are refused by their first bytes, a broken file
-    by the decoder.
+    Images of another size are resized to H x W, bilinear with antialiasing,
+    without keeping the proportions. Colour and grey are converted as C asks.
 
     Args:
         encoded: string [B], the content of the files; PNG alone where C is 4.

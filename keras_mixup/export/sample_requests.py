@@ -5,14 +5,14 @@ import tensorflow as tf
 
 
 def sample_request(specs, rows, image_shape, pool_rows=1, seed=0):
-    """Returns a dict input name -> tensor that the signature accepts.
+    """Returns a random request, a dict input name -> tensor.
 
     Args:
         specs: dict, input name -> tf.TensorSpec with the batch first.
         rows: int, the batch size.
         image_shape: (H, W, C), the size of encoded images.
-        pool_rows: int, the rows of the defence's pool, if it has one.
-        seed: int; equal seeds give equal requests.
+        pool_rows: int, the number of rows of the defence's pool.
+        seed: int.
     """
     generator = np.random.default_rng(seed)
     request = {}
@@ -31,10 +31,6 @@ def sample_request(specs, rows, image_shape, pool_rows=1, seed=0):
 
 
 def input_specs(concrete_function):
-    """Returns dict input name -> tf.TensorSpec of a signature's function.
-
-    Args:
-        concrete_function: traced, or one of a loaded SavedModel.
-    """
+    """Returns dict input name -> tf.TensorSpec of a concrete function."""
     arguments, keywords = concrete_function.structured_input_signature
     return {**{spec.name: spec for spec in arguments}, **keywords}

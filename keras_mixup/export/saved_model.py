@@ -35,59 +35,58 @@ def export_saved_model(
 ):
     """Writes `<base_path>/<version>/`, which needs TensorFlow alone to load.
 
-    Signatures (B is free; image is float32 [B, H, W, C], finite and in
-    [0, 1]: a request with any other value is refused with InvalidArgument):
+    Signatures (B is free; image is float32 [B, H, W, C], finite and in [0, 1];
+    a request with any other value is refused with InvalidArgument):
 
-    `serving_default`: image -> probabilities float32 [B, K], label int32 [B],
-    with draws that no call, thread or server start repeats. Where the defence
-    has a detector (MI-PL, MI-Combined) also score float32 [B], is_adversarial
-    bool [B] and threshold float32 [B], the same in every row.
+    `serving_default`: image -> probabilities float32 [B, K], label int32 [B].
+    No call, thread or server start repeats the draws of another. A defence
+    with a detector (MI-PL, MI-Combined) also gives score float32 [B],
+    is_adversarial bool [B] and threshold float32 [B], the same in every row.
     `seeded`: image, seed int32 [B, 2], one seed per row -> the same.
     `undefended`: image -> logits float32 [B, K] of the classifier alone.
     `detect`: image -> score, is_adversarial, threshold.
     `encoded_images`: image_bytes string [B], JPEG or PNG files, resized to
     H x W where they differ -> as `serving_default`.
-    `indices`: image, and the pool rows to mix with, int32 [B, N] in [0, P):
-    indices; of MI-Combined pl_indices and ol_indices. Where the mixing weight
-    is drawn also mix_weight float32 [B, N] (pl_mix_weight, ol_mix_weight).
-    Neither a random op nor a loop is in this graph, and all N draws are one
-    pass of the classifier.
+    `indices`: image and indices int32 [B, N] in [0, P), the pool rows to mix
+    with (of MI-Combined pl_indices and ol_indices) -> as `serving_default`. A
+    random mixing weight adds the input mix_weight float32 [B, N]
+    (pl_mix_weight, ol_mix_weight). This graph has neither a random op nor a
+    loop, and classifies all N draws in one pass.
 
-    Beside them lie batching_params.pbtxt and, in assets.extra, a model card
-    (Markdown and JSON), warm-up requests, and pool_labels.txt, the class of
-    each pool row. Every variable is stored once. The folder is reloaded and
-    compared with the layer before it gets its name, so that a server never
-    sees a partial or a wrong version.
+    The folder also holds batching_params.pbtxt and, in assets.extra, a model
+    card (Markdown and JSON), warm-up requests, and pool_labels.txt, the class
+    of each pool row. Every variable is stored once. The version is reloaded
+    and compared with the layer before the folder gets its name, so a server
+    never sees a partial or a wrong version.
 
     Args:
-        defence: a `keras_mixup.inference` layer, or a plain keras classifier
+        defence: a `keras_mixup.inference` layer, or a Keras classifier
             (images -> logits), which has `serving_default`, `undefended` and
             `encoded_images`.
         base_path: local folder of the model, `saved_models/<name>`.
         version: int >= 1, or None for one above the largest version there.
         signatures: names out of `SIGNATURES`, or None for all that apply.
-        image_shape: (H, W, C), needed only where the classifier leaves its
-            input shape open.
+        image_shape: (H, W, C), needed only for a classifier of open input
+            shape.
         threshold: float in [-1, 1], the score above which MI-PL reports an
             attack, default 0.2; `choose_threshold` finds one on validation
-            data. MI-Combined brings its own.
+            data. MI-Combined has its own.
         default_signature: name of the signature that is also stored as
-            `serving_default`, in the place of the one above.
-        warmup: bool, whether to write warm-up requests; they need
-            tensorflow-serving-api, and without it are left out with a warning.
+            `serving_default`, instead of the one above.
+        warmup: bool, whether to write warm-up requests. They need
+            tensorflow-serving-api; without it a warning says so.
         card: dict of JSON values to add to the model card, such as the data
-            set and what an evaluation found; see `card.make_card`.
-        allow_untrained: bool, whether to export a classifier all of whose
-            biases are still zero, as before training.
+            set and the results of an evaluation; see `card.make_card`.
+        allow_untrained: bool, whether to export a classifier whose biases are
+            all zero, as before training.
 
     Returns:
         The path of the version folder, a str.
 
     Raises:
-        ValueError: for an unbuilt or untrained classifier, one that answers
-            an image with NaN or infinity, an open image shape, an unknown
-            signature, a threshold without a detector, or a version that is
-            no integer.
+        ValueError: for an unbuilt or untrained classifier, an answer with NaN
+            or infinity, an open image shape, an unknown signature, a
+            threshold without a detector, or a version that is no integer.
         FileExistsError: when the version exists.
         OSError: when the folder cannot be written.
         RuntimeError: when the SavedModel cannot be reloaded, or disagrees
@@ -146,17 +145,12 @@ def _make_target(defence, image_shape, threshold):
         "Train it, load its weights, or call it once on a batch of images",
     )
     shape = _image_shape(classifier) if image_shape is None else image_shape
-    _checks.check(
-        isinstance(shape, (tuple, list))
-        and len(shape) == 3
-        and all(isinstance(side, int) and side > 0 for side in shape),
-        "image_shape",
-        "(height, width, channels), needed as the classifier leaves it open",
-        image_shape,
-    )
+    expected = "(height, width, channels), since the classifier leaves it open"
+    _checks.check(shape, "image_shape", expected, image_shape)
+    shape = _checks.check_image_shape(shape, "image_shape")
     defence = defence if is_defence else None
     threshold = _choose_threshold(defence, threshold)
-    return ExportTarget(classifier, defence, tuple(shape), threshold)
+    return ExportTarget(classifier, defence, shape, threshold)
 
 
 def _choose_threshold(defence, threshold):
@@ -181,7 +175,7 @@ def _image_shape(classifier):
 
 
 def _check_answers(target):
-    """Runs the layer once: builds it, and refuses what are no logits."""
+    """Runs the layer once, which builds it, and checks its logits."""
     image = tf.random.stateless_uniform((2, *target.image_shape), (0, 0))
     _classifiers.check_logits(target.classifier(image, training=False))
     if target.defence is not None:
@@ -192,8 +186,8 @@ def _check_answers(target):
 def _save(functions, folder):
     """Saves the functions and, once each, the variables they read."""
     root = tf.Module()
-    # keras' export archive stores a tracked layer's variables twice; here the
-    # functions themselves say which variables belong to the SavedModel.
+    # Keras' export archive stores a tracked layer's variables twice. Here the
+    # functions determine the variables of the SavedModel.
     variables = [v for f in functions.values() for v in f.variables]
     root.variables_once = list({id(v): v for v in variables}.values())
     tf.saved_model.save(root, folder, signatures=functions)
@@ -201,7 +195,7 @@ def _save(functions, folder):
 
 @contextlib.contextmanager
 def _os_errors():
-    """Gives TensorFlow's errors of a file the type of Python's."""
+    """Raises TensorFlow's errors of files as `OSError`."""
     try:
         yield
     except tf.errors.OpError as error:

@@ -13,13 +13,7 @@ TOLERANCE = {"float32": 1e-4, "float16": 2e-2, "bfloat16": 2e-2}
 
 
 def make_request(target, function, rows):
-    """Returns a request of so many rows that a signature accepts.
-
-    Args:
-        target: `ExportTarget`.
-        function: concrete function of the signature.
-        rows: int.
-    """
+    """Returns a request of so many rows for a concrete function."""
     return sample_request(
         input_specs(function), rows, target.image_shape, target.pool_rows
     )
@@ -35,7 +29,7 @@ def check_reloaded(target, sources, functions, folder):
         folder: path of the SavedModel.
 
     Raises:
-        RuntimeError: when it cannot be reloaded or run, or an output differs.
+        RuntimeError: it cannot be reloaded or run, or an output differs.
     """
     try:
         # Keep the root: signatures of a collected one lose their variables.
@@ -44,8 +38,7 @@ def check_reloaded(target, sources, functions, folder):
         raise RuntimeError(
             f"The SavedModel was written, but cannot be reloaded: {error}"
         ) from error
-    dtype = getattr(target.classifier, "compute_dtype", "float32")
-    tolerance = TOLERANCE.get(dtype, TOLERANCE["float32"])
+    tolerance = TOLERANCE.get(target.compute_dtype, TOLERANCE["float32"])
     for name, function in functions.items():
         # Three rows: other than what the layer was tried on.
         request = make_request(target, function, 3)
@@ -66,13 +59,8 @@ def _answer(text, function, request):
 def compare_answers(name, expected, received, tolerance, repeatable):
     """Raises `RuntimeError` unless two answers agree in every output.
 
-    Args:
-        name: str, the signature's.
-        expected: dict, output name -> array.
-        received: dict, the same of the reloaded signature.
-        tolerance: float, of floats; relative where they are above 1.
-        repeatable: bool; other draws give another answer, of which only
-            form, finiteness and the fixed threshold are compared.
+    The tolerance is relative for floats above 1. An answer that is not
+    `repeatable` is compared in form, finiteness and threshold alone.
     """
     if set(expected) != set(received):
         _disagree(name, f"outputs {sorted(received)}, not {sorted(expected)}")

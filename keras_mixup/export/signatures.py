@@ -223,9 +223,7 @@ SIGNATURES = {
 def choose_signatures(target, names=None):
     """Returns the names to export, a tuple in the order of the table.
 
-    Args:
-        target: `ExportTarget`.
-        names: names from `SIGNATURES`, or None for all that apply.
+    None stands for all that apply.
 
     Raises:
         ValueError: for no name, an unknown name, or a name that the target

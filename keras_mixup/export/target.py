@@ -1,4 +1,4 @@
-"""What is exported: classifier, defence, and what follows from them."""
+"""What is exported: classifier, defence, image shape and threshold."""
 
 from typing import Any
 from typing import NamedTuple
@@ -28,6 +28,11 @@ class ExportTarget(NamedTuple):
         return tf.TensorSpec((None, *self.image_shape), tf.float32, "image")
 
     @property
+    def compute_dtype(self):
+        """The classifier's compute dtype, a str."""
+        return getattr(self.classifier, "compute_dtype", "float32")
+
+    @property
     def has_detector(self):
         """Whether the defence has a detection score."""
         return hasattr(self.defence, "predict_with_score")
@@ -44,11 +49,7 @@ class ExportTarget(NamedTuple):
 
     @property
     def pool_draws(self):
-        """dict, prefix of a draw's names -> its mixing weight.
-
-        The draws of Mixup Inference are pool rows and mixing weights; a
-        defence that draws anything else has none.
-        """
+        """dict, prefix of a draw's names -> mixing weight; of MI alone."""
         defence = self.defence
         if self.pool is None:
             return {}

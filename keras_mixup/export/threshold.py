@@ -8,15 +8,15 @@ from keras_mixup import _checks
 def choose_threshold(
     defence, images, false_positive_rate, seed=0, batch_size=256
 ):
-    """Returns the lowest threshold with few enough false alarms.
+    """Returns the lowest threshold with a given false positive rate.
 
-    At most `false_positive_rate` of the given clean images score above it;
-    new ones do so about as often, within their sampling error.
+    At most `false_positive_rate` of the given clean images score above it. The
+    rate on new images agrees with it within the sampling error.
 
     Args:
         defence: `MixupInferencePL` or `MixupInferenceCombined`.
-        images: float32 [n, H, W, C] in [0, 1], clean images that were used
-            neither for training nor as pool: the validation split.
+        images: float32 [n, H, W, C] in [0, 1], clean images of neither the
+            training set nor the pool: the validation split.
         false_positive_rate: float in [0, 1).
         seed: int, of the scores' draws.
         batch_size: int, images scored at a time.

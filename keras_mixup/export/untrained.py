@@ -1,8 +1,8 @@
-"""A guess whether a classifier was ever trained."""
+"""A guess whether a classifier was trained."""
 
 import numpy as np
 
-# Keras starts them at zero, and the first step of training moves them.
+# Keras initialises these with zero. The first training step changes them.
 _ZERO_AT_FIRST = ("beta", "bias", "moving_mean")
 
 
@@ -10,8 +10,8 @@ def looks_untrained(classifier):
     """Returns whether every bias and moving mean is zero, as at the start.
 
     Args:
-        classifier: a built keras model; one without such weights gives False,
-            since nothing can be told.
+        classifier: a built keras model. Without such weights the result is
+            False.
     """
     values = [
         np.asarray(weight)

@@ -1,4 +1,4 @@
-"""Loads a SavedModel as a server does and runs each of its signatures."""
+"""Loads a SavedModel and runs each of its signatures, as a server would."""
 
 import time
 from typing import NamedTuple
@@ -12,15 +12,15 @@ from keras_mixup.export import sample_requests
 
 # An empty batch, one row, and a batch as a server merges it.
 BATCH_SIZES = (0, 1, 16)
-# At most so many calls are timed, and about so long.
+# The most calls that are timed, and about the longest time.
 _CALLS = 5
 _SECONDS = 1.0
-# Where no signature of the model takes images as numbers.
+# For a model whose signatures take encoded images alone.
 _ENCODED_SHAPE = (8, 8, 3)
 
 
 class SignatureCheck(NamedTuple):
-    """What was found of one signature.
+    """Size and latency of one signature.
 
     Attributes:
         name: str.
@@ -37,9 +37,9 @@ class SignatureCheck(NamedTuple):
 def verify_saved_model(path):
     """Runs every signature with random input, on batches of 0, 1 and 16.
 
-    Each output must have the rows of its input, every number must be finite,
-    probabilities must sum to one, labels must name a class; and an image with
-    NaN in it must be refused.
+    Each output must have as many rows as its input. Numbers must be finite,
+    probabilities must sum to one, and labels must name a class. An image with
+    NaN must be refused.
 
     Args:
         path: path of a version folder.

@@ -9,7 +9,7 @@ from keras_mixup import _files
 
 
 def list_versions(base_path):
-    """Returns the sorted integer names in `base_path` (none: an empty list)."""
+    """Returns the sorted integer names of the folders in `base_path`."""
     if not os.path.isdir(base_path):
         return []
     names = os.listdir(base_path)
@@ -17,16 +17,16 @@ def list_versions(base_path):
 
 
 def check_version(base_path, version=None):
-    """Looks whether a version may be written; writes nothing.
+    """Checks whether a version may be written; writes nothing.
 
     Args:
-        base_path: path of the model's folder, there or not.
+        base_path: path of the model's folder, which need not exist.
         version: int, or None for the next free one.
 
     Raises:
-        FileExistsError: when `version` exists already.
-        OSError: when `base_path`, or the parent it would be made in, is no
-            folder or is not writable.
+        FileExistsError: `version` exists already.
+        OSError: `base_path`, or its nearest parent, is no folder or is
+            not writable.
     """
     _refuse_existing(base_path, version)
     folder = os.path.abspath(os.fspath(base_path))
@@ -45,8 +45,8 @@ def check_version(base_path, version=None):
 def write_version(base_path, version, write):
     """Writes one version folder in a single visible step.
 
-    TF Serving polls `base_path` and loads every folder with an integer name,
-    so the content is written under a name it ignores and renamed at the end.
+    TF Serving loads every folder in `base_path` with an integer name. So the
+    content is written under another name, and the folder is renamed at the end.
 
     Args:
         base_path: path of the model's folder on a local file system; created
@@ -58,8 +58,8 @@ def write_version(base_path, version, write):
         The path of the new version, a str.
 
     Raises:
-        FileExistsError: when `version` exists already.
-        OSError: when `base_path` cannot be written. Whatever fails, `write`
+        FileExistsError: `version` exists already.
+        OSError: `base_path` cannot be written. After any error, one of `write`
             included, the folders made here are removed again.
     """
     base_path = os.path.abspath(os.fspath(base_path))

@@ -1,7 +1,7 @@
-"""Warm-up requests: TF Serving replays them before a version goes live.
+"""Warm-up requests: TF Serving replays them before a version is served.
 
-The first call of a signature is slow (kernels, buffers); the file moves it
-from the first client to the start of the server.
+The first call of a signature is slow. The file moves it from the first client
+to the start of the server.
 """
 
 import warnings
@@ -14,11 +14,11 @@ WARMUP_FILE = "tf_serving_warmup_requests"
 def write_warmup(path, model_name, requests):
     """Writes a TFRecord of one PredictionLog per request.
 
-    Without tensorflow-serving-api it warns and writes nothing: the version
-    is complete without it, its first calls are slower.
+    Without tensorflow-serving-api it warns and writes nothing: the version is
+    complete, but its first calls are slower.
 
     Args:
-        path: path of the file, `assets.extra/tf_serving_warmup_requests`.
+        path: path of the file.
         model_name: str, the name under which the server offers the model.
         requests: dict, signature name -> dict input name -> tensor.
     """

@@ -1,5 +1,6 @@
 """The robustness card in Markdown."""
 
+from keras_mixup import _tables
 from keras_mixup.evaluation.labels import budget_text
 from keras_mixup.evaluation.labels import column_label
 from keras_mixup.evaluation.labels import percent
@@ -8,12 +9,12 @@ from keras_mixup.evaluation.records import Column
 from keras_mixup.evaluation.records import Row
 
 CAUTION = (
-    "The adaptive number is an upper bound: a better attack lowers it, none "
-    "raises it. Mixup Inference gains against attackers who ignore it; an "
-    "independent re-evaluation (Tramer et al., 2020) found no gain over the "
-    "undefended network against one who differentiates through it. VarMI has "
-    "not been re-evaluated independently. Read every oblivious number as what "
-    "ignorance of the defence costs the attacker, not as robustness."
+    "The adaptive accuracy is an upper bound: a better attack can only lower "
+    "it. Mixup Inference gains accuracy against attackers who ignore it. An "
+    "independent re-evaluation (Tramer et al., 2020) attacked through the "
+    "defence and found no gain over the undefended network. VarMI has not "
+    "been re-evaluated independently. An oblivious accuracy is no robustness: "
+    "it shows the cost of not knowing the defence."
 )
 _NONE = "not measured"
 
@@ -44,12 +45,14 @@ def to_markdown(card):
             text = "under attack" if bare else text
             cells = _cells(attacked[key])
             lines.append((f"{text} ({budget})", *cells))
-    parts.append(_table(lines))
-    parts.append(_table([("attack", *_EFFORT), *_efforts(card)]))
-    parts.append(_table([("red flag", ""), *card["red_flags"].items()]))
-    parts.append(_table([("", ""), *_facts(card)]))
-    parts.append(f"{CAUTION}\n")
-    return "\n".join(parts)
+    found = (
+        lines,
+        [("attack", *_EFFORT), *_efforts(card)],
+        [("red flag", ""), *card["red_flags"].items()],
+        [("", ""), *_facts(card)],
+    )
+    parts += map(_tables.to_markdown, found)
+    return "\n".join([*parts, f"{CAUTION}\n"])
 
 
 def _statement(card, attacked):
@@ -57,15 +60,15 @@ def _statement(card, attacked):
     found = attacked["adaptive_worst_case"]
     if found is None:
         return (
-            f"{budget}: no adaptive attack was run. Nothing follows about "
-            "robustness."
+            f"{budget}: no adaptive attack was run. Robustness was not "
+            "measured."
         )
-    text = f"{budget}: {percent(found['accuracy'])} are left {_how(found)}"
+    text = f"{budget}: {percent(found['accuracy'])} accuracy {_how(found)}"
     if card["defence"] != "none":
         text += _comparison(attacked)
     flags = "; ".join(attacked["red_flags"])
     if flags:
-        return f"{text}. Red flags: {flags}. A better attack may leave less."
+        return f"{text}. Red flags: {flags}. A better attack may lower it."
     return f"{text}."
 
 
@@ -80,7 +83,7 @@ def _comparison(attacked):
     if gain - error <= 0:
         return f"{text}: no gain beyond chance"
     if attacked["red_flags"]:
-        return f"{text}: no gain to be claimed, since the attacks may be weak"
+        return f"{text}: this gain is in doubt, since the attacks may be weak"
     return f"{text}, under the attacks tried here"
 
 
@@ -144,10 +147,3 @@ def _listed(values):
     if isinstance(values, str):
         return values
     return ", ".join(map(str, values))
-
-
-def _table(lines):
-    lines = [tuple(cell.replace("|", "\\|") for cell in line) for line in lines]
-    rule = tuple("---" for _ in lines[0])
-    shown = [lines[0], rule, *lines[1:]]
-    return "".join(f"| {' | '.join(line)} |\n" for line in shown)

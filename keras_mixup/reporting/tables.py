@@ -3,6 +3,7 @@
 import html
 from typing import NamedTuple
 
+from keras_mixup import _tables
 from keras_mixup.evaluation import records as records_lib
 from keras_mixup.evaluation.labels import budget_text
 from keras_mixup.evaluation.labels import row_label
@@ -123,14 +124,7 @@ def to_text(table):
     """Returns the table for a terminal."""
     header = [_two_lines(table, i) for i in range(len(table.header))]
     lines = [[h[0] for h in header], [h[1] for h in header], *table.rows]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    padded = [
-        "  ".join(
-            cell.ljust(width) if i == 0 else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in lines
-    ]
+    padded = _tables.to_columns(lines, str.rjust)
     rule = "-" * max(map(len, padded))
     return "\n".join([*padded[:2], rule, *padded[2:], rule, *table.notes])
 
@@ -140,11 +134,9 @@ def to_markdown(table):
     names = [table.header[0]]
     for name, knowledge in zip(table.header[1:], table.knowledge, strict=True):
         names.append(name if knowledge == "none" else f"{name}, {knowledge}")
-    lines = [names, ["---"] + ["---:"] * len(table.knowledge), *table.rows]
-    escaped = [[cell.replace("|", "\\|") for cell in line] for line in lines]
-    body = "\n".join(f"| {' | '.join(line)} |" for line in escaped)
+    body = _tables.to_markdown([names, *table.rows], "---:")
     notes = "\n".join(f"- {note}" for note in table.notes)
-    return f"{body}\n\n{notes}\n"
+    return f"{body}\n{notes}\n"
 
 
 def to_html(table):

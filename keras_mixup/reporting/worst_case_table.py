@@ -1,5 +1,6 @@
-"""Per example the worst of all attacks: how much is left, and how surely."""
+"""The table of the per-example worst case over all attacks."""
 
+from keras_mixup import _tables
 from keras_mixup.evaluation.labels import budget_text
 from keras_mixup.evaluation.labels import row_label
 from keras_mixup.reporting import tables
@@ -51,11 +52,4 @@ def _row(found):
 
 def to_text(lines):
     """Returns `rows` for a terminal, under their header."""
-    shown = [HEADER, *lines]
-    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) for cell, width in zip(line, widths, strict=True)
-        ).rstrip()
-        for line in shown
-    )
+    return "\n".join(_tables.to_columns([HEADER, *lines]))

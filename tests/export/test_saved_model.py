@@ -296,7 +296,10 @@ def test_subclassed_classifier_needs_its_image_shape(tmp_path):
     "shape", [4, (4, 4), (4, -1, 1), (4.0, 4, 1), "441"], ids=str
 )
 def test_bad_image_shape_is_refused(tmp_path, shape):
-    with pytest.raises(ValueError, match="`image_shape` must be .height, wid"):
+    with pytest.raises(
+        ValueError,
+        match="`image_shape` must be three positive integers .height, wid",
+    ):
         export.export_saved_model(
             toys.classifier(), tmp_path / "toy", image_shape=shape
         )

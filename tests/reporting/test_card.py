@@ -73,7 +73,7 @@ def test_numbers_of_the_worst_case():
     listed = {a["attack"] for a in attacked["attacks"]}
     assert listed == {"pgd-10", "tramer", "worst-case", "fixed_draws-9"}
     text = card["text"]
-    assert "37.5 % are left in the worst case over all attacks" in text
+    assert "37.5 % accuracy in the worst case over all attacks" in text
     assert "+12.5 points" in text and "no gain beyond chance" in text
     assert "num_draws | 30" in text and "2.21.0" in text and "abc" in text
     assert "re-evaluation" in text
@@ -95,7 +95,7 @@ def test_an_oblivious_number_never_stands_as_the_adaptive_one():
     [attacked] = card["attacked"]
     assert attacked["adaptive_worst_case"] is None
     assert attacked["difference"] is None
-    assert "Nothing follows about robustness" in card["text"]
+    assert "Robustness was not measured" in card["text"]
 
 
 def test_the_lower_oblivious_number_counts_against_the_defence():
@@ -125,7 +125,7 @@ def test_the_bare_model_has_a_card_of_its_own():
     [attacked] = card["attacked"]
     assert attacked["adaptive_worst_case"]["accuracy"] == 0.25
     assert attacked["undefended"] is None
-    assert "25.0 % are left" in card["text"]
+    assert "25.0 % accuracy" in card["text"]
     assert "without the defence" not in card["text"]
 
 
@@ -155,7 +155,7 @@ def test_no_gain_is_claimed_where_the_attacks_raise_a_red_flag():
     ]
     assert "tried here" not in card["text"]
     assert (
-        "no gain to be claimed, since the attacks may be weak. Red flags: "
+        "this gain is in doubt, since the attacks may be weak. Red flags: "
         in (card["text"])
     )
     # The flag is that of the defence: the bare model's card has none.
@@ -172,7 +172,7 @@ def test_what_the_model_itself_showed_counts_too():
     )
     assert bare["attacked"][0]["red_flags"] == ["zero or NaN gradients"]
     assert defended["attacked"][0]["red_flags"] == [frozen.name]
-    assert "no gain to be claimed" in defended["text"]
+    assert "this gain is in doubt" in defended["text"]
 
 
 def test_files(tmp_path):
