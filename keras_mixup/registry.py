@@ -177,13 +177,9 @@ def accepts(kind, name, argument):
     return argument in entry(kind, name).arguments
 
 
-def label_of(target):
-    """Returns the name in tables of a registered object or class.
-
-    One that has none is called by its class.
-    """
-    kind = target if inspect.isclass(target) else type(target)
-    return getattr(target, "label", None) or kind.__name__
+def taking(kind, argument):
+    """Returns the names whose constructor takes `argument`, a tuple of str."""
+    return tuple(n for n in names(kind) if accepts(kind, n, argument))
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""Images and labels that a user brings, read in one place."""
+"""The images and labels that a user passes, as an `ImageSet`."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Augmentations of a batch whose random choices are given as a seed."""
+"""Augmentations of a batch whose random choices follow from a seed."""
 
 import tensorflow as tf
 
@@ -12,14 +12,11 @@ _ROWS, _COLUMNS, _FLIP = range(3)
 def draw(augment, num_rows, seed):
     """Draws the augmentation of every row of a batch.
 
-    Args:
-        augment: None, `"crop"` or `"crop_flip"`.
-        num_rows: int, B.
-        seed: int32 [2].
+    `augment` is None, `"crop"` or `"crop_flip"`; the seed is int32 [2].
 
     Returns:
-        A dict of tensors with B rows: `top` and `left`, int32 in 0..8, and
-        `flip`, bool; empty without augmentation.
+        dict of tensors [B]: `top` and `left`, int32 in 0..8, and `flip`, bool;
+        empty without augmentation.
     """
     if augment is None:
         return {}
@@ -38,14 +35,9 @@ def draw(augment, num_rows, seed):
 
 
 def apply(images, draws):
-    """Pads by 4 reflected pixels, crops at the drawn place, flips if drawn.
+    """Pads [B, H, W, C] by 4 reflected pixels, crops and flips as drawn.
 
-    Args:
-        images: [B, H, W, C] of any dtype, H and W > 4.
-        draws: what `draw` returned.
-
-    Returns:
-        [B, H, W, C] of the same dtype.
+    `draws` is the result of `draw`; H and W are above 4.
     """
     if not draws:
         return images

@@ -1,21 +1,20 @@
-"""Checks of images and labels where they enter, before any work."""
+"""Checks of images and labels before training."""
 
 import numpy as np
 
 
 def check_images(images, labels=None, image_shape=None, num_classes=None):
-    """Refuses images and labels that would give wrong numbers silently.
+    """Raises unless images and labels have the form that training needs.
 
     Args:
-        images: what should be float32 [B, H, W, C] in [0, 1], B >= 1; NumPy
-            or an eager tensor.
+        images: float32 [B, H, W, C] in [0, 1], B >= 1; NumPy or an eager
+            tensor.
         labels: None, int [B], or probabilities float [B, num_classes].
         image_shape: None for any, or the expected (H, W, C).
         num_classes: None for any, or int; integer labels must lie below it.
 
     Raises:
-        ValueError: naming `images` or `labels`, what was expected and what
-            came.
+        ValueError: for any other form; the text names it.
     """
     images = np.asarray(images)
     _check_layout(images, image_shape)
@@ -51,7 +50,7 @@ def _check_values(images):
         count = images.size - np.count_nonzero(np.isfinite(images))
         _refuse("images", "finite", f"images with {count} NaN or infinities")
     if low < 0.0 or high > 1.0:
-        hint = "Divide 0..255 by 255; mean and std belong into the model"
+        hint = "Divide 0..255 by 255; the model normalises by mean and std"
         text = f"images in [{low:g}, {high:g}]"
         _refuse("images", "in [0, 1]", text, hint)
 
@@ -76,7 +75,7 @@ def _check_labels(labels, count, num_classes):
         text = f"labels of shape {labels.shape} and dtype {labels.dtype}"
         _refuse("labels", expected, text)
     sums = labels.sum(-1)
-    # NaN fails both comparisons, hence the negated form.
+    # Negated, since NaN fails every comparison.
     if not (labels.min() >= 0.0 and np.abs(sums - 1.0).max() <= 1e-3):
         text = f"labels with row sums in [{sums.min():g}, {sums.max():g}]"
         _refuse("labels", "non-negative rows that sum to 1", text)

@@ -1,9 +1,9 @@
 """Common corruptions: the published test sets, and corruptions of our own.
 
-The published sets (CIFAR-10-C and its relatives) and what imagecorruptions
-makes of a data set differ in their constants, and in nobody's results should
-one bear the other's name: `corrupt` gives sets called "... corrupted by
-imagecorruptions", `load_corrupted` those that were published.
+The published sets (CIFAR-10-C and others) and the package imagecorruptions
+have different constants, so their results must have different names. Sets of
+`corrupt` are called "... corrupted by imagecorruptions". `load_corrupted`
+loads the published sets.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ PUBLISHED = {
     "cifar100_c": "cifar100",
     "tiny_imagenet_c": "tiny_imagenet",
 }
-# What tfds calls some kinds of cifar10_corrupted.
+# The names in tfds of some kinds of cifar10_corrupted.
 _TFDS_KINDS = {
     "glass_blur": "frosted_glass_blur",
     "elastic_transform": "elastic",
@@ -34,22 +34,18 @@ _SMALLEST = 32
 
 
 def corrupted_name(dataset):
-    """Returns what a data set corrupted by `corrupt` is called.
-
-    Args:
-        dataset: str, such as "cifar10".
-    """
+    """Returns the name of a data set, such as "cifar10", after `corrupt`."""
     return f"{dataset} corrupted by imagecorruptions"
 
 
 def published_name(dataset):
-    """Returns what the published corrupted test set of a data set is called.
+    """Returns the published corrupted test set's name, such as "cifar10_c".
 
     Args:
-        dataset: str, such as "cifar10", whose set is "cifar10_c".
+        dataset: str, such as "cifar10".
 
     Raises:
-        ValueError: for a data set without one.
+        ValueError: for a data set without a published one.
     """
     names = {clean: name for name, clean in PUBLISHED.items()}
     return names[_checks.check_choice(dataset, "dataset", tuple(names))]
@@ -58,13 +54,13 @@ def published_name(dataset):
 def corrupt(image_set, kind, severity, seed=0):
     """Corrupts images with the package imagecorruptions.
 
-    Its strengths are those of ImageNet-C, so that on CIFAR-10 the result is
-    not CIFAR-10-C: call it `corrupted_name("cifar10")`. Images of fewer than
-    32 pixels, which the package refuses, are enlarged by an integer factor,
-    corrupted and averaged back; of grey images the three channels that come
-    back are averaged. Each image's randomness follows from the seed, kind,
-    severity and example id alone. Not for several threads at a time: the
-    package draws from NumPy's global state, which is put back.
+    Its strengths are those of ImageNet-C, so the result on CIFAR-10 is not
+    CIFAR-10-C: call it `corrupted_name("cifar10")`. The package refuses sides
+    below 32 pixels. Such images are enlarged by an integer factor, corrupted
+    and averaged back. Grey images are corrupted as three equal channels,
+    which are averaged. Each image's randomness follows from the seed, kind,
+    severity and example id alone. Do not call this in several threads: the
+    package draws from NumPy's global state, which is restored afterwards.
 
     Args:
         image_set: `ImageSet` of uint8 or of float [0, 1] images with one or
@@ -97,7 +93,7 @@ def corrupt(image_set, kind, severity, seed=0):
         text = f"{seed}/{kind}/{severity}/{example_id}"
         digest = hashlib.sha256(text.encode()).digest()
         own = int.from_bytes(digest[:4], "little")
-        # These two draw elsewhere and take a seed.
+        # These two take a seed instead of NumPy's global state.
         seeded = kind in ("impulse_noise", "glass_blur")
         options = {"seed": own} if seeded else {}
         np.random.seed(own)
@@ -115,7 +111,7 @@ def corrupt(image_set, kind, severity, seed=0):
 
 
 def _corrupt_one(image, example_id, run):
-    """Returns `run` of one image, uint8 [H, W, C], at a size it takes."""
+    """Returns `run` of one image, uint8 [H, W, C], at 32 pixels or more."""
     if image.dtype != np.uint8:
         image = np.round(image * 255.0).astype(np.uint8)
     height, width, channels = image.shape
@@ -143,12 +139,12 @@ def load_corrupted(
         name: `"cifar10_c"` (from tfds), `"cifar100_c"` (the unpacked folder
             CIFAR-100-C with <kind>.npy and labels.npy) or
             `"tiny_imagenet_c"` (the unpacked folder Tiny-ImageNet-C with
-            <kind>/<severity>/<wnid>/*.JPEG, and beside these the wnids.txt of
-            tiny-imagenet-200, which says which label a class has).
+            <kind>/<severity>/<wnid>/*.JPEG and the wnids.txt of
+            tiny-imagenet-200, whose order gives the labels).
         kind: str, one of the 15 standard kinds or the 4 extra ones.
         severity: int, 1 to 5.
-        data_dir: str or None: of cifar10_c the tfds folder, None for tfds'
-            default; of the others the unpacked folder.
+        data_dir: str or None: the tfds folder for cifar10_c, None for tfds'
+            default; the unpacked folder for the others.
         download: bool, downloads cifar10_c (2.9 GB).
         num_examples: None for all, or int >= 1: a class-balanced subset.
         seed: int, of the subset.

@@ -9,15 +9,10 @@ _NUM_TEST = 500
 
 
 def read_digits(split):
-    """Returns the source's `"train"` (1,297) or `"test"` (500) examples.
+    """Returns the `"train"` (1,297) or `"test"` (500) split as an `ImageSet`.
 
-    Args:
-        split: str, `"train"` or `"test"`.
-
-    Returns:
-        An `ImageSet` of float32 images [n, 8, 8, 1] with values k/16; the
-        ids are scikit-learn's rows. The set has no official test split, so a
-        fixed stratified one is cut here.
+    Images are float32 [n, 8, 8, 1] with values k/16; ids are scikit-learn's
+    rows. The set has no official test split, so a fixed stratified one is cut.
     """
     # Imported here: scikit-learn alone takes a second to load.
     from sklearn import datasets

@@ -1,4 +1,4 @@
-"""`load` and `load_arrays`: one door to every data set."""
+"""`load` and `load_arrays` for every data set."""
 
 import numpy as np
 
@@ -44,8 +44,8 @@ def load_arrays(
 ):
     """Loads a split into memory.
 
-    The validation split is cut from the source's train split: always the
-    same examples, each class in proportion. The test split is the source's.
+    The validation split is a fixed, stratified part of the source's train
+    split. The test split is the source's.
 
     Args:
         name: str, a key of `DATASETS`.
@@ -84,7 +84,7 @@ def load_arrays(
 
 
 def _part_of_train(image_set, name, split, num_validation):
-    expected = f"below {len(image_set.labels)}, what the train split holds"
+    expected = f"below {len(image_set.labels)}, the size of the train split"
     okay = num_validation < len(image_set.labels)
     _checks.check(okay, "num_validation", expected, num_validation)
     held_out = splits.stratified_choice(

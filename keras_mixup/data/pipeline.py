@@ -1,4 +1,4 @@
-"""Input pipelines; the training one is a function of (seed, step)."""
+"""Input pipelines; that for training is a function of (seed, step)."""
 
 import numpy as np
 import tensorflow as tf
@@ -26,8 +26,8 @@ def as_float(images):
 
 
 def _on_host(image_set):
-    # Eager tensors that a `map` captures stay outside the graph: a constant
-    # in it could not exceed 2 GB.
+    # Eager tensors that a `map` captures stay outside the graph, whose
+    # constants are limited to 2 GB.
     with tf.device("CPU:0"):
         images = tf.convert_to_tensor(image_set.images)
         return images, tf.convert_to_tensor(image_set.labels, tf.int32)
@@ -79,13 +79,13 @@ def training_dataset(
     pipeline_index=0,
     replicas=1,
 ):
-    """Returns the endless stream of training batches from a step on.
+    """Returns the infinite stream of training batches from a step on.
 
-    Step g belongs to epoch g // K with K = n // batch_size. An epoch visits
-    the examples in an order of its own, each at most once; what does not
-    fill a batch is left out. Order and augmentation are functions of (seed,
-    epoch, step, row), so a stream started at step g equals the tail of the
-    one started at 0, and several pipelines together equal a single one.
+    Step g belongs to epoch g // K with K = n // batch_size. Each epoch has
+    its own order and visits an example at most once. The examples that do not
+    fill a batch are left out. Order and augmentation are functions of (seed,
+    epoch, step, row). So a stream from step g equals the rest of the stream
+    from step 0, and several pipelines together equal a single one.
 
     Args:
         image_set: `ImageSet`.
@@ -95,10 +95,9 @@ def training_dataset(
         augment: None, `"crop"` (4 reflected pixels, random crop) or
             `"crop_flip"` (the same and a random horizontal flip).
         num_pipelines: int, how many pipelines (workers) share a batch.
-        pipeline_index: int, which part this pipeline yields.
-        replicas: int, replicas fed by this pipeline. With r > 1 one step is
-            r consecutive elements, as `distribute_datasets_from_function`
-            expects.
+        pipeline_index: int, the part that this pipeline yields.
+        replicas: int, replicas of this pipeline. With r > 1 one step is r
+            consecutive elements, as in `distribute_datasets_from_function`.
 
     Returns:
         An infinite `tf.data.Dataset` of (images float32 [b, H, W, C] in
@@ -131,8 +130,8 @@ def training_dataset(
         rows = tf.random.experimental.index_shuffle(
             rows, ops.fold_in(seed, _ORDER, epoch), num_examples - 1
         )
-        # Drawn for the whole batch, then cut: the draws of a row do not
-        # depend on how many pipelines share the work.
+        # Drawn for the whole batch, so that the draws of a row do not depend
+        # on the number of pipelines.
         draws = augmentation.draw(
             augment, batch_size, ops.fold_in(seed, _AUGMENT, step)
         )

@@ -1,4 +1,4 @@
-"""What each data set is: shape, classes, normalisation, augmentation."""
+"""The data sets: shape, classes, normalisation, augmentation."""
 
 from typing import NamedTuple
 
@@ -21,7 +21,7 @@ class ImageSet(NamedTuple):
 
 
 class DatasetSpec(NamedTuple):
-    """The facts about a data set.
+    """A data set.
 
     Attributes:
         name: str, the name that `load` takes.
@@ -81,7 +81,7 @@ _SPECS = (
         num_classes=10,
         mean=(0.4377, 0.4438, 0.4728),
         std=(0.1980, 0.2010, 0.1970),
-        # No flip: a mirrored 3 or 7 is no digit, and a 2 comes near a 5.
+        # No flip: a mirrored 3 or 7 is no digit, and a 2 resembles a 5.
         augment="crop",
         num_validation=5000,
         source="svhn_cropped",

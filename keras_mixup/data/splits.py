@@ -1,4 +1,4 @@
-"""Class-balanced, repeatable choices of examples."""
+"""Class-balanced, reproducible choices of examples."""
 
 import hashlib
 
@@ -16,9 +16,9 @@ def take(image_set, indices):
 def class_balanced_subset(image_set, num_examples, seed=0):
     """Chooses examples so that the classes keep their proportions.
 
-    A smaller subset with the same seed lies within a larger one as far as
-    the class counts allow. The choice depends on the example ids, the labels
-    and the seed alone.
+    With the same seed, a smaller subset is a part of a larger one as far as the
+    class counts allow. The choice depends on the example ids, the labels and
+    the seed alone.
 
     Args:
         image_set: `ImageSet`.
@@ -40,9 +40,9 @@ def class_balanced_subset(image_set, num_examples, seed=0):
 def stratified_choice(labels, example_ids, num_examples, key):
     """Marks `num_examples` examples, each class in proportion to its size.
 
-    Within a class those with the smallest keyed hash of their id are taken:
-    the same on every platform and with every version of NumPy, which the
-    generators of NumPy and scikit-learn do not promise.
+    Within a class those with the smallest keyed hash of their id are chosen.
+    The choice is the same on every platform and with every version of NumPy,
+    which the generators of NumPy and scikit-learn do not promise.
 
     Args:
         labels: int [n].
@@ -74,7 +74,7 @@ def _hash(key, example):
 
 
 def _quotas(counts, num_examples):
-    # Largest remainder: floors first, what is left to the largest fractions.
+    # Largest remainder method: floors, then one more to the largest fractions.
     shares = counts * num_examples
     quotas = shares // counts.sum()
     left = num_examples - quotas.sum()

@@ -12,20 +12,20 @@ def read_tfds(spec, split, data_dir=None, download=False):
 
     Args:
         spec: `DatasetSpec`.
-        split: str, `"train"` or `"test"`.
+        split: str.
         data_dir: str or None for tfds' own default (the environment's
             TFDS_DATA_DIR, else ~/tensorflow_datasets).
-        download: bool, downloads and prepares what is missing.
+        download: bool, whether to download and prepare a missing data set.
 
     Returns:
         An `ImageSet` of uint8 images; an id is the position in the split.
 
     Raises:
-        FileNotFoundError: when `data_dir` does not hold the data set.
+        FileNotFoundError: `data_dir` does not hold the data set.
     """
     import tensorflow_datasets as tfds
 
-    # One file after the other, so that positions are stable.
+    # Files are read one after the other, so that positions are stable.
     in_order = tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False)
     try:
         builder = tfds.builder(spec.source, data_dir=data_dir)
@@ -43,18 +43,18 @@ def _missing(spec, data_dir):
     import tensorflow_datasets as tfds
 
     place = data_dir or tfds.core.constants.DATA_DIR
-    remedy = "download=True (apps.train --download)"
+    remedy = "download=True (keras-mixup train --download)"
     if spec.source == "tiny_imagenet":
         remedy = "the folder that keras_mixup.data.prepare_tiny_imagenet wrote"
     return (
         f"`data_dir` must hold the data set {spec.name!r} "
         f"(tfds {spec.source!r}). Received: data_dir={str(place)!r}. "
-        f"Pass another data_dir (--data_dir in the apps), or {remedy}"
+        f"Pass another data_dir (--data_dir), or {remedy}"
     )
 
 
 def _collect(dataset):
-    # All parts are joined once: a growing array would copy quadratically.
+    # All parts are joined once, since a growing array is copied each time.
     images, labels = [], []
     for batch in dataset.batch(_CHUNK).as_numpy_iterator():
         images.append(batch["image"])

@@ -1,4 +1,4 @@
-"""Tiny-ImageNet: from the original folder into tfds' format, once."""
+"""Tiny-ImageNet: from the original folder to tfds' format."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ _VERSION = "1.0.0"
 
 
 def prepare_tiny_imagenet(source_dir, data_dir):
-    """Writes Tiny-ImageNet where `load("tiny_imagenet", ...)` finds it.
+    """Writes Tiny-ImageNet as the data set that `load("tiny_imagenet")` reads.
 
     The official 10,000 validation images become the test split, since the
     labels of the official test images were never published. Labels follow
@@ -24,8 +24,8 @@ def prepare_tiny_imagenet(source_dir, data_dir):
         source_dir: str, the unpacked `tiny-imagenet-200` folder: wnids.txt,
             train/<wnid>/images/*.JPEG, val/images/*.JPEG and
             val/val_annotations.txt.
-        data_dir: str, the tfds folder. The finished data set appears in it
-            in one step; a killed preparation leaves no half of one.
+        data_dir: str, the tfds folder. The data set appears in it in one
+            step, so a killed preparation leaves no partial data set.
 
     Returns:
         str, the folder of the prepared data set.
@@ -107,7 +107,7 @@ def _list_validation(source_dir, wnids):
     paths, labels = [], []
     known = {wnid: label for label, wnid in enumerate(wnids)}
     for line in _read_lines(source_dir, "val", "val_annotations.txt"):
-        # Then follow the four corners of the object's box.
+        # The rest of the line is the box of the object.
         name, wnid = line.split()[:2]
         expected = f"a folder whose {name} is of a class in wnids.txt"
         _checks.check(wnid in known, "source_dir", expected, wnid)

@@ -1,23 +1,23 @@
-"""What is averaged over draws, chunk by chunk."""
+"""Averages over draws, taken chunk by chunk."""
 
 from collections.abc import Callable
 from typing import NamedTuple
 
 import tensorflow as tf
 
-# A finite stand-in for log 0: its difference from any log probability is
-# finite, so that the running logsumexp has no NaN in its gradient.
+# A finite replacement for log 0. Its difference from any log probability is
+# finite, so the gradient of the running logsumexp has no NaN.
 _LOG_ZERO = -1e30
 
 
 class Average(NamedTuple):
-    """A mean over draws that can be taken in parts.
+    """A mean over draws that is computed in parts.
 
     Attributes:
-        start: float, what no draw at all makes.
-        of_chunk: callable, logits [n, B, C] -> float32 [B, C].
-        join: callable, two of those -> one.
-        finish: callable, one of those and the count N -> log probability.
+        start: float, the total of no draws.
+        of_chunk: callable, logits [n, B, C] -> float32 [B, C], a total.
+        join: callable, two totals -> one.
+        finish: callable, a total and the count N -> log probability.
     """
 
     start: float
@@ -35,7 +35,7 @@ def _join_logs(first, second):
 
 
 AVERAGES = {
-    # Mixup Inference, Algorithm 1, on the scale of logs.
+    # Mixup Inference, Algorithm 1, with logarithms.
     "probabilities": Average(
         _LOG_ZERO,
         _sum_probabilities,

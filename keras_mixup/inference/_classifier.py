@@ -1,4 +1,4 @@
-"""Checks of what a defence is given: a classifier and images."""
+"""Checks of the inputs of a defence: a classifier and images."""
 
 import keras
 import tensorflow as tf
@@ -50,7 +50,7 @@ def num_classes(classifier, image_shape):
 def check_images(images):
     """Raises `ValueError` unless images are float [B, H, W, C] in [0, 1].
 
-    The values are looked at in eager mode alone; a graph cannot raise here.
+    The values are checked in eager mode alone, since a graph cannot raise here.
     """
     fits = images.dtype.is_floating and images.shape.rank == 4
     shown = f"{images.dtype.name} of shape {images.shape}"
@@ -63,10 +63,10 @@ def check_images(images):
 
 
 def check_logits(logits, expected_classes=None):
-    """Raises `ValueError` for outputs that are no logits of C classes.
+    """Raises `ValueError` unless outputs are logits of C classes.
 
-    In eager mode it also refuses outputs that are all probabilities, as those
-    of a softmax hidden in a subclassed model are.
+    In eager mode it also refuses probabilities, such as those of a softmax
+    inside a subclassed model.
     """
     fits = logits.shape.rank == 2 and logits.shape[-1] is not None
     if expected_classes is not None:

@@ -1,4 +1,4 @@
-"""The autoencoder of a defence that mixes codes: its checks, its pool."""
+"""The checks and the pool of a defence that mixes latent codes."""
 
 import warnings
 
@@ -10,7 +10,7 @@ from keras_mixup.inference import _classifier
 from keras_mixup.inference import _rows
 from keras_mixup.ops import latent_space
 
-# Images that tell whether the autoencoder is of any use.
+# Images for the test whether the autoencoder was trained.
 _TRIED = 256
 _EXPECTED = (
     "a keras.Model with encode(images) -> (mean, log variance) and "
@@ -33,15 +33,10 @@ def decode(vae, codes, size):
 
 
 def check_vae(vae, classifier):
-    """Raises `ValueError` unless images go through and come back.
+    """Raises `ValueError` unless `vae` encodes and decodes the images.
 
-    One black image is sent through, which also builds a model that is not
-    built yet. With a classifier of open input shape, the autoencoder's own
-    shape is tried.
-
-    Args:
-        vae: the autoencoder.
-        classifier: `keras.Model`.
+    One black image is tested, which also builds the model. A classifier of
+    open input shape leaves the shape to the autoencoder.
 
     Returns:
         The latent size d, or None where neither shape is known.
@@ -57,14 +52,9 @@ def check_vae(vae, classifier):
 
 
 def check_round_trip(vae, shape):
-    """Raises `ValueError` unless images [H, W, C] come back as such.
+    """Returns the latent size d for images of `shape` (H, W, C).
 
-    Args:
-        vae: the autoencoder.
-        shape: (H, W, C), all known.
-
-    Returns:
-        The latent size d.
+    Raises `ValueError` unless such images are decoded to the same shape.
     """
     channels = latent_space.image_shape(vae, shape)[-1]
     expected = f"an autoencoder of images with {shape[-1]} channels"
@@ -77,7 +67,7 @@ def check_round_trip(vae, shape):
         text = f"{_EXPECTED}, for images {list(shape)}"
         raise ValueError(
             f"`vae` must be {text}. It fails with: {reason}"
-        ) from (error)
+        ) from error
     fits = codes.shape.rank == 2 and images.shape[1:] == shape
     shown = f"codes of shape {codes.shape}, images of shape {images.shape}"
     expected = f"codes [B, d] and images [B, {', '.join(map(str, shape))}]"
@@ -86,12 +76,7 @@ def check_round_trip(vae, shape):
 
 
 def code_pool(pool, vae):
-    """Returns the pool of codes: the pool itself, or its images encoded.
-
-    Args:
-        pool: `SamplePool` of codes [d], or of images [H, W, C].
-        vae: the autoencoder.
-    """
+    """Returns the pool of codes: `pool` itself, or its images encoded."""
     if len(pool.sample_shape) != 3:
         return pool
     check_round_trip(vae, pool.sample_shape)
@@ -99,15 +84,10 @@ def code_pool(pool, vae):
 
 
 def warn_if_untrained(vae, given, codes):
-    """Warns of an autoencoder that restores nothing.
+    """Warns of an autoencoder that reconstructs no better than one grey level.
 
-    Where the given pool holds codes, the images that they decode to are
-    restored: to an untrained one those, too, are all alike.
-
-    Args:
-        vae: the autoencoder.
-        given: `SamplePool` of images or of codes.
-        codes: `SamplePool` of codes.
+    `given` is the `SamplePool` of images or of codes, `codes` that of codes. Of
+    a pool of codes, the decoded images are reconstructed.
     """
     # One stride over all classes.
     rows = sum(given.class_counts)
@@ -115,7 +95,7 @@ def warn_if_untrained(vae, given, codes):
     images = given.gather(some)
     if given is codes:
         if not bool(tf.reduce_any(images != 0.0)):
-            return  # not filled yet: a model that is being loaded
+            return  # The weights are not loaded yet.
         images = decode(vae, images, (None, None))
     text = latent_space.untrained_text(vae, images)
     if text:

@@ -1,7 +1,8 @@
-"""Pool, partners and detection score, shared by the forms of MI."""
+"""Pool, partners and detection score of all forms of Mixup Inference."""
 
 import warnings
 
+import numpy as np
 import tensorflow as tf
 
 from keras_mixup import _checks
@@ -29,11 +30,8 @@ def check_image_pool(pool, classifier):
     _classifier.check_input_shape(classifier, shape, "pool")
     if pool.storage_dtype == "uint8":
         return
-    low = float(tf.reduce_min(pool.images.value))
-    high = float(tf.reduce_max(pool.images.value))
-    shown = f"values in [{low:g}, {high:g}]"
-    inside = low >= 0.0 and high <= 1.0
-    _checks.check(inside, "pool", "images in [0, 1]", shown)
+    images = np.asarray(pool.images.value)
+    _checks.check_within(images, "pool", "images in [0, 1]")
 
 
 def warn_small_weight(mix_weight, num_classes, name):
@@ -42,9 +40,9 @@ def warn_small_weight(mix_weight, num_classes, name):
     if not fixed or mix_weight * num_classes > 1.0:
         return
     warnings.warn(
-        f"`{name}` should be above 1 / {num_classes} classes: at or below it, "
-        "MI-OL does not keep the class of a clean image on average (Mixup "
-        f"Inference, Eq. 17). Received: {name}={mix_weight!r}",
+        f"`{name}` should be above 1 / {num_classes} classes. Otherwise MI-OL "
+        "changes the class of a clean image on average (Mixup Inference, "
+        f"Eq. 17). Received: {name}={mix_weight!r}",
         stacklevel=3,
     )
 
@@ -65,19 +63,20 @@ def check_other_classes(pool):
 def draw_partners(seeds, labels, pool, mix_weight, num_draws, other_labels):
     """Draws pool rows and mixing weights (Mixup Inference, Algorithm 1).
 
+    A partner's class is the predicted one, or with `other_labels` uniform over
+    the others. Its row is uniform within the class.
+
     Args:
         seeds: int32 [B, 2], one per row.
         labels: int32 [B], the predicted labels.
         pool: `SamplePool`.
-        mix_weight: what `ops.check_mix_weight` returned.
+        mix_weight: the result of `ops.check_mix_weight`.
         num_draws: int, N.
-        other_labels: bool; true draws a class uniformly from those other
-            than the predicted one, false takes the predicted one. The row
-            is then uniform within the class, however many it has.
+        other_labels: bool.
 
     Returns:
-        dict: `"indices"` int32 [B, N], absolute rows of the pool, and
-        `"mix_weight"` float32 [B, N].
+        dict: `"indices"` int32 [B, N], rows of the pool, and `"mix_weight"`
+        float32 [B, N].
     """
     random_bits = _rows.bits(seeds, num_draws, 4)
     classes = tf.broadcast_to(labels[:, None], tf.shape(random_bits)[:2])
@@ -95,10 +94,7 @@ def draw_partners(seeds, labels, pool, mix_weight, num_draws, other_labels):
 def mix_with_pool(pool, images, draws):
     """Returns lambda x + (1 - lambda) x_s, float32 [N, B, ...].
 
-    Args:
-        pool: `SamplePool`.
-        images: float32 [B, ...], images, or codes if the pool holds codes.
-        draws: dict of `"indices"` and `"mix_weight"`, each [B, N].
+    `images` are images [B, ...], or codes if the pool holds codes.
     """
     partners = pool.gather(tf.transpose(draws["indices"]))
     weight = tf.transpose(draws["mix_weight"])
@@ -106,7 +102,7 @@ def mix_with_pool(pool, images, draws):
 
 
 def detection_score(kind, logits, log_mean):
-    """Returns how far the confidence falls from F(x) to MI-PL's, float32 [B].
+    """Returns the fall of confidence from F(x) to MI-PL, float32 [B].
 
     Args:
         kind: one of `SCORES`.
@@ -117,6 +113,6 @@ def detection_score(kind, logits, log_mean):
     after = tf.exp(log_mean)
     if kind == "max_difference":
         return tf.reduce_max(before, axis=-1) - tf.reduce_max(after, axis=-1)
-    # No gradient through the predicted label itself.
+    # The predicted label has no gradient.
     label = tf.argmax(logits, axis=-1)
     return tf.gather(before - after, label, axis=1, batch_dims=1)

@@ -1,13 +1,12 @@
 """Random numbers for each row from that row's seed alone.
 
-A row's numbers depend on nothing but its own seed, so that its answer does
-not change with its neighbours or its place in the batch.
+So a row's answer does not depend on its neighbours or its place in the batch.
 """
 
 import tensorflow as tf
 
 
-# Compiled, since an eager `map_fn` pays the price of an op call per row.
+# Compiled, since an eager `map_fn` calls its ops for each row.
 @tf.function(reduce_retracing=True, jit_compile=False, autograph=False)
 def _bits(seeds, shape):
     return tf.map_fn(
@@ -29,12 +28,7 @@ def _normal(seeds, shape):
 
 
 def bits(seeds, *shape):
-    """Returns int32 [B, *shape], uniform over all 2^32 values.
-
-    Args:
-        seeds: int32 [B, 2].
-        *shape: ints, the shape of a row's numbers.
-    """
+    """Returns int32 [B, *shape], uniform over all values, from seeds [B, 2]."""
     return _bits(seeds, shape)
 
 
@@ -44,14 +38,9 @@ def normal(seeds, *shape):
 
 
 def integers(random_bits, count):
-    """Maps bits to int32 in [0, count).
+    """Maps int32 bits to int32 in [0, count).
 
-    Args:
-        random_bits: int32, from `bits`.
-        count: positive int, or int32 tensor that broadcasts.
-
-    Returns:
-        int32. The remainder favours no value by more than count / 2^32.
+    No value is more likely than another by more than count / 2^32.
     """
     wide = tf.cast(tf.bitcast(random_bits, tf.uint32), tf.int64)
     return tf.cast(wide % tf.cast(count, tf.int64), tf.int32)
@@ -60,12 +49,8 @@ def integers(random_bits, count):
 def never_empty(function, rows):
     """Returns `function(rows)`; `function` gets at least one row.
 
-    Some kernels refuse an empty batch; one row of zeros is added to it and
-    taken from the answer again.
-
-    Args:
-        function: callable from [B, ...] to [B, ...].
-        rows: float32 [B, ...].
+    Some kernels refuse an empty batch. A row of zeros is added to it, and
+    removed from the result.
     """
     if rows.shape[0]:
         return function(rows)

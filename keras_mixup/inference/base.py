@@ -1,28 +1,28 @@
 """What every randomised defence shares: draw, apply, average."""
 
 import abc
-import inspect
 
 import keras
 import tensorflow as tf
 
 from keras_mixup import _checks
 from keras_mixup import _classifiers
+from keras_mixup import _config
 from keras_mixup import ops
 from keras_mixup.inference import _averages
 from keras_mixup.inference import _classifier
 from keras_mixup.inference import _rows
 
 
-class RandomizedInference(keras.layers.Layer):
+class RandomizedInference(_config.Configurable, keras.layers.Layer):
     """Classifier behind a random transformation, averaged over draws.
 
     The answer is the log of the mean probability over `num_draws` randomly
     transformed inputs (Xie et al., 2018; Mixup Inference, Algorithm 1 and
-    section 4.1). `draw` samples the transformation's parameters, `apply`
-    transforms with given ones, `predict_from_draws` averages; calling the
-    layer does all three, with fresh draws for each image, draw and call. The
-    classifier always runs with `training=False`. Everything outside the
+    section 4.1). `draw` samples the parameters of the transformation, `apply`
+    transforms with given parameters, and `predict_from_draws` averages. A
+    call of the layer does all three with independent draws for each image.
+    The classifier always runs with `training=False`. Everything outside the
     classifier is float32 under any precision policy.
 
     A subclass writes `draw_rows` and `apply`, and sets `uses_prediction` if
@@ -33,10 +33,9 @@ class RandomizedInference(keras.layers.Layer):
             [0, 1] to logits [B, classes].
         num_draws: int, N, default 30 as in the paper.
         max_inputs: int, about how many inputs one pass of the classifier may
-            hold, or None for a single pass whatever its size. Larger batches
-            are worked off in chunks of draws; at least one draw of the whole
-            batch is a chunk. Under a gradient tape the activations of all
-            chunks are kept.
+            have, or None for a single pass. Larger batches are split into
+            chunks of draws; a chunk has at least one draw of the whole batch.
+            Under a gradient tape the activations of all chunks are kept.
         **kwargs: `name`, `trainable` of the Keras layer.
 
     Call arguments:
@@ -76,8 +75,8 @@ class RandomizedInference(keras.layers.Layer):
         Args:
             images: float32 [B, H, W, C].
             seed: as for the layer's call.
-            logits: float32 [B, classes], the classifier's clean logits, if
-                the caller has them; saves a pass where they are needed.
+            logits: float32 [B, classes], the classifier's clean logits if
+                the caller has them, which saves a pass.
 
         Returns:
             dict of tensors [B, N, ...]; no gradient flows through them.
@@ -96,7 +95,7 @@ class RandomizedInference(keras.layers.Layer):
 
     @abc.abstractmethod
     def draw_rows(self, seeds, labels, image_shape):
-        """Samples from row seeds; what a subclass writes.
+        """Samples from row seeds; a subclass defines it.
 
         Args:
             seeds: int32 [B, 2].
@@ -125,17 +124,17 @@ class RandomizedInference(keras.layers.Layer):
         Args:
             images: float32 [B, H, W, C].
             draws: what `draw` returned.
-            logits: the clean logits if the caller has them; used by the
-                defences whose answer depends on them.
+            logits: the clean logits if the caller has them. Some defences
+                use them.
         """
         del logits
         return self.average_draws(self._checked(images), draws, self.apply)
 
     def count_passes(self, num_draws):
-        """Returns how many classifier inputs `predict_from_draws` makes.
+        """Returns the number of classifier inputs of `predict_from_draws`.
 
         Args:
-            num_draws: int, the draws it is given for each image.
+            num_draws: int, the draws for each image.
         """
         return num_draws
 
@@ -175,7 +174,7 @@ class RandomizedInference(keras.layers.Layer):
         return average.finish(total, tf.cast(count, tf.float32))
 
     def _sum_over_chunks(self, source, draws, apply, count, average):
-        """What the chunks make together; a graph loop."""
+        """Returns the total of all chunks; a graph loop."""
         batch = tf.shape(source)[0]
         size = tf.maximum(1, self.max_inputs // tf.maximum(1, batch))
 
@@ -227,19 +226,5 @@ class RandomizedInference(keras.layers.Layer):
 
     def get_config(self):
         """Returns the constructor's arguments; nested layers serialised."""
-        config = {"name": self.name, "trainable": self.trainable}
-        for name in inspect.signature(type(self).__init__).parameters:
-            if name not in ("self", "kwargs"):
-                value = getattr(self, name)
-                config[name] = keras.saving.serialize_keras_object(value)
-        return config
-
-    @classmethod
-    def from_config(cls, config):
-        """Builds the defence again; its weights are loaded separately."""
-        return cls(
-            **{
-                name: keras.saving.deserialize_keras_object(value)
-                for name, value in config.items()
-            }
-        )
+        own = {"name": self.name, "trainable": self.trainable}
+        return {**own, **super().get_config()}

@@ -1,4 +1,4 @@
-"""MI-Combined: Mixup Inference as detector and as answer."""
+"""MI-Combined: MI-PL as the detector, MI-OL as the answer."""
 
 from typing import Literal
 
@@ -25,23 +25,23 @@ from keras_mixup.inference import base
     },
 )
 class MixupInferenceCombined(base.RandomizedInference):
-    """MI-PL detects; MI-OL answers for what it detects (MI-Combined).
+    """MI-PL detects adversarial images, and MI-OL classifies these.
 
-    Mixup Inference, section 4.3: where MI-PL's detection score is above the
-    threshold the answer is MI-OL's, elsewhere the fallback's. Choose the
-    threshold on validation data.
+    Where MI-PL's detection score is above the threshold, the answer is
+    MI-OL's. Elsewhere it is the fallback's (Mixup Inference, section 4.3).
+    Choose the threshold on validation data.
 
-    Costs 1 + 2 N classifier inputs per image. Draws are
-    `"pl_indices"`, `"pl_mix_weight"`, `"ol_indices"`, `"ol_mix_weight"`,
-    each [B, N]; `apply` gives MI-PL's N inputs, then MI-OL's N.
+    Costs 1 + 2 N classifier inputs per image. Draws are `"pl_indices"`,
+    `"pl_mix_weight"`, `"ol_indices"`, `"ol_mix_weight"`, each [B, N]. `apply`
+    returns MI-PL's N inputs, then MI-OL's N.
 
     Args:
         classifier: `keras.Model` from images to logits.
         pool: `SamplePool` of training images.
         pl_weight: MI-PL's weight of the input, default 0.5; the forms of
             `mix_weight` in `MixupInferenceOL`.
-        ol_weight: MI-OL's weight of the input, default 0.4 (Table 4 prints
-            both under one name; the released code has 0.5 and 0.4 so).
+        ol_weight: MI-OL's weight of the input, default 0.4. (Table 4 prints
+            both weights under one name; the released code assigns them so.)
         threshold: float in [-1, 1], default 0.2.
         num_draws: int, N of each of the two, default 30.
         fallback: `"input"` (F(x), the paper) or `"mixup_pl"` (MI-PL's mean,
@@ -124,8 +124,8 @@ class MixupInferenceCombined(base.RandomizedInference):
         Args:
             images: float32 [B, H, W, C].
             draws: what `draw` returned.
-            logits: the clean logits if the caller has them; taken under the
-                caller's own tape if gradients are to flow through F(x).
+            logits: the clean logits if the caller has them. Computed under
+                the caller's tape, they carry the gradients of F(x).
         """
         images = self._checked(images)
         logits = self.classify(images) if logits is None else logits

@@ -11,18 +11,7 @@ from keras_mixup.inference import base
 
 
 class MixupInference(base.RandomizedInference):
-    """What MI-OL and MI-PL share; they differ in the class of the partner.
-
-    Args:
-        classifier: see `RandomizedInference`.
-        pool: `SamplePool` of as many classes as the classifier has.
-        mix_weight: float in [0, 1], `("uniform", low, high)` or
-            `("beta", a, b)`: lambda, the weight of the input, drawn for each
-            image and draw unless it is fixed.
-        num_draws: int, N, default 30.
-        max_inputs: see `RandomizedInference`.
-        **kwargs: see `RandomizedInference`.
-    """
+    """The common base of MI-OL and MI-PL, which draw partners differently."""
 
     uses_prediction = True
     other_labels = True
@@ -77,10 +66,10 @@ class MixupInference(base.RandomizedInference):
 class MixupInferenceOL(MixupInference):
     """Mixes with images of other labels than the predicted one (MI-OL).
 
-    Mixup Inference, section 3.2.2: for each draw a label uniform over the
-    others, then a pool image uniform within that label. Its published
-    robustness does not stand against an attack through the defence: report
-    the adaptive accuracy beside the oblivious one.
+    For each draw, a label is uniform over the others, and a pool image is
+    uniform within that label (Mixup Inference, section 3.2.2). An attack
+    through the defence removes most of its published robustness. Report the
+    adaptive accuracy beside the oblivious one.
 
     Costs 1 + N classifier inputs per image.
 
@@ -116,8 +105,8 @@ class MixupInferenceOL(MixupInference):
 class MixupInferencePL(MixupInference):
     """Mixes with images of the predicted label (MI-PL).
 
-    Mixup Inference, section 3.2.1. On a clean image the answer should stay
-    as it is, so that the drop in confidence detects adversarial images.
+    Mixup Inference, section 3.2.1. The answer on a clean image hardly
+    changes, so a fall of the confidence detects adversarial images.
 
     Costs 1 + N classifier inputs per image.
 
@@ -172,9 +161,9 @@ class MixupInferencePL(MixupInference):
     def detection_score(self, images, seed=None):
         """Returns float32 [B] in [-1, 1]; higher is more adversarial.
 
-        F(x) minus F_MI-PL(x) at the predicted label (Mixup Inference,
-        section 3.2.1). Eq. 11 and 14 define the gap by which it grows on
-        adversarial images; Eq. 11 prints the difference the other way round.
+        F(x) minus F_MI-PL(x) at the predicted label (Mixup Inference, section
+        3.2.1). Eq. 11 and 14 define its gap between adversarial and clean
+        images. Eq. 11 prints the difference with the opposite sign.
 
         Args:
             images: float32 [B, H, W, C] in [0, 1].

@@ -70,9 +70,9 @@ class SamplePool(keras.layers.Layer):
     """Labelled rows, sorted by class, as weights that are saved once.
 
     The paper's sample pool {S_y} (Mixup Inference, Algorithm 1). Take it from
-    the training split: a pool of test images would hold the very image that
-    is classified. The rows are variables, not constants, so that a
-    SavedModel holds them once and outside the 2 GB limit of a graph.
+    the training split: a pool of test images would contain the image that is
+    classified. The rows are variables, not constants. A SavedModel therefore
+    stores them once, and outside the 2 GB limit of a graph.
 
     Args:
         images: uint8 [P, ...], or float [P, ...]: images in [0, 1], or any
@@ -178,15 +178,15 @@ class SamplePool(keras.layers.Layer):
         return cls(images, labels, dtype=dtype, num_classes=num_classes)
 
     def encode(self, function, batch_size=256):
-        """Returns a pool of what `function` makes of the rows, such as codes.
+        """Returns a pool of `function` of the rows, such as their codes.
 
-        VarMixup Inference needs the codes of the same images at every call;
-        here they are computed once.
+        VarMixup Inference mixes the codes of the same images in every call.
+        This computes them once.
 
         Args:
             function: callable from float32 [B, *sample_shape] to float
-                [B, ...], or to a pair of which the first is taken: the means,
-                where it is `encode` of a `models.MMDVAE`.
+                [B, ...], or to a pair whose first part counts, such as
+                `encode` of a `models.MMDVAE`.
             batch_size: int >= 1, rows passed at a time.
 
         Returns:
@@ -240,7 +240,7 @@ class SamplePool(keras.layers.Layer):
 
     @classmethod
     def from_config(cls, config):
-        """Builds a pool of zeros, to be filled by loading the weights."""
+        """Builds a pool of zeros, for weights that are loaded later."""
         config = dict(config)
         counts = config.pop("class_counts")
         shape = (sum(counts), *config.pop("sample_shape"))

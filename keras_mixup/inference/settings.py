@@ -38,7 +38,7 @@ _PAPER_SIDE = 32
 
 
 class _Settings(dict):
-    """Found under the class's name, too, as in release 0.1."""
+    """Also takes the names of the classes, as release 0.1 did."""
 
     def __missing__(self, key):
         for name in self:
@@ -63,15 +63,15 @@ def paper_settings(dataset, training, image_size=_PAPER_SIDE):
         dataset: `"cifar10"` (Table 4) or `"cifar100"` (Table 5).
         training: `"mixup"`, `"iat"` (interpolated adversarial training), or
             on cifar10 `"erm"` or `"at"`, the ablations.
-        image_size: int, the images' side; sizes of the two resizing defences
-            keep their ratio to the 32 pixels of the paper, rounded.
+        image_size: int, the images' side. The sizes of the two resizing
+            defences are scaled from the paper's 32 pixels, and rounded.
 
     Returns:
         dict from a defence's registered name to a dict of its arguments,
         `num_draws` = 30 among them.
 
     Raises:
-        ValueError: for a pair that the tables do not have.
+        ValueError: for a pair that is not in the tables.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""The four random transformations that the paper compares MI with."""
+"""The four random transformations that the MI paper compares with."""
 
 import math
 
@@ -25,19 +25,6 @@ def _check_fits(size_range, shape):
     text = f"at most the image's shorter side, {min(sides, default=None)}"
     fits = not sides or size_range[1] <= min(sides)
     _checks.check(fits, "size_range", text, size_range)
-
-
-def _draw_box(seeds, num_draws, size_range, image_shape):
-    """Draws a size and the place of a square of that size in the image."""
-    low, high = size_range
-    random_bits = _rows.bits(seeds, num_draws, 3)
-    size = low + _rows.integers(random_bits[..., 0], high - low + 1)
-    free = [side - size + 1 for side in image_shape[:2]]
-    return {
-        "size": size,
-        "top": _rows.integers(random_bits[..., 1], free[0]),
-        "left": _rows.integers(random_bits[..., 2], free[1]),
-    }
 
 
 def _grid(images):
@@ -180,7 +167,7 @@ class RandomRotationInference(base.RandomizedInference):
 
 
 class _RandomBox(base.RandomizedInference):
-    """Draws a square of random size and place: what the two below share."""
+    """Draws a square of random size and place."""
 
     def __init__(
         self,
@@ -205,7 +192,15 @@ class _RandomBox(base.RandomizedInference):
         _check_fits(self.size_range, shape)
 
     def draw_rows(self, seeds, labels, image_shape):
-        return _draw_box(seeds, self.num_draws, self.size_range, image_shape)
+        low, high = self.size_range
+        random_bits = _rows.bits(seeds, self.num_draws, 3)
+        size = low + _rows.integers(random_bits[..., 0], high - low + 1)
+        free = [side - size + 1 for side in image_shape[:2]]
+        return {
+            "size": size,
+            "top": _rows.integers(random_bits[..., 1], free[0]),
+            "left": _rows.integers(random_bits[..., 2], free[1]),
+        }
 
 
 @registry.register(
@@ -217,9 +212,9 @@ class _RandomBox(base.RandomizedInference):
 class RandomResizePadInference(_RandomBox):
     """Shrinks the input to s x s and pads it with zeros at a random place.
 
-    Xie et al., 2018, with the output kept at the input's size, as the paper
-    uses it. Bilinear with half-pixel centres. Draws are `"size"`, `"top"`
-    and `"left"`, int32 [B, N].
+    Xie et al., 2018. The output has the input's size, as in the paper.
+    Bilinear with half-pixel centres. Draws are `"size"`, `"top"` and
+    `"left"`, int32 [B, N].
 
     Args:
         classifier: `keras.Model` from images to logits.

@@ -30,24 +30,24 @@ class VarMixupInference(mixup_inference.MixupInference):
     """Mixes latent codes with those of other labels, and decodes (VarMI).
 
     The log of the mean over draws of softmax(F(Dec(lambda E(x) +
-    (1 - lambda) E(x_s)))), with E the mean of q(z|x) (VarMixup, Eq. 14; read
-    to the letter the equation averages logits, which `average="logits"`
-    does). The partners x_s are drawn as MI-OL draws them: a label uniform
-    over those other than the predicted one, then a row of it. Their codes lie
-    in the pool, computed once.
+    (1 - lambda) E(x_s)))), with E the mean of q(z|x) (VarMixup, Eq. 14). As
+    printed, the equation averages logits; so does `average="logits"`. The
+    partners x_s are drawn as in MI-OL: a label is uniform over those other
+    than the predicted one, and a row is uniform within it. The pool stores
+    their codes.
 
-    Costs one pass of the classifier for the predicted label, one encode, and
-    N times decode and classify; with `label_from="reconstruction"` one decode
-    more. `mix_weight=1.0` is the control that mixes nothing: encode, decode,
-    classify. Gradients flow through decoder and encoder; the paper's gains
-    are against attacks that do not know of the defence.
+    An image costs one pass of the classifier for the predicted label, one
+    encode, and N times decode and classify; `label_from="reconstruction"`
+    costs one more decode. The control `mix_weight=1.0` mixes nothing.
+    Gradients flow through decoder and encoder. The paper's gains are against
+    attacks that ignore the defence.
 
     Args:
         classifier: `keras.Model` from images to logits.
-        vae: `models.MMDVAE`, trained, or a keras model with `encode(images)
-            -> (mean, log variance)` and `decode(codes) -> images`. Of another
-            image size than the classifier's: images are resized to its input
-            and decoded ones back.
+        vae: `models.MMDVAE`, trained, or a Keras model with `encode(images)
+            -> (mean, log variance)` and `decode(codes) -> images`. If its
+            image size is not the classifier's, images are resized to it, and
+            decoded images are resized back.
         pool: `SamplePool` of the training images' codes (`pool.encode(
             vae.encode)`), or of the images, which are then encoded here.
         mix_weight: float in [0, 1], `("uniform", low, high)` or
@@ -55,8 +55,8 @@ class VarMixupInference(mixup_inference.MixupInference):
         num_draws: int, N, default 30 (Table 1).
         average: `"probabilities"`, or `"logits"`: the mean logits, as log
             probabilities.
-        label_from: what predicts the label that partners must not have:
-            `"input"`, F(x), or `"reconstruction"`, F(Dec(E(x))).
+        label_from: the predicted label, which the partners do not have, is
+            that of `"input"`, F(x), or `"reconstruction"`, F(Dec(E(x))).
         max_inputs: int or None, the bound on inputs per classifier pass.
         **kwargs: `name`, `trainable`.
 
@@ -64,7 +64,7 @@ class VarMixupInference(mixup_inference.MixupInference):
 
     Raises:
         ValueError: as for `MixupInferenceOL`, or for an autoencoder that does
-            not take the classifier's images and give them back.
+            not encode and decode the classifier's images.
 
     Example:
 
@@ -121,7 +121,7 @@ class VarMixupInference(mixup_inference.MixupInference):
 
     def draw(self, images, seed=None, logits=None):
         if self.label_from == "reconstruction":
-            # Those of F(x), which a caller may have, are not what is asked.
+            # Not the caller's, which are the logits F(x).
             logits = self.reconstruction_logits(images)
         return super().draw(images, seed, logits)
 
@@ -158,11 +158,11 @@ class VarMixupInference(mixup_inference.MixupInference):
         return self.classify(self._decode(codes, images.shape[1:3]))
 
     def transfer_models(self):
-        """Returns what an attacker may attack in the place of the defence.
+        """Returns models that an attacker may attack instead of the defence.
 
         Returns:
-            dict name -> callable from images to logits. F(Dec(E(x))) is what
-            is left of the defence without its randomness.
+            dict name -> callable from images to logits. F(Dec(E(x))) is the
+            defence without its randomness.
         """
         return {"reconstruction": self.reconstruction_logits}
 

@@ -1,4 +1,4 @@
-"""Whole runs: settings and a folder in, results out; nothing is printed."""
+"""Whole runs from Python: from settings and a folder to results."""
 
 import importlib
 
@@ -34,7 +34,7 @@ __all__ = [
 
 
 def __getattr__(name):
-    # On first use: a command line refuses a setting before TensorFlow loads.
+    # On first use, so that a wrong setting is refused before TensorFlow loads.
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     home = _HOMES[name]

@@ -1,7 +1,7 @@
 """From the settings of an evaluation to its attacks.
 
-A name tells what a reader of the table wants to know; what else an attack is
-stands beside the records.
+A name has what a reader of the table needs. The other facts of an attack are
+stored beside the records.
 """
 
 from keras_mixup import ThreatModel
@@ -14,17 +14,12 @@ from keras_mixup.evaluation.labels import number_text
 from keras_mixup.runs.evaluate_settings import CLEAN
 from keras_mixup.runs.settings import parts_of
 
-# Where nothing moves: without a ball a step only has to be legal.
+# With a radius of 0 any legal step will do.
 _ANY_STEP = 0.01
 
 
 def build_specs(settings, verbose=False):
-    """Returns the list of `AttackSpec`.
-
-    Args:
-        settings: `EvaluateSettings`.
-        verbose: bool, whether slow attacks show their progress.
-    """
+    """Returns the list of `AttackSpec`; `verbose` shows progress bars."""
     threat = ThreatModel(settings.norm, settings.eps)
     specs = []
     for name in settings.all_attacks:
@@ -38,7 +33,7 @@ def build_specs(settings, verbose=False):
 
 
 def _auto_attack(settings, threat):
-    """AutoAttack, on defences that draw in its version "rand"."""
+    """AutoAttack; on defences with draws in its version "rand"."""
     plain = attacks.AutoAttack(threat, settings.autoattack_version)
     if not settings.defences:
         return evaluation.AttackSpec(plain.name, plain, "adaptive")
@@ -51,7 +46,7 @@ def _auto_attack(settings, threat):
 
 
 def _specs(settings, name, threat, verbose):
-    """Yields the `AttackSpec`s of a name: one for each number of steps."""
+    """Yields an `AttackSpec` for each number of steps."""
     aim = ""
     if settings.targeted != "none":
         aim = f" to {settings.targeted.replace('_', '-')}"
@@ -66,13 +61,13 @@ def _specs(settings, name, threat, verbose):
 
 
 def _variants(settings, name, threat):
-    """Yields the arguments that a name has beside its registered ones."""
+    """Yields the arguments that are not in the attack's registration."""
     if name not in ("pgd", "cleverhans_pgd", "varmixup_pgd"):
         yield {}
         return
     step = threat.eps / 4 if settings.step_size is None else settings.step_size
     if name == "varmixup_pgd":
-        # That paper's: as long as the radius, from the image itself.
+        # As in the VarMixup paper: a step of eps, from the image itself.
         step = threat.eps
     if not threat.eps:
         step = _ANY_STEP
@@ -81,7 +76,7 @@ def _variants(settings, name, threat):
 
 
 def _build(settings, name, threat, verbose, options):
-    """The attack; one around another is built from the inside."""
+    """Returns the attack; an inner attack is built first."""
     entry, *inner = parts_of("attack", name)
     options = {**options, **_chosen(settings, entry)}
     if inner:
@@ -103,7 +98,7 @@ def _chosen(settings, entry):
 
 
 def _suffix(attack, name, options):
-    """What is unusual of a PGD: its step, its start, its labels."""
+    """The step, the start and the labels of a PGD, where they are unusual."""
     eps, suffix = attack.threat.eps, ""
     # Only a PGD's own step is chosen for an evaluation.
     step = options.get("step_size")
@@ -117,13 +112,7 @@ def _suffix(attack, name, options):
 
 
 def parts(settings, specs, image_set):
-    """Returns [(specs, examples)]: slow attacks may see fewer examples.
-
-    Args:
-        settings: `EvaluateSettings`.
-        specs: list of `AttackSpec`.
-        image_set: `ImageSet`.
-    """
+    """Returns [(specs, examples)]: slow attacks may see fewer examples."""
     limits = [_limit(settings, spec) for spec in specs]
     found = []
     for limit in dict.fromkeys(limits):
@@ -148,12 +137,8 @@ def _limit(settings, spec):
 def worst_case_part(settings, parts):
     """Returns (specs, examples) of the worst case, or None.
 
-    All attacks that see at least as many examples as the adaptive ones do,
-    on those examples.
-
-    Args:
-        settings: `EvaluateSettings`.
-        parts: list of (specs, examples), the slow attacks apart.
+    The examples are those of the adaptive attacks. Attacks that see all of
+    them count.
     """
     if not settings.worst_case:
         return None
@@ -175,13 +160,9 @@ def worst_case_part(settings, parts):
 
 
 def probing(specs, model):
-    """Returns the attack by which a model is asked for red flags, or None.
+    """Returns the attack that looks for red flags of a model, or None.
 
-    One attack is run: a recipe rather than all of AutoAttack.
-
-    Args:
-        specs: list of `AttackSpec`.
-        model: a model of the evaluation.
+    It is a single attack: a recipe rather than AutoAttack.
     """
     adaptive = [spec for spec in specs if spec.knowledge == "adaptive"]
     adaptive.sort(key=lambda spec: not hasattr(spec.attack, "recipe"))

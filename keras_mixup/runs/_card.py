@@ -1,8 +1,8 @@
 """What an export adds to its model card: training, evaluation, robustness.
 
-A run folder may hold figures of other classifiers or other settings than the
-exported ones. Only what was measured on the very classifier and defence goes
-into the card. The rest is left out, with its reason.
+A run folder may hold results of another classifier or of other settings. The
+card takes the results of the exported classifier and defence alone. For
+results that are left out it gives the reason.
 """
 
 import hashlib
@@ -17,9 +17,9 @@ from keras_mixup.reporting import tables
 from keras_mixup.reporting import verdicts
 from keras_mixup.runs import folder
 
-# Of the machine, not of the model; "flags" is what release 0.1 called them.
+# These describe the machine, not the model.
 _LEFT_OUT = ("checkpoint_dir", "data_dir", "download", "resume", "run_dir")
-# Of no effect on an answer; release 0.1 told it.
+# Without an effect on an answer; release 0.1 recorded it.
 _UNTOLD = ("max_inputs",)
 
 
@@ -31,7 +31,7 @@ def model_card(settings, trained, path, defence, pool_text, threshold):
         trained: dict, the training run's settings; {} without a run.
         path: path of the exported .keras file.
         defence: the exported layer, or the classifier without a defence.
-        pool_text: str, what tells its pool; empty without one.
+        pool_text: str, identifies the pool; empty without one.
         threshold: str or None, how the detector's threshold was chosen.
     """
     dataset = settings.dataset or trained.get("dataset")
@@ -64,7 +64,7 @@ def model_card(settings, trained, path, defence, pool_text, threshold):
 
 
 def notices(card):
-    """Returns lines for the user: what the card leaves out, and why."""
+    """Returns a list of str: what the card leaves out, and why."""
     shown = []
     for key, what in (
         ("evaluation_left_out", "evaluation"),
@@ -90,7 +90,7 @@ def _training(run_dir, trained):
 
 
 def _evaluation(run_dir, prints, told, dataset):
-    """Returns (evaluation, None), or (None, why what is there is left out).
+    """Returns (evaluation, None), or (None, the reason to leave it out).
 
     Both are None for a run that was never evaluated.
     """
@@ -99,14 +99,14 @@ def _evaluation(run_dir, prints, told, dataset):
         return None, None
     path = evaluation.identity.path_of(file)
     if not path.is_file():
-        return None, f"{run_dir.name} holds no {path.name}, which tells of what"
+        return None, f"{run_dir.name} has no {path.name} to identify the models"
     found = _files.read_json(path)
     models = {
         name
         for name, model in found.get("models", {}).items()
         if model.get("sha256") in prints
     }
-    # Release 0.1 scored a single classifier, and did not say its name.
+    # Release 0.1 scored a single classifier, and did not record its name.
     alone = found.get("classifier", {}).get("sha256") in prints
     if not (models or alone):
         return None, f"{file.name} is of another classifier"
@@ -124,7 +124,7 @@ def _evaluation(run_dir, prints, told, dataset):
             reason = "is of no defence with the exported settings and pool"
             return None, f"{file.name} {reason}"
         rows |= labels
-    # The bare classifier stays in as what the defence is compared with.
+    # The defence is compared with the bare classifier.
     records = evaluation.read_records(file).where(
         lambda r: r.defence in rows and (not models or r.model in models)
     )
@@ -140,7 +140,7 @@ def _plain(settings):
 
 
 def _evaluation_of(records):
-    """Returns the evaluation; oblivious numbers never stand alone."""
+    """Returns the evaluation, with adaptive beside oblivious numbers."""
     found = [verdict.sentence for verdict in verdicts.verdicts(records)]
     table = tables.to_markdown(tables.accuracy_table(records))
     listed = "".join(f"- {sentence}\n" for sentence in found)
@@ -157,7 +157,7 @@ def _robustness(run_dir, path, print_, told, label):
     if not file.is_file():
         return None, None
     found = _files.read_json(file)
-    # Release 0.1 told a classifier by the bytes of its file.
+    # Release 0.1 identified a classifier by the bytes of its file.
     former = hashlib.sha256(path.read_bytes()).hexdigest()
     # A run with several defences lists a card of each.
     cards = [

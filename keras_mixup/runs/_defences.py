@@ -11,7 +11,7 @@ from keras_mixup import registry
 from keras_mixup.evaluation.labels import defence_label
 from keras_mixup.runs import autoencoder
 
-# What the tables of the MI paper call an algorithm.
+# Algorithm -> its name in the tables of the MI paper.
 _PAPER_NAMES = {
     "mixup": "mixup",
     "interpolated_adversarial_training": "iat",
@@ -19,16 +19,10 @@ _PAPER_NAMES = {
 
 
 def paper_settings(trained, image_size):
-    """Returns the MI paper's settings of every defence for a run.
+    """Returns dict registered name -> the MI paper's arguments for a run.
 
-    Args:
-        trained: dict, the training run's settings; may lack anything.
-        image_size: int, the images' side.
-
-    Returns:
-        dict registered name -> arguments. Where the paper's tables have no
-        row for the run's data set or algorithm, that of mixup on CIFAR-10
-        stands in.
+    Where the paper's tables have no row for the run's data set or algorithm,
+    the row of mixup on CIFAR-10 counts.
     """
     dataset = trained.get("dataset")
     dataset = dataset if dataset == "cifar100" else "cifar10"
@@ -41,12 +35,8 @@ def paper_settings(trained, image_size):
 def build(name, classifier, pool=None, vae=None, **options):
     """Returns the defence `name` around `classifier`.
 
-    Args:
-        name: str, a registered defence.
-        classifier: keras.Model, images -> logits.
-        pool: `SamplePool`; handed on to the defences that take one.
-        vae: `models.MMDVAE`, likewise.
-        **options: the defence's other constructor arguments.
+    `pool` and `vae` are passed to the defences that take them; **options are
+    the other constructor arguments.
 
     Raises:
         ValueError: unknown name or option, or a pool is needed and missing.
@@ -61,14 +51,7 @@ def build(name, classifier, pool=None, vae=None, **options):
 
 
 def build_all(settings, classifier, pool, trained):
-    """Returns dict label -> defence, in the order of the settings.
-
-    Args:
-        settings: `EvaluateSettings`.
-        classifier: keras.Model.
-        pool: `SamplePool`, or None if no defence takes one.
-        trained: dict, the training run's settings.
-    """
+    """Returns dict label -> defence, in the order of the settings."""
     paper = paper_settings(trained, classifier.input_shape[1])
     defences = {}
     for name in settings.defences:
@@ -87,7 +70,7 @@ def label(defence):
 
 
 def _variants(settings, name, paper):
-    """Yields the arguments of each row: a mixing weight, or the paper's."""
+    """Yields the arguments of each row: one row per mixing weight."""
     entry = registry.entry("defence", name)
     options = {"num_draws": settings.num_draws}
     for argument, flag in entry.flags.items():
@@ -104,12 +87,7 @@ def _variants(settings, name, paper):
 
 
 def make_pool(image_set, num_classes):
-    """Returns (`SamplePool`, str: its size, split and a hash of its ids).
-
-    Args:
-        image_set: `ImageSet` of the training split.
-        num_classes: int.
-    """
+    """Returns (`SamplePool`, str: its size, split and a hash of its ids)."""
     pool = inference.SamplePool(
         image_set.images,
         image_set.labels,
@@ -123,14 +101,9 @@ def make_pool(image_set, num_classes):
 
 
 def load_split(trained, dataset, split, data_dir, **options):
-    """Returns an `ImageSet` of the split as the training run cut it.
+    """Returns an `ImageSet` of a split, cut as the training run cut it.
 
-    Args:
-        trained: dict, the training run's settings; may lack anything.
-        dataset: str.
-        split: str.
-        data_dir: str, or None for that of the run.
-        **options: other arguments of `data.load_arrays`.
+    **options are other arguments of `data.load_arrays`.
 
     Raises:
         ValueError: for an unknown data set.

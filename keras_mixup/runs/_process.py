@@ -1,4 +1,4 @@
-"""What a run asks of the process: threads, precision, strategy, seed."""
+"""The settings of the process: threads, precision, strategy, seed."""
 
 import contextlib
 import glob
@@ -10,10 +10,9 @@ import tempfile
 def import_tensorflow():
     """Imports TensorFlow without its start-up notices.
 
-    Some are written before TensorFlow reads the variables that silence it,
-    so that only the file descriptor can be turned away. If the import fails,
-    what it wrote is shown. Where there is an NVIDIA device everything is
-    shown, since a driver's complaint then matters.
+    Some are written before TensorFlow reads the variables that silence it, so
+    the file descriptor is redirected. A failed import shows them. With an
+    NVIDIA device everything is shown, since driver messages matter.
     """
     if "tensorflow" in sys.modules or glob.glob("/dev/nvidia*"):
         return
@@ -36,20 +35,16 @@ def import_tensorflow():
 
 @contextlib.contextmanager
 def prepared(settings):
-    """Applies the settings of the process, and takes the policy back.
+    """Applies the settings of the process; restores the policy afterwards.
 
-    The global seed reaches the initial weights only: every other draw of the
-    package is stateless.
-
-    Args:
-        settings: `Settings` with `seed` and `threads`, for training also
-            `precision` and `strategy`.
+    The global seed affects the initial weights alone, since all other draws of
+    the package are stateless.
 
     Yields:
         `tf.distribute.Strategy`; the default one changes nothing.
 
     Raises:
-        ValueError: other threads are asked for after TensorFlow's first op.
+        ValueError: another number of threads after TensorFlow's first op.
     """
     import_tensorflow()
     import keras

@@ -14,8 +14,14 @@ from keras_mixup import metrics
 from keras_mixup import studies
 from keras_mixup.runs import autoencoder
 from keras_mixup.runs import folder
+from keras_mixup.runs import source
 
 _CORRUPTIONS = "corruptions"
+# Settings that a study's context has under the same name.
+_SHARED = (
+    *("adaptive", "adaptive_steps", "adaptive_draws", "num_draws"),
+    *("batch_size", "attack_seed", "seed", "split"),
+)
 
 
 def check(settings):
@@ -24,7 +30,7 @@ def check(settings):
     Raises:
         ValueError: a run of `eta_runs` is no run folder, or the data set has
             no published corruptions.
-        FileNotFoundError: a run was not evaluated, or a file is not there.
+        FileNotFoundError: a run was not evaluated, or a file is missing.
         ImportError: imagecorruptions is not installed.
     """
     for run in settings.eta_runs:
@@ -42,11 +48,7 @@ def check(settings):
 
 
 def draw(job):
-    """Makes the figures and writes them into the run folder.
-
-    Args:
-        job: `evaluation.Job`.
-    """
+    """Makes the figures of an `evaluation.Job` and writes them."""
     settings = job.settings
     if not settings.figures:
         return
@@ -68,7 +70,8 @@ def _context(job):
     paths = {"VarMixup": settings.vae, "adv-VarMixup": settings.adv_vae}
     if not settings.needs_vae:
         paths = {}
-    combined = {"pl_weight": 0.5, "ol_weight": 0.4, "threshold": 0.2}
+    usual = {"pl_weight": 0.5, "ol_weight": 0.4, "threshold": 0.2}
+    combined = (getattr(settings, name) for name in usual)
     return studies.Context(
         classifier=job.classifier,
         models=job.models,
@@ -78,22 +81,13 @@ def _context(job):
         ),
         threat=ThreatModel(settings.norm, settings.eps),
         folder=directory,
-        adaptive=settings.adaptive,
-        adaptive_steps=settings.adaptive_steps,
-        adaptive_draws=settings.adaptive_draws,
-        num_draws=settings.num_draws,
         mix_weight=settings.mix_weights[0],
         combined=tuple(
-            usual
-            if getattr(settings, name) is None
-            else getattr(settings, name)
-            for name, usual in combined.items()
+            default if value is None else value
+            for value, default in zip(combined, usual.values(), strict=True)
         ),
-        batch_size=settings.batch_size,
         eval_seeds=settings.seeds,
-        attack_seed=settings.attack_seed,
-        seed=settings.seed,
-        split=settings.split,
+        **{name: getattr(settings, name) for name in _SHARED},
         example_eps=settings.figure_eps,
         vaes={t: autoencoder.load(p) for t, p in paths.items() if p},
         feature_net=_feature_net(settings.feature_net),
@@ -104,7 +98,7 @@ def _context(job):
 
 
 def _eta_run(run):
-    # Not given: the constructor's default, as in the paper.
+    # None stands for the constructor's default, as in the paper.
     eta = folder.read_settings(run).get("alpha")
     records = evaluation.read_records(pathlib.Path(run, _files.RECORDS))
     return 1.0 if eta is None else eta, records
@@ -115,18 +109,11 @@ def _feature_net(path):
         return None
     if path.endswith(".h5"):
         return metrics.inception_features(path)
-    import keras
-
-    model = keras.saving.load_model(path, compile=False)
-    return metrics.classifier_features(model)
+    return metrics.classifier_features(source.load_classifier(path))
 
 
 def corruptions(job):
-    """Scores the models on every kind and severity of corruption.
-
-    Args:
-        job: `evaluation.Job`.
-    """
+    """Scores a `Job`'s models on every kind and severity of corruption."""
     settings = job.settings
     if settings.corruptions == "none":
         return
@@ -163,7 +150,7 @@ def corruptions(job):
 
 
 def _common_values(settings, image_set):
-    """What the rows of this call have in common, and tells them apart."""
+    """The values that all rows of this call share, and that identify them."""
     count = len(image_set.labels)
     if settings.corruptions == "published":
         name = data.published_name(settings.dataset)
@@ -208,6 +195,6 @@ def _make_set(settings, image_set):
 
 
 def _grey():
-    """One image, to see whether corrupting works."""
+    """One grey image, to test whether corrupting works."""
     image = np.full((1, 32, 32, 3), 128, np.uint8)
     return data.ImageSet(image, np.zeros(1, np.int32), np.zeros(1, np.int64))

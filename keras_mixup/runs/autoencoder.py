@@ -1,22 +1,19 @@
-"""The autoencoder of VarMixup: how a run builds, starts and finds it."""
+"""The autoencoder of VarMixup in a run: found, built, started, described."""
 
 import pathlib
 
 from keras_mixup import _checks
 from keras_mixup import _files
 
-# More images than these hardly move the components, but need the memory.
+# More images hardly change the components, but need memory.
 _PCA_IMAGES = 20_000
 
 
 def file_of(path):
-    """Returns the file of an autoencoder.
-
-    Args:
-        path: str, a .keras file or a run folder with a vae.keras in it.
+    """Returns the path of an autoencoder: of a .keras file or in a run folder.
 
     Raises:
-        FileNotFoundError: there is none; the text says how to make one.
+        FileNotFoundError: there is none; the text says how to train one.
     """
     file = pathlib.Path(path)
     file = file / _files.BEST_VAE if file.is_dir() else file
@@ -29,7 +26,7 @@ def file_of(path):
 
 
 def load(path):
-    """Returns the autoencoder in `path`, a `models.MMDVAE`; see `file_of`.
+    """Returns the `models.MMDVAE` in `path`; see `file_of`.
 
     Raises:
         FileNotFoundError: there is none.
@@ -47,12 +44,7 @@ def load(path):
 
 
 def build(settings, attack):
-    """Returns the training of a fresh autoencoder, not compiled.
-
-    Args:
-        settings: `TrainSettings` with `task="vae"`.
-        attack: `GradientAttack`, or None.
-    """
+    """Returns the training of a new autoencoder, not compiled."""
     from keras_mixup import data
     from keras_mixup import models
     from keras_mixup import training
@@ -74,13 +66,7 @@ def _given(settings, names):
 
 
 def start(settings, model, images):
-    """Fills the linear path with the PCA of the training images.
-
-    Args:
-        settings: `TrainSettings`.
-        model: `MMDVAETraining`, at step 0.
-        images: uint8 or float [N, H, W, C].
-    """
+    """Fills the linear path of a new model with the PCA of training images."""
     import numpy as np
 
     from keras_mixup import data
@@ -94,13 +80,7 @@ def start(settings, model, images):
 
 
 def describe(vae, path, validation):
-    """Returns how well a frozen autoencoder reconstructs, a sentence.
-
-    Args:
-        vae: `models.MMDVAE`.
-        path: str, where it came from.
-        validation: `ImageSet`.
-    """
+    """Returns a sentence: how well an autoencoder reconstructs images."""
     from keras_mixup import data
     from keras_mixup import training
 
@@ -115,14 +95,7 @@ def describe(vae, path, validation):
 
 
 def write_report(run_dir, validation, settings, say):
-    """Writes pictures and report.md of the folder's vae.keras.
-
-    Args:
-        run_dir: `pathlib.Path`.
-        validation: `ImageSet`, images cut from the training split.
-        settings: `TrainSettings`.
-        say: callable of one line of text.
-    """
+    """Writes pictures and report.md of the folder's vae.keras."""
     from keras_mixup.studies import autoencoder
 
     value = autoencoder.write_report(

@@ -13,9 +13,9 @@ from keras_mixup.runs.settings import owned
 
 # Without an attack; scored by `evaluate` itself.
 CLEAN = "clean"
-# The attack that is added where nothing goes through a defence by gradients.
+# The attack that is added where no gradient attack goes through the defences.
 ADAPTIVE = "tramer2020"
-# Attacks that go through a defence, by gradients or without them.
+# Attacks through a defence, with gradients or without them.
 RECIPES = tuple(
     name
     for name in registry.names("attack")
@@ -28,23 +28,18 @@ AVERAGED = tuple(
 )
 WHITE_BOX = (*(n for n in RECIPES if n != "transfer"), "autoattack")
 THROUGH = (*WHITE_BOX, *AVERAGED)
-# What is built around another attack has names for each.
+# These have registered names for each inner attack or recipe.
 _PARTS = ("mixup_inference_attack", "averaged_attack")
 ATTACKS = (
     CLEAN,
     *(name for name in registry.names("attack") if name not in _PARTS),
 )
 STUDIES = tuple(n for n in registry.names("study") if n != "corruptions")
-# They end at the classifier's boundary.
+# They stop at the classifier's boundary.
 _AT_BOUNDARY = ("fab", "targeted_fab")
 _PGD = ("pgd", "cleverhans_pgd")
 _STEPPED = (*_PGD, "varmixup_pgd")
 _SPSA = ("cleverhans_spsa", "spsa", "averaged_spsa")
-
-
-def _taking(kind, argument):
-    names = registry.names(kind)
-    return tuple(n for n in names if registry.accepts(kind, n, argument))
 
 
 def _studies(need):
@@ -54,17 +49,17 @@ def _studies(need):
     )
 
 
-_POOLED = _taking("defence", "pool")
-_LATENT = _taking("defence", "vae")
+_POOLED = registry.taking("defence", "pool")
+_LATENT = registry.taking("defence", "vae")
 _PAIRED = _studies("needs_pool")
 _ADAPTIVE = (("attacks", (*RECIPES, *AVERAGED)), ("figures", ANY))
 
 
 class _EvaluateSettings(_settings.Settings):
-    """What an evaluation is told, see `evaluate`.
+    """The settings of `evaluate`.
 
-    Beside the settings below it has those that registered attacks and
-    defences name for an evaluation.
+    These, and the settings that the registrations of attacks and defences
+    list under `flags`.
     """
 
     classifier: "str | None" = field(
@@ -101,7 +96,7 @@ class _EvaluateSettings(_settings.Settings):
     )
     targeted: "Literal['none', 'random', 'second_most_likely']" = field(
         "none",
-        "Lead to another class; accuracy still means the true label.",
+        "Aim at another class; accuracy still counts the true label.",
         owners=(("attacks", tuple(n for n in ATTACKS if n != CLEAN)),),
     )
     spsa_examples: "int" = field(
@@ -133,7 +128,7 @@ class _EvaluateSettings(_settings.Settings):
         "MI-OL, MI-PL, VarMI: weights of the input, each a row: 0.6, "
         "uniform:0.4:0.6 or beta:2:1.",
         owners=(
-            ("defences", _taking("defence", "mix_weight")),
+            ("defences", registry.taking("defence", "mix_weight")),
             ("figures", _PAIRED),
         ),
     )
@@ -208,7 +203,9 @@ class _EvaluateSettings(_settings.Settings):
         owners=(("worst_case", (True,)),),
     )
     controls: "bool" = field(
-        False, "Add mean-image shrinkage, and attacks of lambda eps without it."
+        False,
+        "Add mean-image shrinkage, and attacks of radius lambda eps on the "
+        "classifier.",
     )
     probe: "bool" = field(True, "Ask each model for red flags.")
     attack_seed: "int" = field(0, "Seed of the attacks.", 0)
@@ -224,14 +221,14 @@ class _EvaluateSettings(_settings.Settings):
         return super().choosers() | {"adaptive"}
 
     def value(self, name):
-        """Returns the setting; "attacks" with the one that is added."""
+        """Returns the setting; for "attacks" `all_attacks`."""
         return self.all_attacks if name == "attacks" else getattr(self, name)
 
     @property
     def all_attacks(self):
-        """The attacks' names, with the adaptive one that is on by default."""
+        """The attacks' names and, where needed, `ADAPTIVE`."""
         through = [name for name in self.attacks if name in THROUGH]
-        # Queries alone would be a weak verdict on a defence.
+        # Attacks by queries alone are too weak to judge a defence.
         plain = (CLEAN, *WHITE_BOX, "transfer")
         attacked = any(name not in plain for name in self.attacks)
         known = any(name in WHITE_BOX for name in through)
@@ -308,14 +305,14 @@ class _EvaluateSettings(_settings.Settings):
             ),
             (
                 self.defences and any(n in _AT_BOUNDARY for n in self.attacks),
-                "fab and targeted_fab end at the classifier's boundary, which "
-                "says nothing of a defence. Run them on the classifier alone, "
-                "into the same folder: with empty `defences`.",
+                "fab and targeted_fab stop at the classifier's boundary, which "
+                "is not that of a defence. Run them with empty `defences`, "
+                "into the same folder.",
             ),
             (
                 self.label_source == "predicted" and targeted,
-                "label_source=predicted leads away from the prediction, "
-                "`targeted` towards a class: choose one.",
+                "label_source=predicted attacks the predicted class, "
+                "`targeted` aims at another class. Choose one of them.",
             ),
         )
 
@@ -324,13 +321,13 @@ class _EvaluateSettings(_settings.Settings):
         _refuse(
             (
                 self.figures and targeted,
-                "`figures` are of untargeted attacks, as in the papers; leave "
+                "`figures` show untargeted attacks, as in the papers. Leave "
                 "out `targeted`.",
             ),
             (
                 self.split == "train" and self.needs_pool,
-                "split=train: the defences' pool is drawn from the train "
-                "split, so that an image would be mixed with itself. Choose "
+                "split=train: the defences draw their pool from the train "
+                "split, so an image could be mixed with itself. Choose "
                 "another split, or defences without a pool.",
             ),
             (

@@ -1,4 +1,4 @@
-"""One evaluation: attacks on a classifier and its defences, and its report."""
+"""An evaluation: attacks on a classifier and its defences, and the report."""
 
 import pathlib
 from typing import NamedTuple
@@ -31,18 +31,12 @@ class Job(NamedTuple):
 
     Attributes:
         settings: `EvaluateSettings`, with data set and autoencoder.
-        run_dir: `pathlib.Path`.
         path: path of the classifier's file.
-        classifier: keras.Model.
-        image_set: the examples.
-        pool: `SamplePool`, or None.
-        pool_text: str, what tells the pool from another one.
+        pool_text: str, identifies the pool.
         models: dict name -> model, the classifier first.
-        specs: list of `AttackSpec`.
         parts: list of (specs, examples), slow attacks apart.
-        reduced: the same with attacks of lambda eps, for the classifier.
+        reduced: the same with attacks of radius lambda eps, for the classifier.
         worst: (specs, examples) of the worst case, or None.
-        verbose: bool, whether to show progress bars.
         say: callable of one line of text.
     """
 
@@ -63,7 +57,7 @@ class Job(NamedTuple):
 
 
 class EvaluateResult(NamedTuple):
-    """What an evaluation has found.
+    """The result of an evaluation.
 
     Attributes:
         run_dir: `pathlib.Path`.
@@ -116,18 +110,17 @@ class EvaluateResult(NamedTuple):
 
 
 def evaluate(settings, run_dir, progress=None, verbose=False):
-    """Attacks a classifier and its defences, and writes what is found.
+    """Attacks a classifier and its defences, and writes the results.
 
-    The folder receives records.jsonl (one line per example, model, attack
-    and seed), evaluation.json (what the records belong to, and the calls),
-    red_flags.json, robustness_card.json and .md, pictures.npz, figures/ and
-    report.html. Records that are there are not computed again.
+    The folder receives records.jsonl (one line per example, model, attack and
+    seed), evaluation.json (the identity of the models and data, and the
+    calls), red_flags.json, robustness_card.json and .md, pictures.npz,
+    figures/ and report.html. Existing records are not computed again.
 
     Args:
         settings: `EvaluateSettings`.
         run_dir: str or path, the folder of a training run, or a new one.
-        progress: callable that is told each step of the work, a str; None
-            for silence.
+        progress: callable of a str, called at each step; None for silence.
         verbose: bool, whether to show progress bars.
 
     Returns:
@@ -135,10 +128,10 @@ def evaluate(settings, run_dir, progress=None, verbose=False):
 
     Raises:
         ValueError: for settings that cannot be met, a file that is no
-            classifier, or records of something else under the same name.
+            classifier, or existing records of other models or data.
         OSError: for a missing file, or a folder that cannot be written or is
             owned by another process.
-        ImportError: an optional package is missing; the text says which.
+        ImportError: an optional package is missing; the text names it.
     """
     say = progress or (lambda text: None)
     path = source.classifier_path(settings.classifier, run_dir)
@@ -217,7 +210,7 @@ def _model_name(settings, trained):
 
 
 def _compute(job):
-    """Adds the missing records, then asks the models for red flags."""
+    """Adds the missing records, then looks for red flags of the models."""
     if job.worst:
         _evaluate(job, job.models, *job.worst, job.settings.selection_seeds)
     for part, examples in job.parts:
@@ -265,7 +258,7 @@ def _note_call(job):
 
 
 def _probe(job):
-    """Asks each model for red flags; those asked before are not asked again."""
+    """Looks for red flags of the models that were not probed before."""
     path = job.run_dir / _files.RED_FLAGS
     known = red_flags.read(path)
     count = min(_PROBED_IMAGES, len(job.image_set.labels))

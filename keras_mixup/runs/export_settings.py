@@ -9,17 +9,8 @@ from keras_mixup.runs.settings import owned
 _DETECTORS = ("mixup_inference_pl", "mixup_inference_combined")
 
 
-def _taking(argument):
-    """Returns the registered defences that take `argument`."""
-    names = registry.names("defence")
-    return tuple(n for n in names if registry.accepts("defence", n, argument))
-
-
 class _ExportSettings(_settings.Settings):
-    """What an export is told, see `export`.
-
-    Beside the settings below it has those of the registered defences.
-    """
+    """The settings of `export`: these, and those of the registered defences."""
 
     run_dir: "str | None" = field(None, "Folder of a training run.")
     classifier: "str | None" = field(
@@ -39,13 +30,13 @@ class _ExportSettings(_settings.Settings):
         None,
         "Pool: training images of each class, chosen by seed; default: all.",
         1,
-        (("defence", _taking("pool")),),
+        (("defence", registry.taking("defence", "pool")),),
     )
     seed: "int" = field(0, "Seed of the choice of pool images.", 0)
     vae: "str | None" = field(
         None,
         "Autoencoder, .keras file or run folder.",
-        owners=(("defence", _taking("vae")),),
+        owners=(("defence", registry.taking("defence", "vae")),),
     )
     threshold: "float | None" = field(
         None,

@@ -1,4 +1,4 @@
-"""One export: a defended classifier as a SavedModel, with its card."""
+"""An export: a defended classifier as a SavedModel, with its card."""
 
 import pathlib
 from typing import NamedTuple
@@ -17,11 +17,11 @@ from keras_mixup.runs import source
 
 
 class ExportResult(NamedTuple):
-    """What an export has written.
+    """The result of an export.
 
     Attributes:
         path: path of the version's folder.
-        info: what `export.describe_saved_model` says of it.
+        info: `SavedModelInfo`.
         notices: tuple of str, what the card leaves out, and why.
     """
 
@@ -43,7 +43,7 @@ class Listing(NamedTuple):
     """The exports in a folder.
 
     Attributes:
-        versions: dict path -> what describes it, or the error's text.
+        versions: dict path -> `SavedModelInfo`, or the error's text.
         text: str, a line per version.
     """
 
@@ -52,12 +52,12 @@ class Listing(NamedTuple):
 
 
 class Verification(NamedTuple):
-    """How the signatures of an export answered.
+    """The result of `verify_export`.
 
     Attributes:
         path: path of the version's folder.
-        info: what `export.describe_saved_model` says of it.
-        checks: list, from `export.verify_saved_model`.
+        info: `SavedModelInfo`.
+        checks: list of `SignatureCheck`.
     """
 
     path: pathlib.Path
@@ -88,8 +88,7 @@ def export(settings, progress=None):
 
     Args:
         settings: `ExportSettings`.
-        progress: callable that is told each step of the work, a str; None
-            for silence.
+        progress: callable of a str, called at each step; None for silence.
 
     Returns:
         `ExportResult`.
@@ -113,7 +112,7 @@ def export(settings, progress=None):
     if not settings.allow_untrained and export_lib.looks_untrained(classifier):
         raise ValueError(
             f"{path} looks untrained: all its biases are zero. Train it, or "
-            "export it as it is with allow_untrained=True."
+            "set allow_untrained=True."
         )
     defence, pool_text = _build_defence(settings, classifier, trained)
     threshold, how = _threshold(settings, defence, trained)
@@ -161,7 +160,7 @@ def _described(path):
     try:
         return export_lib.describe_saved_model(path)
     except ValueError as error:
-        # The other versions are still worth a line.
+        # The other versions are listed all the same.
         return str(error)
 
 
@@ -209,7 +208,7 @@ def _tensors(specs):
 
 
 def _name(settings, path):
-    """Returns `name`, or `<run>_<defence>`: the name of one folder."""
+    """Returns `name`, or `<run>_<defence>`."""
     if settings.name is not None:
         return settings.name
     found = path.stem
@@ -221,11 +220,11 @@ def _name(settings, path):
 
 
 def _build_defence(settings, classifier, trained):
-    """Returns (the defence, or without one the classifier; pool's text)."""
+    """Returns (the defence, or without one the classifier; the pool's text)."""
     entry = settings.entry
     if entry is None:
         return classifier, ""
-    # Where no setting says otherwise, those that an evaluation takes.
+    # The defaults of an evaluation.
     paper = _defences.paper_settings(trained, classifier.input_shape[1])
     options = dict(paper.get(settings.defence, {}))
     for setting in entry.settings:
@@ -245,7 +244,7 @@ def _build_defence(settings, classifier, trained):
 
 
 def _threshold(settings, defence, trained):
-    """Returns the export's `threshold` and, for the card, where it is from."""
+    """Returns the export's `threshold` and, for the card, its origin."""
     own = hasattr(defence, "threshold")
     if settings.threshold_fpr is None:
         given = settings.threshold is not None
@@ -264,7 +263,7 @@ def _threshold(settings, defence, trained):
         "validation images"
     )
     if own:
-        # MI-Combined's answer turns on it as well.
+        # MI-Combined's answer depends on it, too.
         defence.threshold = threshold
     return None if own else threshold, how
 
@@ -278,12 +277,11 @@ def _make_pool(settings, trained):
 
 
 def _load_split(settings, trained, split):
-    """Returns the `ImageSet` that the pool, or the threshold, is from."""
+    """Returns the `ImageSet` for the pool or for the threshold."""
     dataset = settings.dataset or trained.get("dataset")
     if dataset is None:
         raise ValueError(
-            f"Which data set is {settings.defence}'s pool from? `dataset` "
-            "must be given."
+            f"`dataset` is needed, the data set of {settings.defence}'s pool."
         )
     return _defences.load_split(trained, dataset, split, settings.data_dir)
 

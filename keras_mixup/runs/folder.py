@@ -1,4 +1,4 @@
-"""The folder of a run: made once, owned by one process, never overwritten."""
+"""The folder of a run: created once, locked, never overwritten."""
 
 import contextlib
 import datetime
@@ -20,11 +20,7 @@ _FREE = ("data_dir", "download", "tensorboard", "threads")
 
 
 def check(path, resume=False):
-    """Looks whether a run may be written at `path`; writes nothing.
-
-    Args:
-        path: str or path of the run folder.
-        resume: bool, an existing run is to be continued.
+    """Checks whether a run may be written at `path`; writes nothing.
 
     Returns:
         `pathlib.Path`.
@@ -55,7 +51,7 @@ def check(path, resume=False):
 
 
 def check_writable(path):
-    """Raises unless the folder `path` exists or can be made, and be written.
+    """Raises unless the folder `path` exists or can be created, and be written.
 
     Raises:
         NotADirectoryError: one of its parents is a file.
@@ -71,16 +67,16 @@ def check_writable(path):
 
 
 def create(path, what, settings, resume=False):
-    """Makes the run folder with its config.json, or opens it to resume.
+    """Creates the run folder with its config.json, or opens it to resume.
 
     Args:
         path: str or path of the run folder.
         what: str, the kind of run.
         settings: `Settings`, for config.json.
-        resume: bool; an existing run goes on if its settings are the same.
+        resume: bool; an existing run continues if its settings are the same.
 
     Returns:
-        (path, resumed): `pathlib.Path`, and whether a run lay there.
+        (path, resumed): `pathlib.Path`, and whether the run existed.
 
     Raises:
         ValueError: a setting differs from that of the run to be resumed.
@@ -107,15 +103,12 @@ def create(path, what, settings, resume=False):
 
 @contextlib.contextmanager
 def owned(path):
-    """Keeps other processes out of the run folder `path` meanwhile.
+    """Locks the run folder `path` against other processes.
 
-    The lock is the operating system's: it ends with the process.
-
-    Args:
-        path: path of an existing folder.
+    The operating system releases the lock when the process ends.
 
     Raises:
-        BlockingIOError: another process owns the folder; the text says which.
+        BlockingIOError: another process owns the folder; the text names it.
     """
     import filelock
 
@@ -126,7 +119,7 @@ def owned(path):
     except filelock.Timeout as error:
         raise BlockingIOError(
             f"Process {file.read_text('utf-8').strip() or 'unknown'} is at "
-            f"work in {path}. Wait for its end, or choose another run_dir."
+            f"work in {path}. Wait until it ends, or choose another run_dir."
         ) from error
     try:
         file.write_text(f"{os.getpid()}\n", "utf-8")
@@ -174,17 +167,12 @@ def read_settings(path):
 
 
 def describe(what, settings):
-    """Returns what config.json holds: settings, versions, commit and time.
-
-    Args:
-        what: str, "train" or "evaluate".
-        settings: `Settings`.
-    """
+    """Returns the content of config.json: settings, versions, commit, time."""
     return {"run": what, **described(settings.as_dict())}
 
 
 def described(settings):
-    """Returns `settings`, a dict, with versions, commit and time beside."""
+    """Returns `settings`, a dict, with versions, commit and time."""
     versions = {name: _version(name) for name in _VERSIONED}
     versions["keras_mixup"] = keras_mixup.__version__
     versions["python"] = sys.version.split()[0]
@@ -205,10 +193,10 @@ def _version(package):
 
 
 def _git_commit():
-    """The checkout's commit, "+changes" if it is edited; None outside one."""
+    """The checkout's commit, "+changes" if it is edited; None without one."""
     here = pathlib.Path(__file__)
     try:
-        # An installed copy may lie in some other project's repository.
+        # An installed copy may lie in another project's repository.
         _git(here.parent, "ls-files", "--error-unmatch", here.name)
         commit = _git(here.parent, "rev-parse", "HEAD")
         edited = _git(here.parent, "status", "--porcelain", "-uno")

@@ -1,7 +1,7 @@
 """The settings of a training run.
 
-What an algorithm, an attack or a model takes is declared where it stands;
-`registry` reads it from there.
+An algorithm, an attack or a model declares its own settings in its
+constructor. `registry` reads them.
 """
 
 import dataclasses
@@ -13,7 +13,7 @@ from keras_mixup import registry
 from keras_mixup._settings import ANY
 from keras_mixup._settings import field
 
-# Arguments that a run gives by itself.
+# Arguments that a run sets by itself.
 _GIVEN = ("seed", "name", "width", "width_factor", "from_codes", "verbose")
 _VAE_CLASSES = (
     "keras_mixup.training.mmd_vae:MMDVAETraining",
@@ -25,20 +25,17 @@ _ATTACKING = (("attack", ANY), ("robust_validation", ANY))
 
 
 def owned(chooser, kind, flags=False, base=None):
-    """Returns the settings of everything that is registered under a kind.
+    """Returns dict name -> `Setting` of everything registered under a kind.
 
-    Things that take an argument of the same name share the setting.
+    Arguments of the same name share a setting.
 
     Args:
-        chooser: str, the setting by which one of them is chosen.
+        chooser: str, the setting that chooses among the registered names.
         kind: str, of the registry.
-        flags: bool, whether several are chosen at once; then only the
-            arguments listed in their registration are settings, under the
+        flags: bool, whether several names are chosen at once. Then only the
+            arguments under `flags` of a registration are settings, under the
             names given there.
         base: str, the class that they descend from; None takes all.
-
-    Returns:
-        dict name -> `Setting`.
     """
     found = {}
     for name in registry.names(kind):
@@ -60,11 +57,7 @@ def owned(chooser, kind, flags=False, base=None):
 
 
 def parts_of(kind, name):
-    """Returns the `Entry` of a name and, of an attack around another, that's.
-
-    Args:
-        kind, name: as for `registry.entry`.
-    """
+    """Returns a tuple: the `Entry` of a name and that of its inner attack."""
     entry = registry.entry(kind, name)
     inner = entry.fixed.get("attack")
     if not isinstance(inner, str):
@@ -73,11 +66,7 @@ def parts_of(kind, name):
 
 
 def merged(first, second):
-    """Returns one `Setting` for two owners of the same name.
-
-    Raises:
-        TypeError: the two are of different kinds.
-    """
+    """Returns one `Setting` for two owners; `TypeError` for different kinds."""
     if first is None:
         return second
     if (first.kind, first.many) != (second.kind, second.many):
@@ -96,17 +85,10 @@ def merged(first, second):
     )
 
 
-def _taking(argument, kind="algorithm"):
-    """Returns the registered names whose constructor takes `argument`."""
-    names = registry.names(kind)
-    return tuple(n for n in names if registry.accepts(kind, n, argument))
-
-
 def _of_attacks(taken):
     """Returns the settings of the attacks that can run inside a train step.
 
-    One whose name means something else in a training run is called
-    `attack_<name>`.
+    A setting whose name is in `taken` is called `attack_<name>`.
     """
     found = {}
     settings = owned("attack", "attack", base="GradientAttack")
@@ -133,11 +115,10 @@ def _of_autoencoder():
 
 
 class _TrainSettings(_settings.Settings):
-    """What a training run is told, see `train`.
+    """The settings of `train`.
 
-    Beside the settings below it has those of every registered algorithm,
-    attack and model, under their own names. `help(TrainSettings)` and
-    `keras-mixup train --help` list all of them.
+    These, and those of every registered algorithm, attack and model, under
+    their own names. `keras-mixup train --help` lists all of them.
     """
 
     task: "Literal['classifier', 'vae']" = field(
@@ -167,12 +148,12 @@ class _TrainSettings(_settings.Settings):
     vae: "str | None" = field(
         None,
         "File or run folder of the autoencoder.",
-        owners=(("algorithm", _taking("vae")),),
+        owners=(("algorithm", registry.taking("algorithm", "vae")),),
     )
     cache_latents: "bool" = field(
         False,
         "Encode each image only once.",
-        owners=(("algorithm", _taking("from_codes")),),
+        owners=(("algorithm", registry.taking("algorithm", "from_codes")),),
     )
     pca_start: "bool" = field(
         True, "Start from the PCA of the images.", owners=_VAE
@@ -180,7 +161,7 @@ class _TrainSettings(_settings.Settings):
     attack: "str | None" = field(
         None,
         "Attack inside training; default: pgd where the algorithm attacks.",
-        owners=(("algorithm", _taking("attack")), *_VAE),
+        owners=(("algorithm", registry.taking("algorithm", "attack")), *_VAE),
     )
     norm: "Literal['linf', 'l2']" = field(
         "linf", "Norm of the attack's ball.", owners=_ATTACKING
@@ -258,7 +239,7 @@ class _TrainSettings(_settings.Settings):
         self.monitored  # noqa: B018 - raises
 
     def value(self, name):
-        """Returns the setting; for "attack" the one that really runs."""
+        """Returns the setting; for "attack" `attack_name`."""
         return self.attack_name if name == "attack" else getattr(self, name)
 
     @property

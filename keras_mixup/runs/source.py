@@ -1,4 +1,4 @@
-"""Where an evaluation or an export finds its classifier and its data set."""
+"""The classifier and the data set of an evaluation or an export."""
 
 import pathlib
 import zipfile
@@ -11,12 +11,10 @@ from keras_mixup.runs import folder
 def classifier_path(given, run_dir):
     """Returns the path of the classifier's file, before anything is loaded.
 
-    Args:
-        given: str, a .keras file, or None for that of the run folder.
-        run_dir: str or path of the run folder, or None.
+    `given` is a .keras file, or None for the classifier of the run folder.
 
     Raises:
-        ValueError: neither of the two, or no .keras file.
+        ValueError: both are None, or the file is no .keras file.
         FileNotFoundError: there is no such file.
     """
     if not run_dir and not given:
@@ -36,14 +34,11 @@ def classifier_path(given, run_dir):
 
 
 def load_classifier(path, spec=None):
-    """Returns the classifier in a file.
-
-    Args:
-        path: path of a .keras file.
-        spec: `DatasetSpec` whose images it must take, or None.
+    """Returns the classifier in a .keras file.
 
     Raises:
-        ValueError: the file is no classifier, or takes other images.
+        ValueError: it is no classifier, or takes other images than the
+            `DatasetSpec` has.
     """
     import keras
 
@@ -72,18 +67,13 @@ def trained_settings(run_dir):
 
 
 def completed(settings, run_dir):
-    """Returns (settings, trained), with what the training run says.
+    """Returns (`EvaluateSettings`, dict) completed by the training run's.
 
-    Args:
-        settings: `EvaluateSettings`.
-        run_dir: path.
-
-    Returns:
-        `EvaluateSettings` with data set, its folder and autoencoder; and the
-        run's own settings, {} if it was trained on another data set.
+    The settings get the run's data set, its folder and its autoencoder. The
+    dict is the run's own settings, {} for a run on another data set.
 
     Raises:
-        ValueError: nothing says which data set, or which autoencoder.
+        ValueError: no data set, or no autoencoder, is given.
     """
     from keras_mixup.runs import autoencoder
 

@@ -1,4 +1,4 @@
-"""One training run: a classifier, or VarMixup's autoencoder."""
+"""A training run: of a classifier, or of VarMixup's autoencoder."""
 
 import pathlib
 from typing import NamedTuple
@@ -19,7 +19,7 @@ _TITLES = {
 
 
 class TrainResult(NamedTuple):
-    """What a training run has left behind.
+    """The result of a training run.
 
     Attributes:
         run_dir: `pathlib.Path`.
@@ -27,8 +27,8 @@ class TrainResult(NamedTuple):
         epochs: int, finished epochs.
         steps: int, finished steps.
         best_epoch: int, from 1.
-        best_value: float, the monitored metric there.
-        monitor: str, its name.
+        best_value: float, the monitored metric of that epoch.
+        monitor: str, the metric's name.
         resumed: bool, whether an earlier call had begun the run.
         finished_before: bool, whether an earlier call had ended it.
     """
@@ -48,7 +48,7 @@ class TrainResult(NamedTuple):
         """str: the result in a sentence or two."""
         if self.finished_before:
             return (
-                f"The run in {self.run_dir} is finished; nothing is done again."
+                f"The run in {self.run_dir} is finished; nothing was trained."
             )
         word = "Resumed and trained" if self.resumed else "Trained"
         best = _TITLES[self.monitor].format(self.best_value)
@@ -59,21 +59,19 @@ class TrainResult(NamedTuple):
 
 
 def train(settings, run_dir, resume=False, progress=None, verbose=0):
-    """Trains as the settings say, in a folder of the run's own.
+    """Trains a classifier or an autoencoder in a folder of its own.
 
     The folder receives config.json (settings, versions, commit),
     metrics.jsonl (one line per epoch), checkpoints/, classifier.keras (the
     best epoch by `monitor`) and final.keras (the last step); for
-    `task="vae"` vae.keras, pictures and report.md. A run that was killed
-    goes on with the same settings and `resume`, and ends with the same
-    weights.
+    `task="vae"` vae.keras, pictures and report.md. A killed run continues
+    with the same settings and `resume`, and ends with the same weights.
 
     Args:
         settings: `TrainSettings`.
         run_dir: str or path, a folder that does not exist yet.
         resume: bool, continue the run in `run_dir`, if there is one.
-        progress: callable that is told each step of the work, a str; None
-            for silence.
+        progress: callable of a str, called at each step; None for silence.
         verbose: int, that of Keras' `fit`.
 
     Returns:
@@ -84,7 +82,7 @@ def train(settings, run_dir, resume=False, progress=None, verbose=0):
             another run.
         OSError: for a folder that exists, cannot be written, or is owned by
             another process.
-        ImportError: an optional package is missing; the text says which.
+        ImportError: an optional package is missing; the text names it.
     """
     say = progress or (lambda text: None)
     folder.check(run_dir, resume)
@@ -108,12 +106,7 @@ def train(settings, run_dir, resume=False, progress=None, verbose=0):
 
 
 def build(settings, steps_per_epoch):
-    """Returns the compiled algorithm around a fresh classifier or VAE.
-
-    Args:
-        settings: `TrainSettings`.
-        steps_per_epoch: int, for the schedule.
-    """
+    """Returns the compiled algorithm around a new classifier or autoencoder."""
     if settings.task == "vae":
         model = autoencoder.build(settings, build_attack(settings))
     else:
@@ -139,8 +132,8 @@ def _build_classifier(settings):
     if settings.width:
         widening = takes("width_factor")
         options["width_factor" if widening else "width"] = settings.width
-    # Replicas would otherwise keep moving averages of their own; inside an
-    # attack in training mode TensorFlow cannot synchronise them.
+    # Otherwise each replica keeps its own moving averages. TensorFlow cannot
+    # synchronise them inside an attack in training mode.
     synchronized = settings.strategy != "none" and not settings.attack_training
     if synchronized and takes("synchronized"):
         options["synchronized"] = True
@@ -172,12 +165,9 @@ def _build_algorithm(settings, classifier):
 
 
 def options_of(settings, kind, name, prefix=""):
-    """Returns dict argument -> value of the registered thing `name`.
+    """Returns dict argument -> value of the registered name `name`.
 
-    Args:
-        settings: `Settings`.
-        kind, name: as for `registry.entry`.
-        prefix: str, how the setting is called where its own name is taken.
+    `prefix` begins the name of a setting whose own name is taken.
     """
     options = {}
     for setting in registry.entry(kind, name).settings:
@@ -198,10 +188,7 @@ def _owns(declared, kind, name):
 def build_attack(settings, name=None, num_steps=None):
     """Returns the attack of a training run, or None.
 
-    Args:
-        settings: `TrainSettings`.
-        name: str, another attack than the run's, in the same ball.
-        num_steps: int, with `name`.
+    `name` and `num_steps` give another attack than the run's, in the same ball.
     """
     from keras_mixup import ThreatModel
 
@@ -256,10 +243,8 @@ def _steps_per_epoch(settings, num_examples, strategy):
 def build_optimizer(settings, steps_per_epoch):
     """Returns the Keras optimizer with its learning-rate schedule.
 
-    Args:
-        settings: `TrainSettings`, or anything with the settings of
-            "optimizer", "learning_rate" and "schedule".
-        steps_per_epoch: int.
+    `settings` may be any object with the settings "optimizer",
+    "learning_rate" and "schedule".
     """
     import keras
 

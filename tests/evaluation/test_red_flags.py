@@ -219,7 +219,7 @@ def test_names_and_order_change_no_flag(seed):
         (
             cell("tramer2020-50x15", 25, "MI-OL", eps=1.0),
             "accuracy does not fall with eps",
-            "25.0 % accuracy",
+            "25.0 % are left",
         ),
         (
             cell("tramer2020-400x15", 15, "MI-OL"),

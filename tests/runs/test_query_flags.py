@@ -139,7 +139,7 @@ def test_autoattack_takes_rand_on_what_draws():
         (["--attacks=autoattack", "--noadaptive"], "lists autoattack, which"),
         (["--attacks=averaged_spsa", "--noadaptive"], "lists averaged_spsa"),
         (["--attacks=autoattack", "--targeted=random"], "no targeted form"),
-        (["--attacks=pgd,targeted_fab"], "targeted_fab end at the classifier"),
+        (["--attacks=pgd,targeted_fab"], "targeted_fab stop at the classifier"),
     ],
 )
 def test_what_does_not_go_together_is_refused(arguments, match):
