@@ -47,10 +47,8 @@ class MixupInferenceCombined(base.RandomizedInference):
         fallback: `"input"` (F(x), the paper) or `"mixup_pl"` (MI-PL's mean,
             the released code).
         score: `"component"` or `"max_difference"`, see `MixupInferencePL`.
-        max_inputs: int or None, the bound on inputs per classifier pass.
-        **kwargs: `name`, `trainable`.
 
-    Call arguments, returns: see `RandomizedInference`.
+    Other arguments, call arguments, returns: see `RandomizedInference`.
 
     Raises:
         ValueError: as for `MixupInferenceOL`, or for an unknown fallback or

@@ -80,10 +80,8 @@ class MixupInferenceOL(MixupInference):
             `("beta", a, b)`, the weight of the input (default 0.5). Warns
             when it is fixed at 1 / classes or less (Eq. 17).
         num_draws: int, N, default 30.
-        max_inputs: int or None, the bound on inputs per classifier pass.
-        **kwargs: `name`, `trainable`.
 
-    Call arguments, returns: see `RandomizedInference`.
+    Other arguments, call arguments, returns: see `RandomizedInference`.
 
     Raises:
         ValueError: for a classifier that ends in softmax, or one that does
@@ -116,13 +114,11 @@ class MixupInferencePL(MixupInference):
         mix_weight: float in [0, 1], `("uniform", low, high)` or
             `("beta", a, b)`, the weight of the input (default 0.5).
         num_draws: int, N, default 30.
-        max_inputs: int or None, the bound on inputs per classifier pass.
         score: `"component"` (the predicted label's component, the paper) or
             `"max_difference"` (the largest component before minus the
             largest after, as in the released code).
-        **kwargs: `name`, `trainable`.
 
-    Call arguments, returns: see `RandomizedInference`.
+    Other arguments, call arguments, returns: see `RandomizedInference`.
 
     Raises:
         ValueError: as for `MixupInferenceOL`, or for an unknown score.

@@ -70,10 +70,8 @@ class GaussianNoiseInference(base.RandomizedInference):
             0.04 (mixup) and 0.075 (interpolated AT) on CIFAR-10 (Table 4),
             0.025 and 0.06 on CIFAR-100 (Table 5).
         num_draws: int, N, default 30.
-        max_inputs: int or None, the bound on inputs per classifier pass.
-        **kwargs: `name`, `trainable`.
 
-    Call arguments, returns: see `RandomizedInference`.
+    Other arguments, call arguments, returns: see `RandomizedInference`.
 
     Raises:
         ValueError: for a classifier that ends in softmax, a negative stddev.
@@ -119,10 +117,8 @@ class RandomRotationInference(base.RandomizedInference):
             (low, high). The paper has 40 (mixup) and 30 (interpolated AT) on
             CIFAR-10 (Table 4), 20 for both on CIFAR-100 (Table 5).
         num_draws: int, N, default 30.
-        max_inputs: int or None, the bound on inputs per classifier pass.
-        **kwargs: `name`, `trainable`.
 
-    Call arguments, returns: see `RandomizedInference`.
+    Other arguments, call arguments, returns: see `RandomizedInference`.
 
     Raises:
         ValueError: for a classifier that ends in softmax, or an angle beyond
@@ -224,10 +220,8 @@ class RandomResizePadInference(_RandomBox):
             (Table 4), (18, 26) and (22, 30) on CIFAR-100 (Table 5);
             `paper_settings` scales them to other image sizes.
         num_draws: int, N, default 30.
-        max_inputs: int or None, the bound on inputs per classifier pass.
-        **kwargs: `name`, `trainable`.
 
-    Call arguments, returns: see `RandomizedInference`.
+    Other arguments, call arguments, returns: see `RandomizedInference`.
 
     Raises:
         ValueError: for a classifier that ends in softmax, or sizes that do
@@ -268,10 +262,8 @@ class RandomCropResizeInference(_RandomBox):
             (Table 4), (24, 32) for both on CIFAR-100 (Table 5);
             `paper_settings` scales them to other image sizes.
         num_draws: int, N, default 30.
-        max_inputs: int or None, the bound on inputs per classifier pass.
-        **kwargs: `name`, `trainable`.
 
-    Call arguments, returns: see `RandomizedInference`.
+    Other arguments, call arguments, returns: see `RandomizedInference`.
 
     Raises:
         ValueError: for a classifier that ends in softmax, or sizes that do

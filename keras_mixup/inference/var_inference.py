@@ -57,10 +57,8 @@ class VarMixupInference(mixup_inference.MixupInference):
             probabilities.
         label_from: the predicted label, which the partners do not have, is
             that of `"input"`, F(x), or `"reconstruction"`, F(Dec(E(x))).
-        max_inputs: int or None, the bound on inputs per classifier pass.
-        **kwargs: `name`, `trainable`.
 
-    Call arguments, returns: see `RandomizedInference`.
+    Other arguments, call arguments, returns: see `RandomizedInference`.
 
     Raises:
         ValueError: as for `MixupInferenceOL`, or for an autoencoder that does

@@ -1,4 +1,4 @@
-"""How far a model's confidence is from its accuracy."""
+"""The gap between a model's confidence and its accuracy."""
 
 import keras
 import tensorflow as tf
@@ -10,12 +10,11 @@ from keras_mixup import _checks
 class ExpectedCalibrationError(keras.metrics.Metric):
     """Mean gap between confidence and accuracy over bins of confidence.
 
-    Predictions are put into bins of equal width by their confidence, the
-    largest probability; the error is the mean over all predictions of
+    The bins have equal widths. A prediction's bin is that of its confidence,
+    the largest probability. The error is the mean over all predictions of
     |accuracy - mean confidence| of their bin (VarMixup, section 5; Guo et
-    al., 2017, Eq. 3). Bins and value are those of
-    `tfp.stats.expected_calibration_error`, but sums are kept, so that a data
-    set comes in batches.
+    al., 2017, Eq. 3). The value is that of
+    `tfp.stats.expected_calibration_error`, computed batch by batch.
 
     Args:
         num_bins: int >= 1, default 15 as in Guo et al.

@@ -9,9 +9,9 @@ from keras_mixup import _corruption_kinds
 def corruption_accuracy(accuracies):
     """Returns the mean accuracy over 15 standard kinds x 5 severities.
 
-    What the tables of CIFAR-10-C and its relatives show (VarMixup, Table 4;
-    Hendrycks and Dietterich, 2019). The authors' four extra kinds may be
-    given and never count.
+    This is the number in tables of CIFAR-10-C and similar sets (VarMixup,
+    Table 4; Hendrycks and Dietterich, 2019). The authors' four extra kinds
+    are accepted and ignored.
 
     Args:
         accuracies: dict (kind, severity) -> accuracy in [0, 1], with all of
@@ -21,7 +21,7 @@ def corruption_accuracy(accuracies):
         float in [0, 1].
 
     Raises:
-        ValueError: for a pair that is missing, unknown, or no accuracy.
+        ValueError: for a missing or unknown pair, or no accuracy.
 
     Example:
 

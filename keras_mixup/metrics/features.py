@@ -15,14 +15,14 @@ _INCEPTION_SIDE = 299
 
 
 class FeatureDistances(NamedTuple):
-    """Two distances and what they were measured on.
+    """Two distances between two sets of images.
 
     Attributes:
         features: str, the name of the features. Distances of different
             features cannot be compared.
         frechet_distance: float; FID where the features are Inception's.
         kernel_distance: float; KID where the features are Inception's.
-        counts: (n, m), the images on either side.
+        counts: (n, m), the numbers of images.
     """
 
     features: str
@@ -32,12 +32,11 @@ class FeatureDistances(NamedTuple):
 
 
 def classifier_features(classifier):
-    """Returns the classifier without its last layer: a small feature net.
+    """Returns the classifier without its last layer, as a feature network.
 
     Args:
-        classifier: `keras.Model` of the functional kind, [0, 1] images to
-            logits. Trained on the data in question, its features know them;
-            no download is needed.
+        classifier: functional `keras.Model`, images in [0, 1] to logits,
+            trained on the data set.
 
     Returns:
         `keras.Model`, images to features, named after the classifier.
@@ -57,12 +56,12 @@ def classifier_features(classifier):
 def inception_features(weights):
     """Returns InceptionV3 up to its mean pooling, from a weights file.
 
-    Keras' InceptionV3, images resized to 299 x 299: not the ported weights
-    with which published FIDs are computed, hence the name in the result.
+    This is Keras' InceptionV3 on images resized to 299 x 299. Published FIDs
+    are computed with other weights, hence the name in the result.
 
     Args:
         weights: path of Keras' `inception_v3_weights_tf_dim_ordering_
-            tf_kernels_notop.h5`, which you have; nothing is downloaded.
+            tf_kernels_notop.h5`; nothing is downloaded.
 
     Raises:
         FileNotFoundError: when there is no such file.
@@ -87,8 +86,8 @@ def compute_features(feature_model, images, batch_size=256):
     Args:
         feature_model: `keras.Model`, images to features; feature maps are
             averaged over space.
-        images: float [N, H, W, C] in [0, 1]; grey ones are repeated for a
-            model of three channels.
+        images: float [N, H, W, C] in [0, 1]; the grey channel is repeated
+            for a model of three channels.
         batch_size: int >= 1.
     """
     images = np.asarray(images, "float32")

@@ -10,9 +10,9 @@ def frechet_distance(features_a, features_b):
 
     |m_a - m_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2)), with means m and
     covariances C of the features (Heusel et al., 2017, Eq. 6). With
-    Inception's features it is the FID; name the features with the number,
-    since numbers of different features cannot be compared. Biased upwards
-    for few rows: compare sets of equal size.
+    Inception's features it is the FID. Distances of different features cannot
+    be compared, so name the features with the number. Few rows bias it
+    upwards: compare sets of equal size.
 
     Args:
         features_a: float [n, d], n >= 2.

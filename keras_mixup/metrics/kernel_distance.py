@@ -12,18 +12,18 @@ def kernel_inception_distance(
 ):
     """Returns the unbiased squared MMD with a cubic kernel.
 
-    The kernel is (x . y / d + 1)^3; the estimate is the mean over random
-    subsets (Binkowski et al., 2018, section 4), without bias at any number of
-    rows, and so possibly below 0. With Inception's features it is the KID;
-    name the features with the number.
+    The kernel is (x . y / d + 1)^3. The estimate is the mean over random
+    subsets (Binkowski et al., 2018, section 4). It is unbiased at any number
+    of rows, and can be below 0. With Inception's features it is the KID; name
+    the features with the number.
 
     Args:
         features_a: float [n, d], n >= 2.
         features_b: float [m, d], m >= 2.
         num_subsets: int >= 1.
-        subset_size: int >= 2, rows of each set in a subset, without
-            repetition; at most the smaller of the sets is taken. Where that
-            takes all rows of both, one subset is enough.
+        subset_size: int >= 2, rows of each set in a subset, drawn without
+            replacement; at most the size of the smaller set. One subset is
+            drawn if it has all rows of both sets.
         seed: int, of the choice of rows.
 
     Returns:

@@ -1,4 +1,4 @@
-"""How far the loss around an image is from its tangent."""
+"""The local linearity error: the gap between the loss and its tangent."""
 
 import functools
 import weakref
@@ -11,16 +11,16 @@ from keras_mixup import _checks
 from keras_mixup import ops
 from keras_mixup import threat as threat_lib
 
-# The step shrinks from stage to stage, so that the last ones settle.
+# Step sizes of the stages, as fractions of eps.
 _STAGES = (0.5, 0.125, 0.03)
-# Random points of which each start takes the best.
+# Random points among which each start takes the best.
 _CANDIDATES = 20
 # Callable -> {settings: compiled function}; an entry dies with its callable.
 _COMPILED = weakref.WeakKeyDictionary()
 
 
 class _Ball(NamedTuple):
-    """What of a `ThreatModel` the geometry needs; `eps` may be a tensor."""
+    """The ball of a `ThreatModel`; `eps` may be a tensor."""
 
     norm: str
     eps: object
@@ -44,16 +44,16 @@ def local_linearity_error(
 
     gamma(eps, x, y) = max over ||delta|| <= eps of |l(x + delta) - l(x) -
     delta . grad l(x)| (VarMixup, section 5; Qin et al., 2019, Eq. 4),
-    maximised by projected ascent on the absolute value. Each start is the
-    best of 20 random points, the first one's also of a step along the
-    gradient; the best point of any start and stage counts. A lower bound of
-    the maximum, as every such number is.
+    maximised by projected gradient ascent on the absolute value. Each start
+    is the best of 20 random points; for the first start, a full step along
+    the gradient is one more candidate. The largest value of all starts and
+    stages counts, which is a lower bound of the maximum.
 
     Args:
-        model_fn: callable from images [B, H, W, C] to logits [B, C]. Of a
-            random defence fix the draws, `lambda x: defence(x, seed=0)`: the
-            gap between two draws is no curvature. Traced at the first call
-            and not again, whatever the radius: pass the same object.
+        model_fn: callable from images [B, H, W, C] to logits [B, C]. Fix the
+            draws of a random defence, `lambda x: defence(x, seed=0)`, since
+            the difference between two draws is no curvature. It is traced in
+            the first call; pass the same object to later calls.
         images: float [N, H, W, C] in [0, 1].
         labels: int [N], or probabilities [N, C].
         eps: float > 0 or a fraction, the radius.
@@ -66,8 +66,8 @@ def local_linearity_error(
         seed: int, of the random starts.
 
     Returns:
-        NumPy float32 [N]. The mean over a test set is what the paper's Fig. 4
-        shows. Costs about num_starts * (num_steps + 24) passes for each image.
+        NumPy float32 [N]. The paper's Fig. 4 shows the mean over a test set.
+        Costs about num_starts * (num_steps + 24) passes per image.
 
     Raises:
         ValueError: for arguments out of range.
@@ -104,7 +104,7 @@ def _compiled(model_fn, settings, images, labels):
     key = (*settings, *specs)
     try:
         known = _COMPILED.setdefault(model_fn, {})
-        # What is kept must not keep the model alive.
+        # The cache must not keep the model alive.
         find = weakref.ref(model_fn)
     except TypeError:
         known, find = {}, lambda: model_fn

@@ -1,4 +1,4 @@
-"""Accuracy against the worst of several attacks, example by example."""
+"""Accuracy under the per-example worst case of several attacks."""
 
 import numpy as np
 
@@ -6,17 +6,16 @@ from keras_mixup import _checks
 
 
 def robust_accuracy(labels, predictions):
-    """Returns the share of examples that every attack leaves correct.
+    """Returns the share of examples that are correct under every attack.
 
-    An example counts when all its predictions equal the true label, in
-    targeted mode too: an attack that reaches another wrong class than its
-    target has still broken the example.
+    An example counts if all its predictions equal the true label. A targeted
+    attack breaks an example with any wrong class.
 
     Args:
         labels: int [n], the true labels.
-        predictions: int [num_attacks, n], or [n] for a single attack; include
-            the predictions on the clean images, since an example that is
-            wrong without an attack is not robust.
+        predictions: int [num_attacks, n], or [n] for a single attack. Include
+            those on the clean images: an example that is misclassified
+            without an attack is not robust.
 
     Returns:
         float in [0, 1].

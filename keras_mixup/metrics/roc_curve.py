@@ -8,9 +8,9 @@ from keras_mixup import _checks
 def roc_curve(clean_scores, adversarial_scores):
     """Returns the ROC curve of a detection score.
 
-    One point per threshold, from "nothing is detected" to "all is"; equal
-    scores share a point. The area below the straight lines between the
-    points is `detection_auc`.
+    There is one point per threshold, from (0, 0) to (1, 1); equal scores
+    share a point. `detection_auc` is the area below the straight lines
+    between the points.
 
     Args:
         clean_scores: float [n]; higher means more adversarial.

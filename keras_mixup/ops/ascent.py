@@ -1,4 +1,4 @@
-"""The project's one inner loop: projected ascent over nested tensors."""
+"""Projected gradient ascent over nested tensors, the one inner loop."""
 
 import tensorflow as tf
 
@@ -34,10 +34,10 @@ def projected_ascent(
         directions: one callable from a gradient to a direction for all
             tensors, or a structure like `start`; `tf.sign` by default.
         seed: None, or int32 [2].
-        momentum: float >= 0, the share of the past that each direction
-            keeps: it is taken from `momentum` times the last sum plus the
-            gradient, whose mean absolute value in each row is scaled to 1
-            (Dong et al., 2018, Eq. 6). 0 takes the gradient alone.
+        momentum: float >= 0, mu of Dong et al., 2018, Eq. 6. The direction is
+            taken from the sum g <- mu g + gradient, where the gradient of
+            each row is scaled to a mean absolute value of 1. 0 takes the
+            gradient alone.
 
     Returns:
         The last point, in the structure of `start`, behind `stop_gradient`.
@@ -76,7 +76,7 @@ def projected_ascent(
         ]
         return step + 1, moved, slopes if momentum else sums
 
-    # Without momentum nothing is carried but the point.
+    # Without momentum, the point is the only loop variable.
     sums = [tf.zeros_like(t) for t in flat_start] if momentum else []
     _, point, _ = tf.while_loop(
         lambda step, *_: step < num_steps,

@@ -17,9 +17,9 @@ def step_to_hyperplane(norm, points, normals, gaps, bounds):
     box's corner nearest to it.
 
     The solution moves every coordinate towards the hyperplane by min(t g,
-    room), with g = 1 in L-infinity and g = |w| in L2. What it covers is a
-    concave, piecewise linear function of t, so that Newton's method, started
-    on its left, rises to the exact t in finitely many steps; no sort.
+    room), with g = 1 in L-infinity and g = |w| in L2. The distance covered is
+    a concave, piecewise linear function of t. Newton's method from t = 0
+    reaches the exact t in finitely many steps, without sorting.
 
     Args:
         norm: `"linf"` or `"l2"`.
@@ -36,13 +36,13 @@ def step_to_hyperplane(norm, points, normals, gaps, bounds):
     slopes = tf.abs(normals) / scale
     upwards = (normals > 0.0) == (gaps[:, None] > 0.0)
     room = selection.select(upwards, bounds[1] - points, points - bounds[0])
-    # Products with 0 and 1 take the place of `tf.where`, which is slow.
+    # Products with 0 and 1 are faster than `tf.where`.
     room = tf.maximum(room, 0.0) * tf.cast(slopes > 0.0, tf.float32)
     # Divided after the clip, since tiny normals would give infinite gaps.
     gains = slopes * room
     limit = tf.reduce_sum(gains, axis=1, keepdims=True)
     wanted = tf.minimum(tf.abs(gaps[:, None]), 2.0 * scale * limit) / scale
-    # Where a slope is zero there is no room, so that any rate does.
+    # Where a slope is zero there is no room, so any rate will do.
     rates = slopes if norm == "l2" else tf.ones_like(limit)
     times = _times(slopes * rates, rates, room, gains, wanted)
     covered = tf.minimum(times * rates, room)
@@ -62,7 +62,7 @@ def _times(steepness, rates, room, gains, wanted):
         fixed = tf.reduce_sum((1.0 - free) * gains, axis=1, keepdims=True)
         left = wanted - fixed
         next_times = left / tf.maximum(slope, _TINY)
-        # Rounding must not lead back, or to nowhere when nothing is free.
+        # Rounding must not decrease t, nor divide by zero if nothing is free.
         next_times = tf.where(slope > 0.0, next_times, times)
         rising = next_times > times
         return tf.where(rising, next_times, times), tf.reduce_any(rising)

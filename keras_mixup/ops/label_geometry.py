@@ -1,4 +1,4 @@
-"""The share of a label that the place of a mixed point calls for."""
+"""The label weight of a mixed point, from its place between two points."""
 
 import tensorflow as tf
 
@@ -7,17 +7,16 @@ def geometric_label_weight(mix_weight, left, right, mixed):
     """Returns lambda_y: where the mixed point lies between two clean ones.
 
     lambda_y = clamp(1 + (p . v) / (v . v), 0, 1) with v = x_j - x_i and
-    p = x_i - x'_m: the mixed point is projected on the segment between the
-    clean points, 1 at x_i and 0 at x_j. A perturbation of x_i that leads
-    away from x_j raises the share of y_i, as section 3.5 of the
-    adversarially optimized mixup paper asks: delta_i = -c (x_j - x_i) and
-    delta_j = 0 give min(1, lambda (1 + c)).
+    p = x_i - x'_m. The mixed point is projected onto the segment between the
+    clean points; lambda_y is 1 at x_i and 0 at x_j. A perturbation of x_i
+    away from x_j raises the weight of y_i, as section 3.5 of the
+    adversarially optimized mixup paper requires: delta_i = -c (x_j - x_i)
+    and delta_j = 0 give min(1, lambda (1 + c)).
 
-    Algorithm 5 as it is printed measures on the perturbed segment instead,
-    v = x'_j - x'_i and p = x'_i - x'_m. There x'_m = x'_i + (1 - lambda) v,
-    hence p = -(1 - lambda) v, and 1 + (p . v) / (v . v) = lambda whatever
-    the perturbations are: the printed rule is the linear one, which may be
-    why Table 3 sees no gain from it.
+    The printed Algorithm 5 uses the perturbed segment, v = x'_j - x'_i and
+    p = x'_i - x'_m. Since x'_m = x'_i + (1 - lambda) v, that rule gives
+    1 + (p . v) / (v . v) = lambda for every perturbation. This may be why
+    Table 3 shows no gain.
 
     Args:
         mix_weight: float [B], lambda_x; the result where both clean points

@@ -1,4 +1,4 @@
-"""A mixing weight that gradient steps can move without leaving its range."""
+"""A mixing weight as a function of a logit, for gradient steps."""
 
 import numpy as np
 import tensorflow as tf
@@ -7,11 +7,11 @@ from keras_mixup import _checks
 from keras_mixup.ops import mixing
 from keras_mixup.ops import random
 
-# The logit of a weight stays in the range where float32 tells the weight
-# from kappa and from 1, and where the sigmoid still has a gradient.
+# Within these logits float32 distinguishes the weight from kappa and from 1,
+# and the sigmoid has a gradient.
 _MARGIN = 1e-6
 MAX_LOGIT = float(np.log((1.0 - _MARGIN) / _MARGIN))
-# Rejection sampling must end: an accepted share below this is refused.
+# Rejection sampling would take too long below this share of accepted draws.
 _MIN_ACCEPTED = 0.01
 _MAX_ROUNDS = 10_000
 
@@ -45,7 +45,7 @@ def check_kappa(kappa, alpha=None):
 
 
 def sample_beta_above(size, concentration, kappa, seed):
-    """Draws from Beta(a, a), again where below kappa, until none is.
+    """Draws from Beta(a, a), truncated to values of at least kappa.
 
     Args:
         size: int or int scalar tensor, B.
@@ -95,13 +95,13 @@ def weight_from_logit(logit, kappa):
 def logit_from_weight(weight, kappa):
     """Returns gamma, the inverse of `weight_from_logit`, always finite.
 
-    Algorithm 6 prints -log((1 - kappa) / (lambda - kappa) - 1), which is
-    the logit of t = (lambda - kappa) / (1 - kappa) and infinite for lambda
-    equal to kappa or 1: t is kept in [1e-6, 1 - 1e-6]. A Beta(0.5, 0.5) in
-    float32 does return 1.
+    Algorithm 6 prints -log((1 - kappa) / (lambda - kappa) - 1). That is the
+    logit of t = (lambda - kappa) / (1 - kappa), infinite for lambda equal to
+    kappa or 1. So t is clipped to [1e-6, 1 - 1e-6]. Draws from
+    Beta(0.5, 0.5) in float32 can be 1.
 
     Args:
-        weight: float [B], lambda; below kappa it counts as kappa.
+        weight: float [B], lambda; values below kappa count as kappa.
         kappa: float in [0, 1).
 
     Returns:

@@ -132,9 +132,9 @@ def log_mean_probability(logits):
         logits: [N, B, C], one slice per draw.
 
     Returns:
-        logsumexp over draws of log_softmax minus log N: a valid logit with
-        finite gradients even at logits of +-1e4, where the log of a mean of
-        probabilities would be -inf (Mixup Inference, Algorithm 1).
+        logsumexp over draws of log_softmax, minus log N (Mixup Inference,
+        Algorithm 1). It has finite gradients even at logits of +-1e4, where
+        the log of a mean of probabilities would be -inf.
     """
     log_probabilities = tf.nn.log_softmax(tf.cast(logits, tf.float32))
     draws = logits.shape[0]

@@ -1,7 +1,7 @@
 """The distribution of the mixing weight lambda: checked, drawn, averaged.
 
-It is written as a number in [0, 1], `("uniform", low, high)` or
-`("beta", a, b)`; `_settings.parse_mix_weight` reads the same from a text.
+It is a number in [0, 1], `("uniform", low, high)` or `("beta", a, b)`.
+`_settings.parse_mix_weight` reads it from a text.
 """
 
 import tensorflow as tf
@@ -93,7 +93,7 @@ def row_mix_weight(mix_weight, random_bits):
     return first + (second - first) * uniform
 
 
-# Compiled, since an eager `map_fn` pays the price of an op call per row.
+# Compiled, since an eager `map_fn` calls its ops for each row.
 @tf.function(reduce_retracing=True, jit_compile=False, autograph=False)
 def _row_beta(seeds, count, concentration1, concentration0):
     return tf.map_fn(

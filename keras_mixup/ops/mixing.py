@@ -1,4 +1,4 @@
-"""Mixup's three ingredients: a weight, a partner, an interpolation."""
+"""The three parts of mixup: a weight, a partner, an interpolation."""
 
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -14,9 +14,9 @@ def sample_beta(shape, concentration1, concentration0, seed):
         seed: int32 [2].
 
     Returns:
-        float32 of shape `shape`, in [0, 1]. Drawn by tensorflow-probability
-        in log space, so that a tiny concentration gives 0 or 1, never 0/0;
-        unlike `keras.random.beta` it compiles under XLA.
+        float32 of shape `shape`, in [0, 1]. tensorflow-probability draws in
+        log space, so a tiny concentration gives 0 or 1 instead of NaN. Unlike
+        `keras.random.beta` it compiles under XLA.
     """
     beta = tfp.distributions.Beta(float(concentration1), float(concentration0))
     return beta.sample(shape, seed=seed)
@@ -29,8 +29,8 @@ def random_permutation(size, seed):
         size: int or int scalar tensor.
         seed: int32 [2].
     """
-    # stateless_shuffle has no XLA kernel on CPU; sorting random keys does. Two
-    # equal keys (a chance of n^2 / 2^33) keep their order.
+    # Sorting random keys, since stateless_shuffle has no XLA kernel on CPUs.
+    # Equal keys (with a probability of n^2 / 2^33) keep their order.
     keys = tf.random.stateless_uniform(
         [size], seed, minval=None, maxval=None, dtype=tf.int32
     )

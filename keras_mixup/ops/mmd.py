@@ -1,4 +1,4 @@
-"""Maximum mean discrepancy: how far apart two samples' distributions are."""
+"""Maximum mean discrepancy between the distributions of two samples."""
 
 import tensorflow as tf
 
@@ -20,9 +20,9 @@ def mmd_squared(first, second, kernel="imq", scales=MMD_SCALES):
 
     The kernel is the mean over `scales` of C / (C + r) (`"imq"`, inverse
     multiquadric) or exp(-r / C) (`"rbf"`), with r = ||x - y||^2 and C = 2 d
-    scale. 2 d is the mean r under a standard normal prior, so that the
-    kernel discriminates at every latent size; the widely copied
-    exp(-r / d^2) is nearly flat from d = 20 on.
+    scale. 2 d is the mean r under a standard normal prior, so the kernel
+    discriminates at every latent size d. The common exp(-r / d^2) is nearly
+    constant for d of 20 and more.
 
     Args:
         first: float [N, d], N >= 2, such as codes drawn from q(z).
@@ -32,14 +32,14 @@ def mmd_squared(first, second, kernel="imq", scales=MMD_SCALES):
         scales: floats > 0.
 
     Returns:
-        float scalar in the dtype of `first`, at least float32; may be
-        negative, as an unbiased estimate of 0 must (Gretton et al., 2012,
-        Eq. 3; scales as in Tolstikhin et al., 2018, section 4).
+        float scalar in the dtype of `first`, at least float32. An unbiased
+        estimate can be negative (Gretton et al., 2012, Eq. 3; scales as in
+        Tolstikhin et al., 2018, section 4).
 
     Raises:
-        ValueError: for a kernel or scale out of range, or a sample known to
-            have fewer than two rows.
-        tf.errors.InvalidArgumentError: when such a sample comes in a graph.
+        ValueError: for an unknown kernel, a scale out of range, or a sample
+            of fewer than two rows.
+        tf.errors.InvalidArgumentError: for such a sample in a graph.
     """
     _checks.check_choice(kernel, "kernel", MMD_KERNELS)
     scales = check_scales(scales)
@@ -60,8 +60,8 @@ def mmd_from_kernels(within_first, within_second, across):
         float scalar (Gretton et al., 2012, Eq. 3).
 
     Raises:
-        ValueError: for a sample known to have fewer than two rows.
-        tf.errors.InvalidArgumentError: when such a sample comes in a graph.
+        ValueError: for a sample of fewer than two rows.
+        tf.errors.InvalidArgumentError: for such a sample in a graph.
     """
     left, right = _mean_of_pairs(within_first), _mean_of_pairs(within_second)
     return left + right - 2.0 * tf.reduce_mean(across)

@@ -1,4 +1,4 @@
-"""Geometry of the allowed set: start in it, step along it, project onto it."""
+"""The norm ball: random starts, steepest directions, projections."""
 
 import numpy as np
 import tensorflow as tf
@@ -14,8 +14,8 @@ def _image_axes(images):
 
 def _l2_norm(values):
     axes = _image_axes(values)
-    # Scaling by the largest entry first keeps gradients below 1e-19, whose
-    # squares underflow in float32, at their true length.
+    # Entries below 1e-19 have squares that underflow in float32, so all are
+    # scaled by the largest entry first.
     largest = tf.reduce_max(tf.abs(values), axis=axes, keepdims=True)
     scale = tf.where(largest > 0.0, largest, tf.ones_like(largest))
     squares = tf.reduce_sum((values / scale) ** 2, axis=axes, keepdims=True)
@@ -92,9 +92,9 @@ def project(threat, images, candidates):
         candidates: float32 [B, ...].
 
     Returns:
-        float32 [B, ...]. Bounds, ball, bounds, in cleverhans' order, so that
-        L2 iterates agree with its PGD; clipping to the bounds moves a point
-        towards its centre, so the result lies in both sets.
+        float32 [B, ...], in the ball and in the bounds. The order is bounds,
+        ball, bounds, as in cleverhans, so that L2 iterates agree with its
+        PGD. The last clipping moves a point towards its centre.
     """
     offset = tf.clip_by_value(candidates, *threat.bounds) - images
     if threat.norm == "linf":

@@ -1,4 +1,4 @@
-"""Seeds as data: every draw is a pure function of a seed."""
+"""Stateless random numbers: every draw is a pure function of a seed."""
 
 import numbers
 
@@ -15,8 +15,8 @@ def seed_pair(seed):
             seed at every execution.
     """
     if seed is None:
-        # tf.random.uniform stays random in an exported graph, where a
-        # SeedGenerator would replay its sequence after each server start.
+        # In an exported graph, a SeedGenerator would replay its sequence after
+        # each start of the server.
         return tf.random.uniform((2,), _INT32.min, _INT32.max, _INT32)
     if isinstance(seed, numbers.Integral):
         low, high = int(seed) & 0xFFFFFFFF, (int(seed) >> 32) & 0xFFFFFFFF

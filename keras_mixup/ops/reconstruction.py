@@ -1,4 +1,4 @@
-"""How far images are from their reconstructions, one number per image."""
+"""Reconstruction errors, one number per image."""
 
 import math
 

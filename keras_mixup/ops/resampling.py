@@ -6,9 +6,9 @@ import tensorflow as tf
 def sample_bilinear(images, rows, columns, fill="constant"):
     """Samples images at real-valued places.
 
-    Built from gathers, so that its gradient is the exact transpose of the
-    sampling; TensorFlow's projective transform has only an approximate one,
-    which would weaken an attack through a resampling defence.
+    It is built from gathers, so its gradient is the exact transpose of the
+    sampling. The gradient of TensorFlow's projective transform is approximate
+    and would weaken an attack through a resampling defence.
 
     Args:
         images: float [B, H, W, C].

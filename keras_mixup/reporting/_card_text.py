@@ -20,11 +20,7 @@ _NONE = "not measured"
 
 
 def to_markdown(card):
-    """Returns the card as Markdown; ends in a newline.
-
-    Args:
-        card: dict, from `robustness_cards`.
-    """
+    """Returns a card of `robustness_cards` as Markdown; ends in a newline."""
     name = row_label(Row(card["model"], card["defence"]))
     parts = [f"# Robustness card: {name}\n"]
     for attacked in card["attacked"]:

@@ -1,7 +1,7 @@
-"""The robustness card: what is known of one defended model, on one page.
+"""The robustness card: the measured robustness of one model, on one page.
 
-It is made from records alone and can travel with the exported model: the
-fingerprint of the classifier says whose it is.
+It is made from records alone and can be exported with the model. The
+fingerprint of the classifier identifies the model.
 """
 
 import pathlib
@@ -26,23 +26,23 @@ def robustness_cards(
 ):
     """Returns one card per (model, defence), in the records' order.
 
-    Its numbers are those of `comparisons`. An attacker who knows the draws
-    stands in the list of attacks alone. A red flag is named beside the
-    number, and no gain is claimed then.
+    Its numbers are those of `comparisons`. Attacks that know the defence's
+    draws appear in the list of attacks alone. The card names red flags beside
+    the number, and claims no gain then.
 
     Args:
         records: `Records`, or an iterable of `Record`.
         classifier_fingerprint: str, `evaluation.fingerprint` of the
             classifier, or None.
         defences: dict label -> the defence's settings, JSON values, or None.
-        selection_seeds: ints with which the worst case was chosen.
+        selection_seeds: ints, the seeds that chose the worst case.
         versions: dict package -> version, or None.
         probed: dict model name -> `Findings` of `red_flags.probe`, or None;
-            a defence's stand under its label.
+            for a defence, its label is the name.
 
     Returns:
-        list of dicts of JSON values. Accuracies are in [0, 1]; what was not
-        measured is None. `"text"` is the card in Markdown.
+        list of dicts of JSON values. Accuracies are in [0, 1]; None stands for
+        a number that was not measured. `"text"` is the card in Markdown.
     """
     records = records_lib.Records(records).unique()
     shown = red_flags.from_records(records)
@@ -79,11 +79,11 @@ def robustness_cards(
 
 
 def write_cards(run_dir, cards):
-    """Writes robustness_card.json and .md, each at once.
+    """Writes robustness_card.json and .md, each atomically.
 
     Args:
         run_dir: str, an existing folder; older cards in it are replaced.
-        cards: list of dicts, from `robustness_cards`. A single one is the
+        cards: list of dicts, from `robustness_cards`. A single card is the
             whole JSON value; several are listed under `"cards"`.
 
     Returns:

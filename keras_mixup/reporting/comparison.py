@@ -1,7 +1,7 @@
-"""What is left of a model under attack: the one answer that all texts show.
+"""The accuracy of a model under attack, beside that without its defence.
 
 Verdicts, robustness cards, the worst-case table and the report are formatted
-from `comparisons`, so that they always agree.
+from `comparisons`, so they always agree.
 """
 
 from typing import NamedTuple
@@ -23,11 +23,11 @@ _EVERY = (*_IGNORING, "adaptive")
 
 
 class Standing(NamedTuple):
-    """What one attack leaves of one model.
+    """The accuracy of one model under one attack.
 
     Attributes:
         column: `Column` of the attack.
-        worst_case: bool, whether it is the worst of several per example.
+        worst_case: bool, whether it is the per-example worst of several.
         estimate: `Estimate` of the accuracy.
         gradient_passes, queries: float, mean per example.
     """
@@ -47,7 +47,7 @@ class Standing(NamedTuple):
 class Comparison(NamedTuple):
     """A model at one norm and radius, beside the model without its defence.
 
-    All numbers are of the same examples. None stands for what was not
+    All numbers are of the same examples. None stands for a number that was not
     measured on them.
 
     Attributes:
@@ -55,11 +55,10 @@ class Comparison(NamedTuple):
         budget: `Budget`.
         num_examples: int, the compared ones.
         partial: bool, whether the records have more examples.
-        oblivious: `Standing` under the worst attack that ignores the
-            defence.
-        adaptive: `Standing` under the worst attack of all, once an attack
-            went through the defence. A model without a defence counts
-            every attack.
+        oblivious: `Standing` under the worst attack that ignores the defence.
+        adaptive: `Standing` under the worst attack of all, provided that one
+            goes through the defence. For a model without a defence every
+            attack counts.
         undefended: `Standing` of the model without the defence under its
             worst attack; None for a model without one.
         difference: float, adaptive minus undefended.
@@ -88,15 +87,14 @@ class Comparison(NamedTuple):
 def comparisons(records):
     """Returns one `Comparison` per norm, radius and model.
 
-    The examples are those of the worst case where it was measured, else
-    those of the adaptive attack that saw most. An attack that saw fewer is
-    left out, and one that saw more is cut: a minimum over different examples
-    would compare nothing.
+    The examples are those of the worst case if it was measured. Otherwise they
+    are those of the adaptive attack that saw most. An attack that saw fewer is
+    left out, since accuracies on different examples cannot be compared.
 
-    The worst attack is the per-example worst case where it was measured,
-    else the single attack with the lowest accuracy. An attacker who knows
-    the defence may ignore it, too. One who is told its draws is another
-    threat model and never counts.
+    The worst attack is the per-example worst case if it was measured, otherwise
+    the single attack with the lowest accuracy. An attacker who knows the
+    defence may also ignore it, so oblivious attacks count. An attack that knows
+    the defence's draws has another threat model and never counts.
 
     Args:
         records: `Records`, or an iterable of `Record`.
@@ -163,11 +161,8 @@ def _compared_examples(cells, records, is_bare):
 def _worst(cells, records, ids, kinds):
     """(`Standing`, its records) of the worst attack, or None.
 
-    Args:
-        cells: dict `Column` -> `Records` of one model and budget.
-        records: all of them.
-        ids: set, the compared examples.
-        kinds: the kinds of knowledge that count.
+    `cells` is a dict `Column` -> `Records` of one model and budget, `ids` the
+    compared examples, `kinds` the kinds of knowledge that count.
     """
     found = []
     for column, own in cells.items():
@@ -179,8 +174,8 @@ def _worst(cells, records, ids, kinds):
             return _standing(column, kept, True), kept
         if not worst_case:
             found.append((_standing(column, kept, False), kept))
-    # Of equal ones that which errs on the first of the examples, so that
-    # neither names nor order decide.
+    # A tie goes to the attack that is right on fewer of the first examples,
+    # so that neither names nor order matter.
     return min(
         found,
         key=lambda pair: (pair[0].accuracy, _shares(pair[1])),
@@ -189,7 +184,7 @@ def _worst(cells, records, ids, kinds):
 
 
 def _shares(records):
-    """The share of right answers of each example, in the order of its id."""
+    """The share of correct answers of each example, ordered by id."""
     cells = records.by("example_id")
     return [
         np.mean([r.hit for r in cells[example]]) for example in sorted(cells)

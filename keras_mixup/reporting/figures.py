@@ -9,6 +9,10 @@ from keras_mixup.evaluation import records as records_lib
 from keras_mixup.evaluation.labels import column_label
 from keras_mixup.evaluation.labels import row_label
 from keras_mixup.reporting import tables
+from keras_mixup.studies.drawing import GREEN
+from keras_mixup.studies.drawing import ORANGE
+from keras_mixup.studies.drawing import PURPLE
+from keras_mixup.studies.drawing import VERMILION
 from keras_mixup.studies.drawing import available
 from keras_mixup.studies.drawing import image_grid
 from keras_mixup.studies.drawing import new_figure
@@ -25,13 +29,11 @@ __all__ = [
     "training_curves",
 ]
 
-_BLUE, _ORANGE, _GREEN = "#0072b2", "#e69f00", "#009e73"
-_VERMILION, _SKY, _PURPLE = "#d55e00", "#56b4e9", "#cc79a7"
 _COLOURS = {
     "none": ("C0",),
-    "oblivious": (_ORANGE, "#f3cf80", "#b37b00"),
-    "transfer": (_GREEN,),
-    "adaptive": (_VERMILION, _PURPLE, "#8c3d00"),
+    "oblivious": (ORANGE, "#f3cf80", "#b37b00"),
+    "transfer": (GREEN,),
+    "adaptive": (VERMILION, PURPLE, "#8c3d00"),
 }
 
 
@@ -65,10 +67,8 @@ def training_curves(metrics):
                 marker="o" if len(rows) == 1 else None,
                 label=name.replace("val_", "validation ").replace("_", " "),
             )
-        axis.set_title(title)
-        axis.set_xlabel("epoch")
+        axis.set(title=title, xlabel="epoch")
         axis.xaxis.get_major_locator().set_params(integer=True)
-        axis.grid(True)
         axis.legend()
     return figure
 
@@ -82,8 +82,8 @@ def accuracy_bars(records):
         theme: keyword, "light" or "dark".
 
     Returns:
-        `Figure`, or None without records. A number that was not measured is
-        written as such in the place of its bar.
+        `Figure`, or None without records. The text "not measured" takes the
+        place of a missing bar.
     """
     records = records_lib.Records(records)
     if not records:
@@ -114,14 +114,14 @@ def accuracy_bars(records):
     axis.set_xlim(0, 112)
     axis.set_xticks(range(0, 101, 20))
     axis.set_xlabel("accuracy (%): true label predicted")
-    axis.grid(True, axis="x")
+    axis.grid(False, axis="y")
     axis.tick_params(axis="y", length=0)
     axis.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0))
     return figure
 
 
 def _is_shown(cells, row, column):
-    """Whether a column has a bar of this row, or must say that it lacks it."""
+    """Whether a column has a bar, or "not measured", in this row."""
     if (row, column) in cells:
         return True
     return tables.missing_text(cells, row, column) == tables.NOT_MEASURED

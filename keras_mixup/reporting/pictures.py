@@ -1,4 +1,4 @@
-"""A few example images, kept beside the records for the report."""
+"""A few example images for the report, stored beside the records."""
 
 from typing import NamedTuple
 
@@ -10,6 +10,7 @@ from keras_mixup import _files
 from keras_mixup.evaluation import examples as examples_lib
 from keras_mixup.evaluation import scoring
 from keras_mixup.evaluation import specs as specs_lib
+from keras_mixup.studies.drawing import answer_texts
 
 
 class Pictures(NamedTuple):
@@ -17,7 +18,7 @@ class Pictures(NamedTuple):
 
     Attributes:
         clean: float [n, H, W, C] in [0, 1].
-        adversarial: float [n, H, W, C], of the attack in `attack`.
+        adversarial: float [n, H, W, C], after the attack.
         mixed: float [n, H, W, C], one draw of the defence on `adversarial`,
             or zeros [0, H, W, C] without a defence.
         labels: int [n], the true labels.
@@ -44,12 +45,12 @@ def make_pictures(models, spec, images, labels, seed=0):
     """Attacks a few examples and mixes them once, for `write_pictures`.
 
     Args:
-        models: dict name -> callable, as for `evaluate`; the first defence
-            is shown.
+        models: dict name -> callable, as for `evaluate`. The pictures show
+            the first defence.
         spec: `AttackSpec`, oblivious and untargeted or targeted.
         images: uint8 or float [n, H, W, C], few.
         labels: int [n].
-        seed: int, of the attack and of the draw that is shown.
+        seed: int, of the attack and of the defence's draw.
 
     Returns:
         `Pictures`.
@@ -84,12 +85,7 @@ def make_pictures(models, spec, images, labels, seed=0):
 
 
 def write_pictures(path, pictures):
-    """Writes `pictures` to an .npz file, atomically.
-
-    Args:
-        path: str ending in ".npz".
-        pictures: `Pictures`.
-    """
+    """Writes `Pictures` to the .npz file `path`, atomically."""
     shape = np.shape(pictures.clean)
     okay = len(shape) == 4 and np.shape(pictures.adversarial) == shape
     expected = "clean and adversarial images of one shape [n, H, W, C]"
@@ -110,8 +106,8 @@ def read_pictures(path):
 def grid_rows(pictures):
     """Returns the rows and captions of `figures.image_grid`.
 
-    The perturbation is shown around grey, stretched so that its largest
-    value reaches black or white; the factor stands in the title.
+    The perturbation is added to grey, scaled so that its largest value
+    reaches black or white. The title gives the factor.
 
     Args:
         pictures: `Pictures`.
@@ -119,7 +115,7 @@ def grid_rows(pictures):
     Returns:
         (rows, captions): dict title -> images, dict title -> list of str.
     """
-    change = pictures.adversarial - pictures.clean
+    labels, change = pictures.labels, pictures.adversarial - pictures.clean
     largest = float(np.abs(change).max())
     factor = 0.5 / largest if largest > 0.0 else 1.0
     shown = f"perturbation\n(x {factor:.3g})"
@@ -131,17 +127,11 @@ def grid_rows(pictures):
         attacked: pictures.adversarial,
     }
     captions = {
-        clean: _verdicts(pictures.clean_predictions, pictures.labels),
-        attacked: _verdicts(pictures.adversarial_predictions, pictures.labels),
+        clean: answer_texts(pictures.clean_predictions, labels),
+        attacked: answer_texts(pictures.adversarial_predictions, labels),
     }
     if len(pictures.mixed):
         mixed = f"what the defence\nclassifies, one draw\n({pictures.defence})"
         rows[mixed] = pictures.mixed
-        answers = pictures.defended_predictions
-        captions[mixed] = _verdicts(answers, pictures.labels)
+        captions[mixed] = answer_texts(pictures.defended_predictions, labels)
     return rows, captions
-
-
-def _verdicts(predictions, labels):
-    marks = zip(predictions.tolist(), labels.tolist(), strict=True)
-    return [f"{p} ✓" if p == y else f"{p} ✗ (true {y})" for p, y in marks]

@@ -25,20 +25,18 @@ from keras_mixup.reporting._page import PAGE
 
 CAVEAT = (
     "An oblivious attacker does not know the defence: the adversarial images "
-    "were made for the bare classifier and are then shown to every model. "
-    "An adaptive attacker differentiates through the defence and averages "
-    "over its randomness. Only the adaptive number says something about "
-    "robustness, and only as an upper bound: a better attack can lower it, "
-    "none can raise it. Independent re-evaluation of Mixup Inference "
-    "(Tramer et al., 2020) found no gain over the undefended classifier once "
-    "the attack goes through the defence. Randomised defences are outside "
-    "the rules of RobustBench, so these numbers do not compare with its "
-    "leaderboard."
+    "are made on the bare classifier, and every model classifies them. An "
+    "adaptive attacker differentiates through the defence and averages over "
+    "its randomness. Only the adaptive accuracy measures robustness. It is an "
+    "upper bound: a better attack can only lower it. An independent "
+    "re-evaluation of Mixup Inference (Tramer et al., 2020) attacked through "
+    "the defence and found no gain over the undefended classifier. "
+    "RobustBench excludes randomised defences, so these numbers cannot be "
+    "compared with its leaderboard."
 )
 _NO_PLOTS = (
-    "This report has no pictures because matplotlib is not installed. "
-    "Install it with pip install matplotlib and write the report "
-    "again."
+    "This report has no pictures because matplotlib is not installed. Run "
+    "pip install matplotlib and write the report again."
 )
 _VERSIONED = ("tensorflow", "keras", "numpy", "cleverhans", "keras_mixup")
 
@@ -46,10 +44,10 @@ _VERSIONED = ("tensorflow", "keras", "numpy", "cleverhans", "keras_mixup")
 def write_report(run_dir, title=None):
     """Writes `report.html` into a run folder from the files found there.
 
-    records.jsonl gives the tables, sentences and the chart, metrics.jsonl
-    the training curves, pictures.npz the image grid, config.json and
-    evaluation.json the settings. Each of them may be missing; its section is
-    then left out. Without matplotlib the pictures are left out and the
+    The tables, verdicts and the chart are made from records.jsonl, the
+    training curves from metrics.jsonl, the image grid from pictures.npz, the
+    settings from config.json and evaluation.json. The section of a missing
+    file is left out. Without matplotlib the pictures are left out, and the
     report says how to install it.
 
     Args:
@@ -115,10 +113,11 @@ def _red_flags(records, probed):
         header = ("sign", "where", "seen", "why it matters", "what to do")
         yield _plain_table(header, [flag[: len(header)] for flag in found])
     status = red_flags.status(shown, *probed.values())
-    body = _plain_table(("check", "result"), status.items())
-    yield (
-        f"<details{'' if found else ' open'}><summary>All "
-        f"{len(status)} checks</summary>{body}</details>"
+    yield _details(
+        f"All {len(status)} checks",
+        ("check", "result"),
+        status.items(),
+        "" if found else " open",
     )
 
 
@@ -140,10 +139,13 @@ def _costs(records):
         "queries per example",
         "mean loss (nats)",
     )
+    return _details("Attack budgets and losses", header, lines)
+
+
+def _details(title, header, lines, opened=""):
     body = _plain_table(header, lines)
-    return (
-        f"<details><summary>Attack budgets and losses</summary>{body}</details>"
-    )
+    summary = f"<summary>{title}</summary>"
+    return f"<details{opened}>{summary}{body}</details>"
 
 
 def _drawings(records, metrics, pictures):
@@ -153,26 +155,26 @@ def _drawings(records, metrics, pictures):
     if records:
         yield "<h2>Accuracy by model and attack</h2>"
         yield _picture(
-            lambda theme: figures.accuracy_bars(records, theme=theme),
+            functools.partial(figures.accuracy_bars, records),
             "Bars of accuracy for each model under each attack; the table "
             "above holds the same numbers.",
         )
     if pictures is not None:
         rows, captions = pictures_lib.grid_rows(pictures)
-        yield "<h2>What the attacker and the defence do to images</h2>"
+        yield "<h2>Images after the attack and the defence</h2>"
         yield _picture(
-            lambda theme: figures.image_grid(rows, captions, theme=theme),
+            functools.partial(figures.image_grid, rows, captions),
             "Clean, perturbation, adversarial and mixed images in columns.",
         )
         yield (
-            "<p>Above each image: the class predicted for it. The mixed row "
-            "shows a single draw; its class is the defence's answer over all "
-            "draws.</p>"
+            "<p>The text above each image is its predicted class. The mixed "
+            "row shows a single draw; its class is the defence's answer over "
+            "all draws.</p>"
         )
     if metrics and figures.training_curves(metrics) is not None:
         yield "<h2>Training</h2>"
         yield _picture(
-            lambda theme: figures.training_curves(metrics, theme=theme),
+            functools.partial(figures.training_curves, metrics),
             "Loss and accuracy over the epochs of training.",
         )
 
@@ -190,7 +192,7 @@ def _studies(found):
 
 
 def _picture(draw, description):
-    """Both colour themes inline; the browser shows the one that fits."""
+    """Both colour themes inline; the browser chooses one."""
     light, dark = (
         base64.b64encode(figures.to_png(draw(theme=theme))).decode()
         for theme in ("light", "dark")
@@ -211,16 +213,10 @@ def _settings(run_dir):
     ):
         settings = _read(run_dir, name, _files.read_json)
         if settings:
-            body = _plain_table(("setting", "value"), _flatten(settings))
-            yield (
-                f"<details><summary>{heading} ({name})</summary>{body}"
-                "</details>"
-            )
-    body = _plain_table(("software", "version"), _versions())
-    yield (
-        "<details><summary>Software that wrote this report</summary>"
-        f"{body}</details>"
-    )
+            lines = _flatten(settings)
+            yield _details(f"{heading} ({name})", ("setting", "value"), lines)
+    header = ("software", "version")
+    yield _details("Software that wrote this report", header, _versions())
 
 
 def _flatten(settings, prefix=""):

@@ -1,4 +1,4 @@
-"""Accuracy tables from records: never an oblivious number on its own."""
+"""Accuracy tables from records, with adaptive beside oblivious numbers."""
 
 import html
 from typing import NamedTuple
@@ -41,16 +41,16 @@ class Table(NamedTuple):
 def accuracy_table(records):
     """Makes the table of accuracies: a row per model, a column per attack.
 
-    Within one norm and radius the oblivious columns are followed by the
-    adaptive ones. A defence without the one or the other says "not measured";
-    a missing adaptive column is added for that purpose.
+    Within one norm and radius the adaptive columns follow the oblivious ones.
+    A missing number of a defence reads "not measured". If no adaptive attack
+    was run on any defence, an adaptive column is added to say so.
 
     Args:
         records: iterable of `Record`.
 
     Returns:
         `Table`; cells are "percent" or "percent ± standard deviation over the
-        evaluation seeds", with the count where it differs from the rest.
+        evaluation seeds", and the number of examples where it is smaller.
     """
     records = records_lib.Records(records)
     summaries = records_lib.summarize(records)
@@ -75,12 +75,12 @@ def columns(summaries, facts=None):
     """Returns the table's columns, a list of `Column`.
 
     The order is no attack first, then budget by budget, oblivious before
-    adaptive. A budget that has a defence and oblivious numbers alone gets an
-    adaptive column, where all say "not measured".
+    adaptive. A budget with a defence and without adaptive numbers gets an
+    empty adaptive column.
 
     Args:
         summaries: iterable of `Summary`.
-        facts: dict `Column` -> `Facts`, of those that are known.
+        facts: dict `Column` -> `Facts`, or None.
     """
     summaries = list(summaries)
     known = records_lib.Records((), facts or {})
@@ -105,14 +105,11 @@ def columns(summaries, facts=None):
 
 
 def missing_text(cells, row, column):
-    """Returns what stands in the place of a number that is not there.
+    """Returns the text of a missing number of a `Row` in a `Column`.
 
-    Args:
-        cells: keys (row, column) of what was measured.
-        row: `Row`, without a number in `column`.
-        column: one of `columns`.
+    `cells` are the measured pairs (row, column).
     """
-    # A control at another radius was never meant for the defences.
+    # Controls at another radius are not run on the defences.
     meant = column.knowledge == "none" or any(
         r == row and c.budget == column.budget for r, c in cells
     )
@@ -199,18 +196,18 @@ def _notes(summaries, body, count, columns, records):
     if any(is_worst_case(records, column) for column in columns):
         yield (
             "Worst-case: per example the strongest image of all attacks with "
-            "this radius and of none, chosen on other draws than those that "
-            "score it."
+            "this radius, or the clean one. It is chosen on other draws than "
+            "those that score it."
         )
     if any(NOT_MEASURED in row for row in body):
         yield (
             "Not measured: without an adaptive attack the oblivious accuracy "
-            "is only an upper bound, and no evidence of robustness."
+            "is only an upper bound. It is no evidence of robustness."
         )
     if any(s.defence == "none" and s.eps is not None for s in summaries):
         yield (
-            "Rows without a defence: every attack on them is white-box; the "
-            "adaptive one runs there without draws."
+            "Rows without a defence: every attack is white-box, and the "
+            "adaptive one has no draws."
         )
 
 

@@ -1,4 +1,4 @@
-"""One plain sentence per defence: what is left when the attacker adapts."""
+"""One sentence per defence: its accuracy under an adaptive attack."""
 
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ class Verdict(NamedTuple):
 
     @property
     def sentence(self):
-        """str: the finding; a gain is claimed only if there is one."""
+        """str: the result; a gain is claimed only beyond chance."""
         found = self.comparison
         parts = []
         if found.oblivious is not None:

@@ -11,20 +11,20 @@ import operator
 
 import numpy as np
 
-_BLUE, _ORANGE, _GREEN = "#0072b2", "#e69f00", "#009e73"
-_VERMILION, _SKY, _PURPLE = "#d55e00", "#56b4e9", "#cc79a7"
+BLUE, ORANGE, GREEN = "#0072b2", "#e69f00", "#009e73"
+VERMILION, SKY, PURPLE = "#d55e00", "#56b4e9", "#cc79a7"
 THEMES = {
     "light": {
         "ink": "#1f2430",
         "muted": "#5b6472",
         "grid": "#d9dde4",
-        "lines": (_BLUE, _VERMILION, _GREEN, _PURPLE, _ORANGE, _SKY),
+        "lines": (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY),
     },
     "dark": {
         "ink": "#e8eaf0",
         "muted": "#a2abba",
         "grid": "#3a4150",
-        "lines": (_SKY, _ORANGE, _GREEN, _PURPLE, _VERMILION, _BLUE),
+        "lines": (SKY, ORANGE, GREEN, PURPLE, VERMILION, BLUE),
     },
 }
 MARKERS = "osD^vPX*"

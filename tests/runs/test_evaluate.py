@@ -245,12 +245,12 @@ def test_classifier_flag_makes_a_new_folder(trained, tmp_path):
         ({"selection_seeds": "1"}, "has no effect with worst_case=False"),
         (
             {"label_source": "predicted", "targeted": "random"},
-            "label_source=predicted leads away",
+            "label_source=predicted attacks the pred",
         ),
         ({"figures": "fig6"}, "`figure` must be one of"),
         ({"figure_examples": 3}, "`figure_examples` has no effect"),
         ({"figures": "fig2", "figure_eps": 0.1}, "`figure_eps` has no effect"),
-        ({"figures": "fig2", "targeted": "random"}, "`figures` are of untarg"),
+        ({"figures": "fig2", "targeted": "random"}, "`figures` show untarg"),
         ({"worst_case": True}, "`eval_seeds` must be ten or more seeds"),
         (
             {
@@ -337,7 +337,7 @@ def test_slow_adaptive_attacks_may_see_fewer_examples(run_dir, capsys):
 
 def test_the_pools_own_split_is_not_scored(run_dir, capsys):
     assert call(run_dir, split="train") == 2
-    assert "would be mixed with itself" in capsys.readouterr().err
+    assert "could be mixed with itself" in capsys.readouterr().err
     assert not (run_dir / "records.jsonl").exists()
 
 

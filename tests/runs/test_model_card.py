@@ -141,7 +141,7 @@ def test_another_dataset_gets_no_evaluation(run, trained):
 def test_records_without_their_settings_are_left_out(run, trained):
     (run / "evaluation.json").unlink()
     card = make_card(run, make_defence(trained))
-    assert "run holds no evaluation.json" in card["evaluation_left_out"]
+    assert "run has no evaluation.json" in card["evaluation_left_out"]
 
 
 def test_settings_of_another_form_are_left_out(run, trained):
