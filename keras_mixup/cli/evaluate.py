@@ -10,23 +10,21 @@ USAGE = """Attacks a classifier and its defences: keras-mixup evaluate ...
 Reads classifier.keras and config.json from the folder of a training run (or
 --classifier and --dataset), and writes there records.jsonl (one line per
 example, model, attack and seed), evaluation.json (identity and settings),
-pictures.npz and report.html. Records that are there already are not computed
-again, so that a killed call goes on with the same command line.
-robustness_card.json and .md sum up each model; --worst_case adds, per example,
-the worst of all attacks.
+pictures.npz and report.html. Existing records are not computed again, so the
+same command line continues a killed call. robustness_card.json and .md sum up
+each model; --worst_case adds the per-example worst of all attacks.
 
-Attacks made on the bare classifier (oblivious) and shown to every defence:
-pgd, fgsm, cleverhans_pgd, spsa, cleverhans_spsa, apgd, targeted_apgd, square,
-varmixup_pgd (of that paper: steps as long as eps, from the image itself). fab
-and targeted_fab end at the classifier's boundary, which says nothing of a
-defence: they run with --defences= alone.
+Oblivious attacks, made on the bare classifier for all defences: pgd, fgsm,
+cleverhans_pgd, spsa, cleverhans_spsa, apgd, targeted_apgd, square, varmixup_pgd
+(of that paper: steps of eps, from the image itself). fab and targeted_fab stop
+at the classifier's boundary, so they run with empty --defences= only.
 
-Attacks through each defence (adaptive): tramer2020, eot, fixed_draws, bpda,
+Adaptive attacks, through each defence: tramer2020, eot, fixed_draws, bpda,
 pang2020_paper, pang2020_released; averaged_square and averaged_spsa, without
-gradients; autoattack, its version rand where there are draws. transfer goes
-around the defence. tramer2020 is added whenever a defence is attacked and
-nothing goes through it by gradients. --noadaptive leaves it out, and the table
-says "not measured".
+gradients; autoattack, in its version rand on defences with draws. transfer
+attacks other models than the defence. tramer2020 is added if a defence is
+attacked without another gradient attack through it. --noadaptive leaves it
+out, and the table says "not measured".
 
 --figures draws the papers' figures, --corruptions scores on corrupted images.
 """

@@ -26,14 +26,14 @@ class _Parser(absl_flags.ArgumentParser):
 
 
 class Flags:
-    """The flags of one command, apart from every other module's.
+    """The flags of one command, apart from those of all other modules.
 
-    A set of its own, rather than absl's global one: two commands can be used
-    by one process, and Keras' flags do not come in.
+    With a set of its own instead of absl's global one, a process can run two
+    commands, and Keras' flags are left out.
 
     Args:
-        settings: dict name -> `Setting`, what the run is told.
-        own: list of `Setting`, what the command itself is told.
+        settings: dict name -> `Setting` of the run.
+        own: list of `Setting` of the command itself.
         usage: str, the text that `--help` prints above the flags.
     """
 
@@ -77,12 +77,8 @@ class Flags:
     def settings(self, kind):
         """Returns the settings that the command line gives.
 
-        A flag file is a profile: what it says of a thing is left aside when
-        the command line itself chooses another one. All else without effect
-        is refused.
-
-        Args:
-            kind: subclass of `Settings`.
+        If the command line chooses another object than a flag file, settings of
+        the flag file without effect are dropped. All others are refused.
         """
         given = {
             name: self._values[name].value
@@ -146,9 +142,8 @@ def _help(name, setting, text):
 def flag_file(name):
     """Returns the path of a flag file.
 
-    Args:
-        name: str, a path, or the name of a file that comes with the package,
-            with or without ".flags".
+    `name` is a path, or the name of a file of the package, with or without
+    ".flags".
 
     Raises:
         FileNotFoundError: there is none; the text names the nearest.

@@ -1,7 +1,7 @@
-"""The command `keras-mixup` and what its commands share: errors, exit codes.
+"""The command `keras-mixup`: errors and exit codes of all commands.
 
-A mistake of the user's becomes one line on stderr and exit code 2; `--debug`
-shows where it came from. Any other exception is ours and keeps its traceback.
+A user's mistake is one line on stderr and exit code 2; `--debug` shows the
+traceback. Any other exception is a fault of the package and has its traceback.
 """
 
 import difflib
@@ -37,11 +37,7 @@ def console():
 
 
 def main(argv):
-    """Returns the exit code of `keras-mixup COMMAND ...`.
-
-    Args:
-        argv: list of str, the program's name first.
-    """
+    """Returns the exit code of `keras-mixup COMMAND ...`, given as `argv`."""
     command = argv[1] if len(argv) > 1 else "--help"
     if command in ("--help", "-h", "help"):
         print(_USAGE)
@@ -59,17 +55,12 @@ def main(argv):
 
 
 def run(command):
-    """Does a command with the process' arguments; exits the process."""
+    """Runs a command with the process' arguments; exits the process."""
     sys.exit(exit_code(command, sys.argv))
 
 
 def exit_code(command, argv):
-    """Does a command; returns the exit code: 0, 2 or 130.
-
-    Args:
-        command: str, one of `COMMANDS`.
-        argv: list of str, the program's name first.
-    """
+    """Runs a command of `COMMANDS`; returns the exit code: 0, 2 or 130."""
 
     def module():
         return importlib.import_module(f"keras_mixup.cli.{command}")
@@ -80,12 +71,9 @@ def exit_code(command, argv):
 
 
 def guarded(make_flags, main, argv):
-    """Parses a command line and works on it; returns the exit code.
+    """Parses a command line and runs it; returns the exit code.
 
-    Args:
-        make_flags: callable without arguments that gives the flags.
-        main: callable of the parsed flags.
-        argv: list of str, the program's name first.
+    `make_flags` returns the `Flags`, `main` is called with the parsed ones.
     """
     # Before TensorFlow is imported: hides its start-up notices.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

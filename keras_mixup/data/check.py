@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from keras_mixup import _checks
+
 
 def check_images(images, labels=None, image_shape=None, num_classes=None):
     """Raises unless images and labels have the form that training needs.
@@ -17,65 +19,43 @@ def check_images(images, labels=None, image_shape=None, num_classes=None):
         ValueError: for any other form; the text names it.
     """
     images = np.asarray(images)
-    _check_layout(images, image_shape)
-    _check_values(images)
+    shape, shown = images.shape, f"shape {images.shape}"
+    okay = images.dtype == np.float32
+    hint = "Convert with keras_mixup.data.as_float"
+    expected = "float32 in [0, 1]"
+    _checks.check(okay, "images", expected, f"dtype {images.dtype}", hint)
+    okay = images.ndim == 4 and 0 not in shape[1:]
+    _checks.check(okay, "images", "of shape [B, H, W, C]", shown)
+    _checks.check(shape[0], "images", "at least one image", shown)
+    sides = shape[1:] if image_shape is None else tuple(image_shape)
+    expected = f"of shape [B, {', '.join(map(str, sides))}]"
+    _checks.check(shape[1:] == sides, "images", expected, shown)
+    hint = "Divide 0..255 by 255; the model normalises by mean and std"
+    _checks.check_within(images, "images", "finite, in [0, 1]", hint=hint)
     if labels is not None:
         _check_labels(np.asarray(labels), len(images), num_classes)
 
 
-def _refuse(name, expected, received, hint=""):
-    tail = f". {hint}" if hint else ""
-    raise ValueError(f"`{name}` must be {expected}. Received: {received}{tail}")
-
-
-def _check_layout(images, image_shape):
-    shape = images.shape
-    if images.dtype != np.float32:
-        hint = "Convert with keras_mixup.data.as_float"
-        text = f"images of dtype {images.dtype}"
-        _refuse("images", "float32 in [0, 1]", text, hint)
-    text = f"images of shape {shape}"
-    if images.ndim != 4 or 0 in shape[1:]:
-        _refuse("images", "of shape [B, H, W, C]", text)
-    if shape[0] == 0:
-        _refuse("images", "at least one image", text)
-    if image_shape is not None and shape[1:] != tuple(image_shape):
-        expected = f"of shape [B, {', '.join(map(str, image_shape))}]"
-        _refuse("images", expected, text)
-
-
-def _check_values(images):
-    low, high = images.min(), images.max()
-    if not np.isfinite([low, high]).all():
-        count = images.size - np.count_nonzero(np.isfinite(images))
-        _refuse("images", "finite", f"images with {count} NaN or infinities")
-    if low < 0.0 or high > 1.0:
-        hint = "Divide 0..255 by 255; the model normalises by mean and std"
-        text = f"images in [{low:g}, {high:g}]"
-        _refuse("images", "in [0, 1]", text, hint)
-
-
 def _check_labels(labels, count, num_classes):
-    if labels.shape[:1] != (count,):
-        expected = f"one per image, {count}"
-        _refuse("labels", expected, f"labels of shape {labels.shape}")
-    integral = np.issubdtype(labels.dtype, np.integer)
-    if labels.ndim == 1 and integral:
-        low, high = labels.min(), labels.max()
-        limit = high + 1 if num_classes is None else num_classes
-        if low < 0 or high >= limit:
-            expected = f"in 0..{limit - 1}" if num_classes else "at least 0"
-            _refuse("labels", expected, f"labels in {low}..{high}")
+    shown = f"{labels.dtype} of shape {labels.shape}"
+    okay = labels.shape[:1] == (count,)
+    _checks.check(okay, "labels", f"one per image, {count}", shown)
+    if labels.ndim == 1 and np.issubdtype(labels.dtype, np.integer):
+        limit, expected = np.inf, "at least 0"
+        if num_classes is not None:
+            limit = num_classes - 1
+            expected = f"{expected} and at most {limit}"
+        _checks.check_within(labels, "labels", expected, 0, limit)
         return
     floating = np.issubdtype(labels.dtype, np.floating)
     wide = num_classes in (None, *labels.shape[1:])
-    if labels.ndim != 2 or not floating or not wide:
-        classes = "num_classes" if num_classes is None else num_classes
-        expected = f"integers [B] or probabilities [B, {classes}]"
-        text = f"labels of shape {labels.shape} and dtype {labels.dtype}"
-        _refuse("labels", expected, text)
+    classes = "num_classes" if num_classes is None else num_classes
+    expected = f"integers [B] or probabilities [B, {classes}]"
+    okay = labels.ndim == 2 and floating and wide
+    _checks.check(okay, "labels", expected, shown)
     sums = labels.sum(-1)
-    # Negated, since NaN fails every comparison.
-    if not (labels.min() >= 0.0 and np.abs(sums - 1.0).max() <= 1e-3):
-        text = f"labels with row sums in [{sums.min():g}, {sums.max():g}]"
-        _refuse("labels", "non-negative rows that sum to 1", text)
+    # False for NaN.
+    okay = labels.min() >= 0.0 and np.abs(sums - 1.0).max() <= 1e-3
+    shown = f"row sums in [{sums.min():g}, {sums.max():g}]"
+    expected = "non-negative rows that sum to 1"
+    _checks.check(okay, "labels", expected, shown)

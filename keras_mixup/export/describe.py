@@ -1,6 +1,7 @@
-"""What a SavedModel on disk offers, read without loading it."""
+"""Signatures and size of a SavedModel on disk, without loading it."""
 
 import os
+import pathlib
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -16,8 +17,8 @@ class SavedModelInfo(NamedTuple):
             tensor name -> tf.TensorSpec.
         size_bytes: int, all files of the folder together.
         variable_bytes: int, the files of its variables.
-        graph_bytes: dict, signature name -> size of the graph behind it;
-            what two signatures share counts for both.
+        graph_bytes: dict, signature name -> size of its graph; functions that
+            two signatures share count for both.
     """
 
     signatures: dict
@@ -40,24 +41,16 @@ def describe_saved_model(path):
 
     Raises:
         FileNotFoundError: when the folder holds no saved_model.pb.
-        ValueError: when that file is no SavedModel, for instance a part of
-            one.
+        ValueError: when that file is no SavedModel, or a part of one.
     """
     graph = _read_graph(os.path.join(path, "saved_model.pb"))
-    definitions = {
-        name: definition
-        for name, definition in graph.signature_def.items()
-        # TensorFlow adds this one for its own initialisation.
-        if not name.startswith("__saved_model")
-    }
-    signatures = {
-        name: (_specs(definition.inputs), _specs(definition.outputs))
-        for name, definition in definitions.items()
-    }
-    graph_bytes = {
-        name: _graph_bytes(graph.graph_def, definition)
-        for name, definition in definitions.items()
-    }
+    signatures, graph_bytes = {}, {}
+    for name, definition in graph.signature_def.items():
+        # TensorFlow adds one for its own initialisation.
+        if not name.startswith("__saved_model"):
+            specs = _specs(definition.inputs), _specs(definition.outputs)
+            signatures[name] = specs
+            graph_bytes[name] = _graph_bytes(graph.graph_def, definition)
     variables = _folder_bytes(os.path.join(path, "variables"))
     return SavedModelInfo(
         signatures, _folder_bytes(path), variables, graph_bytes
@@ -72,18 +65,15 @@ def _read_graph(path):
         message.ParseFromString(content)
     except message_lib.DecodeError as error:
         raise ValueError(f"{path} is no SavedModel: {error}") from error
-    # An empty file is a message, too: one without a graph.
+    # An empty file is a valid message without a graph.
     if not message.meta_graphs:
         raise ValueError(f"{path} is no SavedModel: it holds no graph")
     return message.meta_graphs[0]
 
 
 def _folder_bytes(path):
-    return sum(
-        os.path.getsize(os.path.join(folder, file))
-        for folder, _, files in os.walk(path)
-        for file in files
-    )
+    files = (f for f in pathlib.Path(path).rglob("*") if f.is_file())
+    return sum(file.stat().st_size for file in files)
 
 
 def _graph_bytes(graph_def, definition):

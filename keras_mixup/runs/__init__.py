@@ -16,7 +16,7 @@ _HOMES = {
     "verify_export": "exporting",
 }
 # Modules that import TensorFlow as soon as they are imported.
-_WITH_TENSORFLOW = ("evaluation", "exporting")
+_WITH_TENSORFLOW = ("evaluation", "exporting", "training")
 
 __all__ = [
     "EvaluateResult",

@@ -65,14 +65,9 @@ def model_card(settings, trained, path, defence, pool_text, threshold):
 
 def notices(card):
     """Returns a list of str: what the card leaves out, and why."""
-    shown = []
-    for key, what in (
-        ("evaluation_left_out", "evaluation"),
-        ("robustness_left_out", "robustness card"),
-    ):
-        if card.get(key):
-            shown.append(f"The card has no {what}: {card[key]}.")
-    return shown
+    parts = {"evaluation": "evaluation", "robustness": "robustness card"}
+    reasons = ((what, card.get(f"{k}_left_out")) for k, what in parts.items())
+    return [f"The card has no {w}: {why}." for w, why in reasons if why]
 
 
 def _training(run_dir, trained):

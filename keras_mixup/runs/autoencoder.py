@@ -2,8 +2,15 @@
 
 import pathlib
 
+import keras
+import numpy as np
+
 from keras_mixup import _checks
 from keras_mixup import _files
+from keras_mixup import data
+from keras_mixup import models
+from keras_mixup import studies
+from keras_mixup import training
 
 # More images hardly change the components, but need memory.
 _PCA_IMAGES = 20_000
@@ -32,10 +39,6 @@ def load(path):
         FileNotFoundError: there is none.
         ValueError: the file holds another model.
     """
-    import keras
-
-    from keras_mixup import models
-
     file = file_of(path)
     model = keras.saving.load_model(str(file), compile=False)
     okay = isinstance(model, models.MMDVAE)
@@ -45,10 +48,6 @@ def load(path):
 
 def build(settings, attack):
     """Returns the training of a new autoencoder, not compiled."""
-    from keras_mixup import data
-    from keras_mixup import models
-    from keras_mixup import training
-
     spec = data.DATASETS[settings.dataset]
     names = ("latent_size", "width", "linear_path")
     vae = models.MMDVAE(spec.image_shape, **_given(settings, names))
@@ -67,10 +66,6 @@ def _given(settings, names):
 
 def start(settings, model, images):
     """Fills the linear path of a new model with the PCA of training images."""
-    import numpy as np
-
-    from keras_mixup import data
-
     if not (settings.pca_start and model.vae.linear_path):
         return
     random = np.random.default_rng(settings.seed)
@@ -81,9 +76,6 @@ def start(settings, model, images):
 
 def describe(vae, path, validation):
     """Returns a sentence: how well an autoencoder reconstructs images."""
-    from keras_mixup import data
-    from keras_mixup import training
-
     images = data.as_float(validation.images)
     value = training.reconstruction_psnr(vae, images)
     size = tuple(images.shape[1:])
@@ -96,9 +88,7 @@ def describe(vae, path, validation):
 
 def write_report(run_dir, validation, settings, say):
     """Writes pictures and report.md of the folder's vae.keras."""
-    from keras_mixup.studies import autoencoder
-
-    value = autoencoder.write_report(
+    value = studies.autoencoder.write_report(
         run_dir, load(run_dir), validation, settings.seed
     )
     say(

@@ -261,8 +261,7 @@ def _probe(job):
     """Looks for red flags of the models that were not probed before."""
     path = job.run_dir / _files.RED_FLAGS
     known = red_flags.read(path)
-    count = min(_PROBED_IMAGES, len(job.image_set.labels))
-    shown = data.class_balanced_subset(job.image_set, count, job.settings.seed)
+    shown = _few(job, _PROBED_IMAGES)
     for name, model in job.models.items():
         if name in known:
             continue
@@ -277,13 +276,17 @@ def _probe(job):
         red_flags.write(path, known)
 
 
+def _few(job, count):
+    count = min(count, len(job.image_set.labels))
+    return data.class_balanced_subset(job.image_set, count, job.settings.seed)
+
+
 def _pictures(job):
-    """Keeps eight examples under the first oblivious attack."""
+    """Stores eight examples under the first oblivious attack."""
     oblivious = [spec for spec in job.specs if spec.knowledge == "oblivious"]
     if not oblivious:
         return
-    count = min(_SHOWN_IMAGES, len(job.image_set.labels))
-    shown = data.class_balanced_subset(job.image_set, count, job.settings.seed)
+    shown = _few(job, _SHOWN_IMAGES)
     found = pictures.make_pictures(
         job.models,
         oblivious[0],

@@ -3,8 +3,12 @@
 import pathlib
 import zipfile
 
+import keras
+
 from keras_mixup import _checks
+from keras_mixup import _classifiers
 from keras_mixup import _files
+from keras_mixup.runs import autoencoder
 from keras_mixup.runs import folder
 
 
@@ -40,10 +44,6 @@ def load_classifier(path, spec=None):
         ValueError: it is no classifier, or takes other images than the
             `DatasetSpec` has.
     """
-    import keras
-
-    from keras_mixup import _classifiers
-
     try:
         classifier = keras.models.load_model(path, compile=False)
     except (OSError, TypeError, ValueError, zipfile.BadZipFile) as error:
@@ -75,8 +75,6 @@ def completed(settings, run_dir):
     Raises:
         ValueError: no data set, or no autoencoder, is given.
     """
-    from keras_mixup.runs import autoencoder
-
     trained = trained_settings(run_dir)
     inherited = ["dataset", "data_dir", *(["vae"] * settings.needs_vae)]
     changes = {

@@ -3,9 +3,14 @@
 import pathlib
 from typing import NamedTuple
 
+import keras
+
+from keras_mixup import ThreatModel
 from keras_mixup import _checks
 from keras_mixup import _files
+from keras_mixup import data
 from keras_mixup import registry
+from keras_mixup import training
 from keras_mixup.runs import _process
 from keras_mixup.runs import autoencoder
 from keras_mixup.runs import folder
@@ -120,8 +125,6 @@ def build(settings, steps_per_epoch):
 
 
 def _build_classifier(settings):
-    from keras_mixup import data
-
     spec = data.DATASETS[settings.dataset]
     options = options_of(settings, "model", settings.model)
     options.update(mean=spec.mean, std=spec.std)
@@ -190,8 +193,6 @@ def build_attack(settings, name=None, num_steps=None):
 
     `name` and `num_steps` give another attack than the run's, in the same ball.
     """
-    from keras_mixup import ThreatModel
-
     chosen = name or settings.attack_name
     if chosen is None:
         return None
@@ -205,8 +206,6 @@ def build_attack(settings, name=None, num_steps=None):
 
 def augmentation(settings):
     """Returns the augmentation's name, or None."""
-    from keras_mixup import data
-
     own = data.DATASETS[settings.dataset].augment
     return {"default": own, "none": None}.get(
         settings.augment, settings.augment
@@ -215,8 +214,6 @@ def augmentation(settings):
 
 def _load(settings):
     """Returns (training images, validation images)."""
-    from keras_mixup import data
-
     options = {"data_dir": settings.data_dir, "download": settings.download}
     if settings.num_validation:
         options["num_validation"] = settings.num_validation
@@ -246,10 +243,6 @@ def build_optimizer(settings, steps_per_epoch):
     `settings` may be any object with the settings "optimizer",
     "learning_rate" and "schedule".
     """
-    import keras
-
-    from keras_mixup import training
-
     schedule = training.make_schedule(
         settings.learning_rate,
         steps_per_epoch,
@@ -280,8 +273,6 @@ def _announce(settings, model, train_set, validation, run_dir, say):
 
 
 def _fit(settings, model, train_set, validation, run_dir, verbose):
-    from keras_mixup import training
-
     name, mode = settings.monitored
     start = None
     if settings.task == "vae":
@@ -320,11 +311,6 @@ def best_file(settings):
 
 def _callbacks(settings, validation, run_dir):
     """Returns the run's own callbacks, those that measure first."""
-    import keras
-
-    from keras_mixup import data
-    from keras_mixup import training
-
     callbacks = []
     if settings.robust_validation:
         attack = build_attack(settings, "pgd", settings.robust_validation)
@@ -348,8 +334,6 @@ def _require_tensorboard():
 
 
 def _finish(model, run_dir):
-    from keras_mixup import training
-
     final = str(run_dir / _files.FINAL)
     training.save_atomically(model.trained_model, final)
 

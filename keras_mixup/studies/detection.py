@@ -158,7 +158,6 @@ class Detection(base.Study):
 
     @staticmethod
     def make(context):
-        examples = context.image_set
         settings = (context.classifier, context.pool)
         detectors = {
             "MI-PL": inference.MixupInferencePL(
@@ -172,8 +171,7 @@ class Detection(base.Study):
             context.classifier,
             detectors,
             context.specs(),
-            examples.images,
-            examples.labels,
+            *context.image_set[:2],
             batch_size=context.batch_size,
             attack_seed=context.attack_seed,
             eval_seed=context.eval_seeds[0],

@@ -88,8 +88,7 @@ class AdaptiveExamples(base.Study):
     def make(context):
         return adaptive_examples(
             context.mixup_inference(),
-            context.image_set.images,
-            context.image_set.labels,
+            *context.image_set[:2],
             eps=context.example_eps,
             seed=context.attack_seed,
         )

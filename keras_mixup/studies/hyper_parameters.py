@@ -147,8 +147,7 @@ class TradeOff(base.Study):
             context.classifier,
             _families(context),
             context.specs(),
-            context.image_set.images,
-            context.image_set.labels,
+            *context.image_set[:2],
             **context.evaluate_options("fig3b"),
         )
 

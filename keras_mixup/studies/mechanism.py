@@ -260,13 +260,11 @@ class LambdaSweep(base.Study):
 
     @staticmethod
     def make(context):
-        examples = context.image_set
         return lambda_sweep(
             context.classifier,
             context.pool,
             context.pgd(),
-            examples.images,
-            examples.labels,
+            *context.image_set[:2],
             num_draws=context.num_draws,
             seed=context.attack_seed,
         )

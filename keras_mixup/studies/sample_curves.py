@@ -137,8 +137,7 @@ class AdaptiveSamples(base.Study):
         return adaptive_samples(
             {"classifier": context.classifier, "MI-OL": defence},
             context.threat,
-            context.image_set.images,
-            context.image_set.labels,
+            *context.image_set[:2],
             num_steps=(10, 50) if steps is None else (steps,),
             **context.evaluate_options("fig4"),
         )
@@ -171,8 +170,7 @@ class VarAdaptiveSamples(base.Study):
         return adaptive_samples(
             {"classifier": context.classifier, **defences},
             context.threat,
-            context.image_set.images,
-            context.image_set.labels,
+            *context.image_set[:2],
             num_steps=(context.adaptive_steps or 10,),
             **context.evaluate_options("varmixup_fig3"),
         )

@@ -27,14 +27,14 @@ def test_good_input_passes(kind):
 @pytest.mark.parametrize(
     "images, message",
     [
-        ((GOOD * 255).astype(np.uint8), r"float32 .* dtype uint8\. Convert"),
-        (GOOD.astype(np.float64), "float32 .* dtype float64"),
-        (GOOD[0], r"of shape \[B, H, W, C\]. Received: images of shape \(2"),
-        (GOOD[:0], r"at least one image. Received: images of shape \(0"),
+        ((GOOD * 255).astype(np.uint8), r"float32 .*'dtype uint8'\. Convert"),
+        (GOOD.astype(np.float64), "float32 .*'dtype float64'"),
+        (GOOD[0], r"of shape \[B, H, W, C\]. Received: images='shape \(2"),
+        (GOOD[:0], r"at least one image. Received: images='shape \(0"),
         (GOOD[:, :1], r"of shape \[B, 2, 3, 1\]. Received: .*\(4, 1, 3, 1\)"),
-        (broken(np.nan), "finite. Received: images with 1 NaN"),
-        (broken(np.inf), "finite. Received: images with 1 NaN"),
-        (broken(-0.01), r"in \[0, 1\]. Received: images in \[-0.01, 0.5\]"),
+        (broken(np.nan), "finite.* Received: images='NaN or infinity'"),
+        (broken(np.inf), "finite.* Received: images='NaN or infinity'"),
+        (broken(-0.01), r"in \[0, 1\]. Received: .* in \[-0.01, 0.5\]"),
         (GOOD * 255, r"in \[0, 1\]. Received: .* Divide 0..255 by 255"),
     ],
 )
@@ -46,10 +46,10 @@ def test_bad_images_are_named(images, message):
 @pytest.mark.parametrize(
     "labels, message",
     [
-        (LABELS[:3], r"one per image, 4. Received: labels of shape \(3,\)"),
-        (np.int32(1), r"one per image, 4. Received: labels of shape \(\)"),
-        (np.array([0, 1, 2, 3]), r"in 0..2. Received: labels in 0..3"),
-        (np.array([0, -1, 2, 1]), r"in 0..2. Received: labels in -1..2"),
+        (LABELS[:3], r"one per image, 4. Received: .* of shape \(3,\)"),
+        (np.int32(1), r"one per image, 4. Received: .* of shape \(\)"),
+        (np.array([0, 1, 2, 3]), r"at most 2. Received: .* in \[0, 3\]"),
+        (np.array([0, -1, 2, 1]), r"at most 2. Received: .* in \[-1, 2\]"),
         (LABELS.astype(float), "integers"),
         (LABELS[:, None], "integers"),
         (np.full((4, 2), 0.5), r"integers \[B\] or probabilities \[B, 3\]"),
