@@ -4,6 +4,7 @@ from keras_mixup import _checks
 from keras_mixup import _settings
 from keras_mixup import registry
 from keras_mixup._settings import field
+from keras_mixup.runs.settings import check_vae
 from keras_mixup.runs.settings import owned
 
 _DETECTORS = ("mixup_inference_pl", "mixup_inference_combined")
@@ -79,11 +80,8 @@ class _ExportSettings(_settings.Settings):
         if self.threshold is not None and self.threshold_fpr is not None:
             raise ValueError("threshold and threshold_fpr exclude each other.")
         entry = self.entry
-        if entry and "vae" in entry.arguments and self.vae is None:
-            raise ValueError(
-                f"defence={self.defence} needs `vae`, the file or run folder "
-                "of an autoencoder that was trained with task=vae."
-            )
+        if entry and "vae" in entry.arguments:
+            check_vae(self.vae, f"defence={self.defence}")
         if self.name is not None:
             plain = self.name not in ("", "..") and "/" not in self.name
             expected = "the name of one folder"

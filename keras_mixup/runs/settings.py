@@ -85,6 +85,15 @@ def merged(first, second):
     )
 
 
+def check_vae(path, owner):
+    """Raises `ValueError` without the path of an autoencoder for `owner`."""
+    if path is None:
+        raise ValueError(
+            f"{owner} needs `vae`, the file or run folder of an autoencoder "
+            "that was trained with task=vae."
+        )
+
+
 def _of_attacks(taken):
     """Returns the settings of the attacks that can run inside a train step.
 
@@ -285,11 +294,8 @@ class _TrainSettings(_settings.Settings):
             _checks.check(size >= 2, "batch_size", "2 or more", size, hint)
             return
         required = registry.entry("algorithm", self.algorithm).required
-        if "vae" in required and self.vae is None:
-            raise ValueError(
-                f"algorithm={self.algorithm} needs `vae`, the file or run "
-                "folder of an autoencoder that was trained with task=vae."
-            )
+        if "vae" in required:
+            check_vae(self.vae, f"algorithm={self.algorithm}")
 
 
 _ALGORITHMS = owned("algorithm", "algorithm")

@@ -10,6 +10,7 @@ from keras_mixup import _classifiers
 from keras_mixup import _files
 from keras_mixup.runs import autoencoder
 from keras_mixup.runs import folder
+from keras_mixup.runs.settings import check_vae
 
 
 def classifier_path(given, run_dir):
@@ -86,11 +87,7 @@ def completed(settings, run_dir):
     if settings.dataset is None:
         raise ValueError("Which data set? `dataset` must be given.")
     if settings.needs_vae:
-        if settings.vae is None:
-            raise ValueError(
-                "`vae` is needed, the file or run folder of an autoencoder "
-                "that was trained with task=vae."
-            )
+        check_vae(settings.vae, "The evaluation")
         for path in filter(None, (settings.vae, settings.adv_vae)):
             autoencoder.file_of(path)
     same = trained.get("dataset") == settings.dataset

@@ -238,4 +238,4 @@ def test_a_missing_autoencoder_is_named(run_dir, capsys):
     del config["flags"]["vae"]
     (run_dir / "config.json").write_text(json.dumps(config))
     assert call(run_dir, figures="varmixup_fig7") == 2
-    assert "`vae` is needed" in capsys.readouterr().err
+    assert "evaluation needs `vae`" in capsys.readouterr().err

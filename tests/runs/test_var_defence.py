@@ -111,7 +111,7 @@ def test_average_belongs_to_var_mi(trained, tmp_path, capsys):
 def test_missing_autoencoders_are_named(trained, tmp_path, capsys):
     flags = {"classifier": trained / "classifier.keras", "dataset": "digits"}
     assert run_evaluate(tmp_path / "a", defences=DEFENCE, **flags) == 2
-    assert "`vae` is needed" in capsys.readouterr().err
+    assert "evaluation needs `vae`" in capsys.readouterr().err
     flags["vae"] = tmp_path / "vae.keras"
     assert run_evaluate(tmp_path / "a", defences=DEFENCE, **flags) == 2
     assert "no autoencoder at" in capsys.readouterr().err
