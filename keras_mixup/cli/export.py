@@ -11,7 +11,7 @@ Reads classifier.keras and config.json from the folder of a training run (or
 SavedModel for TensorFlow Serving that needs neither Keras nor this package.
 Images of the training split become the pool of the Mixup Inference defences.
 
---list shows what lies there; --verify=PATH loads an export, runs each of its
+--list lists the versions; --verify=PATH loads an export, runs each of its
 signatures and prints latency and size.
 """
 _OWN = (
@@ -33,7 +33,7 @@ def make_flags():
 
 
 def main(flags):
-    """Exports, and says what lies where."""
+    """Exports, and prints the result."""
     if flags.verify:
         print(runs.verify_export(flags.verify).text)
         return

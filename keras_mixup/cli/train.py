@@ -11,8 +11,8 @@ USAGE = """Trains a classifier: keras-mixup train --run_dir=runs/mine ...
 
 The run folder receives config.json (settings, versions, commit), metrics.jsonl
 (one line per epoch), checkpoints/, classifier.keras (the best epoch by
---monitor) and final.keras (the last step). A killed run goes on with the same
-flags and --resume, and ends with the same weights.
+--monitor) and final.keras (the last step). The same flags and --resume continue
+a killed run, which ends with the same weights.
 
 --task=vae trains the autoencoder of VarMixup instead: vae.keras, pictures and
 report.md. --vae=PATH then names it to var_erm, var_mixup and
@@ -37,7 +37,7 @@ def make_flags():
 
 
 def main(flags):
-    """Trains, and says what lies where."""
+    """Trains, and prints the result."""
     settings = flags.settings(runs.TrainSettings)
     verbose = flags.verbose
     if verbose == "auto":

@@ -67,7 +67,7 @@ def decode_images(encoded, image_shape):
     """Returns float32 [B, H, W, C] in [0, 1] from JPEG or PNG files.
 
     Images of another size are resized to H x W, bilinear with antialiasing,
-    without keeping the proportions. Colour and grey are converted as C asks.
+    without keeping the proportions. Colour and grey are converted as needed.
 
     Args:
         encoded: string [B], the content of the files; PNG alone where C is 4.

@@ -74,7 +74,7 @@ def export_saved_model(
         default_signature: name of the signature that is also stored as
             `serving_default`, instead of the one above.
         warmup: bool, whether to write warm-up requests. They need
-            tensorflow-serving-api; without it a warning says so.
+            tensorflow-serving-api; without it there is a warning.
         card: dict of JSON values to add to the model card, such as the data
             set and the results of an evaluation; see `card.make_card`.
         allow_untrained: bool, whether to export a classifier whose biases are

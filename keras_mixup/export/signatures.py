@@ -59,7 +59,7 @@ def _fresh_seeds(image):
 
 
 def _logits(target, image):
-    # Some kernels refuse an empty batch; one row of zeros stands in for it.
+    # Some kernels refuse an empty batch; one row of zeros replaces it.
     count = tf.shape(image)[0]
     extra = tf.cast(tf.equal(count, 0), tf.int32)
     padded = tf.pad(image, [[0, extra], [0, 0], [0, 0], [0, 0]])

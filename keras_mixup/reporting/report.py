@@ -55,7 +55,7 @@ def write_report(run_dir, title=None):
         title: str, the heading; None takes the folder's name.
 
     Returns:
-        str, the path of the report; an older one is replaced at once.
+        str, the path of the report; an older one is replaced atomically.
 
     Raises:
         FileNotFoundError: when the folder has no records and no metrics.

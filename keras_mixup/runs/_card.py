@@ -20,7 +20,7 @@ from keras_mixup.runs import folder
 # These describe the machine, not the model.
 _LEFT_OUT = ("checkpoint_dir", "data_dir", "download", "resume", "run_dir")
 # Without an effect on an answer; release 0.1 recorded it.
-_UNTOLD = ("max_inputs",)
+_WITHOUT_EFFECT = ("max_inputs",)
 
 
 def model_card(settings, trained, path, defence, pool_text, threshold):
@@ -43,19 +43,21 @@ def model_card(settings, trained, path, defence, pool_text, threshold):
     run_dir = pathlib.Path(settings.run_dir).resolve()
     if path.resolve().parent == run_dir:
         card["training"] = _training(run_dir, trained)
-    told = None
+    exported = None
     if settings.defence != "none":
-        told = settings_of_defence(defence, pool_text)
-    label = "none" if told is None else defence_label(told)
+        exported = settings_of_defence(defence, pool_text)
+    label = "none" if exported is None else defence_label(exported)
     classifier = getattr(defence, "classifier", defence)
-    print_ = evaluation.fingerprint(classifier)
+    fingerprint = evaluation.fingerprint(classifier)
     former = former_fingerprint(classifier)
-    found, reason = _evaluation(run_dir, (print_, former), told, dataset)
+    found, reason = _evaluation(
+        run_dir, (fingerprint, former), exported, dataset
+    )
     if found:
         card["evaluation"] = found
     if reason:
         card["evaluation_left_out"] = reason
-    found, reason = _robustness(run_dir, path, print_, told, label)
+    found, reason = _robustness(run_dir, path, fingerprint, exported, label)
     if found:
         card["robustness_card"] = found
     if reason:
@@ -77,14 +79,14 @@ def _training(run_dir, trained):
         "flags": {
             name: value
             for name, value in trained.items()
-            # A seed of 0 equals False, and says something.
+            # A seed of 0 equals False, but is a setting.
             if name not in _LEFT_OUT
             and not (value is None or value is False or value == [])
         },
     }
 
 
-def _evaluation(run_dir, prints, told, dataset):
+def _evaluation(run_dir, fingerprints, exported, dataset):
     """Returns (evaluation, None), or (None, the reason to leave it out).
 
     Both are None for a run that was never evaluated.
@@ -99,21 +101,21 @@ def _evaluation(run_dir, prints, told, dataset):
     models = {
         name
         for name, model in found.get("models", {}).items()
-        if model.get("sha256") in prints
+        if model.get("sha256") in fingerprints
     }
     # Release 0.1 scored a single classifier, and did not record its name.
-    alone = found.get("classifier", {}).get("sha256") in prints
+    alone = found.get("classifier", {}).get("sha256") in fingerprints
     if not (models or alone):
         return None, f"{file.name} is of another classifier"
     about = {**found.get("data", {}), **found.get("about", {})}
     if about.get("dataset") != dataset:
         return None, f"{file.name} is of {about.get('dataset')}"
     rows = {"none"}
-    if told is not None:
+    if exported is not None:
         labels = {
             label
             for label, own in found.get("defences", {}).items()
-            if _plain(own) == _plain(told)
+            if _with_effect(own) == _with_effect(exported)
         }
         if not labels:
             reason = "is of no defence with the exported settings and pool"
@@ -130,8 +132,8 @@ def _evaluation(run_dir, prints, told, dataset):
     return _evaluation_of(records), None
 
 
-def _plain(settings):
-    return {k: v for k, v in settings.items() if k not in _UNTOLD}
+def _with_effect(settings):
+    return {k: v for k, v in settings.items() if k not in _WITHOUT_EFFECT}
 
 
 def _evaluation_of(records):
@@ -146,7 +148,7 @@ def _evaluation_of(records):
     }
 
 
-def _robustness(run_dir, path, print_, told, label):
+def _robustness(run_dir, path, fingerprint, exported, label):
     """Returns (the run's robustness card of this very export, reason)."""
     file = run_dir / _files.CARD
     if not file.is_file():
@@ -158,7 +160,7 @@ def _robustness(run_dir, path, print_, told, label):
     cards = [
         card
         for card in found.get("cards", [found])
-        if card.get("classifier_fingerprint") == print_
+        if card.get("classifier_fingerprint") == fingerprint
         or card.get("classifier_sha256") == former
     ]
     if not cards:
@@ -166,8 +168,8 @@ def _robustness(run_dir, path, print_, told, label):
     for card in cards:
         own = card.get("defence_settings")
         same = card.get("defence") == label
-        if own is not None and told is not None:
-            same = _plain(own) == _plain(told)
+        if own is not None and exported is not None:
+            same = _with_effect(own) == _with_effect(exported)
         if same:
             text = file.with_suffix(".md")
             shown = text.read_text("utf-8") if text.is_file() else ""

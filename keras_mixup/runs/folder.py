@@ -196,7 +196,7 @@ def _git_commit():
     """The checkout's commit, "+changes" if it is edited; None without one."""
     here = pathlib.Path(__file__)
     try:
-        # An installed copy may lie in another project's repository.
+        # An installed copy may be inside another project's repository.
         _git(here.parent, "ls-files", "--error-unmatch", here.name)
         commit = _git(here.parent, "rev-parse", "HEAD")
         edited = _git(here.parent, "status", "--porcelain", "-uno")
