@@ -1,11 +1,11 @@
-"""How many draws and steps the adaptive attack on MI-OL needs.
+"""Accuracy under the adaptive attack on MI-OL, over its draws and steps.
 
     python -m benchmarks.adaptive --run_dirs=runs/digits-mixup,runs/digits-iat
 
 The folders are those of training runs. The search (recipe eot, from a random
-start) is run with several numbers of draws and of steps on the same images;
-each folder keeps the records in adaptive_records.jsonl, so that a killed call
-goes on. The table of every recipe and the worst case over them is
+start) is run with several numbers of draws and of steps on the same images.
+Each folder stores the records in adaptive_records.jsonl, so the same command
+continues a killed call. The table of every recipe and the worst case over them is
 `apps.evaluate --flagfile=digits/evaluate_worst_case`.
 """
 

@@ -4,11 +4,11 @@
     python -m benchmarks.algorithms --flagfile=benchmarks/cifar10.flags \
         --data_dir=DIR --results=runs/cifar10.jsonl
 
-One line of --results is one trained network (algorithm, seed). Lines that are
-there are not computed again, so that a stopped call goes on where it was. All
-networks of a seed start from the same weights; the last step's weights are
-attacked by PGD with true labels and a random start. Seconds are those of an
-epoch, the first one (which traces) left out.
+One line of --results is one trained network (algorithm, seed). Existing lines
+are not computed again, so the same command continues a stopped call. All
+networks of a seed start from the same weights. PGD with true labels and a
+random start attacks the last step's weights. Seconds are those of an epoch,
+without the first one, which traces.
 """
 
 import gc

@@ -1,4 +1,4 @@
-"""The bare passes that everything is measured against."""
+"""The bare passes to which all times are compared."""
 
 import keras
 import tensorflow as tf
@@ -7,7 +7,7 @@ from keras_mixup import ops
 
 
 def passes(classifier, images, labels):
-    """Returns {name: callable} of every pass that a train step is made of.
+    """Returns {name: callable} of every kind of pass in a train step.
 
     Args:
         classifier: functional `keras.Model` with a layer `stage_2`.

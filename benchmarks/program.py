@@ -1,4 +1,4 @@
-"""What the benchmarks share: flags, one-line errors, one form of results."""
+"""Flags, one-line errors and results of all benchmarks."""
 
 import pathlib
 import sys
@@ -104,7 +104,7 @@ def write_figures(path, flags, values, **figures):
     Args:
         path: str, or None for nothing.
         flags: `Flags`.
-        values: what they were parsed to.
+        values: the parsed command line.
         **figures: JSON values.
     """
     if path:
@@ -113,12 +113,12 @@ def write_figures(path, flags, values, **figures):
 
 
 class Results:
-    """Rows of one table in a JSON-lines file; what is there stays.
+    """Rows of one table in a JSON-lines file, to which rows are added.
 
     Args:
         path: str.
-        settings: dict of JSON values; a table never mixes several.
-        key: names of the entries that tell a row from another.
+        settings: dict of JSON values, the same for all rows of a table.
+        key: names of the entries that identify a row.
 
     Raises:
         ValueError: no path, or the file holds rows of other settings.

@@ -4,13 +4,12 @@
     python -m benchmarks.serving --seconds=20 --json=serving.json
     python -m benchmarks.serving --saved_model=saved_models/digits
 
-First, in this process: the exported defence at batch b against the exported
-bare classifier at batch (N + 1) b, taken alternately. Then a server in
-another process (benchmarks.serving_server) under the load of concurrent gRPC
-clients, both signatures, each batch size in turn, several rounds; the
-server's memory is read every second after an uncounted round: at its start,
-at most, at the end, and its slope. Every failed request is counted; ends with
-exit code 2 if there was one.
+First it times, in this process and alternately, the exported defence at batch b
+and the exported bare classifier at batch (N + 1) b. Then concurrent gRPC clients
+load a server in another process (benchmarks.serving_server): both signatures,
+each batch size in turn, in several rounds. After a warm-up round the server's
+memory is read every second: at the start, at most, at the end, and its slope.
+Failed requests are counted; the exit code is 2 if there was one.
 """
 
 import collections
@@ -76,7 +75,7 @@ def main(flags):
 
 
 def export_network(flags, folder):
-    """Exports an untrained PreActResNet-18 under MI-OL; weights cost alike."""
+    """Exports an untrained PreActResNet-18 under MI-OL, as fast as a trained."""
     classifier = models.PreActResNet18((32, 32, 3), 10, width=flags.width)
     random = np.random.default_rng(flags.seed)
     # Biases that are all zero would look like a forgotten training.
@@ -206,7 +205,7 @@ def make_request(base_path, signature, batch, seed):
 
 
 def run_turn(flags, address, request, seconds):
-    """Lets all clients ask until the time is over.
+    """Lets all clients send requests until the time is over.
 
     Returns:
         (latencies in s, Counter of the errors' texts, s that it took).

@@ -1,4 +1,4 @@
-"""What a server process holds while it is under load."""
+"""The memory of a server process under load."""
 
 import threading
 import time

@@ -32,7 +32,7 @@ DEFAULT_SIGNATURE = "serving_default"
 
 
 class RequestError(Exception):
-    """A request that gets no answer: a gRPC status code and a text."""
+    """An error of a request: a gRPC status code and a text."""
 
     def __init__(self, code, text):
         super().__init__(text)

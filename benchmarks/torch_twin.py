@@ -15,7 +15,7 @@ INSTALL = "pip install torch torchattacks  (make referee does it)"
 
 
 class Outcome(NamedTuple):
-    """What one side's AutoAttack did.
+    """The result of one library's AutoAttack.
 
     Attributes:
         images: float32 [n, H, W, C], adversarial where broken.
@@ -114,7 +114,7 @@ def logits_of(net, images, batch_size=250):
 
 
 def to_torch(images):
-    """Returns a tensor [n, C, H, W], half turned, of [n, H, W, C]."""
+    """Returns a tensor [n, C, H, W], rotated by 180 degrees."""
     import torch
 
     turned = np.transpose(images, (0, 3, 1, 2))[..., ::-1, ::-1]

@@ -1,4 +1,4 @@
-"""Are the autoencoders good? Each against PCA with as many components.
+"""The reconstructions of autoencoders, against PCA with as many components.
 
     python -m benchmarks.vae --dataset=digits --vaes=runs/digits-vae,\
 runs/digits-vae_adversarial --classifier=runs/digits-erm/classifier.keras

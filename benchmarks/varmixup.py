@@ -1,4 +1,4 @@
-"""Table 2 of the VarMixup paper at the scale of a CPU, with what it lacks.
+"""Table 2 of the VarMixup paper, small enough for a CPU, with adaptive attacks.
 
     F=digits
     python -m apps.train --flagfile=$F/vae.flags --run_dir=runs/digits-vae
@@ -6,16 +6,14 @@
         --run_dir=runs/digits-vae_adversarial
     python -m benchmarks.varmixup --results=runs/varmixup.jsonl
 
-The paper shows clean accuracy and a PGD-10 that knows nothing of the defence
-and steps as far as the radius. Beside these stand the usual PGD-10, and the
-attack through the defence (adaptive; without a defence the same number of
-steps on the classifier).
+The paper shows clean accuracy and an oblivious PGD-10 with steps of eps. This
+table adds the usual PGD-10 and an attack through the defence (adaptive; without
+a defence, the same number of steps on the classifier).
 
 One line of --results is one trained network (row, seed) with all its numbers,
-bare and defended. Lines that are there are not computed again, so that a
-stopped call goes on where it was. All networks of a seed start from the same
-weights; the last step's weights are tested. The autoencoders are shared by
-all seeds.
+bare and defended. Existing lines are not computed again, so the same command
+continues a stopped call. All networks of a seed start from the same weights,
+and the last step's weights are tested. All seeds share the autoencoders.
 """
 
 import gc
@@ -133,7 +131,7 @@ def main(flags):
 
 
 def _training_time(name, file):
-    """The autoencoder's own time, which the paper counts in."""
+    """The training time of the autoencoder, which the paper includes."""
     path = file.parent / "metrics.jsonl"
     if not path.is_file():
         return f"{name}: no metrics.jsonl beside {file}, training time unknown"

@@ -11,7 +11,6 @@ from keras_mixup import data
 from keras_mixup import export as export_lib
 from keras_mixup.runs import _card
 from keras_mixup.runs import _defences
-from keras_mixup.runs import _process
 from keras_mixup.runs import autoencoder
 from keras_mixup.runs import source
 
@@ -101,7 +100,6 @@ def export(settings, progress=None):
     say = progress or (lambda text: None)
     path = source.classifier_path(settings.classifier, settings.run_dir)
     trained = source.trained_settings(settings.run_dir)
-    _process.import_tensorflow()
     signature = settings.default_signature
     _settings.check_known(
         signature, "default_signature", tuple(export_lib.SIGNATURES)
@@ -144,7 +142,6 @@ def list_exports(saved_models="saved_models"):
     folder = pathlib.Path(saved_models)
     if not folder.is_dir():
         raise FileNotFoundError(f"No folder {folder}: nothing was exported.")
-    _process.import_tensorflow()
     found = {}
     for base in sorted(path for path in folder.iterdir() if path.is_dir()):
         for version in export_lib.list_versions(base):
@@ -182,7 +179,6 @@ def verify_export(path):
         ValueError: its graph cannot be read, or a signature fails; the text
             says which and how.
     """
-    _process.import_tensorflow()
     path = _newest(pathlib.Path(path))
     info = export_lib.describe_saved_model(path)
     try:
