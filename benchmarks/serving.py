@@ -5,11 +5,11 @@
     python -m benchmarks.serving --saved_model=saved_models/digits
 
 First it times, in this process and alternately, the exported defence at batch b
-and the exported bare classifier at batch (N + 1) b. Then concurrent gRPC clients
-load a server in another process (benchmarks.serving_server): both signatures,
-each batch size in turn, in several rounds. After a warm-up round the server's
-memory is read every second: at the start, at most, at the end, and its slope.
-Failed requests are counted; the exit code is 2 if there was one.
+and the exported bare classifier at batch (N + 1) b. Then concurrent gRPC
+clients load a server in another process (benchmarks.serving_server): both
+signatures, each batch size in turn, in several rounds. After a warm-up round
+the server's memory is read every second: at the start, at most, at the end, and
+its slope. Failed requests are counted; the exit code is 2 if there was one.
 """
 
 import collections
@@ -75,7 +75,7 @@ def main(flags):
 
 
 def export_network(flags, folder):
-    """Exports an untrained PreActResNet-18 under MI-OL, as fast as a trained."""
+    """Exports an untrained PreActResNet-18 under MI-OL: speed alone counts."""
     classifier = models.PreActResNet18((32, 32, 3), 10, width=flags.width)
     random = np.random.default_rng(flags.seed)
     # Biases that are all zero would look like a forgotten training.
