@@ -34,8 +34,8 @@ def test_good_input_passes(kind):
         (GOOD[:, :1], r"of shape \[B, 2, 3, 1\]. Received: .*\(4, 1, 3, 1\)"),
         (broken(np.nan), "finite.* Received: images='NaN or infinity'"),
         (broken(np.inf), "finite.* Received: images='NaN or infinity'"),
-        (broken(-0.01), r"in \[0, 1\]. Received: .* in \[-0.01, 0.5\]"),
-        (GOOD * 255, r"in \[0, 1\]. Received: .* Divide 0..255 by 255"),
+        (broken(-0.01), r"finite, in \[0, 1\]. Received: .* in \[-0.01, 0.5\]"),
+        (GOOD * 255, r"finite, in \[0, 1\]. Received: .* Divide 0..255 by 255"),
     ],
 )
 def test_bad_images_are_named(images, message):
