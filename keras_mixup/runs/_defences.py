@@ -21,8 +21,8 @@ _PAPER_NAMES = {
 def paper_settings(trained, image_size):
     """Returns dict registered name -> the MI paper's arguments for a run.
 
-    Where the paper's tables have no row for the run's data set or algorithm,
-    the row of mixup on CIFAR-10 counts.
+    If the paper's tables have no row for the run's data set or algorithm, the
+    row of mixup on CIFAR-10 is used.
     """
     dataset = trained.get("dataset")
     dataset = dataset if dataset == "cifar100" else "cifar10"

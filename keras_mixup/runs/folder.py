@@ -51,7 +51,7 @@ def check(path, resume=False):
 
 
 def check_writable(path):
-    """Raises unless the folder `path` exists or can be created, and be written.
+    """Raises unless the folder `path` can be created, if missing, and written.
 
     Raises:
         NotADirectoryError: one of its parents is a file.

@@ -42,8 +42,8 @@ def load_classifier(path, spec=None):
     """Returns the classifier in a .keras file.
 
     Raises:
-        ValueError: it is no classifier, or takes other images than the
-            `DatasetSpec` has.
+        ValueError: it is no classifier, or takes images of another shape than
+            those of the `DatasetSpec`.
     """
     try:
         classifier = keras.models.load_model(path, compile=False)
@@ -68,10 +68,11 @@ def trained_settings(run_dir):
 
 
 def completed(settings, run_dir):
-    """Returns (`EvaluateSettings`, dict) completed by the training run's.
+    """Returns (settings, trained): `EvaluateSettings` and a dict.
 
-    The settings get the run's data set, its folder and its autoencoder. The
-    dict is the run's own settings, {} for a run on another data set.
+    Data set, its folder and autoencoder are taken from the training run if they
+    are not given. `trained` has the run's own settings, {} for a run on another
+    data set.
 
     Raises:
         ValueError: no data set, or no autoencoder, is given.
