@@ -1,4 +1,4 @@
-"""Shared set-up: two logical CPUs (for replicas) and fixed seeds."""
+"""Shared set-up: one thread, two logical CPUs (for replicas), fixed seeds."""
 
 import os
 
@@ -13,6 +13,9 @@ _DEVICE = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(
     _DEVICE, [tf.config.LogicalDeviceConfiguration()] * 2
 )
+# Small ops are faster on one thread, and it adds in one order.
+tf.config.threading.set_intra_op_parallelism_threads(1)
+tf.config.threading.set_inter_op_parallelism_threads(1)
 
 
 @pytest.fixture(autouse=True)

@@ -39,9 +39,28 @@ def shortened(block):
     return block.replace(FIT, FIT.replace("epochs=20", "epochs=2"))
 
 
-def test_the_example_trains_defends_and_is_attacked(run):
-    adversarial_imports = ADVERSARIAL.split("\n\n")[0]
-    found = run(shortened(FIRST), adversarial_imports, ATTACK)
+# After the example, tf.data and one-hot labels.
+TF_DATA = """
+import tensorflow as tf
+hot = tf.one_hot(labels, 10)
+data = tf.data.Dataset.from_tensor_slices((images, hot))
+# 1,500 in batches of 64: the last one is shorter.
+model.fit(data.take(1500).batch(64), epochs=1)
+"""
+
+
+@pytest.fixture(scope="module")
+def example(tmp_path_factory):
+    """The variables of the example, of its attack and of `TF_DATA`."""
+    script = tmp_path_factory.mktemp("readme") / "readme.py"
+    imports = ADVERSARIAL.split("\n\n")[0]
+    blocks = [shortened(FIRST), imports, ATTACK, TF_DATA]
+    script.write_text("\n".join(blocks))
+    return runpy.run_path(str(script))
+
+
+def test_the_example_trains_defends_and_is_attacked(example):
+    found = example
     log_probabilities = found["log_probabilities"].numpy()
     assert log_probabilities.shape == (297, 10)
     np.testing.assert_allclose(np.exp(log_probabilities).sum(-1), 1, atol=1e-5)
@@ -66,15 +85,8 @@ def test_the_adversarial_line_takes_its_place(run):
     assert int(found["model"].step) == 60
 
 
-def test_tf_data_and_one_hot_labels_work_as_well(run):
-    data = (
-        "import tensorflow as tf\n"
-        "hot = tf.one_hot(labels, 10)\n"
-        "data = tf.data.Dataset.from_tensor_slices((images, hot))\n"
-        # 1,500 in batches of 64: the last one is shorter.
-        "model.fit(data.take(1500).batch(64), epochs=1)\n"
-    )
-    found = run(shortened(FIRST), data)
+def test_tf_data_and_one_hot_labels_work_as_well(example):
+    found = example
     assert isinstance(found["data"], tf.data.Dataset)
     # Two epochs of 30 steps before it, then 24.
     assert int(found["model"].step) == 84

@@ -1,5 +1,7 @@
 """Any attack through a defence's mean over draws."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -27,24 +29,29 @@ INNER = [
 ]
 
 
+@functools.cache
+def attacked(defence_class, inner):
+    """Results on the mean, through the attack, and of it with another seed."""
+    defence = defence_class(scale=0.3)
+    mean = ExpectationOverTransformation(defence, 6)
+    attack = AveragedAttack(inner, 6)
+    return (
+        inner(mean, IMAGES, LABELS, seed=4),
+        attack(defence, IMAGES, LABELS, seed=4),
+        attack(defence, IMAGES, LABELS, seed=5),
+    )
+
+
 @pytest.mark.parametrize("inner", INNER, ids=lambda attack: attack.name)
 def test_is_the_inner_attack_on_the_mean(noisy_defence, inner):
-    defence = noisy_defence(scale=0.3)
-    mean = ExpectationOverTransformation(defence, 6)
-    expected = inner(mean, IMAGES, LABELS, seed=4)
-    result = AveragedAttack(inner, 6)(defence, IMAGES, LABELS, seed=4)
+    expected, result, other = attacked(noisy_defence, inner)
     np.testing.assert_array_equal(result.images, expected.images)
-    other = AveragedAttack(inner, 6)(defence, IMAGES, LABELS, seed=5)
     assert np.abs(np.subtract(other.images, result.images)).max() > 1e-3
 
 
 @pytest.mark.parametrize("inner", INNER, ids=lambda attack: attack.name)
 def test_counts_every_draw_of_every_step(noisy_defence, inner):
-    defence = noisy_defence(scale=0.3)
-    plain = inner(
-        ExpectationOverTransformation(defence, 6), IMAGES, LABELS, seed=4
-    )
-    result = AveragedAttack(inner, 6)(defence, IMAGES, LABELS, seed=4)
+    plain, result, _ = attacked(noisy_defence, inner)
     for name in ("gradient_passes", "queries"):
         expected = 6 * np.asarray(getattr(plain, name))
         np.testing.assert_array_equal(getattr(result, name), expected)

@@ -211,12 +211,19 @@ def test_a_row_does_not_depend_on_its_neighbours(norm, early_stop):
     )
     seeds = ops.row_seeds(5, 9)
     images, labels = tf.constant(IMAGES), tf.constant(LABELS, tf.int32)
-    together, _, spent = attack.run(linear, images, labels, None, seeds)
+    specs = [
+        tf.TensorSpec([None, *value.shape[1:]], value.dtype)
+        for value in (images, labels, seeds)
+    ]
+
+    @tf.function(input_signature=specs)
+    def run(images, labels, seeds):
+        return attack.run(linear, images, labels, None, seeds)
+
+    together, _, spent = run(images, labels, seeds)
     for row in (0, 4, 8):
         own = slice(row, row + 1)
-        alone, _, queries = attack.run(
-            linear, images[own], labels[own], None, seeds[own]
-        )
+        alone, _, queries = run(images[own], labels[own], seeds[own])
         np.testing.assert_allclose(alone[0], together[row], atol=1e-6)
         assert int(queries[0]) == int(spent[row])
 

@@ -1,5 +1,7 @@
 """python -m apps.evaluate on a small, quickly trained digits classifier."""
 
+import contextlib
+import io
 import json
 import pathlib
 import shutil
@@ -80,8 +82,23 @@ def files(folder):
     }
 
 
-def test_run_folder_gets_records_table_and_report(run_dir, capsys):
-    assert call(run_dir) == 0
+@pytest.fixture(scope="module")
+def evaluated(trained, tmp_path_factory):
+    """(a run folder after a call without changes, what the call printed)."""
+    folder = tmp_path_factory.mktemp("evaluated") / "run"
+    shutil.copytree(trained, folder)
+    with contextlib.redirect_stdout(io.StringIO()) as shown:
+        assert call(folder) == 0
+    return folder, shown.getvalue()
+
+
+@pytest.fixture
+def evaluated_dir(evaluated, tmp_path):
+    return pathlib.Path(shutil.copytree(evaluated[0], tmp_path / "run"))
+
+
+def test_run_folder_gets_records_table_and_report(evaluated):
+    run_dir, shown = evaluated
     records = evaluation.read_records(run_dir / "records.jsonl")
     # Twelve examples; three attacks; classifier once, MI-OL on two seeds.
     assert len(records) == 12 * 3 * (1 + 2)
@@ -93,7 +110,6 @@ def test_run_folder_gets_records_table_and_report(run_dir, capsys):
         ("tramer2020-2x2", "adaptive"),
     }
     assert {r.pool_split for r in records} == {None, "train"}
-    shown = capsys.readouterr().out
     assert "mixup small_convnet + MI-OL 0.6 x2" in shown
     assert "oblivious" in shown and "adaptive" in shown
     assert str(run_dir / "report.html") in shown
@@ -138,7 +154,7 @@ def test_queries_go_through_the_defence_and_join_the_worst_case(run_dir):
 
 
 def test_second_call_resumes_and_a_third_adds(run_dir):
-    noise = {"defences": "gaussian_noise"}
+    noise = {"attacks": "clean", "defences": "gaussian_noise"}
     assert call(run_dir, **noise) == 0
     whole = (run_dir / "records.jsonl").read_bytes()
     (run_dir / "records.jsonl").write_bytes(whole[:-700])
@@ -341,16 +357,16 @@ def test_the_pools_own_split_is_not_scored(run_dir, capsys):
     assert not (run_dir / "records.jsonl").exists()
 
 
-def test_another_pool_is_not_mixed_into_the_records(run_dir, capsys):
-    assert call(run_dir) == 0
+def test_another_pool_is_not_mixed_into_the_records(evaluated_dir, capsys):
+    run_dir = evaluated_dir
     before = (run_dir / "records.jsonl").read_bytes()
     assert call(run_dir, seed=1) == 2
     assert "are of another thing: defences" in capsys.readouterr().err
     assert (run_dir / "records.jsonl").read_bytes() == before
 
 
-def test_the_same_weights_in_another_file_go_on(run_dir):
-    assert call(run_dir) == 0
+def test_the_same_weights_in_another_file_go_on(evaluated_dir):
+    run_dir = evaluated_dir
     before = (run_dir / "records.jsonl").read_bytes()
     path = run_dir / "classifier.keras"
     keras.saving.load_model(path, compile=False).save(path)

@@ -11,32 +11,41 @@ from keras_mixup import runs
 from keras_mixup.runs import _process
 
 CODE = """
+from keras_mixup.runs import _process
+_process.import_tensorflow()
 import keras
 import tensorflow as tf
 from keras_mixup import runs
-from keras_mixup.runs import _process
-with _process.prepared(runs.TrainSettings({arguments})) as strategy:
+import sys
+print("still here", file=sys.stderr)
+settings = runs.TrainSettings(
+    precision="mixed_bfloat16", strategy="mirrored", threads=3
+)
+with _process.prepared(settings) as strategy:
     print(keras.config.dtype_policy().name, strategy.num_replicas_in_sync)
     print(type(strategy).__name__)
     print(tf.config.threading.get_intra_op_parallelism_threads())
-    print(float(keras.initializers.GlorotUniform()((1, 1))[0, 0]))
 """
 
 
-def prepared(arguments):
-    done = subprocess.run(
-        [sys.executable, "-c", CODE.format(arguments=arguments)],
+@pytest.fixture(scope="module")
+def process():
+    """What a process with settings of its own printed."""
+    return subprocess.run(
+        [sys.executable, "-c", CODE],
         check=True,
         capture_output=True,
         text=True,
+        env={
+            **os.environ,
+            "CUDA_VISIBLE_DEVICES": "-1",
+            "TF_CPP_MIN_LOG_LEVEL": "2",
+        },
     )
-    return done.stdout.split("\n")
 
 
-def test_the_settings_are_applied():
-    lines = prepared(
-        "precision='mixed_bfloat16', strategy='mirrored', threads=3"
-    )
+def test_the_settings_are_applied(process):
+    lines = process.stdout.split("\n")
     assert lines[:3] == ["mixed_bfloat16 1", "MirroredStrategy", "3"]
 
 
@@ -85,17 +94,5 @@ def test_tensorflow_is_silent_in_a_command(command, tmp_path):
     assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
 
 
-def test_importing_tensorflow_is_silent():
-    code = (
-        "import os; os.environ['TF_CPP_MIN_LOG_LEVEL'] = '2';"
-        "from keras_mixup.runs import _process; _process.import_tensorflow();"
-        "import sys; print('still here', file=sys.stderr)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        check=True,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"},
-    )
-    assert done.stderr == "still here\n"
+def test_importing_tensorflow_is_silent(process):
+    assert process.stderr.startswith("still here\n")

@@ -76,9 +76,8 @@ def test_its_records_are_gone_on_with(folder):
     assert len(found["calls"]) == 2
     assert {"attacks", "classifier", "columns", "models"} <= set(found)
     # Something new beside them.
-    assert (
-        calls.call("evaluate", run_dir=run, **EVALUATED, attacks="square") == 0
-    )
+    new = {"attacks": "square", "num_queries": 20}
+    assert calls.call("evaluate", run_dir=run, **EVALUATED, **new) == 0
     assert (run / "records.jsonl").read_bytes().startswith(before)
 
 

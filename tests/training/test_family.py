@@ -49,13 +49,14 @@ FAMILY = {
 every = pytest.mark.parametrize("name", FAMILY)
 
 
-def make(name, classifier=None, eps=0.1, **options):
+def make(name, classifier=None, eps=0.1, eager=False, **options):
     algorithm, own, attacked = FAMILY[name]
     if attacked:
         options.setdefault("attack", toys.attack(2, eps, 0.05))
     classifier = classifier or ref.staged_network()
     model = algorithm(classifier, seed=3, **{**own, **options})
-    model.compile(keras.optimizers.SGD(0.3))
+    # A trace costs more than the one step of many a test.
+    model.compile(keras.optimizers.SGD(0.3), run_eagerly=eager)
     return model
 
 
@@ -127,7 +128,7 @@ def test_an_attack_is_needed(name):
 @every
 def test_a_batch_of_one_has_a_defined_result(name):
     images, labels = toys.data(1)
-    model = make(name)
+    model = make(name, eager=True)
     before = toys.weights(model.classifier)
     logs, after = step(model, images, labels)
     assert all(np.isfinite(value) for value in logs.values())
@@ -139,7 +140,7 @@ def test_a_batch_of_one_has_a_defined_result(name):
 @pytest.mark.parametrize("name", [n for n in FAMILY if FAMILY[n][2]])
 def test_eps_zero_is_legal_and_attacks_nothing(name):
     images, labels = toys.data(6)
-    model = make(name, eps=0.0)
+    model = make(name, eps=0.0, eager=True)
     for _ in range(2):
         logs, weights = step(model, images, labels)
         assert all(np.isfinite(value) for value in logs.values())
@@ -197,7 +198,7 @@ def test_two_replicas_equal_one_device_on_the_same_draws(
 ):
     monkeypatch.setattr(ops, "random_start", start_of_each_image)
     images, labels = toys.data(8)
-    alone = make(name)
+    alone = make(name, eager=True)
     draws = ref.draws_of(alone, 8)
     alone.draw = lambda *_: pinned(draws, 2)
     with strategy.scope():

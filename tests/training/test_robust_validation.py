@@ -1,5 +1,7 @@
 """Robust validation accuracy and early stopping, resumed runs included."""
 
+import shutil
+
 import keras
 import numpy as np
 import pytest
@@ -225,7 +227,7 @@ class KillAt(keras.callbacks.Callback):
             raise Killed
 
 
-def resumable_run(folder, kill_at=None):
+def resumable_run(folder, kill_at=None, last=()):
     """One process's part of a run that stops early; at most 8 epochs."""
     images, labels = separable(4 * STEPS)
     examples = data.ImageSet(images, labels, np.arange(len(labels)))
@@ -247,6 +249,7 @@ def resumable_run(folder, kill_at=None):
         training.MetricsLog(str(folder / "metrics.jsonl")),
     ]
     callbacks += [KillAt(kill_at)] if kill_at else []
+    callbacks += last
     model.fit(
         data.training_dataset(examples, 4, seed=4, start_step=start),
         initial_epoch=epoch,
@@ -259,19 +262,34 @@ def resumable_run(folder, kill_at=None):
     return [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
 
 
-@pytest.mark.parametrize("kills", [(7,), (6, 12), (11, 14)])
-def test_patience_and_numbers_survive_a_resume(tmp_path, kills):
-    expected = resumable_run(tmp_path / "whole")
+KILLS = [(7,), (6, 12), (11, 14)]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """(metrics, the folder, {step: what a kill there leaves})."""
+    folder = tmp_path_factory.mktemp("whole")
+    copies = toys.CopiesAt(
+        folder, tmp_path_factory.mktemp("cut"), [k[0] for k in KILLS]
+    )
+    return resumable_run(folder, last=[copies]), folder, copies.left
+
+
+@pytest.mark.parametrize("kills", KILLS)
+def test_patience_and_numbers_survive_a_resume(whole, tmp_path, kills):
+    expected, _, left = whole
     assert len(expected) == 6  # best in epoch 2, four epochs without
-    for kill in kills:
+    cut = shutil.copytree(left[kills[0]], tmp_path / "cut")
+    for kill in kills[1:]:
         with pytest.raises(Killed):
-            resumable_run(tmp_path / "cut", kill)
-    assert resumable_run(tmp_path / "cut") == expected
+            resumable_run(cut, kill)
+    assert resumable_run(cut) == expected
 
 
-def test_resuming_a_stopped_run_counts_no_epoch_twice(tmp_path):
-    expected = resumable_run(tmp_path)
-    assert resumable_run(tmp_path) == expected
+def test_resuming_a_stopped_run_counts_no_epoch_twice(whole, tmp_path):
+    expected, folder, _ = whole
+    again = shutil.copytree(folder, tmp_path / "again")
+    assert resumable_run(again) == expected
 
 
 def test_the_state_is_three_numbers_that_a_checkpoint_keeps(tmp_path):
