@@ -176,6 +176,11 @@ class Records(list):
             groups.setdefault(getattr(record, name), []).append(record)
         return {value: self._like(own) for value, own in groups.items()}
 
+    def shares(self):
+        """Returns dict example id -> share of right answers."""
+        groups = self.by("example_id").items()
+        return {i: sum(r.hit for r in own) / len(own) for i, own in groups}
+
 
 class Summary(NamedTuple):
     """One cell of a table: one model under one attack.

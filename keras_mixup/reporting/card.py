@@ -51,7 +51,7 @@ def robustness_cards(
     for row, own in records.by("row").items():
         name = row.model if row.defence == "none" else row.defence
         asked = (probed or {}).get(name, red_flags.Findings())
-        flags = [flag for flag in shown if flag.row in (row, tuple(row))]
+        flags = shown.of(row)
         card = {
             "model": row.model,
             "defence": row.defence,
@@ -61,9 +61,7 @@ def robustness_cards(
                 for found in compared
                 if found.row == row
             ],
-            "red_flags": red_flags.status(
-                red_flags.Findings(flags, shown.looked_for), asked
-            ),
+            "red_flags": red_flags.status(flags, asked),
             "seeds": {
                 "attack": _distinct(r.attack_seed for r in own),
                 "evaluation": _distinct(r.eval_seed for r in own),

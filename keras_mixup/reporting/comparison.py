@@ -183,17 +183,9 @@ def _worst(cells, records, ids, kinds):
     # neither names nor order decide.
     return min(
         found,
-        key=lambda pair: (pair[0].accuracy, _shares(pair[1])),
+        key=lambda pair: (pair[0].accuracy, sorted(pair[1].shares().items())),
         default=None,
     )
-
-
-def _shares(records):
-    """The share of right answers of each example, in the order of its id."""
-    cells = records.by("example_id")
-    return [
-        np.mean([r.hit for r in cells[example]]) for example in sorted(cells)
-    ]
 
 
 def _standing(column, records, worst_case):
