@@ -133,17 +133,14 @@ def describe(models, columns, batch, about=None, pool_id=None):
         pool_id: str that tells the defences' pool from another; None takes
             a fingerprint of it.
     """
-    defences = {n: m for n, m in models.items() if specs_lib.is_defence(m)}
-    bases = {n: m for n, m in models.items() if n not in defences}
-    for defence in defences.values():
-        if all(defence.classifier is not base for base in bases.values()):
-            bases[f"classifier of {len(bases)}"] = defence.classifier
+    bases = {n: m for n, m in models.items() if not specs_lib.is_defence(m)}
+    for base in map(specs_lib.undefended, models.values()):
+        if all(base is not other for other in bases.values()):
+            bases[f"classifier of {len(bases)}"] = base
     return {
         "about": dict(about or {}),
         "models": {n: _model(m, batch.images) for n, m in bases.items()},
-        "defences": {
-            n: settings_of_defence(d, pool_id) for n, d in defences.items()
-        },
+        "defences": settings_of_defences(models, pool_id),
         "columns": {
             _key(spec.column): _column(spec)
             for spec in columns
@@ -244,6 +241,15 @@ def settings_of_defence(defence, pool_id=None):
     if vae is not None:
         config["vae"] = fingerprint(vae)
     return json.loads(json.dumps(config, default=str))
+
+
+def settings_of_defences(models, pool_id=None):
+    """Returns dict name -> `settings_of_defence`, of the defences alone."""
+    return {
+        name: settings_of_defence(model, pool_id)
+        for name, model in models.items()
+        if specs_lib.is_defence(model)
+    }
 
 
 def _column(spec):
@@ -356,7 +362,7 @@ def _check_former(place, before, found, models, columns):
     _check_part(place, "data", before.get("data", {}), now, _equal)
     former = before.get("attacks", {})
     for spec in columns:
-        if spec.knowledge == "none" or specs_lib.is_worst_case(spec):
+        if spec.knowledge == "none" or spec.facts.worst_case:
             continue
         if _key(spec.column) in before.get("columns", {}):
             continue
@@ -364,7 +370,7 @@ def _check_former(place, before, found, models, columns):
         now = {_key(spec.column): now}
         _check_part(place, "attacks", former, now, _equal)
     worst = before.get("worst_case", {})
-    for spec in filter(specs_lib.is_worst_case, columns):
+    for spec in (c for c in columns if c.facts.worst_case):
         seeds = list(spec.selection_seeds)
         now = {
             "attacks": [s.name for s in spec.specs],

@@ -136,12 +136,10 @@ def _name(attack):
 
 def _ball(model, images, labels, attack, seed):
     result = attack(model, images, labels, seed=seed)
-    excess = max(crafting.excess(attack.threat, images, result.images))
-    if excess <= crafting.TOLERANCE * max(1.0, attack.threat.eps):
-        return None
-    return (
-        f"Images of {_name(attack)} lie {excess:.3g} outside the ball of eps "
-        f"{attack.threat.eps:g} or the bounds."
+    excess = crafting.excess(attack.threat, images, result.images)
+    return excess and (
+        f"Images of {_name(attack)} lie {max(excess):.3g} outside the ball of "
+        f"eps {attack.threat.eps:g} or the bounds."
     )
 
 

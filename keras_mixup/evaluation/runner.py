@@ -10,9 +10,13 @@ import numpy as np
 from keras_mixup import _checks
 from keras_mixup.evaluation import batch_run
 from keras_mixup.evaluation import identity
+from keras_mixup.evaluation import memory
 from keras_mixup.evaluation import records as records_lib
+from keras_mixup.evaluation import scoring
 from keras_mixup.evaluation import specs as specs_lib
+from keras_mixup.evaluation.crafting import Crafter
 from keras_mixup.evaluation.examples import Examples
+from keras_mixup.evaluation.records import Row
 from keras_mixup.evaluation.worst_case import MIN_EVAL_SEEDS
 from keras_mixup.evaluation.worst_case import check_seeds
 
@@ -99,75 +103,98 @@ def evaluate(
     specs = specs_lib.check_specs(attacks)
     specs_lib.check_all_steps(specs, models)
     least = MIN_EVAL_SEEDS if len(selection_seeds) else 1
-    seeds = check_seeds(eval_seeds, "eval_seeds", least)
+    seeds = (
+        check_seeds(eval_seeds, "eval_seeds", least),
+        check_seeds(selection_seeds, "selection_seeds", 0),
+    )
+    _checks.check_integer(attack_seed, "attack_seed", 0)
     _checks.check_integer(batch_size, "batch_size")
     examples = Examples(images, labels, example_ids)
+    batch_size = min(batch_size, len(examples.labels))
+    pieces = memory.Pieces(batch_size)
     if num_classes is None and np.ndim(labels) == 2:
         num_classes = np.shape(labels)[1]
-    settings = batch_run.Settings(
-        eval_seeds=seeds,
-        selection_seeds=check_seeds(selection_seeds, "selection_seeds", 0),
-        attack_seed=_checks.check_integer(attack_seed, "attack_seed", 0),
-        batch_size=min(batch_size, len(examples.labels)),
-        pool_split=pool_split,
-        model_name=model_name,
-        num_classes=num_classes,
-    )
-    run = batch_run.BatchRun(models, specs, examples.labels, settings)
-    done, file = {}, None
+    subjects = [
+        _subject(name, models, seeds, pool_split, model_name, pieces)
+        for name in models
+    ]
+    _check_answers(subjects, examples, batch_size, num_classes)
+    columns = list(specs)
+    if selection_seeds:
+        columns += specs_lib.worst_case_specs(specs, seeds[1])
+    crafter = Crafter(models, specs, attack_seed, pieces)
+    run = batch_run.BatchRun(subjects, columns, crafter, attack_seed)
+    done, save = {}, lambda fresh: None
     if records_path is not None:
         done = _existing(records_path, examples, verbose)
-        found = identity.describe(models, run.columns, examples, about, pool_id)
-        found = identity.merged(records_path, found, models, run.columns)
-        file = _File(records_path, found)
-    facts = {
-        spec.column: spec.facts
-        for spec in run.columns
-        if spec.knowledge != "none"
-    }
-    defences = {
-        name: identity.settings_of_defence(model, pool_id)
-        for name, model in models.items()
-        if specs_lib.is_defence(model)
-    }
+        found = identity.describe(models, columns, examples, about, pool_id)
+        found = identity.merged(records_path, found, models, columns)
+        save = _saver(records_path, found)
     return records_lib.Records(
-        _loop(run, examples, done, file, verbose), facts, defences
+        _loop(run, examples, batch_size, done, save, verbose),
+        {s.column: s.facts for s in columns if s.knowledge != "none"},
+        identity.settings_of_defences(models, pool_id),
     )
 
 
-def _loop(run, examples, done, file, verbose):
-    count = -(-len(examples.labels) // run.batch_size)
+def _subject(name, models, seeds, pool_split, model_name, pieces):
+    model, row = models[name], Row(name, "none")
+    if specs_lib.is_defence(model):
+        # The classifier's name comes first.
+        base = specs_lib.undefended(model)
+        held = [key for key, other in models.items() if other is base]
+        row = Row((held or [model_name])[0], name)
+    if not specs_lib.is_randomized(model):
+        seeds = [None], [None]
+    if getattr(model, "pool", None) is None:
+        pool_split = None
+    scorer = scoring.Scorer(model, pieces, name)
+    return batch_run.Subject(name, model, row, *seeds, pool_split, scorer)
+
+
+def _check_answers(subjects, examples, batch_size, num_classes):
+    """Before the first attack: what each model answers to clean images."""
+    batch = next(examples.batches(batch_size))
+    for subject in subjects:
+        subject.scorer.num_classes = num_classes
+        subject.scorer.judge(
+            batch.images, batch, subject.eval_seeds[0], "clean"
+        )
+        num_classes = subject.scorer.num_classes
+        highest = int(examples.labels.max())
+        expected = f"below {num_classes}, the classes of {subject.name}"
+        _checks.check(highest < num_classes, "labels", expected, highest)
+
+
+def _loop(run, examples, batch_size, done, save, verbose):
+    count = -(-len(examples.labels) // batch_size)
     advance = _progress(count * len(run.columns)) if verbose else lambda: None
     collected = []
-    for batch in examples.batches(run.batch_size):
+    for batch in examples.batches(batch_size):
         for column in run.columns:
             fresh = run.records(batch, column, done)
-            if file is not None:
-                file.add(fresh)
+            save(fresh)
             done.update((record.key, record) for record in fresh)
             collected += [done[key] for key in run.keys(batch, column)]
             advance()
     return collected
 
 
-class _File:
-    """Records on the disk; what they belong to is written before the first.
+def _saver(path, found):
+    """Returns a function that appends records.
 
-    Args:
-        path: str or path of the records.
-        found: dict, the identity.
+    What they belong to, `found`, is written before the first of them.
     """
+    told = []
 
-    def __init__(self, path, found):
-        self._path, self._found = path, found
+    def save(fresh):
+        if not told:
+            identity.write(path, found)
+            told.append(True)
+        if fresh:
+            records_lib.append_records(path, fresh)
 
-    def add(self, records):
-        """Appends records, a list."""
-        if self._found is not None:
-            identity.write(self._path, self._found)
-            self._found = None
-        if records:
-            records_lib.append_records(self._path, records)
+    return save
 
 
 def _progress(total):

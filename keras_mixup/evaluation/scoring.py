@@ -68,11 +68,14 @@ class Scorer:
     Args:
         model: callable from images to logits.
         pieces: `memory.Pieces`.
+        name: str, the model's name in errors.
+        num_classes: int or None, the width that its outputs must have.
     """
 
-    def __init__(self, model, pieces):
+    def __init__(self, model, pieces, name="model", num_classes=None):
         self._answer = scoring_function(model)
         self._pieces = pieces
+        self.name, self.num_classes = name, num_classes
 
     def __call__(self, images, example_ids, seed, purpose=EVALUATE):
         """Returns the outputs [B, C] as a NumPy array.
@@ -92,25 +95,29 @@ class Scorer:
 
         return self._pieces(piece, images, example_ids)[0]
 
+    def judge(self, images, batch, seed, attack, purpose=EVALUATE):
+        """Returns (predictions int [B], cross-entropy in nats float [B]).
 
-def check_outputs(outputs, labels, name, attack, num_classes=None):
-    """Raises `ValueError` unless `outputs` are finite logits for the labels.
+        Args:
+            images: float32 [B, H, W, C].
+            batch: `Batch`, of their labels and ids.
+            seed, purpose: as in a call.
+            attack: str, the attack's name in errors.
 
-    Args:
-        outputs: [B, C].
-        labels: int [B].
-        name: str, the model's name in the error.
-        attack: str, the attack's name in the error.
-        num_classes: int or None, the width that is asked for.
-    """
-    place = f"output of {name} under {attack}"
-    rows, shape = len(labels), tuple(outputs.shape)
-    okay = len(shape) == 2 and shape[0] == rows
-    _checks.check(okay, place, f"of shape [{rows}, classes]", shape)
-    finite = bool(np.isfinite(outputs).all())
-    _checks.check(finite, place, "finite", "NaN or infinity")
-    highest = int(labels.max())
-    expected = f"{highest + 1} or more classes wide, since a label says so"
-    _checks.check(highest < shape[1], place, expected, shape)
-    okay = num_classes in (None, shape[1])
-    _checks.check(okay, place, f"{num_classes} classes wide", shape)
+        Raises:
+            ValueError: the outputs are no finite logits for the labels.
+        """
+        outputs = self(images, batch.example_ids, seed, purpose)
+        place = f"output of {self.name} under {attack}"
+        rows, shape = len(images), tuple(outputs.shape)
+        okay = len(shape) == 2 and shape[0] == rows
+        _checks.check(okay, place, f"of shape [{rows}, classes]", shape)
+        finite = bool(np.isfinite(outputs).all())
+        _checks.check(finite, place, "finite", "NaN or infinity")
+        highest = int(batch.labels.max())
+        expected = f"{highest + 1} or more classes wide, since a label says so"
+        _checks.check(highest < shape[1], place, expected, shape)
+        width = self.num_classes = self.num_classes or shape[1]
+        _checks.check(shape[1] == width, place, f"{width} classes wide", shape)
+        losses = np.asarray(ops.cross_entropy(batch.labels, outputs))
+        return outputs.argmax(axis=-1), losses

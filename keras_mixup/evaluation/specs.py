@@ -96,11 +96,6 @@ class WorstCaseSpec(NamedTuple):
         return any(spec.knowledge == "adaptive" for spec in self.specs)
 
 
-def is_worst_case(spec):
-    """Whether `spec` is a `WorstCaseSpec`."""
-    return isinstance(spec, WorstCaseSpec)
-
-
 def worst_case_specs(specs, selection_seeds=()):
     """Returns one `WorstCaseSpec` for each norm and radius in `specs`.
 
