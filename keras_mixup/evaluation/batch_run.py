@@ -38,7 +38,7 @@ class BatchRun:
 
     Args:
         subjects: list of `Subject`.
-        columns: list of `AttackSpec` and `WorstCaseSpec`.
+        columns: list of `AttackSpec`.
         crafter: `Crafter`.
         attack_seed: int.
     """
@@ -78,7 +78,10 @@ class BatchRun:
 
     def _scored(self, column):
         """All models, but for a worst case that no adaptive attack sought."""
-        known = not column.facts.worst_case or column.goes_through
+        worst = isinstance(column.attack, specs_lib.WorstOf)
+        known = not worst or any(
+            spec.knowledge == "adaptive" for spec in column.attack.specs
+        )
         return [
             subject
             for subject in self._subjects
@@ -92,10 +95,10 @@ class BatchRun:
         return [(example, *cell, subject.pool_split) for example in ids]
 
     def _craft(self, batch, column, subject, eval_seed):
-        if not column.facts.worst_case:
+        if not isinstance(column.attack, specs_lib.WorstOf):
             return self._crafter.craft(batch, column, subject.name, eval_seed)
         # The attacker may also leave the image as it is.
-        specs = (_CLEAN, *column.specs)
+        specs = (_CLEAN, *column.attack.specs)
         made = [self._crafter.craft(batch, s, subject.name) for s in specs]
         images, passes, queries = zip(*made, strict=True)
         seeds = subject.selection_seeds

@@ -42,15 +42,15 @@ class Examples:
 
     def batches(self, batch_size):
         """Yields every example once, in `Batch`es of `batch_size` rows."""
-        for start in range(0, len(self.labels), batch_size):
-            rows = np.arange(start, min(start + batch_size, len(self.labels)))
+        count = len(self.labels)
+        for start in range(0, count, batch_size):
             # Padding keeps one shape, so that nothing is traced again for
             # the last batch; the added rows are never counted.
-            padding = np.full(batch_size - len(rows), start)
-            picked = np.concatenate([rows, padding])
+            picked = np.arange(start, start + batch_size)
+            picked[picked >= count] = start
             yield Batch(
                 data.as_float(self.images[picked]),
                 self.labels[picked],
                 self.example_ids[picked],
-                len(rows),
+                min(batch_size, count - start),
             )

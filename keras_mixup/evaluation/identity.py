@@ -7,6 +7,7 @@ or a table would mix what does not belong together.
 import ast
 import hashlib
 import json
+import operator
 import pathlib
 import zlib
 
@@ -16,7 +17,6 @@ import numpy as np
 from keras_mixup import _files
 from keras_mixup import attacks as attacks_lib
 from keras_mixup.evaluation import specs as specs_lib
-from keras_mixup.evaluation.records import Column
 from keras_mixup.evaluation.records import Records
 from keras_mixup.evaluation.records import read_lines
 from keras_mixup.threat import ThreatModel
@@ -109,17 +109,52 @@ def read_records(path):
     """
     records, beside = Records(read_lines(path)), path_of(path)
     if beside.is_file():
-        found = _files.read_json(beside)
-        records.defences = found.get("defences", {})
-        for entry in found.get("columns", {}).values():
-            column = Column(**entry["column"])
-            records.facts[column] = attacks_lib.Facts(**entry["facts"])
-        former = found.get("attacks", {})
+        found = _read(beside)
+        records.defences = found["defences"]
         for column in records.by("column"):
-            if column not in records.facts and column.eps is not None:
-                text = former.get(_key(column))
-                records.facts[column] = _former_facts(text)
+            if column.eps is not None and _key(column) in found["columns"]:
+                told = found["columns"][_key(column)]["facts"]
+                records.facts[column] = attacks_lib.Facts(**told)
     return records
+
+
+def _read(path):
+    """Returns an identity; what release 0.1 wrote, in the form of today."""
+    found = {"columns": {}, "defences": {}, **_files.read_json(path)}
+    former = {
+        f"{specs_lib.WORST_CASE}, adaptive, {budget}": (
+            attacks_lib.Facts(settings=settings, worst_case=True),
+            "none",
+        )
+        for budget, settings in found.get("worst_case", {}).items()
+    }
+    for key, text in found.get("attacks", {}).items():
+        shown, _, targeted = text.rpartition(", targeted=")
+        former[key] = _former_facts(shown), targeted
+    for key, (facts, targeted) in former.items():
+        told = {"targeted": targeted, "facts": facts._asdict(), "former": True}
+        found["columns"].setdefault(key, told)
+    for told in found["defences"].values():
+        # The size of a pass changes no answer.
+        told.pop("max_inputs", None)
+    return found
+
+
+def _former_facts(shown):
+    """The facts of an attack that was written down as its `repr`."""
+    try:
+        tree = ast.parse(shown, mode="eval")
+        return attacks_lib.facts_of(_built(tree.body))
+    except (AttributeError, SyntaxError, TypeError, ValueError):
+        return attacks_lib.Facts()
+
+
+def _built(node):
+    if not isinstance(node, ast.Call):
+        return ast.literal_eval(node)
+    name = node.func.id
+    known = ThreatModel if name == "ThreatModel" else getattr(attacks_lib, name)
+    return known(**{k.arg: _built(k.value) for k in node.keywords})
 
 
 def describe(models, columns, batch, about=None, pool_id=None):
@@ -127,7 +162,7 @@ def describe(models, columns, batch, about=None, pool_id=None):
 
     Args:
         models: dict name -> callable, as for `evaluate`.
-        columns: list of `AttackSpec` and `WorstCaseSpec`.
+        columns: list of `AttackSpec`.
         batch: `Examples`.
         about: dict of JSON values, more that must stay the same.
         pool_id: str that tells the defences' pool from another; None takes
@@ -150,13 +185,13 @@ def describe(models, columns, batch, about=None, pool_id=None):
     }
 
 
-def merged(records_path, found, models, columns):
+def merged(records_path, found, models):
     """Returns the identity joined with the one on the disk; writes nothing.
 
     Args:
         records_path: str or path.
         found: dict, from `describe`.
-        models, columns: as there.
+        models: as there.
 
     Raises:
         ValueError: the records are of something else under the same name.
@@ -169,14 +204,16 @@ def merged(records_path, found, models, columns):
                 "its records were made. Move it away, or choose another path."
             )
         return found
-    before = _files.read_json(path)
+    before = _read(path)
     place = f"The records in {records_path}"
-    _check_former(place, before, found, models, columns)
+    _check_former(place, before, models)
+    about = found["about"]
+    _check_part(place, "data", before.get("data", {}), about, operator.eq)
     for part, same in (
-        ("about", _equal),
-        ("examples", _equal),
+        ("about", operator.eq),
+        ("examples", operator.eq),
         ("models", _same_model),
-        ("defences", _same_defence),
+        ("defences", operator.eq),
         ("columns", _same_column),
     ):
         _check_part(place, part, before.get(part, {}), found[part], same)
@@ -184,9 +221,20 @@ def merged(records_path, found, models, columns):
     return {**before, **joined}
 
 
-def write(records_path, identity):
-    """Writes the identity beside the records, whole or not at all."""
-    _files.write_json(path_of(records_path), identity)
+def _check_former(place, before, models):
+    """Compares with the classifier as the programs of release 0.1 told it."""
+    recorded = before.get("classifier", {}).get("sha256")
+    known = [
+        former_fingerprint(model)
+        for model in map(specs_lib.undefended, models.values())
+        if isinstance(model, keras.layers.Layer)
+    ]
+    if recorded and "models" not in before and recorded not in known:
+        raise ValueError(
+            f"{place} are of another classifier, sha256 {recorded}. Received: "
+            f"{', '.join(map(str, known))}. Choose another path, or move the "
+            "records away."
+        )
 
 
 def _model(model, images):
@@ -280,15 +328,6 @@ def _examples(batch):
     return shown
 
 
-def _equal(before, now):
-    return before == now
-
-
-def _same_defence(before, now):
-    # Release 0.1 told the size of a pass, too, which changes no answer.
-    return {k: v for k, v in before.items() if k != "max_inputs"} == now
-
-
 def _same_model(before, now):
     told = [[m.get(key) for key in ("class", "sha256")] for m in (before, now)]
     if "answers" not in before or "answers" not in now:
@@ -301,11 +340,12 @@ def _same_model(before, now):
 
 
 def _same_column(before, now):
-    told = [
-        (entry["targeted"], entry["facts"]["settings"])
-        for entry in (before, now)
-    ]
-    return told[0] == told[1]
+    recorded, given = before["facts"]["settings"], now["facts"]["settings"]
+    if "former" in before:
+        given = {key: given[key] for key in given if key != "plain"}
+        if now["facts"]["worst_case"]:
+            given["attacks"] = [column[0] for column in given["attacks"]]
+    return (before["targeted"], recorded) == (now["targeted"], given)
 
 
 def _check_part(place, part, before, now, same):
@@ -325,56 +365,3 @@ def _shown(entry):
         entry = entry.get("settings", entry)
     text = json.dumps(entry)
     return text if len(text) <= 400 else f"{text[:400]}..."
-
-
-def _former_facts(text):
-    """The facts of an attack that release 0.1 wrote down as its `repr`."""
-    try:
-        tree = ast.parse((text or "").rpartition(", targeted=")[0], mode="eval")
-        return attacks_lib.facts_of(_built(tree.body))
-    except (AttributeError, SyntaxError, TypeError, ValueError):
-        return attacks_lib.Facts()
-
-
-def _built(node):
-    if not isinstance(node, ast.Call):
-        return ast.literal_eval(node)
-    name = node.func.id
-    known = ThreatModel if name == "ThreatModel" else getattr(attacks_lib, name)
-    return known(**{k.arg: _built(k.value) for k in node.keywords})
-
-
-def _check_former(place, before, found, models, columns):
-    """Compares with evaluation.json as the programs of release 0.1 wrote it."""
-    recorded = before.get("classifier", {}).get("sha256")
-    known = [
-        former_fingerprint(model)
-        for model in map(specs_lib.undefended, models.values())
-        if isinstance(model, keras.layers.Layer)
-    ]
-    if recorded and "models" not in before and recorded not in known:
-        raise ValueError(
-            f"{place} are of another classifier, sha256 {recorded}. Received: "
-            f"{', '.join(map(str, known))}. Choose another path, or move the "
-            "records away."
-        )
-    now = {**before.get("data", {}), **found["about"]}
-    _check_part(place, "data", before.get("data", {}), now, _equal)
-    former = before.get("attacks", {})
-    for spec in columns:
-        if spec.knowledge == "none" or spec.facts.worst_case:
-            continue
-        if _key(spec.column) in before.get("columns", {}):
-            continue
-        now = f"{spec.attack!r}, targeted={spec.targeted}"
-        now = {_key(spec.column): now}
-        _check_part(place, "attacks", former, now, _equal)
-    worst = before.get("worst_case", {})
-    for spec in (c for c in columns if c.facts.worst_case):
-        seeds = list(spec.selection_seeds)
-        now = {
-            "attacks": [s.name for s in spec.specs],
-            "selection_seeds": seeds,
-        }
-        name = f"{spec.column.norm} {spec.column.eps:.6g}"
-        _check_part(place, "worst_case", worst, {name: now}, _equal)

@@ -10,8 +10,6 @@ import numpy as np
 from keras_mixup import _files
 from keras_mixup.attacks import Facts
 
-KNOWLEDGE = ("none", "oblivious", "transfer", "adaptive")
-
 
 class Row(NamedTuple):
     """A row of the table: what answers.
@@ -42,7 +40,9 @@ class Column(NamedTuple):
 
     Attributes:
         attack: str, the attack's name, `"clean"` for no attack.
-        knowledge: one of `KNOWLEDGE`.
+        knowledge: `"none"` (no attack), `"oblivious"` (crafted on the
+            undefended classifier), `"transfer"` (on another model) or
+            `"adaptive"` (through the defence).
         norm, eps: as in `Budget`.
     """
 
@@ -63,14 +63,8 @@ class Record(NamedTuple):
     Attributes:
         example_id: int, stable across runs.
         label: int, the true label.
-        model: str, the trained classifier's name.
-        defence: str, the defence's name, or `"none"`.
-        attack: str, the attack's name, `"clean"` for no attack.
-        knowledge: `"none"` (no attack), `"oblivious"` (crafted on the
-            undefended classifier), `"transfer"` (on another model) or
-            `"adaptive"` (through the defence).
-        norm: `"linf"`, `"l2"`, or None without an attack.
-        eps: float, the radius in pixel units, or None without an attack.
+        model, defence: as in `Row`.
+        attack, knowledge, norm, eps: as in `Column`.
         attack_seed: int, or None without an attack.
         eval_seed: int, or None where the model is deterministic.
         prediction: int, the class with the largest output.

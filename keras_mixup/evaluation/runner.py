@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from keras_mixup import _checks
+from keras_mixup import _files
 from keras_mixup.evaluation import batch_run
 from keras_mixup.evaluation import identity
 from keras_mixup.evaluation import memory
@@ -128,7 +129,7 @@ def evaluate(
     if records_path is not None:
         done = _existing(records_path, examples, verbose)
         found = identity.describe(models, columns, examples, about, pool_id)
-        found = identity.merged(records_path, found, models, columns)
+        found = identity.merged(records_path, found, models)
         save = _saver(records_path, found)
     return records_lib.Records(
         _loop(run, examples, batch_size, done, save, verbose),
@@ -189,7 +190,7 @@ def _saver(path, found):
 
     def save(fresh):
         if not told:
-            identity.write(path, found)
+            _files.write_json(identity.path_of(path), found)
             told.append(True)
         if fresh:
             records_lib.append_records(path, fresh)

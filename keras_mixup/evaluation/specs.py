@@ -43,6 +43,8 @@ class AttackSpec(NamedTuple):
     @property
     def facts(self):
         """`attacks.Facts` of the attack."""
+        if isinstance(self.attack, WorstOf):
+            return self.attack.facts
         found = attacks_lib.facts_of(self.attack)
         plain = self.undefended
         if plain is not None:
@@ -59,21 +61,21 @@ class AttackSpec(NamedTuple):
         return Column(self.name, self.knowledge, threat.norm, threat.eps)
 
 
-class WorstCaseSpec(NamedTuple):
-    """The strongest of several attacks of one norm and radius, per example.
+class WorstOf(NamedTuple):
+    """In the place of an attack: the strongest of several, per example.
 
     Attributes:
-        specs: tuple of `AttackSpec`.
+        specs: tuple of `AttackSpec` of one norm and radius.
         selection_seeds: tuple of int, by whose draws it is chosen.
-        name, knowledge, targeted, knows_draws: as in `AttackSpec`.
     """
 
     specs: tuple
     selection_seeds: tuple = ()
-    name: str = WORST_CASE
-    knowledge: str = "adaptive"
-    targeted: str = "none"
-    knows_draws: bool = False
+
+    @property
+    def threat(self):
+        """`ThreatModel` of all of them."""
+        return self.specs[0].attack.threat
 
     @property
     def facts(self):
@@ -85,19 +87,9 @@ class WorstCaseSpec(NamedTuple):
             knows_draws=False, settings=settings, worst_case=True
         )
 
-    @property
-    def column(self):
-        """`Column`, as in a record."""
-        return Column(self.name, self.knowledge, *self.specs[0].column.budget)
-
-    @property
-    def goes_through(self):
-        """Whether one of the attacks goes through the defence."""
-        return any(spec.knowledge == "adaptive" for spec in self.specs)
-
 
 def worst_case_specs(specs, selection_seeds=()):
-    """Returns one `WorstCaseSpec` for each norm and radius in `specs`.
+    """Returns a worst case, an `AttackSpec`, for each norm and radius.
 
     An attacker who knows the draws is another threat model and left out.
     """
@@ -106,7 +98,10 @@ def worst_case_specs(specs, selection_seeds=()):
         if spec.attack is not None and not spec.knows_draws:
             budgets.setdefault(spec.column.budget, []).append(spec)
     seeds = tuple(selection_seeds)
-    return [WorstCaseSpec(tuple(own), seeds) for own in budgets.values()]
+    return [
+        AttackSpec(WORST_CASE, WorstOf(tuple(own), seeds), "adaptive")
+        for own in budgets.values()
+    ]
 
 
 def check_specs(attacks):
