@@ -5,7 +5,6 @@ or a table would mix what does not belong together.
 """
 
 import ast
-import hashlib
 import json
 import operator
 import pathlib
@@ -16,6 +15,9 @@ import numpy as np
 
 from keras_mixup import _files
 from keras_mixup import attacks as attacks_lib
+from keras_mixup._fingerprint import config_of
+from keras_mixup._fingerprint import fingerprint
+from keras_mixup._fingerprint import former_fingerprint
 from keras_mixup.evaluation import specs as specs_lib
 from keras_mixup.evaluation.records import Records
 from keras_mixup.evaluation.records import read_lines
@@ -27,66 +29,6 @@ _ASKED = 4
 _CLOSE = {"rtol": 1e-3, "atol": 1e-3}
 # Of the machine, or of no effect on an answer.
 _UNTOLD = ("name", "trainable", "max_inputs", "classifier", "pool", "vae")
-
-
-def fingerprint(model):
-    """Returns the sha256 of a Keras model's configuration and weights.
-
-    Two saved files of one model have one fingerprint, and so has the same
-    network under other layer names. Of a model whose `get_config` Keras
-    cannot make, the class stands for the configuration.
-
-    Args:
-        model: `keras.Model` or layer.
-    """
-    config = _config(model)
-    if config is None:
-        return _digest({"class": type(model).__name__}, model)
-    names = dict.fromkeys([model.name, *_layer_names(config)])
-    names = {name: f"layer {i}" for i, name in enumerate(names)}
-    return _digest(_renamed(config, names), model)
-
-
-def former_fingerprint(model):
-    """Returns the fingerprint as release 0.1 took it, names and all."""
-    return _digest(_config(model), model)
-
-
-def _config(layer):
-    """Returns the configuration of a Keras layer, or None if it has none."""
-    try:
-        return layer.get_config()
-    except (NotImplementedError, TypeError):
-        return None
-
-
-def _digest(config, model):
-    text = json.dumps(config, sort_keys=True, default=str)
-    digest = hashlib.sha256(text.encode())
-    for values in model.get_weights():
-        digest.update(str((values.shape, values.dtype)).encode())
-        digest.update(values.tobytes())
-    return digest.hexdigest()
-
-
-def _layer_names(config):
-    """Yields the names of all layers in a configuration, in order."""
-    if isinstance(config, dict):
-        inner = config.get("config")
-        is_layer = isinstance(inner, dict) and "name" in inner
-        if is_layer and "DTypePolicy" not in config["class_name"]:
-            yield inner["name"]
-        config = list(config.values())
-    for part in config if isinstance(config, (list, tuple)) else ():
-        yield from _layer_names(part)
-
-
-def _renamed(value, names):
-    if isinstance(value, dict):
-        return {key: _renamed(part, names) for key, part in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_renamed(part, names) for part in value]
-    return names.get(value, value) if isinstance(value, str) else value
 
 
 def path_of(records_path):
@@ -243,7 +185,7 @@ def _model(model, images):
             model(images[:1], training=False)
         told = {"class": type(model).__name__, "sha256": fingerprint(model)}
         # Without a configuration, only the answers tell what the class does.
-        return told if _config(model) else {**told, **_answers(model, images)}
+        return told if config_of(model) else {**told, **_answers(model, images)}
     told = attacks_lib.describe(model)
     told = told["class"] if isinstance(told, dict) else told
     return {"class": told, **_answers(model, images)}
@@ -269,7 +211,7 @@ def settings_of_defence(defence, pool_id=None):
         pool_id: str that tells its pool; None takes a fingerprint of it.
     """
     known = isinstance(defence, keras.layers.Layer)
-    config = _config(defence) if known else None
+    config = config_of(defence) if known else None
     if config is not None:
         config = {k: v for k, v in config.items() if k not in _UNTOLD}
     else:

@@ -7,11 +7,11 @@ import numpy as np
 import tensorflow as tf
 
 from keras_mixup import attacks
+from keras_mixup import data
 from keras_mixup import ops
 from keras_mixup.evaluation import crafting
 from keras_mixup.evaluation import flag_rules
 from keras_mixup.evaluation import specs
-from keras_mixup.evaluation.examples import Examples
 from keras_mixup.threat import ThreatModel
 
 # Two answers of one model that differ by more are drawn (AutoAttack's check).
@@ -42,9 +42,9 @@ def probe(
     Raises:
         ValueError: for unusable images or labels.
     """
-    examples = Examples(images, labels)
-    batch = next(examples.batches(len(examples.labels)))
-    images, labels = tf.constant(batch.images), batch.labels
+    examples = data.image_set(images, labels)
+    images = tf.constant(data.as_float(examples.images))
+    labels = examples.labels
     function = model
     if isinstance(model, keras.layers.Layer):
         function = functools.partial(model, training=False)

@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_mixup import _checks
 from keras_mixup import _files
+from keras_mixup import data
 from keras_mixup.evaluation import batch_run
 from keras_mixup.evaluation import identity
 from keras_mixup.evaluation import memory
@@ -16,7 +17,6 @@ from keras_mixup.evaluation import records as records_lib
 from keras_mixup.evaluation import scoring
 from keras_mixup.evaluation import specs as specs_lib
 from keras_mixup.evaluation.crafting import Crafter
-from keras_mixup.evaluation.examples import Examples
 from keras_mixup.evaluation.records import Row
 from keras_mixup.evaluation.worst_case import MIN_EVAL_SEEDS
 from keras_mixup.evaluation.worst_case import check_seeds
@@ -110,7 +110,7 @@ def evaluate(
     )
     _checks.check_integer(attack_seed, "attack_seed", 0)
     _checks.check_integer(batch_size, "batch_size")
-    examples = Examples(images, labels, example_ids)
+    examples = data.image_set(images, labels, example_ids)
     batch_size = min(batch_size, len(examples.labels))
     pieces = memory.Pieces(batch_size)
     if num_classes is None and np.ndim(labels) == 2:
@@ -155,7 +155,7 @@ def _subject(name, models, seeds, pool_split, model_name, pieces):
 
 def _check_answers(subjects, examples, batch_size, num_classes):
     """Before the first attack: what each model answers to clean images."""
-    batch = next(examples.batches(batch_size))
+    batch = next(data.padded_batches(examples, batch_size))
     for subject in subjects:
         subject.scorer.num_classes = num_classes
         subject.scorer.judge(
@@ -171,7 +171,7 @@ def _loop(run, examples, batch_size, done, save, verbose):
     count = -(-len(examples.labels) // batch_size)
     advance = _progress(count * len(run.columns)) if verbose else lambda: None
     collected = []
-    for batch in examples.batches(batch_size):
+    for batch in data.padded_batches(examples, batch_size):
         for column in run.columns:
             fresh = run.records(batch, column, done)
             save(fresh)

@@ -12,12 +12,12 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_mixup import _checks
+from keras_mixup import data
 from keras_mixup.evaluation import memory
 from keras_mixup.evaluation import scoring
 from keras_mixup.evaluation import specs as specs_lib
 from keras_mixup.evaluation.estimates import Estimate
 from keras_mixup.evaluation.estimates import estimate
-from keras_mixup.evaluation.examples import Examples
 
 MIN_EVAL_SEEDS = 10
 
@@ -83,12 +83,16 @@ def worst_case(
     scored = check_seeds(eval_seeds, "eval_seeds", MIN_EVAL_SEEDS)
     if not specs_lib.is_randomized(model):
         selection, scored = [None], [None]
-    sets = [Examples(images, labels, example_ids) for images in candidates]
+    sets = [
+        data.image_set(images, labels, example_ids) for images in candidates
+    ]
     batch_size = min(
         _checks.check_integer(batch_size, "batch_size"), len(sets[0].labels)
     )
     scorer = scoring.Scorer(model, memory.Pieces(batch_size))
-    rows = zip(*(one.batches(batch_size) for one in sets), strict=True)
+    rows = zip(
+        *(data.padded_batches(one, batch_size) for one in sets), strict=True
+    )
     parts = [_one_batch(scorer, batches, selection, scored) for batches in rows]
     chosen, predictions, losses = (
         np.concatenate(part, axis=-1)[..., : len(sets[0].labels)]

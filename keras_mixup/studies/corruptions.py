@@ -3,12 +3,12 @@
 import numpy as np
 
 from keras_mixup import _corruption_kinds
+from keras_mixup import data
 from keras_mixup import metrics
 from keras_mixup import registry
 from keras_mixup.evaluation import memory
 from keras_mixup.evaluation import scoring
 from keras_mixup.evaluation import specs
-from keras_mixup.evaluation.examples import Examples
 from keras_mixup.studies import base
 from keras_mixup.studies.drawing import MARKERS
 from keras_mixup.studies.drawing import line_colour
@@ -56,7 +56,7 @@ def corruption_accuracies(
         for name, model in models.items():
             accuracy = (known or {}).get((name, *cell))
             if accuracy is None:
-                examples = examples or Examples(*make_set(*cell))
+                examples = examples or data.image_set(*make_set(*cell))
                 seeds = eval_seeds if specs.is_randomized(model) else (None,)
                 accuracy = _accuracy(scorers[name], examples, batch_size, seeds)
                 if note is not None:
@@ -67,7 +67,7 @@ def corruption_accuracies(
 
 def _accuracy(scorer, examples, batch_size, seeds):
     hits = []
-    for batch in examples.batches(batch_size):
+    for batch in data.padded_batches(examples, batch_size):
         for seed in seeds:
             outputs = scorer(batch.images, batch.example_ids, seed)
             right = outputs.argmax(axis=-1) == batch.labels
