@@ -32,6 +32,11 @@ class Subject(NamedTuple):
     pool_split: str | None
     scorer: scoring.Scorer
 
+    @property
+    def draws(self):
+        """Whether it draws, by its seed or by itself."""
+        return self.eval_seeds != [None]
+
 
 class BatchRun:
     """What stays the same for all batches.
@@ -96,10 +101,10 @@ class BatchRun:
 
     def _craft(self, batch, column, subject, eval_seed):
         if not isinstance(column.attack, specs_lib.WorstOf):
-            return self._crafter.craft(batch, column, subject.name, eval_seed)
+            return self._crafter.craft(batch, column, subject, eval_seed)
         # The attacker may also leave the image as it is.
         specs = (_CLEAN, *column.attack.specs)
-        made = [self._crafter.craft(batch, s, subject.name) for s in specs]
+        made = [self._crafter.craft(batch, s, subject) for s in specs]
         images, passes, queries = zip(*made, strict=True)
         seeds = subject.selection_seeds
         chosen = worst_case.select(subject.scorer, images, batch, seeds)

@@ -35,36 +35,36 @@ class Crafter:
     other models afterwards.
 
     Args:
-        models: dict name -> callable, as for `evaluate`.
+        subjects: list of `Subject`.
         specs: list of `AttackSpec`.
         attack_seed: int.
         pieces: `memory.Pieces`.
     """
 
-    def __init__(self, models, specs, attack_seed, pieces):
-        self._models = models
-        self._attack_seed = attack_seed
-        self._pieces = pieces
-        bases = map(specs_lib.undefended, models.values())
+    def __init__(self, subjects, specs, attack_seed, pieces):
+        self._attack_seed, self._pieces = attack_seed, pieces
+        bases = [specs_lib.undefended(subject.model) for subject in subjects]
         self._logits = {
             id(base): scoring.scoring_function(base) for base in bases
         }
         # Made once: an attack compiles itself for the model it meets.
         self._adaptive = {
-            (spec.column, name): specs_lib.attack_for(spec, model)
+            (spec.column, subject.name): specs_lib.attack_for(
+                spec, subject.model, subject.draws
+            )
             for spec in specs
             if spec.knowledge != "oblivious"
-            for name, model in models.items()
+            for subject in subjects
         }
         self._batch, self._kept = None, {}
 
-    def craft(self, batch, spec, name, eval_seed=None):
-        """Returns `Crafted` images of `spec` for the model `name`.
+    def craft(self, batch, spec, subject, eval_seed=None):
+        """Returns `Crafted` images of `spec` for a model.
 
         Args:
             batch: `Batch`.
             spec: `AttackSpec`.
-            name: str, a key of the models.
+            subject: `Subject`, the model.
             eval_seed: int, which an attacker who knows the draws is told;
                 others are not.
 
@@ -76,35 +76,31 @@ class Crafter:
             return Crafted(batch.images, zeros, zeros)
         if batch is not self._batch:
             self._batch, self._kept = batch, {}
-        base = specs_lib.undefended(self._models[name])
-        source = id(base) if spec.knowledge == "oblivious" else name
-        told = eval_seed if spec.knows_draws else None
-        key = spec.column, source, told
-        if key not in self._kept:
-            self._kept[key] = self._attack(batch, spec, name, base, told)
-        return self._kept[key]
-
-    def _attack(self, batch, spec, name, base, told):
+        base = specs_lib.undefended(subject.model)
         attack, attacked = spec.attack, base
         if spec.knowledge != "oblivious":
-            attack = self._adaptive[spec.column, name]
-            attacked = self._models[name]
+            attack = self._adaptive[spec.column, subject.name]
+            attacked = subject.model
+        told = eval_seed if spec.knows_draws else None
+        key = spec.column, id(attacked), told
+        if key not in self._kept:
+            self._kept[key] = self._run(
+                batch, spec, attack, attacked, base, told
+            )
+        return self._kept[key]
 
+    def _run(self, batch, spec, attack, attacked, base, told):
         def piece(images, labels, example_ids):
             seed = self._seed(scoring.ATTACK, example_ids)
             if told is not None:
                 seed = scoring.row_seeds(told, example_ids)
+            targets = self._targets(images, labels, example_ids, spec, base)
             result = attack(
-                attacked,
-                images,
-                labels,
-                targets=self._targets(images, labels, example_ids, spec, base),
-                seed=seed,
+                attacked, images, labels, targets=targets, seed=seed
             )
             return result.images, result.gradient_passes, result.queries
 
-        rows = batch.images, batch.labels, batch.example_ids
-        crafted = Crafted(*self._pieces(piece, *rows))
+        crafted = Crafted(*self._pieces(piece, *batch[:3]))
         threat = spec.attack.threat
         left = excess(threat, batch.images, crafted.images)
         low, high = threat.bounds

@@ -1,8 +1,5 @@
 """The red flags that only the model itself can show."""
 
-import functools
-
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -11,11 +8,10 @@ from keras_mixup import data
 from keras_mixup import ops
 from keras_mixup.evaluation import crafting
 from keras_mixup.evaluation import flag_rules
+from keras_mixup.evaluation import scoring
 from keras_mixup.evaluation import specs
 from keras_mixup.threat import ThreatModel
 
-# Two answers of one model that differ by more are drawn (AutoAttack's check).
-_SAME = 1e-4
 _ZERO_SHARE = 0.1
 _LEFT = 0.1
 
@@ -45,15 +41,17 @@ def probe(
     examples = data.image_set(images, labels)
     images = tf.constant(data.as_float(examples.images))
     labels = examples.labels
-    function = model
-    if isinstance(model, keras.layers.Layer):
-        function = functools.partial(model, training=False)
+    function = scoring.direct(model)
     found = flag_rules.Findings()
     outputs, again = (np.asarray(function(images)) for _ in range(2))
     drawn = frozen = None
-    if differ(outputs, again):
+    if scoring.differ(outputs, again):
         drawn = _drawn(model, attack)
-        frozen = _frozen(function, images)
+        if scoring.is_frozen(function, images):
+            frozen = (
+                "Two answers differ when the model is called directly, and "
+                "are equal inside a tf.function."
+            )
     found.note("randomised model under a deterministic attack", name, drawn)
     found.note("randomness frozen in a trace", name, frozen)
     seen = _probabilities(outputs)
@@ -71,13 +69,6 @@ def probe(
     return found
 
 
-def differ(first, second):
-    """Whether two answers [B, C] to the same images are drawn."""
-    first = np.asarray(first, np.float64)
-    scale = np.linalg.norm(first, axis=-1, keepdims=True) + 1e-12
-    return bool(np.abs((first - second) / scale).max() > _SAME)
-
-
 def _drawn(model, attack):
     # An average over draws has a stream of seeds that an attack restarts.
     averaging = hasattr(model, "reseed") or (
@@ -89,17 +80,6 @@ def _drawn(model, attack):
     return (
         f"Two answers to the same images differ; {by} would take one of them "
         "for the model's loss."
-    )
-
-
-def _frozen(function, images):
-    # A new function object, so that no earlier trace is met.
-    traced = tf.function(lambda x: function(x), jit_compile=False)
-    if differ(traced(images), traced(images)):
-        return None
-    return (
-        "Two answers differ when the model is called directly, and are equal "
-        "inside a tf.function."
     )
 
 

@@ -43,12 +43,12 @@ def evaluate(
 ):
     """Scores every model under every attack and returns the records.
 
-    Oblivious images are crafted once on the undefended classifier (all steps,
-    last iterate) and scored on each model around it; adaptive ones are
-    crafted anew through each model. A randomised defence is then scored with
-    fresh draws that depend on (evaluation seed, example id) alone, so that a
-    row's number does not depend on batch size or neighbours. Models without
-    draws are scored once.
+    What each attacker knows, `AttackSpec` says. A randomised defence is
+    scored with fresh draws that depend on (evaluation seed, example id)
+    alone, so that a row's number does not depend on batch size or neighbours.
+    A model without `draw` that is random by itself is asked once for each
+    evaluation seed, of which there must be two or more. Other models are
+    scored once.
 
     With `selection_seeds` there is one more attack for each norm and radius,
     "worst-case" (knowledge "adaptive"): per example the strongest image of
@@ -101,8 +101,7 @@ def evaluate(
         tf.errors.ResourceExhaustedError: when a single row is too large.
     """
     _check_models(models)
-    specs = specs_lib.check_specs(attacks)
-    specs_lib.check_all_steps(specs, models)
+    specs = specs_lib.check_specs(attacks, models.values())
     least = MIN_EVAL_SEEDS if len(selection_seeds) else 1
     seeds = (
         check_seeds(eval_seeds, "eval_seeds", least),
@@ -115,87 +114,79 @@ def evaluate(
     pieces = memory.Pieces(batch_size)
     if num_classes is None and np.ndim(labels) == 2:
         num_classes = np.shape(labels)[1]
+    scorers = {
+        name: scoring.Scorer(model, pieces, name)
+        for name, model in models.items()
+    }
+    seeds = _tried(scorers, examples, batch_size, num_classes, *seeds)
     subjects = [
-        _subject(name, models, seeds, pool_split, model_name, pieces)
-        for name in models
+        _subject(name, models, model_name, seeds[name], pool_split, scorer)
+        for name, scorer in scorers.items()
     ]
-    _check_answers(subjects, examples, batch_size, num_classes)
     columns = list(specs)
-    if selection_seeds:
-        columns += specs_lib.worst_case_specs(specs, seeds[1])
-    crafter = Crafter(models, specs, attack_seed, pieces)
+    if len(selection_seeds):
+        columns += specs_lib.worst_case_specs(specs, selection_seeds)
+    crafter = Crafter(subjects, specs, attack_seed, pieces)
     run = batch_run.BatchRun(subjects, columns, crafter, attack_seed)
-    done, save = {}, lambda fresh: None
+    done, found = {}, None
     if records_path is not None:
         done = _existing(records_path, examples, verbose)
         found = identity.describe(models, columns, examples, about, pool_id)
         found = identity.merged(records_path, found, models)
-        save = _saver(records_path, found)
     return records_lib.Records(
-        _loop(run, examples, batch_size, done, save, verbose),
+        _loop(run, examples, batch_size, done, (records_path, found), verbose),
         {s.column: s.facts for s in columns if s.knowledge != "none"},
         identity.settings_of_defences(models, pool_id),
     )
 
 
-def _subject(name, models, seeds, pool_split, model_name, pieces):
+def _tried(scorers, examples, batch_size, num_classes, seeds, selection):
+    """Asks each model for its answer to clean images, before any attack.
+
+    Returns dict name -> (evaluation seeds, selection seeds), `[None]` twice
+    of a model that never draws.
+    """
+    found, highest = {}, int(examples.labels.max())
+    batch = next(data.padded_batches(examples, batch_size))
+    for name, scorer in scorers.items():
+        scorer.num_classes = num_classes
+        scorer.judge(batch.images, batch, seeds[0], "clean")
+        num_classes = scorer.num_classes
+        expected = f"below {num_classes}, the classes of {name}"
+        _checks.check(highest < num_classes, "labels", expected, highest)
+        own = scorer.seeds(batch, seeds)
+        found[name] = own, own if own == [None] else selection
+    return found
+
+
+def _subject(name, models, model_name, seeds, pool_split, scorer):
     model, row = models[name], Row(name, "none")
     if specs_lib.is_defence(model):
         # The classifier's name comes first.
         base = specs_lib.undefended(model)
         held = [key for key, other in models.items() if other is base]
         row = Row((held or [model_name])[0], name)
-    if not specs_lib.is_randomized(model):
-        seeds = [None], [None]
     if getattr(model, "pool", None) is None:
         pool_split = None
-    scorer = scoring.Scorer(model, pieces, name)
     return batch_run.Subject(name, model, row, *seeds, pool_split, scorer)
 
 
-def _check_answers(subjects, examples, batch_size, num_classes):
-    """Before the first attack: what each model answers to clean images."""
-    batch = next(data.padded_batches(examples, batch_size))
-    for subject in subjects:
-        subject.scorer.num_classes = num_classes
-        subject.scorer.judge(
-            batch.images, batch, subject.eval_seeds[0], "clean"
-        )
-        num_classes = subject.scorer.num_classes
-        highest = int(examples.labels.max())
-        expected = f"below {num_classes}, the classes of {subject.name}"
-        _checks.check(highest < num_classes, "labels", expected, highest)
-
-
-def _loop(run, examples, batch_size, done, save, verbose):
+def _loop(run, examples, batch_size, done, file, verbose):
     count = -(-len(examples.labels) // batch_size)
     advance = _progress(count * len(run.columns)) if verbose else lambda: None
-    collected = []
+    collected, (path, found) = [], file
     for batch in data.padded_batches(examples, batch_size):
         for column in run.columns:
             fresh = run.records(batch, column, done)
-            save(fresh)
+            if path is not None and not collected:
+                # What records belong to comes before the first of them.
+                _files.write_json(identity.path_of(path), found)
+            if path is not None and fresh:
+                records_lib.append_records(path, fresh)
             done.update((record.key, record) for record in fresh)
             collected += [done[key] for key in run.keys(batch, column)]
             advance()
     return collected
-
-
-def _saver(path, found):
-    """Returns a function that appends records.
-
-    What they belong to, `found`, is written before the first of them.
-    """
-    told = []
-
-    def save(fresh):
-        if not told:
-            _files.write_json(identity.path_of(path), found)
-            told.append(True)
-        if fresh:
-            records_lib.append_records(path, fresh)
-
-    return save
 
 
 def _progress(total):

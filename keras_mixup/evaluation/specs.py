@@ -104,21 +104,34 @@ def worst_case_specs(specs, selection_seeds=()):
     ]
 
 
-def check_specs(attacks):
+def check_specs(attacks, models=()):
     """Returns `attacks` as a list of checked `AttackSpec`.
 
     Args:
         attacks: iterable of `AttackSpec` or of tuples (name, attack,
             knowledge, ...).
+        models: the models that are attacked.
 
     Raises:
         ValueError: for none at all, a name given twice with the same
-            knowledge and radius, or knowledge that does not fit the attack.
+            knowledge and radius, knowledge that does not fit the attack, or
+            images that stop when one model errs and go to a defence. Such
+            images are weak there, and the defence would look too good.
     """
     specs = [AttackSpec(*entry) for entry in attacks]
     _checks.check(specs, "attacks", "at least one attack or None", attacks)
+    beside_defence = any(map(is_defence, models))
     for spec in specs:
         _check_spec(spec)
+        transferable = spec.facts.transferable is not False
+        _checks.check(
+            transferable or spec.knowledge == "adaptive" or not beside_defence,
+            f"knowledge of {spec.name}",
+            '"adaptive" beside a defence',
+            spec.knowledge,
+            hint="It stops as soon as the attacked model errs, or at its "
+            "boundary; what another model is scored on must take all steps.",
+        )
     columns = [spec.column for spec in specs]
     twice = sorted(
         {f"{c.attack}, {c.knowledge}" for c in columns if columns.count(c) > 1}
@@ -128,46 +141,17 @@ def check_specs(attacks):
     return specs
 
 
-def check_all_steps(specs, models):
-    """Raises for images that stop when one model errs and go to another.
-
-    Such images are weaker on a defence than those of the same attack with
-    all its steps: the defence would look better than it is.
-
-    Args:
-        specs: list of `AttackSpec`.
-        models: dict name -> callable, as for `evaluate`.
-
-    Raises:
-        ValueError: naming the attack.
-    """
-    if not any(map(is_defence, models.values())):
-        return
-    for spec in specs:
-        transferable = spec.facts.transferable is not False
-        _checks.check(
-            transferable or spec.knowledge == "adaptive",
-            f"knowledge of {spec.name}",
-            '"adaptive" beside a defence',
-            spec.knowledge,
-            hint="It stops as soon as the attacked model errs, or at its "
-            "boundary; what another model is scored on must take all steps.",
-        )
-
-
 def _check_spec(spec):
     expected = f'other than "{WORST_CASE}", which evaluate makes itself'
     _checks.check(spec.name != WORST_CASE, "name", expected, spec.name)
     known = ("none",)
     if spec.attack is not None:
         known = ("oblivious", "adaptive", "transfer")
+        okay = callable(spec.attack) and hasattr(spec.attack, "threat")
+        expected = "an attack object with a threat model, or None"
+        _checks.check(okay, f"attack of {spec.name}", expected, spec.attack)
     _checks.check_choice(spec.knowledge, f"knowledge of {spec.name}", known)
     _checks.check_choice(spec.targeted, "targeted", TARGETED)
-    if spec.attack is None:
-        return
-    okay = callable(spec.attack) and hasattr(spec.attack, "threat")
-    expected = "an attack object with a threat model, or None"
-    _checks.check(okay, f"attack of {spec.name}", expected, spec.attack)
 
 
 def rebuilt(attack, /, **changes):
@@ -187,10 +171,16 @@ def rebuilt(attack, /, **changes):
     return type(attack)(**{**values, **changes})
 
 
-def attack_for(spec, model):
-    """Returns the attack that `spec` runs against `model`."""
+def attack_for(spec, model, draws=False):
+    """Returns the attack that `spec` runs against `model`.
+
+    Args:
+        spec: `AttackSpec`.
+        model: callable from images to logits, or a defence.
+        draws: bool, whether a model without `draw` is random by itself.
+    """
     attack = rebuilt(spec.attack)
-    if is_randomized(model):
+    if draws or is_randomized(model):
         return attack
     if spec.undefended is not None:
         return spec.undefended

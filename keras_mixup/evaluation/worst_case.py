@@ -81,8 +81,6 @@ def worst_case(
     _checks.check(len(candidates), "candidates", "one or more", candidates)
     selection = check_seeds(selection_seeds, "selection_seeds")
     scored = check_seeds(eval_seeds, "eval_seeds", MIN_EVAL_SEEDS)
-    if not specs_lib.is_randomized(model):
-        selection, scored = [None], [None]
     sets = [
         data.image_set(images, labels, example_ids) for images in candidates
     ]
@@ -90,6 +88,10 @@ def worst_case(
         _checks.check_integer(batch_size, "batch_size"), len(sets[0].labels)
     )
     scorer = scoring.Scorer(model, memory.Pieces(batch_size))
+    first = next(data.padded_batches(sets[0], batch_size))
+    scored = scorer.seeds(first, scored)
+    if scored == [None]:
+        selection = [None]
     rows = zip(
         *(data.padded_batches(one, batch_size) for one in sets), strict=True
     )

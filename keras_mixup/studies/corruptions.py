@@ -8,7 +8,6 @@ from keras_mixup import metrics
 from keras_mixup import registry
 from keras_mixup.evaluation import memory
 from keras_mixup.evaluation import scoring
-from keras_mixup.evaluation import specs
 from keras_mixup.studies import base
 from keras_mixup.studies.drawing import MARKERS
 from keras_mixup.studies.drawing import line_colour
@@ -49,16 +48,17 @@ def corruption_accuracies(
     """
     kinds = _corruption_kinds.STANDARD if kinds is None else kinds
     pieces = memory.Pieces(batch_size)
-    scorers = {n: scoring.Scorer(m, pieces) for n, m in models.items()}
+    scorers = {n: scoring.Scorer(m, pieces, n) for n, m in models.items()}
     found = {name: {} for name in models}
     for cell in [(k, s) for k in kinds for s in _corruption_kinds.SEVERITIES]:
         examples = None
-        for name, model in models.items():
+        for name in models:
             accuracy = (known or {}).get((name, *cell))
             if accuracy is None:
                 examples = examples or data.image_set(*make_set(*cell))
-                seeds = eval_seeds if specs.is_randomized(model) else (None,)
-                accuracy = _accuracy(scorers[name], examples, batch_size, seeds)
+                accuracy = _accuracy(
+                    scorers[name], examples, batch_size, eval_seeds
+                )
                 if note is not None:
                     note(name, *cell, accuracy)
             found[name][cell] = accuracy
@@ -67,6 +67,8 @@ def corruption_accuracies(
 
 def _accuracy(scorer, examples, batch_size, seeds):
     hits = []
+    first = next(data.padded_batches(examples, batch_size))
+    seeds = scorer.seeds(first, list(seeds))
     for batch in data.padded_batches(examples, batch_size):
         for seed in seeds:
             outputs = scorer(batch.images, batch.example_ids, seed)
