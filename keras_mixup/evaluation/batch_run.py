@@ -32,11 +32,6 @@ class Subject(NamedTuple):
     pool_split: str | None
     scorer: scoring.Scorer
 
-    @property
-    def draws(self):
-        """Whether it draws, by its seed or by itself."""
-        return self.eval_seeds != [None]
-
 
 class BatchRun:
     """What stays the same for all batches.

@@ -9,9 +9,6 @@ from keras_mixup import ops
 from keras_mixup.evaluation import scoring
 from keras_mixup.evaluation import specs as specs_lib
 
-# What float32 images of order one can be off after a projection.
-_TOLERANCE = 1e-5
-
 
 class Crafted(NamedTuple):
     """Images of one attack on one model, and what they cost.
@@ -50,7 +47,7 @@ class Crafter:
         # Made once: an attack compiles itself for the model it meets.
         self._adaptive = {
             (spec.column, subject.name): specs_lib.attack_for(
-                spec, subject.model, subject.draws
+                spec, subject.model, subject.eval_seeds != [None]
             )
             for spec in specs
             if spec.knowledge != "oblivious"
@@ -94,15 +91,20 @@ class Crafter:
             seed = self._seed(scoring.ATTACK, example_ids)
             if told is not None:
                 seed = scoring.row_seeds(told, example_ids)
-            targets = self._targets(images, labels, example_ids, spec, base)
+            targets = None
+            if spec.targeted != "none":
+                logits = self._logits[id(base)](images, None)
+                aim = self._seed(scoring.TARGET, example_ids)
+                targets = spec.targets(labels, logits, aim)
             result = attack(
                 attacked, images, labels, targets=targets, seed=seed
             )
             return result.images, result.gradient_passes, result.queries
 
-        crafted = Crafted(*self._pieces(piece, *batch[:3]))
+        rows = batch.images, batch.labels, batch.example_ids
+        crafted = Crafted(*self._pieces(piece, *rows))
         threat = spec.attack.threat
-        left = excess(threat, batch.images, crafted.images)
+        left = threat.excess(batch.images, crafted.images)
         low, high = threat.bounds
         _checks.check(
             left is None,
@@ -112,36 +114,6 @@ class Crafter:
         )
         return crafted
 
-    def _targets(self, images, labels, example_ids, spec, base):
-        if spec.targeted == "none":
-            return None
-        logits = self._logits[id(base)](images, None)
-        seed = self._seed(scoring.TARGET, example_ids)
-        return specs_lib.targets(spec, labels, logits, seed)
-
     def _seed(self, purpose, example_ids):
         seed = ops.seed_pair(self._attack_seed)
         return ops.fold_in(seed, purpose, example_ids[0])
-
-
-def excess(threat, clean, adversarial):
-    """Returns how far images leave the threat model, or None if they do not.
-
-    Args:
-        threat: `ThreatModel`.
-        clean: float [B, H, W, C].
-        adversarial: float [B, H, W, C].
-
-    Returns:
-        (ball, bounds): float, largest distance minus eps, and largest pixel
-        outside the bounds. One of them is more than rounding.
-    """
-    change = np.asarray(adversarial, np.float64) - np.asarray(clean)
-    change = change.reshape(len(change), -1)
-    order = np.inf if threat.norm == "linf" else 2
-    distance = np.linalg.norm(change, order, axis=1).max()
-    low, high = threat.bounds
-    outside = max(low - np.min(adversarial), np.max(adversarial) - high)
-    left = float(distance) - threat.eps, float(outside)
-    within = max(left) <= _TOLERANCE * max(1.0, threat.eps)
-    return None if within and not np.isnan(distance) else left

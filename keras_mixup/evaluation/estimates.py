@@ -130,11 +130,10 @@ def _wins(answers, label):
 def interval(shares, num_seeds):
     """Returns the 95 % confidence interval of the mean of `shares`.
 
-    The examples are the sample; their draws are not independent of each
-    other, so that ten draws of one example are no ten examples. Wilson's
-    interval is taken at the effective number of examples: the number of
-    independent right-or-wrong trials with the variance that the examples'
-    shares show, between n (no draws) and n times the seeds.
+    The examples are the sample: ten draws of one example are no ten examples.
+    Wilson's interval is taken at the effective number of examples: that of
+    independent right-or-wrong trials with the variance that the shares show,
+    between n (no draws) and n times the seeds.
 
     Args:
         shares: float [n] in [0, 1], the share of right answers per example.
@@ -154,10 +153,9 @@ def interval(shares, num_seeds):
     if spread > 0.0:
         effective = min(most, max(n, n * mean * (1.0 - mean) / spread))
     factor = _QUANTILE**2 / effective
-    centre = (mean + factor / 2.0) / (1.0 + factor)
     half = math.sqrt(mean * (1.0 - mean) * factor + factor**2 / 4.0)
-    half /= 1.0 + factor
-    return max(0.0, centre - half), min(1.0, centre + half)
+    low, high = mean + factor / 2.0 - half, mean + factor / 2.0 + half
+    return max(0.0, low / (1.0 + factor)), min(1.0, high / (1.0 + factor))
 
 
 def from_records(records):

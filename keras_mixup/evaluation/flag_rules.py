@@ -157,13 +157,11 @@ def write(path, probed):
         path: str, a .json file; an existing one is replaced.
         probed: dict model name -> list of `RedFlag`.
     """
-    value = {
-        name: {
-            "found": [flag._asdict() for flag in flags],
-            "looked_for": sorted(getattr(flags, "looked_for", ())),
-        }
-        for name, flags in probed.items()
-    }
+    value = {}
+    for name, flags in probed.items():
+        looked_for = sorted(getattr(flags, "looked_for", ()))
+        found = [flag._asdict() for flag in flags]
+        value[name] = {"found": found, "looked_for": looked_for}
     _files.write_json(path, value)
 
 

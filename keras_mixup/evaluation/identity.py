@@ -63,16 +63,13 @@ def read_records(path):
 def _read(path):
     """Returns an identity; what release 0.1 wrote, in the form of today."""
     found = {"columns": {}, "defences": {}, **_files.read_json(path)}
-    former = {
-        f"{specs_lib.WORST_CASE}, adaptive, {budget}": (
-            attacks_lib.Facts(settings=settings, worst_case=True),
-            "none",
-        )
-        for budget, settings in found.get("worst_case", {}).items()
-    }
+    former = {}
     for key, text in found.get("attacks", {}).items():
         shown, _, targeted = text.rpartition(", targeted=")
         former[key] = _former_facts(shown), targeted
+    for budget, settings in found.get("worst_case", {}).items():
+        facts = attacks_lib.Facts(settings=settings, worst_case=True)
+        former[f"{specs_lib.WORST_CASE}, adaptive, {budget}"] = facts, "none"
     for key, (facts, targeted) in former.items():
         told = {"targeted": targeted, "facts": facts._asdict(), "former": True}
         found["columns"].setdefault(key, told)
@@ -105,7 +102,7 @@ def describe(models, columns, batch, about=None, pool_id=None):
     Args:
         models: dict name -> callable, as for `evaluate`.
         columns: list of `AttackSpec`.
-        batch: `Examples`.
+        batch: `ImageSet`.
         about: dict of JSON values, more that must stay the same.
         pool_id: str that tells the defences' pool from another; None takes
             a fingerprint of it.
@@ -119,7 +116,11 @@ def describe(models, columns, batch, about=None, pool_id=None):
         "models": {n: _model(m, batch.images) for n, m in bases.items()},
         "defences": settings_of_defences(models, pool_id),
         "columns": {
-            _key(spec.column): _column(spec)
+            _key(spec.column): {
+                "column": spec.column._asdict(),
+                "targeted": spec.targeted,
+                "facts": spec.facts._asdict(),
+            }
             for spec in columns
             if spec.knowledge != "none"
         },
@@ -149,16 +150,11 @@ def merged(records_path, found, models):
     before = _read(path)
     place = f"The records in {records_path}"
     _check_former(place, before, models)
-    about = found["about"]
-    _check_part(place, "data", before.get("data", {}), about, operator.eq)
-    for part, same in (
-        ("about", operator.eq),
-        ("examples", operator.eq),
-        ("models", _same_model),
-        ("defences", operator.eq),
-        ("columns", _same_column),
-    ):
-        _check_part(place, part, before.get(part, {}), found[part], same)
+    same = {"models": _same_model, "columns": _same_column}
+    # Release 0.1 called data what is told about them.
+    for part, now in {"data": found["about"], **found}.items():
+        equal = same.get(part, operator.eq)
+        _check_part(place, part, before.get(part, {}), now, equal)
     joined = {part: {**before.get(part, {}), **found[part]} for part in found}
     return {**before, **joined}
 
@@ -166,15 +162,13 @@ def merged(records_path, found, models):
 def _check_former(place, before, models):
     """Compares with the classifier as the programs of release 0.1 told it."""
     recorded = before.get("classifier", {}).get("sha256")
-    known = [
-        former_fingerprint(model)
-        for model in map(specs_lib.undefended, models.values())
-        if isinstance(model, keras.layers.Layer)
-    ]
+    bases = map(specs_lib.undefended, models.values())
+    layers = (base for base in bases if isinstance(base, keras.layers.Layer))
+    known = list(map(former_fingerprint, layers))
     if recorded and "models" not in before and recorded not in known:
         raise ValueError(
             f"{place} are of another classifier, sha256 {recorded}. Received: "
-            f"{', '.join(map(str, known))}. Choose another path, or move the "
+            f"{', '.join(known)}. Choose another path, or move the "
             "records away."
         )
 
@@ -242,43 +236,31 @@ def settings_of_defences(models, pool_id=None):
     }
 
 
-def _column(spec):
-    return {
-        "column": spec.column._asdict(),
-        "targeted": spec.targeted,
-        "facts": spec.facts._asdict(),
-    }
-
-
 def _key(column):
     """What `AttackSpec`s of one name are told by in the file."""
-    return (
-        f"{column.attack}, {column.knowledge}, {column.norm} {column.eps:.6g}"
-    )
+    attack, knowledge, norm, eps = column
+    return f"{attack}, {knowledge}, {norm} {eps:.6g}"
 
 
 def _examples(batch):
     """A digest of each image with its label, by example id."""
-    images, shown = batch.images, {}
-    for row, example in enumerate(batch.example_ids.tolist()):
-        image = images[row].astype(np.float32)
-        if images.dtype != np.uint8:
+    shown = {}
+    for image, label, example in zip(*batch, strict=True):
+        if image.dtype != np.uint8:
             # Scaled bytes are the same image.
-            image = np.round(255.0 * images[row], 3).astype(np.float32)
-        digest = zlib.crc32(image.tobytes())
-        shown[str(example)] = f"{digest:08x} {batch.labels[row]}"
+            image = np.round(255.0 * image, 3)
+        digest = zlib.crc32(image.astype(np.float32).tobytes())
+        shown[str(example)] = f"{digest:08x} {label}"
     return shown
 
 
 def _same_model(before, now):
-    told = [[m.get(key) for key in ("class", "sha256")] for m in (before, now)]
-    if "answers" not in before or "answers" not in now:
-        return told[0] == told[1]
     if before.get("sha256") != now.get("sha256"):
         return False
-    pair = (np.asarray(part["answers"]) for part in (before, now))
-    first, second = pair
-    return first.shape == second.shape and np.allclose(first, second, **_CLOSE)
+    if "answers" not in before or "answers" not in now:
+        return before["class"] == now["class"]
+    pair = [np.asarray(part["answers"]) for part in (before, now)]
+    return pair[0].shape == pair[1].shape and np.allclose(*pair, **_CLOSE)
 
 
 def _same_column(before, now):

@@ -56,12 +56,11 @@ class Pieces:
 
     def _halve(self):
         before, self.rows = self.rows, -(-self.rows // 2)
-        if self._said:
-            return
+        if not self._said:
+            warnings.warn(
+                f"Out of memory with {before} rows at once: going on with "
+                f"{self.rows}, and fewer if need be. A batch_size of at most "
+                f"{self.rows} avoids this.",
+                stacklevel=2,
+            )
         self._said = True
-        warnings.warn(
-            f"Out of memory with {before} rows at once: going on with "
-            f"{self.rows}, and fewer if need be. A batch_size of at most "
-            f"{self.rows} avoids this.",
-            stacklevel=2,
-        )

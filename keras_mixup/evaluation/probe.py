@@ -6,7 +6,6 @@ import tensorflow as tf
 from keras_mixup import attacks
 from keras_mixup import data
 from keras_mixup import ops
-from keras_mixup.evaluation import crafting
 from keras_mixup.evaluation import flag_rules
 from keras_mixup.evaluation import scoring
 from keras_mixup.evaluation import specs
@@ -116,7 +115,7 @@ def _name(attack):
 
 def _ball(model, images, labels, attack, seed):
     result = attack(model, images, labels, seed=seed)
-    excess = crafting.excess(attack.threat, images, result.images)
+    excess = attack.threat.excess(images, result.images)
     return excess and (
         f"Images of {_name(attack)} lie {max(excess):.3g} outside the ball of "
         f"eps {attack.threat.eps:g} or the bounds."

@@ -47,8 +47,6 @@ class _Cell(NamedTuple):
     """One model under one attack.
 
     Attributes:
-        row, column: `Row`, `Column`.
-        facts: `Facts` of the attack.
         draws: bool, whether the model draws.
         shares: dict example id -> share of right answers.
         black_box: bool, whether no gradient was asked for.
@@ -91,17 +89,16 @@ def _without(settings, aside):
 
 def _cells(records):
     """The attacked cells, but for worst cases and attackers told the draws."""
-    for row, own in records.by("row").items():
-        for column, members in own.by("column").items():
-            facts = records.facts_of(column)
-            aside = facts.worst_case or facts.knows_draws
-            if column.knowledge == "none" or aside:
-                continue
-            black_box = facts.uses_gradients is False or not any(
-                r.gradient_passes > 0 for r in members
-            )
-            draws = any(r.eval_seed is not None for r in members)
-            yield _Cell(row, column, facts, draws, members.shares(), black_box)
+    for (row, column), members in records.by("cell").items():
+        facts = records.facts_of(column)
+        aside = facts.worst_case or facts.knows_draws
+        if column.knowledge == "none" or aside:
+            continue
+        black_box = facts.uses_gradients is False or not any(
+            r.gradient_passes > 0 for r in members
+        )
+        draws = any(r.eval_seed is not None for r in members)
+        yield _Cell(row, column, facts, draws, members.shares(), black_box)
 
 
 def _grouped(cells, key):
@@ -146,8 +143,7 @@ def _oblivious(cells):
 def _radius(cells):
     def key(cell):
         column = cell.column
-        same = cell.like(*_OF_BUDGET)
-        return cell.row, column.knowledge, column.norm, same
+        return cell.row, column.knowledge, column.norm, cell.like(*_OF_BUDGET)
 
     for group in _grouped((c for c in cells if c.white_box), key):
         group.sort(key=lambda c: c.column.eps)
@@ -169,10 +165,7 @@ def _radius(cells):
 def _effort(cells):
     """The two largest numbers of steps at equal draws, and of draws."""
     known = [c for c in cells if c.white_box and c.facts.num_steps is not None]
-    for spent, equal in (
-        ("num_steps", "num_draws"),
-        ("num_draws", "num_steps"),
-    ):
+    for spent, equal in itertools.permutations(("num_steps", "num_draws")):
 
         def key(cell, equal=equal):
             same = cell.column.knowledge, cell.like(*_OF_EFFORT)

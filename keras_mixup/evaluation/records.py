@@ -106,6 +106,11 @@ class Record(NamedTuple):
         return Budget(self.norm, self.eps)
 
     @property
+    def cell(self):
+        """(`Row`, `Column`): one cell of the table."""
+        return self.row, self.column
+
+    @property
     def hit(self):
         """bool: the true label is predicted."""
         return self.prediction == self.label
@@ -263,26 +268,24 @@ def summarize(records):
     Returns:
         list of `Summary`, in order of first appearance.
     """
-    cells = {}
-    for record in Records(records).unique():
-        cells.setdefault((record.row, record.column), []).append(record)
+    cells = Records(records).unique().by("cell")
     return [_summary(*cell, members) for cell, members in cells.items()]
 
 
 def _summary(row, column, members):
-    by_seed = {}
-    for record in members:
-        by_seed.setdefault(record.eval_seed, []).append(record.hit)
-    accuracies = [np.mean(hits) for hits in by_seed.values()]
-    several = len(accuracies) > 1
+    seeds = [[r.hit for r in own] for own in members.by("eval_seed").values()]
+    accuracies = [np.mean(hits) for hits in seeds]
+    loss, passes, queries = np.mean(
+        [[r.loss, r.gradient_passes, r.queries] for r in members], axis=0
+    ).tolist()
     return Summary(
         *row,
         *column,
         accuracy=float(np.mean(accuracies)),
-        std=float(np.std(accuracies, ddof=1)) if several else None,
-        num_examples=min(len(hits) for hits in by_seed.values()),
-        num_seeds=len(by_seed),
-        loss=float(np.mean([record.loss for record in members])),
-        gradient_passes=float(np.mean([r.gradient_passes for r in members])),
-        queries=float(np.mean([r.queries for r in members])),
+        std=float(np.std(accuracies, ddof=1)) if len(seeds) > 1 else None,
+        num_examples=min(map(len, seeds)),
+        num_seeds=len(seeds),
+        loss=loss,
+        gradient_passes=passes,
+        queries=queries,
     )

@@ -19,7 +19,6 @@ from keras_mixup.evaluation import specs as specs_lib
 from keras_mixup.evaluation.crafting import Crafter
 from keras_mixup.evaluation.records import Row
 from keras_mixup.evaluation.worst_case import MIN_EVAL_SEEDS
-from keras_mixup.evaluation.worst_case import check_seeds
 
 
 def evaluate(
@@ -54,8 +53,7 @@ def evaluate(
     "worst-case" (knowledge "adaptive"): per example the strongest image of
     all attacks and no attack, chosen on the selection seeds and scored on
     the evaluation seeds. A defence gets it where an adaptive attack is
-    listed; without one its worst case is not known. Such records belong to
-    the list of attacks: for another list take another `records_path`.
+    listed; without one its worst case is not known.
 
     When memory runs out the batch is halved and the run goes on, with one
     warning.
@@ -103,10 +101,8 @@ def evaluate(
     _check_models(models)
     specs = specs_lib.check_specs(attacks, models.values())
     least = MIN_EVAL_SEEDS if len(selection_seeds) else 1
-    seeds = (
-        check_seeds(eval_seeds, "eval_seeds", least),
-        check_seeds(selection_seeds, "selection_seeds", 0),
-    )
+    given = _checks.check_seeds(eval_seeds, "eval_seeds", least)
+    selection = _checks.check_seeds(selection_seeds, "selection_seeds", 0)
     _checks.check_integer(attack_seed, "attack_seed", 0)
     _checks.check_integer(batch_size, "batch_size")
     examples = data.image_set(images, labels, example_ids)
@@ -118,14 +114,14 @@ def evaluate(
         name: scoring.Scorer(model, pieces, name)
         for name, model in models.items()
     }
-    seeds = _tried(scorers, examples, batch_size, num_classes, *seeds)
+    seeds = _tried(scorers, examples, batch_size, num_classes, given, selection)
     subjects = [
         _subject(name, models, model_name, seeds[name], pool_split, scorer)
         for name, scorer in scorers.items()
     ]
     columns = list(specs)
-    if len(selection_seeds):
-        columns += specs_lib.worst_case_specs(specs, selection_seeds)
+    if selection:
+        columns += specs_lib.worst_case_specs(specs, selection)
     crafter = Crafter(subjects, specs, attack_seed, pieces)
     run = batch_run.BatchRun(subjects, columns, crafter, attack_seed)
     done, found = {}, None
@@ -194,14 +190,15 @@ def _progress(total):
     if sys.stdout.isatty():
         bar = keras.utils.Progbar(total, unit_name="attacked batch")
         return lambda: bar.add(1)
-    state = {"done": 0, "said": time.monotonic()}
+    done, said = 0, time.monotonic()
 
     def advance():
         # A log file gets a line a minute instead of a bar that redraws.
-        state["done"] += 1
-        if time.monotonic() - state["said"] > 60.0 or state["done"] == total:
-            print(f"{state['done']} of {total} attacked batches", flush=True)
-            state["said"] = time.monotonic()
+        nonlocal done, said
+        done += 1
+        if time.monotonic() - said > 60.0 or done == total:
+            print(f"{done} of {total} attacked batches", flush=True)
+            said = time.monotonic()
 
     return advance
 
@@ -223,11 +220,8 @@ def _existing(records_path, examples, verbose):
 
 
 def _check_models(models):
-    okay = (
-        isinstance(models, dict)
-        and models
-        and all(map(callable, models.values()))
-    )
+    okay = isinstance(models, dict) and len(models) > 0
+    okay = okay and all(map(callable, models.values()))
     _checks.check(okay, "models", "a dict of name -> callable", models)
-    taken = "none" in models
-    _checks.check(not taken, "models", 'without the name "none"', list(models))
+    okay, expected = "none" not in models, 'without the name "none"'
+    _checks.check(okay, "models", expected, list(models))

@@ -60,6 +60,20 @@ class AttackSpec(NamedTuple):
         threat = self.attack.threat
         return Column(self.name, self.knowledge, threat.norm, threat.eps)
 
+    def targets(self, labels, logits, seed):
+        """Returns the classes that the attack leads to, or None.
+
+        Args:
+            labels: int [B], the true ones.
+            logits: [B, C], of the undefended classifier on the clean images.
+            seed: int or int32 [2], for random targets.
+        """
+        if self.targeted == "none":
+            return None
+        if self.targeted == "second_most_likely":
+            return attacks_lib.second_most_likely_targets(logits, labels)
+        return attacks_lib.random_targets(labels, int(logits.shape[-1]), seed)
+
 
 class WorstOf(NamedTuple):
     """In the place of an attack: the strongest of several, per example.
@@ -82,9 +96,9 @@ class WorstOf(NamedTuple):
         """`attacks.Facts`; its settings list the attacks."""
         listed = [list(spec.column) for spec in self.specs]
         seeds = list(self.selection_seeds)
-        settings = {"attacks": listed, "selection_seeds": seeds}
+        told = {"attacks": listed, "selection_seeds": seeds}
         return attacks_lib.Facts(
-            knows_draws=False, settings=settings, worst_case=True
+            knows_draws=False, settings=told, worst_case=True
         )
 
 
@@ -154,23 +168,6 @@ def _check_spec(spec):
     _checks.check_choice(spec.targeted, "targeted", TARGETED)
 
 
-def rebuilt(attack, /, **changes):
-    """Returns an equal attack of its own, with some arguments changed.
-
-    An attack is compiled for every model that it meets; TensorFlow warns of
-    one that meets many.
-
-    Args:
-        attack: an attack; what is no `attacks.Attack` comes back as it is.
-        **changes: constructor arguments.
-    """
-    if not isinstance(attack, attacks_lib.Attack):
-        return attack
-    # Attacks keep their arguments as attributes of the same name.
-    values = {name: getattr(attack, name) for name in attack.argument_names()}
-    return type(attack)(**{**values, **changes})
-
-
 def attack_for(spec, model, draws=False):
     """Returns the attack that `spec` runs against `model`.
 
@@ -179,7 +176,11 @@ def attack_for(spec, model, draws=False):
         model: callable from images to logits, or a defence.
         draws: bool, whether a model without `draw` is random by itself.
     """
-    attack = rebuilt(spec.attack)
+    attack = spec.attack
+    if isinstance(attack, attacks_lib.Attack):
+        # One of its own, since an attack is compiled for every model that it
+        # meets, and TensorFlow warns of one that meets many.
+        attack = attack.rebuilt()
     if draws or is_randomized(model):
         return attack
     if spec.undefended is not None:
@@ -203,19 +204,3 @@ def is_defence(model):
 def undefended(model):
     """Returns the classifier inside a defence, or the model itself."""
     return model.classifier if is_defence(model) else model
-
-
-def targets(spec, labels, logits, seed):
-    """Returns the classes that a targeted attack leads to, or None.
-
-    Args:
-        spec: `AttackSpec`.
-        labels: int [B], the true ones.
-        logits: [B, C], of the undefended classifier on the clean images.
-        seed: int or int32 [2], for random targets.
-    """
-    if spec.targeted == "none":
-        return None
-    if spec.targeted == "second_most_likely":
-        return attacks_lib.second_most_likely_targets(logits, labels)
-    return attacks_lib.random_targets(labels, int(logits.shape[-1]), seed)

@@ -79,25 +79,24 @@ def worst_case(
     as AutoAttack's version for randomised models lacks them.
     """
     _checks.check(len(candidates), "candidates", "one or more", candidates)
-    selection = check_seeds(selection_seeds, "selection_seeds")
-    scored = check_seeds(eval_seeds, "eval_seeds", MIN_EVAL_SEEDS)
+    selection = _checks.check_seeds(selection_seeds, "selection_seeds")
+    scored = _checks.check_seeds(eval_seeds, "eval_seeds", MIN_EVAL_SEEDS)
     sets = [
         data.image_set(images, labels, example_ids) for images in candidates
     ]
-    batch_size = min(
-        _checks.check_integer(batch_size, "batch_size"), len(sets[0].labels)
-    )
+    count = len(sets[0].labels)
+    batch_size = min(_checks.check_integer(batch_size, "batch_size"), count)
     scorer = scoring.Scorer(model, memory.Pieces(batch_size))
-    first = next(data.padded_batches(sets[0], batch_size))
-    scored = scorer.seeds(first, scored)
-    if scored == [None]:
-        selection = [None]
-    rows = zip(
+    parts = []
+    for batches in zip(
         *(data.padded_batches(one, batch_size) for one in sets), strict=True
-    )
-    parts = [_one_batch(scorer, batches, selection, scored) for batches in rows]
+    ):
+        if not parts:
+            scored = scorer.seeds(batches[0], scored)
+        own = scored if scored == [None] else selection
+        parts.append(_one_batch(scorer, batches, own, scored))
     chosen, predictions, losses = (
-        np.concatenate(part, axis=-1)[..., : len(sets[0].labels)]
+        np.concatenate(part, axis=-1)[..., :count]
         for part in zip(*parts, strict=True)
     )
     found = estimate(predictions, sets[0].labels)
@@ -142,18 +141,3 @@ def select(scorer, candidates, batch, seeds):
 def pick(candidates, chosen):
     """Returns row i of the candidate `chosen[i]`, for each row i."""
     return np.stack(candidates)[chosen, np.arange(len(chosen))]
-
-
-def check_seeds(seeds, name, minimum=1):
-    """Returns `seeds` as a list of at least `minimum` different ints.
-
-    Raises:
-        ValueError: for fewer, repeated or negative ones.
-    """
-    seeds = [_checks.check_integer(seed, name, 0) for seed in seeds]
-    unique = len(set(seeds)) == len(seeds) >= minimum
-    expected = "different integers"
-    if minimum > 1:
-        expected = f"{minimum} or more different integers"
-    _checks.check(unique, name, expected, tuple(seeds))
-    return seeds

@@ -62,7 +62,7 @@ def make_pictures(models, spec, images, labels, seed=0):
     clean = tf.constant(data.as_float(batch.images))
     answer = scoring.scoring_function(base)
     clean_logits = answer(clean, None)
-    targets = specs_lib.targets(spec, batch.labels, clean_logits, seed)
+    targets = spec.targets(batch.labels, clean_logits, seed)
     result = spec.attack(base, clean, batch.labels, targets=targets, seed=seed)
     mixed, answers = np.zeros((0, *clean.shape[1:])), np.zeros(0, int)
     if defended:
