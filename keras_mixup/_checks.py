@@ -104,6 +104,19 @@ def check_image_shape(shape, name="input_shape"):
     return tuple(shape)
 
 
+def check_seeds(seeds, name, minimum=1):
+    """Returns `seeds` as a list of at least `minimum` different ints.
+
+    Raises:
+        ValueError: for fewer, repeated or negative ones.
+    """
+    seeds = [check_integer(seed, name, 0) for seed in seeds]
+    unique = len(set(seeds)) == len(seeds) >= minimum
+    least = f"{minimum} or more " if minimum > 1 else ""
+    check(unique, name, f"{least}different integers", tuple(seeds))
+    return seeds
+
+
 def check_choice(value, name, choices):
     """Returns `value` if it is one of `choices`.
 

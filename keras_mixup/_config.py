@@ -38,6 +38,11 @@ class Configurable:
             }
         )
 
+    def rebuilt(self, **changes):
+        """Returns an equal object, with some arguments changed."""
+        values = {name: getattr(self, name) for name in self.argument_names()}
+        return type(self)(**{**values, **changes})
+
     def __repr__(self):
         shown = (f"{n}={getattr(self, n)!r}" for n in self.argument_names())
         return f"{type(self).__name__}({', '.join(shown)})"

@@ -1,9 +1,13 @@
 """What the adversary may do: a norm, a radius and the pixel bounds."""
 
 import keras
+import numpy as np
 
 from keras_mixup import _checks
 from keras_mixup import _config
+
+# What float32 images of order one can be off after a projection.
+_TOLERANCE = 1e-5
 
 
 @keras.saving.register_keras_serializable("keras_mixup")
@@ -53,6 +57,27 @@ class ThreatModel(_config.Configurable):
             received,
             hint=f'Did you mean "{self.eps:g}/255"?',
         )
+
+    def excess(self, clean, adversarial):
+        """Returns how far images leave the threat model; None if they do not.
+
+        Args:
+            clean: float [B, H, W, C].
+            adversarial: float [B, H, W, C].
+
+        Returns:
+            (ball, bounds): float, largest distance minus eps, and largest
+            pixel outside the bounds. One of them is more than rounding.
+        """
+        change = np.asarray(adversarial, np.float64) - np.asarray(clean)
+        change = change.reshape(len(change), -1)
+        order = np.inf if self.norm == "linf" else 2
+        distance = np.linalg.norm(change, order, axis=1).max()
+        low, high = self.bounds
+        outside = max(low - np.min(adversarial), np.max(adversarial) - high)
+        left = float(distance) - self.eps, float(outside)
+        within = max(left) <= _TOLERANCE * max(1.0, self.eps)
+        return None if within and not np.isnan(distance) else left
 
     def __eq__(self, other):
         same = isinstance(other, ThreatModel)

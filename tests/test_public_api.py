@@ -39,8 +39,6 @@ PUBLIC = {
     ),
     "evaluation": (
         "Records",
-        "corruption_accuracies",
-        "corruption_means",
         "evaluate",
         "fingerprint",
         "read_records",
@@ -90,6 +88,8 @@ PUBLIC = {
     ),
     "studies": (
         "adaptive_samples",
+        "corruption_accuracies",
+        "corruption_means",
         "lambda_sweep",
         "mixed_samples",
         "trade_off",
@@ -316,11 +316,11 @@ SIGNATURES = {
         ["models", "attacks", "images", "labels"],
         {"eval_seeds": (0,), "selection_seeds": (), "attack_seed": 0},
     ),
-    "evaluation.corruption_accuracies": (
+    "studies.corruption_accuracies": (
         ["models", "make_set"],
         {"eval_seeds": (0,), "kinds": None, "known": None},
     ),
-    "evaluation.corruption_means": (["rows"], {}),
+    "studies.corruption_means": (["rows"], {}),
     "export.export_saved_model": (
         ["defence", "base_path", "version"],
         {"version": None},

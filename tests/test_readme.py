@@ -142,7 +142,7 @@ def check_evaluation(found, folder):
     assert [row[0] for row in rows] == list(red_flags.NAMES)
     in_records = {name for name, recorded, _ in rows if recorded}
     in_models = {name for name, _, asked in rows if asked}
-    assert in_records == set(record_flags._RULES)
+    assert in_records == set(record_flags.RULES)
     # No attack was given whose ball could be looked at.
     asked = in_models - {"eps not respected"}
     assert found["asked"].looked_for == asked

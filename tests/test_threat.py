@@ -1,6 +1,7 @@
 """The threat model's units, errors and configuration."""
 
 import keras
+import numpy as np
 import pytest
 
 from keras_mixup import ThreatModel
@@ -61,3 +62,18 @@ def test_threats_differ_in_every_field():
     assert threat != ThreatModel("linf", 0.2)
     assert threat != ThreatModel("linf", 0.1, bounds=(0.0, 0.5))
     assert threat != ThreatModel("linf", 0.1, unbounded=True)
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_how_far_images_leave_it(norm):
+    threat = ThreatModel(norm, 0.1)
+    clean = np.full((2, 2, 2, 1), 0.5, np.float32)
+    inside, outside = clean.copy(), clean.copy()
+    inside[1, 0, 0] += 0.1
+    outside[1, 0, 0] += 0.3
+    assert threat.excess(clean, inside) is None
+    ball, bounds = threat.excess(clean, outside)
+    np.testing.assert_allclose([ball, bounds], [0.2, -0.2], atol=1e-6)
+    ball, bounds = threat.excess(clean, clean - 0.6)
+    assert bounds == pytest.approx(0.1, abs=1e-6) and ball > 0.4
+    assert threat.excess(clean, clean * np.nan) is not None

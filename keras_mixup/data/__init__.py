@@ -1,6 +1,8 @@
 """Data sets, their splits, and input pipelines addressed by step."""
 
+from keras_mixup.data.arrays import Batch
 from keras_mixup.data.arrays import image_set
+from keras_mixup.data.arrays import padded_batches
 from keras_mixup.data.check import check_images
 from keras_mixup.data.corruptions import corrupt
 from keras_mixup.data.corruptions import corrupted_name
@@ -19,6 +21,7 @@ from keras_mixup.data.tiny_imagenet import prepare_tiny_imagenet
 
 __all__ = [
     "DATASETS",
+    "Batch",
     "DatasetSpec",
     "ImageSet",
     "as_float",
@@ -31,6 +34,7 @@ __all__ = [
     "load",
     "load_arrays",
     "load_corrupted",
+    "padded_batches",
     "prepare_tiny_imagenet",
     "published_name",
     "training_dataset",

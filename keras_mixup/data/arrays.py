@@ -1,9 +1,47 @@
 """The images and labels that a user passes, as an `ImageSet`."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from keras_mixup import _checks
+from keras_mixup.data.pipeline import as_float
 from keras_mixup.data.specs import ImageSet
+
+
+class Batch(NamedTuple):
+    """Rows of one fixed-size batch; the last one repeats its first row.
+
+    Attributes:
+        images: float32 [batch_size, H, W, C] in [0, 1].
+        labels: int32 [batch_size].
+        example_ids: int64 [batch_size].
+        size: int, how many leading rows count.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    example_ids: np.ndarray
+    size: int
+
+
+def padded_batches(examples, batch_size):
+    """Yields every example once, in `Batch`es of `batch_size` rows.
+
+    Padding keeps one shape, so that nothing is traced again for the last
+    batch. The added rows never count.
+
+    Args:
+        examples: `ImageSet`.
+        batch_size: int.
+    """
+    count = len(examples.labels)
+    for start in range(0, count, batch_size):
+        picked = np.arange(start, start + batch_size)
+        picked[picked >= count] = start
+        images, *others = (part[picked] for part in examples)
+        size = min(batch_size, count - start)
+        yield Batch(as_float(images), *others, size)
 
 
 def image_set(images, labels, example_ids=None):

@@ -7,8 +7,6 @@ from keras_mixup.evaluation import identity
 from keras_mixup.evaluation import labels
 from keras_mixup.evaluation import records
 from keras_mixup.evaluation import red_flags
-from keras_mixup.evaluation.corruptions import corruption_accuracies
-from keras_mixup.evaluation.corruptions import corruption_means
 from keras_mixup.evaluation.estimates import Estimate
 from keras_mixup.evaluation.estimates import estimate
 from keras_mixup.evaluation.identity import fingerprint
@@ -38,8 +36,6 @@ __all__ = [
     "Summary",
     "WorstCase",
     "append_records",
-    "corruption_accuracies",
-    "corruption_means",
     "estimate",
     "evaluate",
     "fingerprint",
@@ -56,6 +52,8 @@ __all__ = [
 # Moved; the names here go with the next release.
 _MOVED = {
     "card": "reporting",
+    "corruption_accuracies": "studies",
+    "corruption_means": "studies",
     "figures": "reporting",
     "pictures": "reporting",
     "report": "reporting",

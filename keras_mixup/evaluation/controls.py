@@ -12,8 +12,6 @@ import tensorflow as tf
 from keras_mixup import _checks
 from keras_mixup import attacks as attacks_lib
 from keras_mixup import ops
-from keras_mixup.evaluation import specs
-from keras_mixup.threat import ThreatModel
 
 
 class MeanImageShrinkage:
@@ -77,35 +75,15 @@ def shrinkage_models(models):
     Args:
         models: dict name -> model, as for `evaluate`.
     """
-    return {
-        f"mean-image shrinkage {weight:g}": MeanImageShrinkage(
-            defence.classifier, defence.pool, weight
-        )
-        for weight, defence in mix_weights(models.values()).items()
-        if _holds_images(defence)
-    }
-
-
-def _holds_images(defence):
-    shape = getattr(defence.classifier, "input_shape", (None,))[1:]
-    return tuple(shape) == tuple(defence.pool.sample_shape)
-
-
-def reduced_parts(defences, parts):
-    """Returns the parts again with attacks of lambda eps, one set per lambda.
-
-    They are for the undefended classifier alone.
-
-    Args:
-        defences: dict label -> defence.
-        parts: list of (specs, examples).
-    """
-    return [
-        (reduced, examples)
-        for weight in mix_weights(defences.values())
-        for specs, examples in parts
-        if (reduced := reduced_specs(specs, weight))
-    ]
+    found = {}
+    for weight, defence in mix_weights(models.values()).items():
+        classifier, pool = defence.classifier, defence.pool
+        shape = getattr(classifier, "input_shape", (None,))[1:]
+        # A pool may hold latent codes instead of images.
+        if tuple(shape) == tuple(pool.sample_shape):
+            control = MeanImageShrinkage(classifier, pool, weight)
+            found[f"mean-image shrinkage {weight:g}"] = control
+    return found
 
 
 def reduced_specs(attacks, factor):
@@ -129,15 +107,12 @@ def reduced_specs(attacks, factor):
 
 
 def _scaled(attack, factor):
-    if attack is None:
-        return None
+    if not isinstance(attack, attacks_lib.Attack):
+        return attack
     if isinstance(attack, attacks_lib.AveragedAttack):
-        return specs.rebuilt(attack, attack=_scaled(attack.attack, factor))
-    given = attack.threat
-    eps = given.eps * factor
-    changes = {
-        "threat": ThreatModel(given.norm, eps, given.bounds, given.unbounded)
-    }
+        return attack.rebuilt(attack=_scaled(attack.attack, factor))
+    threat = attack.threat
+    changes = {"threat": threat.rebuilt(eps=threat.eps * factor)}
     if getattr(attack, "step_size", None):
         changes["step_size"] = attack.step_size * factor
-    return specs.rebuilt(attack, **changes)
+    return attack.rebuilt(**changes)

@@ -32,36 +32,36 @@ class Crafter:
     other models afterwards.
 
     Args:
-        models: dict name -> callable, as for `evaluate`.
+        subjects: list of `Subject`.
         specs: list of `AttackSpec`.
         attack_seed: int.
         pieces: `memory.Pieces`.
     """
 
-    def __init__(self, models, specs, attack_seed, pieces):
-        self._models = models
-        self._attack_seed = attack_seed
-        self._pieces = pieces
-        bases = map(specs_lib.undefended, models.values())
+    def __init__(self, subjects, specs, attack_seed, pieces):
+        self._attack_seed, self._pieces = attack_seed, pieces
+        bases = [specs_lib.undefended(subject.model) for subject in subjects]
         self._logits = {
             id(base): scoring.scoring_function(base) for base in bases
         }
         # Made once: an attack compiles itself for the model it meets.
         self._adaptive = {
-            (spec.column, name): specs_lib.attack_for(spec, model)
+            (spec.column, subject.name): specs_lib.attack_for(
+                spec, subject.model, subject.eval_seeds != [None]
+            )
             for spec in specs
             if spec.knowledge != "oblivious"
-            for name, model in models.items()
+            for subject in subjects
         }
         self._batch, self._kept = None, {}
 
-    def craft(self, batch, spec, name, eval_seed=None):
-        """Returns `Crafted` images of `spec` for the model `name`.
+    def craft(self, batch, spec, subject, eval_seed=None):
+        """Returns `Crafted` images of `spec` for a model.
 
         Args:
             batch: `Batch`.
             spec: `AttackSpec`.
-            name: str, a key of the models.
+            subject: `Subject`, the model.
             eval_seed: int, which an attacker who knows the draws is told;
                 others are not.
 
@@ -73,92 +73,47 @@ class Crafter:
             return Crafted(batch.images, zeros, zeros)
         if batch is not self._batch:
             self._batch, self._kept = batch, {}
-        base = specs_lib.undefended(self._models[name])
-        source = id(base) if spec.knowledge == "oblivious" else name
-        told = eval_seed if spec.knows_draws else None
-        key = spec.column, source, told
-        if key not in self._kept:
-            self._kept[key] = self._attack(batch, spec, name, base, told)
-        return self._kept[key]
-
-    def _attack(self, batch, spec, name, base, told):
+        base = specs_lib.undefended(subject.model)
         attack, attacked = spec.attack, base
         if spec.knowledge != "oblivious":
-            attack = self._adaptive[spec.column, name]
-            attacked = self._models[name]
+            attack = self._adaptive[spec.column, subject.name]
+            attacked = subject.model
+        told = eval_seed if spec.knows_draws else None
+        key = spec.column, id(attacked), told
+        if key not in self._kept:
+            self._kept[key] = self._run(
+                batch, spec, attack, attacked, base, told
+            )
+        return self._kept[key]
 
+    def _run(self, batch, spec, attack, attacked, base, told):
         def piece(images, labels, example_ids):
             seed = self._seed(scoring.ATTACK, example_ids)
             if told is not None:
                 seed = scoring.row_seeds(told, example_ids)
+            targets = None
+            if spec.targeted != "none":
+                logits = self._logits[id(base)](images, None)
+                aim = self._seed(scoring.TARGET, example_ids)
+                targets = spec.targets(labels, logits, aim)
             result = attack(
-                attacked,
-                images,
-                labels,
-                targets=self._targets(images, labels, example_ids, spec, base),
-                seed=seed,
+                attacked, images, labels, targets=targets, seed=seed
             )
             return result.images, result.gradient_passes, result.queries
 
         rows = batch.images, batch.labels, batch.example_ids
         crafted = Crafted(*self._pieces(piece, *rows))
-        check_ball(spec.attack.threat, batch.images, crafted.images, spec.name)
+        threat = spec.attack.threat
+        left = threat.excess(batch.images, crafted.images)
+        low, high = threat.bounds
+        _checks.check(
+            left is None,
+            f"images of {spec.name}",
+            f"within eps {threat.eps:g} and the bounds [{low:g}, {high:g}]",
+            left and f"{left[0]:g} beyond eps, {left[1]:g} beyond the bounds",
+        )
         return crafted
-
-    def _targets(self, images, labels, example_ids, spec, base):
-        if spec.targeted == "none":
-            return None
-        logits = self._logits[id(base)](images, None)
-        seed = self._seed(scoring.TARGET, example_ids)
-        return specs_lib.targets(spec, labels, logits, seed)
 
     def _seed(self, purpose, example_ids):
         seed = ops.seed_pair(self._attack_seed)
         return ops.fold_in(seed, purpose, example_ids[0])
-
-
-def excess(threat, clean, adversarial):
-    """Returns how far images leave the threat model; <= 0 for none.
-
-    Args:
-        threat: `ThreatModel`.
-        clean: float [B, H, W, C].
-        adversarial: float [B, H, W, C].
-
-    Returns:
-        (ball, bounds): float, largest distance minus eps, and largest pixel
-        outside the bounds.
-    """
-    change = np.asarray(adversarial, np.float64) - np.asarray(clean)
-    change = change.reshape(len(change), -1)
-    if threat.norm == "linf":
-        distance = np.abs(change).max(axis=1)
-    else:
-        distance = np.sqrt((change**2).sum(axis=1))
-    low, high = threat.bounds
-    outside = max(
-        low - float(np.min(adversarial)), float(np.max(adversarial)) - high
-    )
-    return float(distance.max()) - threat.eps, outside
-
-
-# What float32 images of order one can be off after a projection.
-TOLERANCE = 1e-5
-
-
-def check_ball(threat, clean, adversarial, name):
-    """Raises `ValueError` unless the images lie in the ball and the bounds.
-
-    Args:
-        threat: `ThreatModel`.
-        clean: float [B, H, W, C].
-        adversarial: float [B, H, W, C].
-        name: str, the attack's name in the error.
-    """
-    ball, outside = excess(threat, clean, adversarial)
-    worst = max(ball, outside)
-    okay = worst <= TOLERANCE * max(1.0, threat.eps)
-    low, high = threat.bounds
-    expected = f"within eps {threat.eps:g} and the bounds [{low:g}, {high:g}]"
-    received = f"{ball:g} beyond eps, {outside:g} beyond the bounds"
-    _checks.check(okay, f"images of {name}", expected, received)

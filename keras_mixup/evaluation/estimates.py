@@ -1,11 +1,14 @@
 """How sure an accuracy is, when both examples and draws are random."""
 
+import collections
 import math
 from typing import NamedTuple
 
 import numpy as np
+from scipy import stats
 
 from keras_mixup import _checks
+from keras_mixup.evaluation.records import Records
 
 _QUANTILE = 1.959963984540054  # Of the standard normal, at 97.5 %.
 
@@ -51,8 +54,35 @@ def estimate(predictions, labels):
     _checks.check(okay, "predictions", "of shape [seeds, examples]", shape)
     expected = f"of shape [{shape[1]}]"
     _checks.check(labels.shape == shape[1:], "labels", expected, labels.shape)
-    shares = (predictions == labels).mean(axis=0)
-    return _estimate(shares, votes(predictions, labels), len(predictions))
+    return _estimate(predictions.T.tolist(), labels.tolist())
+
+
+def paired_shares(first, second):
+    """Returns two float arrays [n]: the values of the common examples.
+
+    Args:
+        first, second: dicts example id -> share of right answers.
+    """
+    common = sorted(first.keys() & second.keys())
+    return tuple(np.array([d[i] for i in common]) for d in (first, second))
+
+
+def is_less(first, second):
+    """Whether paired shares are less by more than chance, at 5 % two-sided.
+
+    Args:
+        first, second: float [n] in [0, 1], of the same examples.
+
+    McNemar's exact test where every example is right or wrong, by SciPy;
+    its normal form where draws make the shares fractions.
+    """
+    gains = np.subtract(second, first)
+    changed = int(np.count_nonzero(gains))
+    if not changed or np.any(gains % 1.0):
+        return gains.sum() > _QUANTILE * math.sqrt(np.sum(gains**2))
+    better = int(np.sum(gains > 0))
+    found = stats.binomtest(better, changed, alternative="greater")
+    return found.pvalue < 0.025
 
 
 def paired_difference(first, second):
@@ -68,21 +98,22 @@ def paired_difference(first, second):
     Returns:
         (difference, error), floats.
     """
-    shares = [{}, {}]
-    for part, records in zip(shares, (first, second), strict=True):
-        for record in records:
-            part.setdefault(record.example_id, []).append(record.hit)
-    gains = [np.mean(shares[0][i]) - np.mean(shares[1][i]) for i in shares[0]]
+    shares = (Records(records).shares() for records in (first, second))
+    gains = np.subtract(*paired_shares(*shares))
     spread = float(np.std(gains, ddof=min(1, len(gains) - 1)))
     error = _QUANTILE * spread / math.sqrt(len(gains))
     return float(np.mean(gains)), error
 
 
-def _estimate(shares, majority, num_seeds):
+def _estimate(answers, labels):
+    """Of a list of answers per example, and the true label of each."""
+    pairs = list(zip(answers, labels, strict=True))
+    shares = np.array([own.count(label) / len(own) for own, label in pairs])
+    num_seeds = min(map(len, answers))
     return Estimate(
         float(np.mean(shares)),
         *interval(shares, num_seeds),
-        float(np.mean(majority)),
+        float(np.mean([_wins(*pair) for pair in pairs])),
         float(np.mean(shares == 1.0)),
         float(np.mean(shares == 0.0)),
         len(shares),
@@ -90,14 +121,19 @@ def _estimate(shares, majority, num_seeds):
     )
 
 
+def _wins(answers, label):
+    """Whether the label has more votes than any other class."""
+    votes = collections.Counter(answers)
+    return votes.pop(label, 0) > max(votes.values(), default=0)
+
+
 def interval(shares, num_seeds):
     """Returns the 95 % confidence interval of the mean of `shares`.
 
-    The examples are the sample; their draws are not independent of each
-    other, so that ten draws of one example are no ten examples. Wilson's
-    interval is taken at the effective number of examples: the number of
-    independent right-or-wrong trials with the variance that the examples'
-    shares show, between n (no draws) and n times the seeds.
+    The examples are the sample: ten draws of one example are no ten examples.
+    Wilson's interval is taken at the effective number of examples: that of
+    independent right-or-wrong trials with the variance that the shares show,
+    between n (no draws) and n times the seeds.
 
     Args:
         shares: float [n] in [0, 1], the share of right answers per example.
@@ -117,25 +153,9 @@ def interval(shares, num_seeds):
     if spread > 0.0:
         effective = min(most, max(n, n * mean * (1.0 - mean) / spread))
     factor = _QUANTILE**2 / effective
-    centre = (mean + factor / 2.0) / (1.0 + factor)
     half = math.sqrt(mean * (1.0 - mean) * factor + factor**2 / 4.0)
-    half /= 1.0 + factor
-    return max(0.0, centre - half), min(1.0, centre + half)
-
-
-def votes(predictions, labels):
-    """Returns bool [n]: the true label has more votes than any other class.
-
-    Args:
-        predictions: int [S, n].
-        labels: int [n].
-    """
-    predictions, labels = np.asarray(predictions), np.asarray(labels)
-    classes = np.unique(predictions)
-    counts = (predictions[:, :, None] == classes).sum(axis=0)
-    own = (predictions == labels).sum(axis=0)
-    others = np.where(classes == labels[:, None], 0, counts).max(axis=1)
-    return own > others
+    low, high = mean + factor / 2.0 - half, mean + factor / 2.0 + half
+    return max(0.0, low / (1.0 + factor)), min(1.0, high / (1.0 + factor))
 
 
 def from_records(records):
@@ -149,16 +169,7 @@ def from_records(records):
     Raises:
         ValueError: without any record.
     """
-    unique = {record.key: record for record in records}
-    _checks.check(unique, "records", "one record or more", len(unique))
-    groups = {}
-    for record in unique.values():
-        groups.setdefault(record.example_id, []).append(record)
-    shares, majority = [], []
-    for members in groups.values():
-        answers = [[record.prediction] for record in members]
-        label = members[0].label
-        shares.append(np.mean([answer == [label] for answer in answers]))
-        majority.append(votes(answers, [label])[0])
-    seeds = min(map(len, groups.values()))
-    return _estimate(np.asarray(shares), majority, seeds)
+    groups = Records(records).unique().by("example_id").values()
+    _checks.check(groups, "records", "one record or more", len(groups))
+    answers = [[record.prediction for record in own] for own in groups]
+    return _estimate(answers, [own[0].label for own in groups])

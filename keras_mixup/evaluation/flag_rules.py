@@ -1,7 +1,9 @@
-"""What each red flag means, and what to do about it."""
+"""What each red flag means, what to do about it, and which were raised."""
 
+import os
 from typing import NamedTuple
 
+from keras_mixup import _files
 from keras_mixup.evaluation import labels
 
 
@@ -30,18 +32,6 @@ class RedFlag(NamedTuple):
     def text(self):
         """str: everything in four sentences."""
         return f"{self.where}: {self.seen} {self.why} {self.remedy}"
-
-
-class Findings(list):
-    """A list of `RedFlag`.
-
-    Attributes:
-        looked_for: set of str, the rules that were applied to something.
-    """
-
-    def __init__(self, flags=(), looked_for=()):
-        super().__init__(flags)
-        self.looked_for = set(looked_for)
 
 
 RULES = {
@@ -100,18 +90,89 @@ RULES = {
 }
 
 
-def flag(name, place, seen, budget=None):
-    """Returns the `RedFlag` of a rule in `RULES`, with the rule's texts.
+class Findings(list):
+    """A list of `RedFlag` that knows what was looked for.
 
     Args:
-        name: str, the rule.
-        place: `Row`, or a model's name.
-        seen: str, the observation.
-        budget: `Budget`, or None.
+        flags: iterable of `RedFlag`.
+        looked_for: iterable of str, the rules that were applied to a model.
+
+    Attributes:
+        looked_at: set of (rule, `Row` or None) that were applied.
     """
-    row, where = None, place
-    if not isinstance(place, str):
-        row, where = place, labels.row_label(place)
-    if budget is not None:
-        where = f"{where} ({labels.budget_text(budget)})"
-    return RedFlag(name, where, seen, *RULES[name], row, budget)
+
+    def __init__(self, flags=(), looked_for=()):
+        super().__init__(flags)
+        self.looked_at = {(name, None) for name in looked_for}
+
+    @property
+    def looked_for(self):
+        """set of str: the rules that were applied to something."""
+        return {name for name, _ in self.looked_at}
+
+    def note(self, name, place, seen, budget=None):
+        """Notes that a rule was applied, and what it saw.
+
+        Args:
+            name: str, the rule, a key of `RULES`.
+            place: `Row`, or the name of a model that was asked itself.
+            seen: str, the observation; None if all is well.
+            budget: `Budget`, or None.
+        """
+        row, where = None, place
+        if not isinstance(place, str):
+            row, where = place, labels.row_label(place)
+        self.looked_at.add((name, row))
+        if seen is not None:
+            if budget is not None:
+                where = f"{where} ({labels.budget_text(budget)})"
+            texts = where, seen, *RULES[name]
+            self.append(RedFlag(name, *texts, row, budget))
+
+    def of(self, row):
+        """Returns the `Findings` of one `Row`."""
+        found = Findings(flag for flag in self if flag.row == row)
+        found.looked_at = {at for at in self.looked_at if at[1] == row}
+        return found
+
+
+def status(*findings):
+    """Returns dict rule -> "found", "not found" or "not looked for".
+
+    Args:
+        *findings: `Findings`, of records and of models that were asked.
+    """
+    shown = dict.fromkeys(RULES, "not looked for")
+    for part in findings:
+        looked_for = getattr(part, "looked_for", ())
+        shown.update(dict.fromkeys(looked_for, "not found"))
+    shown.update((flag.name, "found") for part in findings for flag in part)
+    return shown
+
+
+def write(path, probed):
+    """Writes what `probe` found, at once, for the report.
+
+    Args:
+        path: str, a .json file; an existing one is replaced.
+        probed: dict model name -> list of `RedFlag`.
+    """
+    value = {}
+    for name, flags in probed.items():
+        looked_for = sorted(getattr(flags, "looked_for", ()))
+        found = [flag._asdict() for flag in flags]
+        value[name] = {"found": found, "looked_for": looked_for}
+    _files.write_json(path, value)
+
+
+def read(path):
+    """Returns the dict that `write` wrote, empty if there is no such file."""
+    probed = {}
+    found = _files.read_json(path) if os.path.exists(path) else {}
+    for name, value in found.items():
+        # Release 0.1 wrote the list alone.
+        if isinstance(value, list):
+            value = {"found": value, "looked_for": ()}
+        flags = [RedFlag(**fields) for fields in value["found"]]
+        probed[name] = Findings(flags, value["looked_for"])
+    return probed

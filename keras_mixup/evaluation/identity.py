@@ -5,8 +5,8 @@ or a table would mix what does not belong together.
 """
 
 import ast
-import hashlib
 import json
+import operator
 import pathlib
 import zlib
 
@@ -15,8 +15,10 @@ import numpy as np
 
 from keras_mixup import _files
 from keras_mixup import attacks as attacks_lib
+from keras_mixup._fingerprint import config_of
+from keras_mixup._fingerprint import fingerprint
+from keras_mixup._fingerprint import former_fingerprint
 from keras_mixup.evaluation import specs as specs_lib
-from keras_mixup.evaluation.records import Column
 from keras_mixup.evaluation.records import Records
 from keras_mixup.evaluation.records import read_lines
 from keras_mixup.threat import ThreatModel
@@ -27,66 +29,6 @@ _ASKED = 4
 _CLOSE = {"rtol": 1e-3, "atol": 1e-3}
 # Of the machine, or of no effect on an answer.
 _UNTOLD = ("name", "trainable", "max_inputs", "classifier", "pool", "vae")
-
-
-def fingerprint(model):
-    """Returns the sha256 of a Keras model's configuration and weights.
-
-    Two saved files of one model have one fingerprint, and so has the same
-    network under other layer names. Of a model whose `get_config` Keras
-    cannot make, the class stands for the configuration.
-
-    Args:
-        model: `keras.Model` or layer.
-    """
-    config = _config(model)
-    if config is None:
-        return _digest({"class": type(model).__name__}, model)
-    names = dict.fromkeys([model.name, *_layer_names(config)])
-    names = {name: f"layer {i}" for i, name in enumerate(names)}
-    return _digest(_renamed(config, names), model)
-
-
-def former_fingerprint(model):
-    """Returns the fingerprint as release 0.1 took it, names and all."""
-    return _digest(_config(model), model)
-
-
-def _config(layer):
-    """Returns the configuration of a Keras layer, or None if it has none."""
-    try:
-        return layer.get_config()
-    except (NotImplementedError, TypeError):
-        return None
-
-
-def _digest(config, model):
-    text = json.dumps(config, sort_keys=True, default=str)
-    digest = hashlib.sha256(text.encode())
-    for values in model.get_weights():
-        digest.update(str((values.shape, values.dtype)).encode())
-        digest.update(values.tobytes())
-    return digest.hexdigest()
-
-
-def _layer_names(config):
-    """Yields the names of all layers in a configuration, in order."""
-    if isinstance(config, dict):
-        inner = config.get("config")
-        is_layer = isinstance(inner, dict) and "name" in inner
-        if is_layer and "DTypePolicy" not in config["class_name"]:
-            yield inner["name"]
-        config = list(config.values())
-    for part in config if isinstance(config, (list, tuple)) else ():
-        yield from _layer_names(part)
-
-
-def _renamed(value, names):
-    if isinstance(value, dict):
-        return {key: _renamed(part, names) for key, part in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_renamed(part, names) for part in value]
-    return names.get(value, value) if isinstance(value, str) else value
 
 
 def path_of(records_path):
@@ -109,17 +51,49 @@ def read_records(path):
     """
     records, beside = Records(read_lines(path)), path_of(path)
     if beside.is_file():
-        found = _files.read_json(beside)
-        records.defences = found.get("defences", {})
-        for entry in found.get("columns", {}).values():
-            column = Column(**entry["column"])
-            records.facts[column] = attacks_lib.Facts(**entry["facts"])
-        former = found.get("attacks", {})
+        found = _read(beside)
+        records.defences = found["defences"]
         for column in records.by("column"):
-            if column not in records.facts and column.eps is not None:
-                text = former.get(_key(column))
-                records.facts[column] = _former_facts(text)
+            if column.eps is not None and _key(column) in found["columns"]:
+                told = found["columns"][_key(column)]["facts"]
+                records.facts[column] = attacks_lib.Facts(**told)
     return records
+
+
+def _read(path):
+    """Returns an identity; what release 0.1 wrote, in the form of today."""
+    found = {"columns": {}, "defences": {}, **_files.read_json(path)}
+    former = {}
+    for key, text in found.get("attacks", {}).items():
+        shown, _, targeted = text.rpartition(", targeted=")
+        former[key] = _former_facts(shown), targeted
+    for budget, settings in found.get("worst_case", {}).items():
+        facts = attacks_lib.Facts(settings=settings, worst_case=True)
+        former[f"{specs_lib.WORST_CASE}, adaptive, {budget}"] = facts, "none"
+    for key, (facts, targeted) in former.items():
+        told = {"targeted": targeted, "facts": facts._asdict(), "former": True}
+        found["columns"].setdefault(key, told)
+    for told in found["defences"].values():
+        # The size of a pass changes no answer.
+        told.pop("max_inputs", None)
+    return found
+
+
+def _former_facts(shown):
+    """The facts of an attack that was written down as its `repr`."""
+    try:
+        tree = ast.parse(shown, mode="eval")
+        return attacks_lib.facts_of(_built(tree.body))
+    except (AttributeError, SyntaxError, TypeError, ValueError):
+        return attacks_lib.Facts()
+
+
+def _built(node):
+    if not isinstance(node, ast.Call):
+        return ast.literal_eval(node)
+    name = node.func.id
+    known = ThreatModel if name == "ThreatModel" else getattr(attacks_lib, name)
+    return known(**{k.arg: _built(k.value) for k in node.keywords})
 
 
 def describe(models, columns, batch, about=None, pool_id=None):
@@ -127,25 +101,26 @@ def describe(models, columns, batch, about=None, pool_id=None):
 
     Args:
         models: dict name -> callable, as for `evaluate`.
-        columns: list of `AttackSpec` and `WorstCaseSpec`.
-        batch: `Examples`.
+        columns: list of `AttackSpec`.
+        batch: `ImageSet`.
         about: dict of JSON values, more that must stay the same.
         pool_id: str that tells the defences' pool from another; None takes
             a fingerprint of it.
     """
-    defences = {n: m for n, m in models.items() if specs_lib.is_defence(m)}
-    bases = {n: m for n, m in models.items() if n not in defences}
-    for defence in defences.values():
-        if all(defence.classifier is not base for base in bases.values()):
-            bases[f"classifier of {len(bases)}"] = defence.classifier
+    bases = {n: m for n, m in models.items() if not specs_lib.is_defence(m)}
+    for base in map(specs_lib.undefended, models.values()):
+        if all(base is not other for other in bases.values()):
+            bases[f"classifier of {len(bases)}"] = base
     return {
         "about": dict(about or {}),
         "models": {n: _model(m, batch.images) for n, m in bases.items()},
-        "defences": {
-            n: settings_of_defence(d, pool_id) for n, d in defences.items()
-        },
+        "defences": settings_of_defences(models, pool_id),
         "columns": {
-            _key(spec.column): _column(spec)
+            _key(spec.column): {
+                "column": spec.column._asdict(),
+                "targeted": spec.targeted,
+                "facts": spec.facts._asdict(),
+            }
             for spec in columns
             if spec.knowledge != "none"
         },
@@ -153,13 +128,13 @@ def describe(models, columns, batch, about=None, pool_id=None):
     }
 
 
-def merged(records_path, found, models, columns):
+def merged(records_path, found, models):
     """Returns the identity joined with the one on the disk; writes nothing.
 
     Args:
         records_path: str or path.
         found: dict, from `describe`.
-        models, columns: as there.
+        models: as there.
 
     Raises:
         ValueError: the records are of something else under the same name.
@@ -172,24 +147,30 @@ def merged(records_path, found, models, columns):
                 "its records were made. Move it away, or choose another path."
             )
         return found
-    before = _files.read_json(path)
+    before = _read(path)
     place = f"The records in {records_path}"
-    _check_former(place, before, found, models, columns)
-    for part, same in (
-        ("about", _equal),
-        ("examples", _equal),
-        ("models", _same_model),
-        ("defences", _same_defence),
-        ("columns", _same_column),
-    ):
-        _check_part(place, part, before.get(part, {}), found[part], same)
+    _check_former(place, before, models)
+    same = {"models": _same_model, "columns": _same_column}
+    # Release 0.1 called data what is told about them.
+    for part, now in {"data": found["about"], **found}.items():
+        equal = same.get(part, operator.eq)
+        _check_part(place, part, before.get(part, {}), now, equal)
     joined = {part: {**before.get(part, {}), **found[part]} for part in found}
     return {**before, **joined}
 
 
-def write(records_path, identity):
-    """Writes the identity beside the records, whole or not at all."""
-    _files.write_json(path_of(records_path), identity)
+def _check_former(place, before, models):
+    """Compares with the classifier as the programs of release 0.1 told it."""
+    recorded = before.get("classifier", {}).get("sha256")
+    bases = map(specs_lib.undefended, models.values())
+    layers = (base for base in bases if isinstance(base, keras.layers.Layer))
+    known = list(map(former_fingerprint, layers))
+    if recorded and "models" not in before and recorded not in known:
+        raise ValueError(
+            f"{place} are of another classifier, sha256 {recorded}. Received: "
+            f"{', '.join(known)}. Choose another path, or move the "
+            "records away."
+        )
 
 
 def _model(model, images):
@@ -198,7 +179,7 @@ def _model(model, images):
             model(images[:1], training=False)
         told = {"class": type(model).__name__, "sha256": fingerprint(model)}
         # Without a configuration, only the answers tell what the class does.
-        return told if _config(model) else {**told, **_answers(model, images)}
+        return told if config_of(model) else {**told, **_answers(model, images)}
     told = attacks_lib.describe(model)
     told = told["class"] if isinstance(told, dict) else told
     return {"class": told, **_answers(model, images)}
@@ -224,7 +205,7 @@ def settings_of_defence(defence, pool_id=None):
         pool_id: str that tells its pool; None takes a fingerprint of it.
     """
     known = isinstance(defence, keras.layers.Layer)
-    config = _config(defence) if known else None
+    config = config_of(defence) if known else None
     if config is not None:
         config = {k: v for k, v in config.items() if k not in _UNTOLD}
     else:
@@ -246,60 +227,49 @@ def settings_of_defence(defence, pool_id=None):
     return json.loads(json.dumps(config, default=str))
 
 
-def _column(spec):
+def settings_of_defences(models, pool_id=None):
+    """Returns dict name -> `settings_of_defence`, of the defences alone."""
     return {
-        "column": spec.column._asdict(),
-        "targeted": spec.targeted,
-        "facts": spec.facts._asdict(),
+        name: settings_of_defence(model, pool_id)
+        for name, model in models.items()
+        if specs_lib.is_defence(model)
     }
 
 
 def _key(column):
     """What `AttackSpec`s of one name are told by in the file."""
-    return (
-        f"{column.attack}, {column.knowledge}, {column.norm} {column.eps:.6g}"
-    )
+    attack, knowledge, norm, eps = column
+    return f"{attack}, {knowledge}, {norm} {eps:.6g}"
 
 
 def _examples(batch):
     """A digest of each image with its label, by example id."""
-    images, shown = batch.images, {}
-    for row, example in enumerate(batch.example_ids.tolist()):
-        image = images[row].astype(np.float32)
-        if images.dtype != np.uint8:
+    shown = {}
+    for image, label, example in zip(*batch, strict=True):
+        if image.dtype != np.uint8:
             # Scaled bytes are the same image.
-            image = np.round(255.0 * images[row], 3).astype(np.float32)
-        digest = zlib.crc32(image.tobytes())
-        shown[str(example)] = f"{digest:08x} {batch.labels[row]}"
+            image = np.round(255.0 * image, 3)
+        digest = zlib.crc32(image.astype(np.float32).tobytes())
+        shown[str(example)] = f"{digest:08x} {label}"
     return shown
 
 
-def _equal(before, now):
-    return before == now
-
-
-def _same_defence(before, now):
-    # Release 0.1 told the size of a pass, too, which changes no answer.
-    return {k: v for k, v in before.items() if k != "max_inputs"} == now
-
-
 def _same_model(before, now):
-    told = [[m.get(key) for key in ("class", "sha256")] for m in (before, now)]
-    if "answers" not in before or "answers" not in now:
-        return told[0] == told[1]
     if before.get("sha256") != now.get("sha256"):
         return False
-    pair = (np.asarray(part["answers"]) for part in (before, now))
-    first, second = pair
-    return first.shape == second.shape and np.allclose(first, second, **_CLOSE)
+    if "answers" not in before or "answers" not in now:
+        return before["class"] == now["class"]
+    pair = [np.asarray(part["answers"]) for part in (before, now)]
+    return pair[0].shape == pair[1].shape and np.allclose(*pair, **_CLOSE)
 
 
 def _same_column(before, now):
-    told = [
-        (entry["targeted"], entry["facts"]["settings"])
-        for entry in (before, now)
-    ]
-    return told[0] == told[1]
+    recorded, given = before["facts"]["settings"], now["facts"]["settings"]
+    if "former" in before:
+        given = {key: given[key] for key in given if key != "plain"}
+        if now["facts"]["worst_case"]:
+            given["attacks"] = [column[0] for column in given["attacks"]]
+    return (before["targeted"], recorded) == (now["targeted"], given)
 
 
 def _check_part(place, part, before, now, same):
@@ -319,56 +289,3 @@ def _shown(entry):
         entry = entry.get("settings", entry)
     text = json.dumps(entry)
     return text if len(text) <= 400 else f"{text[:400]}..."
-
-
-def _former_facts(text):
-    """The facts of an attack that release 0.1 wrote down as its `repr`."""
-    try:
-        tree = ast.parse((text or "").rpartition(", targeted=")[0], mode="eval")
-        return attacks_lib.facts_of(_built(tree.body))
-    except (AttributeError, SyntaxError, TypeError, ValueError):
-        return attacks_lib.Facts()
-
-
-def _built(node):
-    if not isinstance(node, ast.Call):
-        return ast.literal_eval(node)
-    name = node.func.id
-    known = ThreatModel if name == "ThreatModel" else getattr(attacks_lib, name)
-    return known(**{k.arg: _built(k.value) for k in node.keywords})
-
-
-def _check_former(place, before, found, models, columns):
-    """Compares with evaluation.json as the programs of release 0.1 wrote it."""
-    recorded = before.get("classifier", {}).get("sha256")
-    known = [
-        former_fingerprint(model)
-        for model in map(specs_lib.undefended, models.values())
-        if isinstance(model, keras.layers.Layer)
-    ]
-    if recorded and "models" not in before and recorded not in known:
-        raise ValueError(
-            f"{place} are of another classifier, sha256 {recorded}. Received: "
-            f"{', '.join(map(str, known))}. Choose another path, or move the "
-            "records away."
-        )
-    now = {**before.get("data", {}), **found["about"]}
-    _check_part(place, "data", before.get("data", {}), now, _equal)
-    former = before.get("attacks", {})
-    for spec in columns:
-        if spec.knowledge == "none" or specs_lib.is_worst_case(spec):
-            continue
-        if _key(spec.column) in before.get("columns", {}):
-            continue
-        now = f"{spec.attack!r}, targeted={spec.targeted}"
-        now = {_key(spec.column): now}
-        _check_part(place, "attacks", former, now, _equal)
-    worst = before.get("worst_case", {})
-    for spec in filter(specs_lib.is_worst_case, columns):
-        seeds = list(spec.selection_seeds)
-        now = {
-            "attacks": [s.name for s in spec.specs],
-            "selection_seeds": seeds,
-        }
-        name = f"{spec.column.norm} {spec.column.eps:.6g}"
-        _check_part(place, "worst_case", worst, {name: now}, _equal)

@@ -43,15 +43,12 @@ class Pieces:
                 self._halve()
 
     def _call(self, function, arrays):
-        count = len(arrays[0])
-        if count <= self.rows:
-            return tuple(map(np.asarray, function(*arrays)))
-        parts = []
+        count, parts = len(arrays[0]), []
         for start in range(0, count, self.rows):
-            picked = np.arange(start, start + self.rows)
+            picked = np.arange(start, start + min(self.rows, count))
             picked[picked >= count] = 0
             piece = [np.asarray(array)[picked] for array in arrays]
-            parts.append(tuple(map(np.asarray, function(*piece))))
+            parts.append(map(np.asarray, function(*piece)))
         return tuple(
             np.concatenate(fields)[:count]
             for fields in zip(*parts, strict=True)
@@ -59,12 +56,11 @@ class Pieces:
 
     def _halve(self):
         before, self.rows = self.rows, -(-self.rows // 2)
-        if self._said:
-            return
+        if not self._said:
+            warnings.warn(
+                f"Out of memory with {before} rows at once: going on with "
+                f"{self.rows}, and fewer if need be. A batch_size of at most "
+                f"{self.rows} avoids this.",
+                stacklevel=2,
+            )
         self._said = True
-        warnings.warn(
-            f"Out of memory with {before} rows at once: going on with "
-            f"{self.rows}, and fewer if need be. A batch_size of at most "
-            f"{self.rows} avoids this.",
-            stacklevel=2,
-        )

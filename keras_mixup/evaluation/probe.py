@@ -1,19 +1,16 @@
 """The red flags that only the model itself can show."""
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from keras_mixup import attacks
+from keras_mixup import data
 from keras_mixup import ops
-from keras_mixup.evaluation import crafting
 from keras_mixup.evaluation import flag_rules
+from keras_mixup.evaluation import scoring
 from keras_mixup.evaluation import specs
-from keras_mixup.evaluation.examples import Examples
 from keras_mixup.threat import ThreatModel
 
-# Two answers of one model that differ by more are drawn (AutoAttack's check).
-_SAME = 1e-4
 _ZERO_SHARE = 0.1
 _LEFT = 0.1
 
@@ -40,53 +37,38 @@ def probe(
     Raises:
         ValueError: for unusable images or labels.
     """
-    examples = Examples(images, labels)
-    batch = next(examples.batches(len(examples.labels)))
-    images, labels = tf.constant(batch.images), batch.labels
-    function = _function(model)
-    answers = [np.asarray(function(images), np.float64) for _ in range(2)]
-    differs = _differ(*answers)
-    asked = {
-        "randomised model under a deterministic attack": _drawn(
-            model, attack, differs, name
-        ),
-        "randomness frozen in a trace": _frozen(
-            function, images, differs, name
-        ),
-        "probabilities instead of logits": _probabilities(answers[0], name),
-        "zero or NaN gradients": _gradients(
-            function, images, labels, answers[0], name
-        ),
-    }
-    logits = not (
-        asked["probabilities instead of logits"]
-        or asked["zero or NaN gradients"]
-    )
-    if attack is not None and logits:
-        asked["eps not respected"] = _ball(
-            model, images, labels, attack, seed, name
-        )
-    if steps and logits:
-        asked["accuracy does not fall with eps"] = _unbounded(
-            model, images, labels, seed, name, steps
-        )
-    return flag_rules.Findings(filter(None, asked.values()), asked)
+    examples = data.image_set(images, labels)
+    images = tf.constant(data.as_float(examples.images))
+    labels = examples.labels
+    function = scoring.direct(model)
+    found = flag_rules.Findings()
+    outputs, again = (np.asarray(function(images)) for _ in range(2))
+    drawn = frozen = None
+    if scoring.differ(outputs, again):
+        drawn = _drawn(model, attack)
+        if scoring.is_frozen(function, images):
+            frozen = (
+                "Two answers differ when the model is called directly, and "
+                "are equal inside a tf.function."
+            )
+    found.note("randomised model under a deterministic attack", name, drawn)
+    found.note("randomness frozen in a trace", name, frozen)
+    seen = _probabilities(outputs)
+    found.note("probabilities instead of logits", name, seen)
+    slopes = _gradients(function, images, labels, outputs)
+    found.note("zero or NaN gradients", name, slopes)
+    if seen or slopes:
+        return found
+    if attack is not None:
+        seen = _ball(model, images, labels, attack, seed)
+        found.note("eps not respected", name, seen)
+    if steps:
+        seen = _unbounded(model, images, labels, seed, steps)
+        found.note("accuracy does not fall with eps", name, seen)
+    return found
 
 
-def _function(model):
-    if isinstance(model, keras.layers.Layer):
-        return lambda images: model(images, training=False)
-    return model
-
-
-def _differ(first, second):
-    scale = np.linalg.norm(first, axis=-1, keepdims=True) + 1e-12
-    return bool(np.abs((first - second) / scale).max() > _SAME)
-
-
-def _drawn(model, attack, differs, name):
-    if not differs:
-        return None
+def _drawn(model, attack):
     # An average over draws has a stream of seeds that an attack restarts.
     averaging = hasattr(model, "reseed") or (
         attacks.facts_of(attack).averages_draws
@@ -94,61 +76,36 @@ def _drawn(model, attack, differs, name):
     if averaging or (attack is None and specs.is_randomized(model)):
         return None
     by = "an attack" if attack is None else _name(attack)
-    return flag_rules.flag(
-        "randomised model under a deterministic attack",
-        name,
+    return (
         f"Two answers to the same images differ; {by} would take one of them "
-        "for the model's loss.",
+        "for the model's loss."
     )
 
 
-def _frozen(function, images, differs, name):
-    if not differs:
-        return None
-    # A new function object, so that no earlier trace is met.
-    traced = tf.function(lambda x: function(x), jit_compile=False)
-    if _differ(*(np.asarray(traced(images), np.float64) for _ in range(2))):
-        return None
-    return flag_rules.flag(
-        "randomness frozen in a trace",
-        name,
-        "Two answers differ when the model is called directly, and are equal "
-        "inside a tf.function.",
-    )
-
-
-def _probabilities(outputs, name):
+def _probabilities(outputs):
     inside = outputs.min() >= -1e-5 and outputs.max() <= 1.0 + 1e-5
     if not (inside and np.abs(outputs.sum(axis=-1) - 1.0).max() < 1e-5):
         return None
-    return flag_rules.flag(
-        "probabilities instead of logits",
-        name,
-        "All outputs lie in [0, 1] and each row sums to 1.",
-    )
+    return "All outputs lie in [0, 1] and each row sums to 1."
 
 
-def _gradients(function, images, labels, outputs, name):
-    rule = "zero or NaN gradients"
+def _gradients(function, images, labels, outputs):
     if not np.isfinite(outputs).all():
-        return flag_rules.flag(rule, name, "Some outputs are NaN or infinite.")
+        return "Some outputs are NaN or infinite."
     with tf.GradientTape() as tape:
         tape.watch(images)
         loss = ops.cross_entropy(labels, function(images))
     slopes = tape.gradient(loss, images)
     if slopes is None:
-        seen = "No gradient of the loss reaches the images."
-        return flag_rules.flag(rule, name, seen)
+        return "No gradient of the loss reaches the images."
     slopes = np.asarray(slopes).reshape(len(images), -1)
     broken = float(np.mean(~np.isfinite(slopes).all(axis=1)))
     zero = float(np.mean((slopes == 0.0).all(axis=1)))
     if broken == 0.0 and zero < _ZERO_SHARE:
         return None
-    return flag_rules.flag(
-        rule,
-        name,
+    return (
         f"The gradient of the cross-entropy is exactly zero on {100 * zero:.0f}"
-        f" % and no finite number on {100 * broken:.0f} % of the images.",
+        f" % and no finite number on {100 * broken:.0f} % of the images."
     )
 
 
@@ -156,34 +113,29 @@ def _name(attack):
     return getattr(attack, "name", None) or type(attack).__name__
 
 
-def _ball(model, images, labels, attack, seed, name):
+def _ball(model, images, labels, attack, seed):
     result = attack(model, images, labels, seed=seed)
-    excess = crafting.excess(attack.threat, images, result.images)
-    if max(excess) <= crafting.TOLERANCE * max(1.0, attack.threat.eps):
-        return None
-    return flag_rules.flag(
-        "eps not respected",
-        name,
+    excess = attack.threat.excess(images, result.images)
+    return excess and (
         f"Images of {_name(attack)} lie {max(excess):.3g} outside the ball of "
-        f"eps {attack.threat.eps:g} or the bounds.",
+        f"eps {attack.threat.eps:g} or the bounds."
     )
 
 
-def _unbounded(model, images, labels, seed, name, steps):
+def _unbounded(model, images, labels, seed, steps):
     threat = ThreatModel("linf", 1.0, unbounded=True)
-    settings = {"step_size": 2.5 / steps, "num_steps": steps}
+    step = 2.5 / steps
     if specs.is_randomized(model):
-        attack = attacks.MixupInferenceAttack(threat, num_draws=5, **settings)
+        attack = attacks.MixupInferenceAttack(
+            threat, num_steps=steps, num_draws=5, step_size=step
+        )
     else:
-        settings["step_size"] = min(1.0, settings["step_size"])
-        attack = attacks.PGD(threat, **settings)
+        attack = attacks.PGD(threat, min(1.0, step), steps)
     result = attack(model, images, labels, seed=seed)
     left = float(1.0 - np.mean(result.success))
     if left <= _LEFT:
         return None
-    return flag_rules.flag(
-        "accuracy does not fall with eps",
-        name,
+    return (
         f"{100 * left:.0f} % of {len(labels)} images are still classified "
-        f"correctly after {steps} steps that may change every pixel at will.",
+        f"correctly after {steps} steps that may change every pixel at will."
     )

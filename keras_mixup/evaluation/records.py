@@ -10,8 +10,6 @@ import numpy as np
 from keras_mixup import _files
 from keras_mixup.attacks import Facts
 
-KNOWLEDGE = ("none", "oblivious", "transfer", "adaptive")
-
 
 class Row(NamedTuple):
     """A row of the table: what answers.
@@ -42,7 +40,9 @@ class Column(NamedTuple):
 
     Attributes:
         attack: str, the attack's name, `"clean"` for no attack.
-        knowledge: one of `KNOWLEDGE`.
+        knowledge: `"none"` (no attack), `"oblivious"` (crafted on the
+            undefended classifier), `"transfer"` (on another model) or
+            `"adaptive"` (through the defence).
         norm, eps: as in `Budget`.
     """
 
@@ -63,14 +63,8 @@ class Record(NamedTuple):
     Attributes:
         example_id: int, stable across runs.
         label: int, the true label.
-        model: str, the trained classifier's name.
-        defence: str, the defence's name, or `"none"`.
-        attack: str, the attack's name, `"clean"` for no attack.
-        knowledge: `"none"` (no attack), `"oblivious"` (crafted on the
-            undefended classifier), `"transfer"` (on another model) or
-            `"adaptive"` (through the defence).
-        norm: `"linf"`, `"l2"`, or None without an attack.
-        eps: float, the radius in pixel units, or None without an attack.
+        model, defence: as in `Row`.
+        attack, knowledge, norm, eps: as in `Column`.
         attack_seed: int, or None without an attack.
         eval_seed: int, or None where the model is deterministic.
         prediction: int, the class with the largest output.
@@ -110,6 +104,11 @@ class Record(NamedTuple):
     def budget(self):
         """`Budget`."""
         return Budget(self.norm, self.eps)
+
+    @property
+    def cell(self):
+        """(`Row`, `Column`): one cell of the table."""
+        return self.row, self.column
 
     @property
     def hit(self):
@@ -175,6 +174,11 @@ class Records(list):
         for record in self:
             groups.setdefault(getattr(record, name), []).append(record)
         return {value: self._like(own) for value, own in groups.items()}
+
+    def shares(self):
+        """Returns dict example id -> share of right answers."""
+        groups = self.by("example_id").items()
+        return {i: sum(r.hit for r in own) / len(own) for i, own in groups}
 
 
 class Summary(NamedTuple):
@@ -264,26 +268,24 @@ def summarize(records):
     Returns:
         list of `Summary`, in order of first appearance.
     """
-    cells = {}
-    for record in Records(records).unique():
-        cells.setdefault((record.row, record.column), []).append(record)
+    cells = Records(records).unique().by("cell")
     return [_summary(*cell, members) for cell, members in cells.items()]
 
 
 def _summary(row, column, members):
-    by_seed = {}
-    for record in members:
-        by_seed.setdefault(record.eval_seed, []).append(record.hit)
-    accuracies = [np.mean(hits) for hits in by_seed.values()]
-    several = len(accuracies) > 1
+    seeds = [[r.hit for r in own] for own in members.by("eval_seed").values()]
+    accuracies = [np.mean(hits) for hits in seeds]
+    loss, passes, queries = np.mean(
+        [[r.loss, r.gradient_passes, r.queries] for r in members], axis=0
+    ).tolist()
     return Summary(
         *row,
         *column,
         accuracy=float(np.mean(accuracies)),
-        std=float(np.std(accuracies, ddof=1)) if several else None,
-        num_examples=min(len(hits) for hits in by_seed.values()),
-        num_seeds=len(by_seed),
-        loss=float(np.mean([record.loss for record in members])),
-        gradient_passes=float(np.mean([r.gradient_passes for r in members])),
-        queries=float(np.mean([r.queries for r in members])),
+        std=float(np.std(accuracies, ddof=1)) if len(seeds) > 1 else None,
+        num_examples=min(map(len, seeds)),
+        num_seeds=len(seeds),
+        loss=loss,
+        gradient_passes=passes,
+        queries=queries,
     )

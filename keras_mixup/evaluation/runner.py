@@ -8,13 +8,17 @@ import keras
 import numpy as np
 
 from keras_mixup import _checks
+from keras_mixup import _files
+from keras_mixup import data
 from keras_mixup.evaluation import batch_run
 from keras_mixup.evaluation import identity
+from keras_mixup.evaluation import memory
 from keras_mixup.evaluation import records as records_lib
+from keras_mixup.evaluation import scoring
 from keras_mixup.evaluation import specs as specs_lib
-from keras_mixup.evaluation.examples import Examples
+from keras_mixup.evaluation.crafting import Crafter
+from keras_mixup.evaluation.records import Row
 from keras_mixup.evaluation.worst_case import MIN_EVAL_SEEDS
-from keras_mixup.evaluation.worst_case import check_seeds
 
 
 def evaluate(
@@ -38,19 +42,18 @@ def evaluate(
 ):
     """Scores every model under every attack and returns the records.
 
-    Oblivious images are crafted once on the undefended classifier (all steps,
-    last iterate) and scored on each model around it; adaptive ones are
-    crafted anew through each model. A randomised defence is then scored with
-    fresh draws that depend on (evaluation seed, example id) alone, so that a
-    row's number does not depend on batch size or neighbours. Models without
-    draws are scored once.
+    What each attacker knows, `AttackSpec` says. A randomised defence is
+    scored with fresh draws that depend on (evaluation seed, example id)
+    alone, so that a row's number does not depend on batch size or neighbours.
+    A model without `draw` that is random by itself is asked once for each
+    evaluation seed, of which there must be two or more. Other models are
+    scored once.
 
     With `selection_seeds` there is one more attack for each norm and radius,
     "worst-case" (knowledge "adaptive"): per example the strongest image of
     all attacks and no attack, chosen on the selection seeds and scored on
     the evaluation seeds. A defence gets it where an adaptive attack is
-    listed; without one its worst case is not known. Such records belong to
-    the list of attacks: for another list take another `records_path`.
+    listed; without one its worst case is not known.
 
     When memory runs out the batch is halved and the run goes on, with one
     warning.
@@ -96,78 +99,90 @@ def evaluate(
         tf.errors.ResourceExhaustedError: when a single row is too large.
     """
     _check_models(models)
-    specs = specs_lib.check_specs(attacks)
-    specs_lib.check_all_steps(specs, models)
+    specs = specs_lib.check_specs(attacks, models.values())
     least = MIN_EVAL_SEEDS if len(selection_seeds) else 1
-    seeds = check_seeds(eval_seeds, "eval_seeds", least)
+    given = _checks.check_seeds(eval_seeds, "eval_seeds", least)
+    selection = _checks.check_seeds(selection_seeds, "selection_seeds", 0)
+    _checks.check_integer(attack_seed, "attack_seed", 0)
     _checks.check_integer(batch_size, "batch_size")
-    examples = Examples(images, labels, example_ids)
+    examples = data.image_set(images, labels, example_ids)
+    batch_size = min(batch_size, len(examples.labels))
+    pieces = memory.Pieces(batch_size)
     if num_classes is None and np.ndim(labels) == 2:
         num_classes = np.shape(labels)[1]
-    settings = batch_run.Settings(
-        eval_seeds=seeds,
-        selection_seeds=check_seeds(selection_seeds, "selection_seeds", 0),
-        attack_seed=_checks.check_integer(attack_seed, "attack_seed", 0),
-        batch_size=min(batch_size, len(examples.labels)),
-        pool_split=pool_split,
-        model_name=model_name,
-        num_classes=num_classes,
-    )
-    run = batch_run.BatchRun(models, specs, examples.labels, settings)
-    done, file = {}, None
+    scorers = {
+        name: scoring.Scorer(model, pieces, name)
+        for name, model in models.items()
+    }
+    seeds = _tried(scorers, examples, batch_size, num_classes, given, selection)
+    subjects = [
+        _subject(name, models, model_name, seeds[name], pool_split, scorer)
+        for name, scorer in scorers.items()
+    ]
+    columns = list(specs)
+    if selection:
+        columns += specs_lib.worst_case_specs(specs, selection)
+    crafter = Crafter(subjects, specs, attack_seed, pieces)
+    run = batch_run.BatchRun(subjects, columns, crafter, attack_seed)
+    done, found = {}, None
     if records_path is not None:
         done = _existing(records_path, examples, verbose)
-        found = identity.describe(models, run.columns, examples, about, pool_id)
-        found = identity.merged(records_path, found, models, run.columns)
-        file = _File(records_path, found)
-    facts = {
-        spec.column: spec.facts
-        for spec in run.columns
-        if spec.knowledge != "none"
-    }
-    defences = {
-        name: identity.settings_of_defence(model, pool_id)
-        for name, model in models.items()
-        if specs_lib.is_defence(model)
-    }
+        found = identity.describe(models, columns, examples, about, pool_id)
+        found = identity.merged(records_path, found, models)
     return records_lib.Records(
-        _loop(run, examples, done, file, verbose), facts, defences
+        _loop(run, examples, batch_size, done, (records_path, found), verbose),
+        {s.column: s.facts for s in columns if s.knowledge != "none"},
+        identity.settings_of_defences(models, pool_id),
     )
 
 
-def _loop(run, examples, done, file, verbose):
-    count = -(-len(examples.labels) // run.batch_size)
+def _tried(scorers, examples, batch_size, num_classes, seeds, selection):
+    """Asks each model for its answer to clean images, before any attack.
+
+    Returns dict name -> (evaluation seeds, selection seeds), `[None]` twice
+    of a model that never draws.
+    """
+    found, highest = {}, int(examples.labels.max())
+    batch = next(data.padded_batches(examples, batch_size))
+    for name, scorer in scorers.items():
+        scorer.num_classes = num_classes
+        scorer.judge(batch.images, batch, seeds[0], "clean")
+        num_classes = scorer.num_classes
+        expected = f"below {num_classes}, the classes of {name}"
+        _checks.check(highest < num_classes, "labels", expected, highest)
+        own = scorer.seeds(batch, seeds)
+        found[name] = own, own if own == [None] else selection
+    return found
+
+
+def _subject(name, models, model_name, seeds, pool_split, scorer):
+    model, row = models[name], Row(name, "none")
+    if specs_lib.is_defence(model):
+        # The classifier's name comes first.
+        base = specs_lib.undefended(model)
+        held = [key for key, other in models.items() if other is base]
+        row = Row((held or [model_name])[0], name)
+    if getattr(model, "pool", None) is None:
+        pool_split = None
+    return batch_run.Subject(name, model, row, *seeds, pool_split, scorer)
+
+
+def _loop(run, examples, batch_size, done, file, verbose):
+    count = -(-len(examples.labels) // batch_size)
     advance = _progress(count * len(run.columns)) if verbose else lambda: None
-    collected = []
-    for batch in examples.batches(run.batch_size):
+    collected, (path, found) = [], file
+    for batch in data.padded_batches(examples, batch_size):
         for column in run.columns:
             fresh = run.records(batch, column, done)
-            if file is not None:
-                file.add(fresh)
+            if path is not None and not collected:
+                # What records belong to comes before the first of them.
+                _files.write_json(identity.path_of(path), found)
+            if path is not None and fresh:
+                records_lib.append_records(path, fresh)
             done.update((record.key, record) for record in fresh)
             collected += [done[key] for key in run.keys(batch, column)]
             advance()
     return collected
-
-
-class _File:
-    """Records on the disk; what they belong to is written before the first.
-
-    Args:
-        path: str or path of the records.
-        found: dict, the identity.
-    """
-
-    def __init__(self, path, found):
-        self._path, self._found = path, found
-
-    def add(self, records):
-        """Appends records, a list."""
-        if self._found is not None:
-            identity.write(self._path, self._found)
-            self._found = None
-        if records:
-            records_lib.append_records(self._path, records)
 
 
 def _progress(total):
@@ -175,14 +190,15 @@ def _progress(total):
     if sys.stdout.isatty():
         bar = keras.utils.Progbar(total, unit_name="attacked batch")
         return lambda: bar.add(1)
-    state = {"done": 0, "said": time.monotonic()}
+    done, said = 0, time.monotonic()
 
     def advance():
         # A log file gets a line a minute instead of a bar that redraws.
-        state["done"] += 1
-        if time.monotonic() - state["said"] > 60.0 or state["done"] == total:
-            print(f"{state['done']} of {total} attacked batches", flush=True)
-            state["said"] = time.monotonic()
+        nonlocal done, said
+        done += 1
+        if time.monotonic() - said > 60.0 or done == total:
+            print(f"{done} of {total} attacked batches", flush=True)
+            said = time.monotonic()
 
     return advance
 
@@ -204,11 +220,8 @@ def _existing(records_path, examples, verbose):
 
 
 def _check_models(models):
-    okay = (
-        isinstance(models, dict)
-        and models
-        and all(map(callable, models.values()))
-    )
+    okay = isinstance(models, dict) and len(models) > 0
+    okay = okay and all(map(callable, models.values()))
     _checks.check(okay, "models", "a dict of name -> callable", models)
-    taken = "none" in models
-    _checks.check(not taken, "models", 'without the name "none"', list(models))
+    okay, expected = "none" not in models, 'without the name "none"'
+    _checks.check(okay, "models", expected, list(models))

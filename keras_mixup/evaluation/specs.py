@@ -43,6 +43,8 @@ class AttackSpec(NamedTuple):
     @property
     def facts(self):
         """`attacks.Facts` of the attack."""
+        if isinstance(self.attack, WorstOf):
+            return self.attack.facts
         found = attacks_lib.facts_of(self.attack)
         plain = self.undefended
         if plain is not None:
@@ -58,51 +60,50 @@ class AttackSpec(NamedTuple):
         threat = self.attack.threat
         return Column(self.name, self.knowledge, threat.norm, threat.eps)
 
+    def targets(self, labels, logits, seed):
+        """Returns the classes that the attack leads to, or None.
 
-class WorstCaseSpec(NamedTuple):
-    """The strongest of several attacks of one norm and radius, per example.
+        Args:
+            labels: int [B], the true ones.
+            logits: [B, C], of the undefended classifier on the clean images.
+            seed: int or int32 [2], for random targets.
+        """
+        if self.targeted == "none":
+            return None
+        if self.targeted == "second_most_likely":
+            return attacks_lib.second_most_likely_targets(logits, labels)
+        return attacks_lib.random_targets(labels, int(logits.shape[-1]), seed)
+
+
+class WorstOf(NamedTuple):
+    """In the place of an attack: the strongest of several, per example.
 
     Attributes:
-        specs: tuple of `AttackSpec`.
+        specs: tuple of `AttackSpec` of one norm and radius.
         selection_seeds: tuple of int, by whose draws it is chosen.
-        name, knowledge, targeted, knows_draws: as in `AttackSpec`.
     """
 
     specs: tuple
     selection_seeds: tuple = ()
-    name: str = WORST_CASE
-    knowledge: str = "adaptive"
-    targeted: str = "none"
-    knows_draws: bool = False
+
+    @property
+    def threat(self):
+        """`ThreatModel` of all of them."""
+        return self.specs[0].attack.threat
 
     @property
     def facts(self):
         """`attacks.Facts`; its settings list the attacks."""
         listed = [list(spec.column) for spec in self.specs]
         seeds = list(self.selection_seeds)
-        settings = {"attacks": listed, "selection_seeds": seeds}
+        told = {"attacks": listed, "selection_seeds": seeds}
         return attacks_lib.Facts(
-            knows_draws=False, settings=settings, worst_case=True
+            knows_draws=False, settings=told, worst_case=True
         )
-
-    @property
-    def column(self):
-        """`Column`, as in a record."""
-        return Column(self.name, self.knowledge, *self.specs[0].column.budget)
-
-    @property
-    def goes_through(self):
-        """Whether one of the attacks goes through the defence."""
-        return any(spec.knowledge == "adaptive" for spec in self.specs)
-
-
-def is_worst_case(spec):
-    """Whether `spec` is a `WorstCaseSpec`."""
-    return isinstance(spec, WorstCaseSpec)
 
 
 def worst_case_specs(specs, selection_seeds=()):
-    """Returns one `WorstCaseSpec` for each norm and radius in `specs`.
+    """Returns a worst case, an `AttackSpec`, for each norm and radius.
 
     An attacker who knows the draws is another threat model and left out.
     """
@@ -111,24 +112,40 @@ def worst_case_specs(specs, selection_seeds=()):
         if spec.attack is not None and not spec.knows_draws:
             budgets.setdefault(spec.column.budget, []).append(spec)
     seeds = tuple(selection_seeds)
-    return [WorstCaseSpec(tuple(own), seeds) for own in budgets.values()]
+    return [
+        AttackSpec(WORST_CASE, WorstOf(tuple(own), seeds), "adaptive")
+        for own in budgets.values()
+    ]
 
 
-def check_specs(attacks):
+def check_specs(attacks, models=()):
     """Returns `attacks` as a list of checked `AttackSpec`.
 
     Args:
         attacks: iterable of `AttackSpec` or of tuples (name, attack,
             knowledge, ...).
+        models: the models that are attacked.
 
     Raises:
         ValueError: for none at all, a name given twice with the same
-            knowledge and radius, or knowledge that does not fit the attack.
+            knowledge and radius, knowledge that does not fit the attack, or
+            images that stop when one model errs and go to a defence. Such
+            images are weak there, and the defence would look too good.
     """
     specs = [AttackSpec(*entry) for entry in attacks]
     _checks.check(specs, "attacks", "at least one attack or None", attacks)
+    beside_defence = any(map(is_defence, models))
     for spec in specs:
         _check_spec(spec)
+        transferable = spec.facts.transferable is not False
+        _checks.check(
+            transferable or spec.knowledge == "adaptive" or not beside_defence,
+            f"knowledge of {spec.name}",
+            '"adaptive" beside a defence',
+            spec.knowledge,
+            hint="It stops as soon as the attacked model errs, or at its "
+            "boundary; what another model is scored on must take all steps.",
+        )
     columns = [spec.column for spec in specs]
     twice = sorted(
         {f"{c.attack}, {c.knowledge}" for c in columns if columns.count(c) > 1}
@@ -138,69 +155,33 @@ def check_specs(attacks):
     return specs
 
 
-def check_all_steps(specs, models):
-    """Raises for images that stop when one model errs and go to another.
-
-    Such images are weaker on a defence than those of the same attack with
-    all its steps: the defence would look better than it is.
-
-    Args:
-        specs: list of `AttackSpec`.
-        models: dict name -> callable, as for `evaluate`.
-
-    Raises:
-        ValueError: naming the attack.
-    """
-    if not any(map(is_defence, models.values())):
-        return
-    for spec in specs:
-        transferable = spec.facts.transferable is not False
-        _checks.check(
-            transferable or spec.knowledge == "adaptive",
-            f"knowledge of {spec.name}",
-            '"adaptive" beside a defence',
-            spec.knowledge,
-            hint="It stops as soon as the attacked model errs, or at its "
-            "boundary; what another model is scored on must take all steps.",
-        )
-
-
 def _check_spec(spec):
     expected = f'other than "{WORST_CASE}", which evaluate makes itself'
     _checks.check(spec.name != WORST_CASE, "name", expected, spec.name)
     known = ("none",)
     if spec.attack is not None:
         known = ("oblivious", "adaptive", "transfer")
+        okay = callable(spec.attack) and hasattr(spec.attack, "threat")
+        expected = "an attack object with a threat model, or None"
+        _checks.check(okay, f"attack of {spec.name}", expected, spec.attack)
     _checks.check_choice(spec.knowledge, f"knowledge of {spec.name}", known)
     _checks.check_choice(spec.targeted, "targeted", TARGETED)
-    if spec.attack is None:
-        return
-    okay = callable(spec.attack) and hasattr(spec.attack, "threat")
-    expected = "an attack object with a threat model, or None"
-    _checks.check(okay, f"attack of {spec.name}", expected, spec.attack)
 
 
-def rebuilt(attack, /, **changes):
-    """Returns an equal attack of its own, with some arguments changed.
-
-    An attack is compiled for every model that it meets; TensorFlow warns of
-    one that meets many.
+def attack_for(spec, model, draws=False):
+    """Returns the attack that `spec` runs against `model`.
 
     Args:
-        attack: an attack; what is no `attacks.Attack` comes back as it is.
-        **changes: constructor arguments.
+        spec: `AttackSpec`.
+        model: callable from images to logits, or a defence.
+        draws: bool, whether a model without `draw` is random by itself.
     """
-    if not isinstance(attack, attacks_lib.Attack):
-        return attack
-    # Attacks keep their arguments as attributes of the same name.
-    values = {name: getattr(attack, name) for name in attack.argument_names()}
-    return type(attack)(**{**values, **changes})
-
-
-def attack_for(spec, model):
-    """Returns the attack that `spec` runs against `model`."""
-    attack = rebuilt(spec.attack)
-    if is_randomized(model):
+    attack = spec.attack
+    if isinstance(attack, attacks_lib.Attack):
+        # One of its own, since an attack is compiled for every model that it
+        # meets, and TensorFlow warns of one that meets many.
+        attack = attack.rebuilt()
+    if draws or is_randomized(model):
         return attack
     if spec.undefended is not None:
         return spec.undefended
@@ -223,19 +204,3 @@ def is_defence(model):
 def undefended(model):
     """Returns the classifier inside a defence, or the model itself."""
     return model.classifier if is_defence(model) else model
-
-
-def targets(spec, labels, logits, seed):
-    """Returns the classes that a targeted attack leads to, or None.
-
-    Args:
-        spec: `AttackSpec`.
-        labels: int [B], the true ones.
-        logits: [B, C], of the undefended classifier on the clean images.
-        seed: int or int32 [2], for random targets.
-    """
-    if spec.targeted == "none":
-        return None
-    if spec.targeted == "second_most_likely":
-        return attacks_lib.second_most_likely_targets(logits, labels)
-    return attacks_lib.random_targets(labels, int(logits.shape[-1]), seed)

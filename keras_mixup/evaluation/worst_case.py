@@ -12,13 +12,12 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_mixup import _checks
-from keras_mixup import ops
+from keras_mixup import data
 from keras_mixup.evaluation import memory
 from keras_mixup.evaluation import scoring
 from keras_mixup.evaluation import specs as specs_lib
 from keras_mixup.evaluation.estimates import Estimate
 from keras_mixup.evaluation.estimates import estimate
-from keras_mixup.evaluation.examples import Examples
 
 MIN_EVAL_SEEDS = 10
 
@@ -80,80 +79,65 @@ def worst_case(
     as AutoAttack's version for randomised models lacks them.
     """
     _checks.check(len(candidates), "candidates", "one or more", candidates)
-    selection = check_seeds(selection_seeds, "selection_seeds")
-    scored = check_seeds(eval_seeds, "eval_seeds", MIN_EVAL_SEEDS)
-    if not specs_lib.is_randomized(model):
-        selection, scored = [None], [None]
-    sets = [Examples(images, labels, example_ids) for images in candidates]
-    batch_size = min(
-        _checks.check_integer(batch_size, "batch_size"), len(sets[0].labels)
-    )
+    selection = _checks.check_seeds(selection_seeds, "selection_seeds")
+    scored = _checks.check_seeds(eval_seeds, "eval_seeds", MIN_EVAL_SEEDS)
+    sets = [
+        data.image_set(images, labels, example_ids) for images in candidates
+    ]
+    count = len(sets[0].labels)
+    batch_size = min(_checks.check_integer(batch_size, "batch_size"), count)
     scorer = scoring.Scorer(model, memory.Pieces(batch_size))
-    rows = zip(*(one.batches(batch_size) for one in sets), strict=True)
-    parts = [_one_batch(scorer, batches, selection, scored) for batches in rows]
+    parts = []
+    for batches in zip(
+        *(data.padded_batches(one, batch_size) for one in sets), strict=True
+    ):
+        if not parts:
+            scored = scorer.seeds(batches[0], scored)
+        own = scored if scored == [None] else selection
+        parts.append(_one_batch(scorer, batches, own, scored))
     chosen, predictions, losses = (
-        np.concatenate(part, axis=-1) for part in zip(*parts, strict=True)
+        np.concatenate(part, axis=-1)[..., :count]
+        for part in zip(*parts, strict=True)
     )
     found = estimate(predictions, sets[0].labels)
     return WorstCase(chosen, predictions, losses, found)
 
 
 def _one_batch(scorer, batches, selection, scored):
-    first = batches[0]
-    images = [batch.images for batch in batches]
-    chosen = select(scorer, images, first.labels, first.example_ids, selection)
+    batch, images = batches[0], [batch.images for batch in batches]
+    chosen = select(scorer, images, batch, selection)
     picked = pick(images, chosen)
-    outputs = [scorer(picked, first.example_ids, seed) for seed in scored]
-    for output in outputs:
-        scoring.check_outputs(
-            output, first.labels, "model", specs_lib.WORST_CASE
-        )
-    predictions = np.argmax(outputs, axis=-1)
-    losses = [np.asarray(ops.cross_entropy(first.labels, o)) for o in outputs]
-    size = first.size
-    return chosen[:size], predictions[:, :size], np.stack(losses)[:, :size]
+    judged = [
+        scorer.judge(picked, batch, seed, specs_lib.WORST_CASE)
+        for seed in scored
+    ]
+    return chosen, *map(np.stack, zip(*judged, strict=True))
 
 
-def select(scorer, candidates, labels, example_ids, seeds):
+def select(scorer, candidates, batch, seeds):
     """Returns int [B]: which candidate leaves the model right most rarely.
 
     Args:
         scorer: `scoring.Scorer`.
         candidates: list of float32 [B, H, W, C].
-        labels: int [B].
-        example_ids: int [B].
+        batch: `Batch`, of their labels and ids.
         seeds: selection seeds, `[None]` for a model without draws.
     """
     hits, losses = [], []
     for images in candidates:
-        outputs = [
-            scorer(images, example_ids, seed, scoring.SELECT) for seed in seeds
-        ]
-        for output in outputs:
-            scoring.check_outputs(output, labels, "model", "selection")
-        hits.append(np.mean(np.argmax(outputs, axis=-1) == labels, axis=0))
-        nats = [np.asarray(ops.cross_entropy(labels, o)) for o in outputs]
+        predictions, nats = zip(
+            *(
+                scorer.judge(images, batch, seed, "selection", scoring.SELECT)
+                for seed in seeds
+            ),
+            strict=True,
+        )
+        hits.append(np.mean(predictions == batch.labels, axis=0))
         losses.append(np.mean(nats, axis=0))
-    hits, losses = np.stack(hits), np.stack(losses)
-    fewest = hits == hits.min(axis=0)
+    fewest = np.min(hits, axis=0) == hits
     return np.argmax(np.where(fewest, losses, -np.inf), axis=0)
 
 
 def pick(candidates, chosen):
     """Returns row i of the candidate `chosen[i]`, for each row i."""
     return np.stack(candidates)[chosen, np.arange(len(chosen))]
-
-
-def check_seeds(seeds, name, minimum=1):
-    """Returns `seeds` as a list of at least `minimum` different ints.
-
-    Raises:
-        ValueError: for fewer, repeated or negative ones.
-    """
-    seeds = [_checks.check_integer(seed, name, 0) for seed in seeds]
-    unique = len(set(seeds)) == len(seeds) >= minimum
-    expected = "different integers"
-    if minimum > 1:
-        expected = f"{minimum} or more different integers"
-    _checks.check(unique, name, expected, tuple(seeds))
-    return seeds

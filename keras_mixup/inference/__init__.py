@@ -2,6 +2,7 @@
 
 from keras_mixup.inference.base import RandomizedInference
 from keras_mixup.inference.combined import MixupInferenceCombined
+from keras_mixup.inference.label import defence_label
 from keras_mixup.inference.mixup_inference import MixupInferenceOL
 from keras_mixup.inference.mixup_inference import MixupInferencePL
 from keras_mixup.inference.pool import SamplePool
@@ -23,5 +24,6 @@ __all__ = [
     "RandomizedInference",
     "SamplePool",
     "VarMixupInference",
+    "defence_label",
     "paper_settings",
 ]

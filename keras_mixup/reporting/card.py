@@ -50,20 +50,18 @@ def robustness_cards(
     cards = []
     for row, own in records.by("row").items():
         name = row.model if row.defence == "none" else row.defence
-        found_by_probe = (probed or {}).get(name, red_flags.Findings())
-        flags = [flag for flag in shown if flag.row in (row, tuple(row))]
+        asked = (probed or {}).get(name, red_flags.Findings())
+        flags = shown.of(row)
         card = {
             "model": row.model,
             "defence": row.defence,
             "clean": _clean(own, records, row),
             "attacked": [
-                _attacked(found, own, [*flags, *found_by_probe])
+                _attacked(found, own, [*flags, *asked])
                 for found in compared
                 if found.row == row
             ],
-            "red_flags": red_flags.status(
-                red_flags.Findings(flags, shown.looked_for), found_by_probe
-            ),
+            "red_flags": red_flags.status(flags, asked),
             "seeds": {
                 "attack": _distinct(r.attack_seed for r in own),
                 "evaluation": _distinct(r.eval_seed for r in own),

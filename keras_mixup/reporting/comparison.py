@@ -178,17 +178,9 @@ def _worst(cells, records, ids, kinds):
     # so that neither names nor order matter.
     return min(
         found,
-        key=lambda pair: (pair[0].accuracy, _shares(pair[1])),
+        key=lambda pair: (pair[0].accuracy, sorted(pair[1].shares().items())),
         default=None,
     )
-
-
-def _shares(records):
-    """The share of correct answers of each example, ordered by id."""
-    cells = records.by("example_id")
-    return [
-        np.mean([r.hit for r in cells[example]]) for example in sorted(cells)
-    ]
 
 
 def _standing(column, records, worst_case):

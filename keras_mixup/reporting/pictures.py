@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from keras_mixup import _checks
 from keras_mixup import _files
-from keras_mixup.evaluation import examples as examples_lib
+from keras_mixup import data
 from keras_mixup.evaluation import scoring
 from keras_mixup.evaluation import specs as specs_lib
 from keras_mixup.studies.drawing import answer_texts
@@ -55,16 +55,15 @@ def make_pictures(models, spec, images, labels, seed=0):
     Returns:
         `Pictures`.
     """
-    examples = examples_lib.Examples(images, labels)
-    batch = next(examples.batches(len(examples.labels)))
+    batch = data.image_set(images, labels)
     defended = [n for n in models if specs_lib.is_randomized(models[n])]
     name = defended[0] if defended else "none"
     model = models[(defended or list(models))[0]]
     base = specs_lib.undefended(model)
-    clean = tf.constant(batch.images)
+    clean = tf.constant(data.as_float(batch.images))
     answer = scoring.scoring_function(base)
     clean_logits = answer(clean, None)
-    targets = specs_lib.targets(spec, batch.labels, clean_logits, seed)
+    targets = spec.targets(batch.labels, clean_logits, seed)
     result = spec.attack(base, clean, batch.labels, targets=targets, seed=seed)
     mixed, answers = np.zeros((0, *clean.shape[1:])), np.zeros(0, int)
     if defended:
@@ -72,7 +71,7 @@ def make_pictures(models, spec, images, labels, seed=0):
         mixed = model.apply(result.images, draws)[0]
         answers = np.argmax(model(result.images, seed=seed), axis=-1)
     return Pictures(
-        clean=batch.images,
+        clean=clean.numpy(),
         adversarial=np.asarray(result.images),
         mixed=np.clip(mixed, 0.0, 1.0),
         labels=batch.labels,

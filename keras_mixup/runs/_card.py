@@ -12,7 +12,7 @@ from keras_mixup import _files
 from keras_mixup import evaluation
 from keras_mixup.evaluation.identity import former_fingerprint
 from keras_mixup.evaluation.identity import settings_of_defence
-from keras_mixup.evaluation.labels import defence_label
+from keras_mixup.inference import defence_label
 from keras_mixup.reporting import tables
 from keras_mixup.reporting import verdicts
 from keras_mixup.runs import folder

@@ -8,7 +8,6 @@ from keras_mixup import data
 from keras_mixup import evaluation
 from keras_mixup import inference
 from keras_mixup import registry
-from keras_mixup.evaluation.labels import defence_label
 from keras_mixup.runs import autoencoder
 
 # Algorithm -> its name in the tables of the MI paper.
@@ -66,7 +65,8 @@ def build_all(settings, classifier, pool, trained):
 
 def label(defence):
     """Returns the name of a defence in records and tables."""
-    return defence_label(evaluation.identity.settings_of_defence(defence, ""))
+    settings = evaluation.identity.settings_of_defence(defence, "")
+    return inference.defence_label(settings)
 
 
 def _variants(settings, name, paper):

@@ -132,7 +132,7 @@ def corruptions(job):
         _files.append_lines(path, rows[-1:])
         job.say(f"  {kind} {severity}, {name}: {100 * accuracy:.1f} %")
 
-    evaluation.corruption_accuracies(
+    studies.corruption_accuracies(
         job.models,
         _make_set(settings, job.image_set),
         settings.batch_size,
@@ -142,7 +142,7 @@ def corruptions(job):
         note,
     )
     studies.write_study(job.run_dir, _CORRUPTIONS, rows)
-    for (name, model), mean in evaluation.corruption_means(own()).items():
+    for (name, model), mean in studies.corruption_means(own()).items():
         shown = "not all of the 15 standard kinds were scored"
         if mean is not None:
             shown = f"{100 * mean:.1f} % over 15 kinds x 5 severities"

@@ -351,10 +351,7 @@ class _EvaluateSettings(_settings.Settings):
         okay = len(self.seeds) >= 10
         expected = "ten or more seeds with worst_case"
         _checks.check(okay, "eval_seeds", expected, self.seeds)
-        seeds = self.selection_seeds
-        okay = seeds and len(set(seeds)) == len(seeds) and min(seeds) >= 0
-        expected = "different whole numbers >= 0"
-        _checks.check(okay, "selection_seeds", expected, seeds)
+        _checks.check_seeds(self.selection_seeds, "selection_seeds")
 
 
 def _refuse(*cases):

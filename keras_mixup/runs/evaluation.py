@@ -182,7 +182,7 @@ def _prepare(settings, run_dir, path, trained, verbose, say):
     reduced, parts = [], _attacks.parts(settings, specs, image_set)
     if settings.controls:
         models.update(controls.shrinkage_models(defences))
-        reduced = controls.reduced_parts(defences, parts)
+        reduced = _reduced(defences, parts)
     return Job(
         settings,
         run_dir,
@@ -199,6 +199,16 @@ def _prepare(settings, run_dir, path, trained, verbose, say):
         verbose,
         say,
     )
+
+
+def _reduced(defences, parts):
+    """Returns the parts with attacks of lambda eps, one set per lambda."""
+    return [
+        (smaller, examples)
+        for weight in controls.mix_weights(defences.values())
+        for part, examples in parts
+        if (smaller := controls.reduced_specs(part, weight))
+    ]
 
 
 def _model_name(settings, trained):

@@ -4,6 +4,8 @@ from keras_mixup.studies import autoencoder
 from keras_mixup.studies import drawing
 from keras_mixup.studies.base import Context
 from keras_mixup.studies.base import Study
+from keras_mixup.studies.corruptions import corruption_accuracies
+from keras_mixup.studies.corruptions import corruption_means
 from keras_mixup.studies.detection import detection_curves
 from keras_mixup.studies.example_images import adaptive_examples
 from keras_mixup.studies.hyper_parameters import trade_off
@@ -26,6 +28,8 @@ __all__ = [
     "adaptive_examples",
     "adaptive_samples",
     "autoencoder",
+    "corruption_accuracies",
+    "corruption_means",
     "detection_curves",
     "distance_rows",
     "drawing",

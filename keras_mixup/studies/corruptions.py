@@ -2,7 +2,12 @@
 
 import numpy as np
 
+from keras_mixup import _corruption_kinds
+from keras_mixup import data
+from keras_mixup import metrics
 from keras_mixup import registry
+from keras_mixup.evaluation import memory
+from keras_mixup.evaluation import scoring
 from keras_mixup.studies import base
 from keras_mixup.studies.drawing import grouped
 from keras_mixup.studies.drawing import legend_beside
@@ -12,6 +17,90 @@ from keras_mixup.studies.drawing import themed
 
 # Lines that differ in these are not of one table.
 _SET = ("set", "split", "num_examples", "seed", "eval_seeds")
+
+
+def corruption_accuracies(
+    models,
+    make_set,
+    batch_size=128,
+    eval_seeds=(0,),
+    kinds=None,
+    known=None,
+    note=None,
+):
+    """Scores models on every kind and severity of corruption.
+
+    Args:
+        models: dict name -> callable from images to logits, or a defence.
+        make_set: callable (kind, severity) -> `data.ImageSet`, such as
+            `lambda k, s: data.load_corrupted("cifar10_c", k, s)` or
+            `lambda k, s: data.corrupt(test, k, s)`.
+        batch_size: int, rows per step.
+        eval_seeds: ints, for the draws of randomised defences.
+        kinds: sequence of str, or None for the 15 standard kinds.
+        known: dict (name, kind, severity) -> accuracy of an earlier call,
+            not computed again; None for none.
+        note: callable (name, kind, severity, accuracy), told each number as
+            soon as it is there.
+
+    Returns:
+        dict name -> dict (kind, severity) -> accuracy in [0, 1], which
+        `metrics.corruption_accuracy` takes for all 15 kinds.
+    """
+    kinds = _corruption_kinds.STANDARD if kinds is None else kinds
+    pieces = memory.Pieces(batch_size)
+    scorers = {n: scoring.Scorer(m, pieces, n) for n, m in models.items()}
+    found = {name: {} for name in models}
+    for cell in [(k, s) for k in kinds for s in _corruption_kinds.SEVERITIES]:
+        examples = None
+        for name in models:
+            accuracy = (known or {}).get((name, *cell))
+            if accuracy is None:
+                examples = examples or data.image_set(*make_set(*cell))
+                accuracy = _accuracy(
+                    scorers[name], examples, batch_size, eval_seeds
+                )
+                if note is not None:
+                    note(name, *cell, accuracy)
+            found[name][cell] = accuracy
+    return found
+
+
+def _accuracy(scorer, examples, batch_size, seeds):
+    hits = []
+    first = next(data.padded_batches(examples, batch_size))
+    seeds = scorer.seeds(first, list(seeds))
+    for batch in data.padded_batches(examples, batch_size):
+        for seed in seeds:
+            outputs = scorer(batch.images, batch.example_ids, seed)
+            right = outputs.argmax(axis=-1) == batch.labels
+            hits.extend(right[: batch.size])
+    return float(np.mean(hits))
+
+
+def corruption_means(rows):
+    """Returns the mean over the 15 standard kinds x 5 severities, from rows.
+
+    Args:
+        rows: list of dict with "set", "model", "kind", "severity" and
+            "accuracy"; the authors' four extra kinds may be among them and
+            never count.
+
+    Returns:
+        dict (set, model) -> float, or None where cells are missing.
+    """
+    cells = {}
+    for row in rows:
+        own = cells.setdefault((row["set"], row["model"]), {})
+        own[row["kind"], row["severity"]] = row["accuracy"]
+    kinds, severities = _corruption_kinds.STANDARD, _corruption_kinds.SEVERITIES
+    standard = {(kind, severity) for kind in kinds for severity in severities}
+    return {
+        place: metrics.corruption_accuracy(own)
+        if standard <= own.keys()
+        else None
+        for place, own in cells.items()
+    }
 
 
 @themed

@@ -3,12 +3,12 @@
 import numpy as np
 import tensorflow as tf
 
+from keras_mixup import data
 from keras_mixup import inference
 from keras_mixup import metrics
 from keras_mixup import registry
 from keras_mixup.evaluation import scoring
 from keras_mixup.evaluation import specs as specs_lib
-from keras_mixup.evaluation.examples import Examples
 from keras_mixup.studies import base
 from keras_mixup.studies.drawing import grouped
 from keras_mixup.studies.drawing import new_figure
@@ -52,8 +52,9 @@ def detection_curves(
     Source: Mixup Inference, sections 3.2.1 and 4.3, Fig. 3a.
     """
     specs = specs_lib.check_specs(attacks)
-    examples = Examples(images, labels)
-    batches = list(examples.batches(min(batch_size, len(examples.labels))))
+    examples = data.image_set(images, labels)
+    size = min(batch_size, len(examples.labels))
+    batches = list(data.padded_batches(examples, size))
     rows, oblivious = [], {}
     for name, model in {CONFIDENCE: classifier, **detectors}.items():
         score = _scorer(model, name)

@@ -3,9 +3,10 @@
 import numpy as np
 
 from keras_mixup import attacks as attacks_lib
+from keras_mixup import data
 from keras_mixup import registry
 from keras_mixup.evaluation import scoring
-from keras_mixup.evaluation.examples import Examples
+from keras_mixup.inference import MixupInferenceOL
 from keras_mixup.studies import base
 from keras_mixup.studies.drawing import answer_texts
 from keras_mixup.studies.drawing import image_grid
@@ -32,27 +33,27 @@ def adaptive_examples(
 
     Source: Mixup Inference, Fig. 5.
     """
-    examples = Examples(images[:num_shown], labels[:num_shown])
-    batch = next(examples.batches(len(examples.labels)))
+    batch = data.image_set(images[:num_shown], labels[:num_shown])
+    clean = data.as_float(batch.images)
     if attack is None:
         attack = attacks_lib.MixupInferenceAttack(ThreatModel("linf", eps))
-    made = attack(defence, batch.images, batch.labels, seed=seed).images
+    made = attack(defence, clean, batch.labels, seed=seed).images
     answer = scoring.scoring_function(defence)
     seeds = scoring.row_seeds(seed, batch.example_ids)
     before, after = (
-        np.argmax(answer(part, seeds), axis=-1) for part in (batch.images, made)
+        np.argmax(answer(part, seeds), axis=-1) for part in (clean, made)
     )
     return [
         {
             "label": int(batch.labels[row]),
-            "clean": np.round(batch.images[row], 4).tolist(),
+            "clean": np.round(clean[row], 4).tolist(),
             "adversarial": np.round(made[row], 4).tolist(),
             "clean_prediction": int(before[row]),
             "adversarial_prediction": int(after[row]),
             "eps": attack.threat.eps,
             "attack": attack.name,
         }
-        for row in range(batch.size)
+        for row in range(len(clean))
     ]
 
 

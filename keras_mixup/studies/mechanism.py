@@ -6,10 +6,10 @@ import numpy as np
 import tensorflow as tf
 
 from keras_mixup import _checks
+from keras_mixup import data
 from keras_mixup import inference
 from keras_mixup import ops
 from keras_mixup import registry
-from keras_mixup.evaluation.examples import Examples
 from keras_mixup.studies import base
 from keras_mixup.studies.drawing import grouped
 from keras_mixup.studies.drawing import line_colour
@@ -82,9 +82,8 @@ def lambda_sweep(
     """
     for kind in kinds:
         _checks.check_choice(kind, "kinds", tuple(_KINDS))
-    examples = Examples(images, labels)
-    batch = next(examples.batches(len(examples.labels)))
-    clean = tf.constant(batch.images)
+    batch = data.image_set(images, labels)
+    clean = tf.constant(data.as_float(batch.images))
     found = attack(classifier, clean, batch.labels, seed=seed)
     pair = clean, tf.convert_to_tensor(found.images)
     rows = []

@@ -3,8 +3,8 @@
 import functools
 
 from keras_mixup import evaluation
+from keras_mixup import inference
 from keras_mixup import registry
-from keras_mixup.evaluation import labels
 from keras_mixup.studies import base
 from keras_mixup.studies.drawing import grouped
 from keras_mixup.studies.drawing import legend_beside
@@ -33,7 +33,7 @@ def weight_sweep_rows(records):
         settings = records.defences.get(summary.defence, {})
         weight = settings.get("mix_weight")
         if isinstance(weight, (int, float)):
-            name = labels.defence_label(settings, without=("mix_weight",))
+            name = inference.defence_label(settings, without=("mix_weight",))
             method = f"{summary.model} + {name}"
             rows.append(_row(summary, method, float(weight)))
     return sorted(rows, key=_place)

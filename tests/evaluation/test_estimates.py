@@ -1,5 +1,7 @@
 """Intervals whose coverage is counted, votes counted by hand."""
 
+import math
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -59,6 +61,32 @@ def test_coverage(kind, seeds):
         low, high = estimates.interval(shares, seeds)
         inside.append(low <= mean <= high)
     assert 0.92 <= np.mean(inside) <= 0.98
+
+
+@pytest.mark.parametrize(("fewer", "more"), [(5, 0), (6, 0), (12, 3), (13, 3)])
+def test_of_right_and_wrong_it_is_mcnemars_exact_test(fewer, more):
+    """Of the examples on which both differ, by hand: a fair coin's tail."""
+    first = np.array([0.0] * fewer + [1.0] * more + [1.0] * 20)
+    second = np.array([1.0] * fewer + [0.0] * more + [1.0] * 20)
+    heads = range(fewer, fewer + more + 1)
+    tail = sum(math.comb(fewer + more, k) for k in heads) / 2 ** (fewer + more)
+    assert estimates.is_less(first, second) == (2 * tail < 0.05)
+    assert not estimates.is_less(second, first)
+    assert not estimates.is_less(first, first)
+
+
+def test_of_draws_equal_models_seldom_differ():
+    """Both sides together at most 5 %; a real difference is seen."""
+    rng = np.random.default_rng(2)
+    truth = rng.uniform(size=80)
+    seen = []
+    for _ in range(1000):
+        first, second = rng.binomial(10, truth, size=(2, 80)) / 10
+        seen.append(estimates.is_less(first, second))
+        seen.append(estimates.is_less(second, first))
+    assert 0.015 <= np.mean(seen) <= 0.035
+    lower = rng.binomial(10, 0.8 * truth) / 10
+    assert estimates.is_less(lower, rng.binomial(10, truth) / 10)
 
 
 def test_records_give_the_same_as_the_table():

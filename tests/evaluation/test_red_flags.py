@@ -143,6 +143,34 @@ def test_what_needs_unknown_facts_is_not_looked_for():
     assert status["accuracy does not fall with eps"] == "not found"
 
 
+def test_attacks_without_a_common_example_are_not_compared():
+    moved = [r._replace(example_id=r.example_id + 100) for r in sound()]
+    records = [
+        *(r for r in sound() if r.knowledge == "oblivious"),
+        *(r for r in moved if r.knowledge == "adaptive"),
+    ]
+    found = from_records(records)
+    assert "adaptive weaker than oblivious" not in found.looked_for
+    assert "black-box beats white-box" in found.looked_for
+
+
+def test_findings_of_one_row_know_what_was_looked_for_there():
+    found = from_records(sound())
+    bare, defended = (
+        found.of(evaluation.Row("m", defence)) for defence in ("none", "MI-OL")
+    )
+    assert bare.looked_for == {
+        "black-box beats white-box",
+        "more effort still helps",
+        "accuracy does not fall with eps",
+    }
+    assert defended.looked_for == {
+        "adaptive weaker than oblivious",
+        "more effort still helps",
+        "randomised model under a deterministic attack",
+    }
+
+
 def test_status_tells_found_from_not_found():
     weak = cell("pgd-200", 10, "MI-OL", "oblivious")
     status = red_flags.status(from_records([*sound(), *weak]))

@@ -6,7 +6,7 @@ from test_tables import cell
 from keras_mixup import _files
 from keras_mixup import attacks
 from keras_mixup import evaluation
-from keras_mixup.evaluation import flag_rules
+from keras_mixup.evaluation import red_flags
 from keras_mixup.reporting import card as card_lib
 
 
@@ -161,17 +161,24 @@ def test_no_gain_is_claimed_where_the_attacks_raise_a_red_flag():
     # The flag is that of the defence: the bare model's card has none.
     bare = card_of(weak_attack([1] * 20), "none")
     assert bare["attacked"][0]["red_flags"] == []
+    # It has no defence that an attack could ignore.
+    assert bare["red_flags"]["adaptive weaker than oblivious"] == (
+        "not looked for"
+    )
 
 
 def test_what_the_model_itself_showed_counts_too():
-    frozen = flag_rules.flag("randomness frozen in a trace", "MI-OL", "Seen.")
-    zero = flag_rules.flag("zero or NaN gradients", "mixup", "Seen.")
+    frozen, zero = red_flags.Findings(), red_flags.Findings()
+    frozen.note("randomness frozen in a trace", "MI-OL", "Seen.")
+    zero.note("zero or NaN gradients", "mixup", "Seen.")
     bare, defended = card_lib.robustness_cards(
         weak_attack([1] * 10 + [0] * 10),
-        probed={"MI-OL": [frozen], "mixup": [zero]},
+        probed={"MI-OL": frozen, "mixup": zero},
     )
     assert bare["attacked"][0]["red_flags"] == ["zero or NaN gradients"]
-    assert defended["attacked"][0]["red_flags"] == [frozen.name]
+    assert defended["attacked"][0]["red_flags"] == [
+        "randomness frozen in a trace"
+    ]
     assert "this gain is in doubt" in defended["text"]
 
 

@@ -97,6 +97,27 @@ def evaluated_dir(evaluated, tmp_path):
     return pathlib.Path(shutil.copytree(evaluated[0], tmp_path / "run"))
 
 
+def test_checks_of_models_that_were_not_asked_are_not_looked_for(evaluated):
+    """The profile says --noprobe: the records alone are looked at."""
+    run_dir, _ = evaluated
+    report = (run_dir / "report.html").read_text()
+    text = (run_dir / "robustness_card.json").read_text()
+    for check in (
+        "probabilities instead of logits",
+        "zero or NaN gradients",
+        "eps not respected",
+        "randomness frozen in a trace",
+    ):
+        assert f"<td>{check}</td><td>not looked for</td>" in report
+        for card in json.loads(text)["cards"]:
+            assert card["red_flags"][check] == "not looked for"
+    # It compares attacks through a defence with attacks that ignore it.
+    bare, defended = json.loads(text)["cards"]
+    check = "adaptive weaker than oblivious"
+    assert bare["red_flags"][check] == "not looked for"
+    assert defended["red_flags"][check] in ("found", "not found")
+
+
 def test_run_folder_gets_records_table_and_report(evaluated):
     run_dir, shown = evaluated
     records = evaluation.read_records(run_dir / "records.jsonl")

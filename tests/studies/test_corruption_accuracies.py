@@ -6,9 +6,9 @@ import tensorflow as tf
 
 from keras_mixup import data
 from keras_mixup import metrics
-from keras_mixup.evaluation import corruption_accuracies
-from keras_mixup.evaluation import corruption_means
 from keras_mixup.inference import GaussianNoiseInference
+from keras_mixup.studies import corruption_accuracies
+from keras_mixup.studies import corruption_means
 
 
 class Brightest(keras.layers.Layer):

@@ -1,0 +1,34 @@
+"""The name of a defence, from its registration and its settings."""
+
+from keras_mixup import registry
+
+# Of no effect on an answer, or shown at the end.
+_UNSHOWN = ("max_inputs", "num_draws")
+
+
+def defence_label(settings, without=()):
+    """Returns the name of a defence in tables, such as `MI-OL 0.6 x30`.
+
+    Numbers are always shown, choices where they are not the usual ones.
+
+    Args:
+        settings: dict with "class", "num_draws" and the other arguments.
+        without: names of arguments to leave out.
+    """
+    name, described = settings["class"], ()
+    for known in registry.names("defence"):
+        entry = registry.entry("defence", known)
+        if entry.path.endswith(f":{settings['class']}"):
+            name, described = entry.label, entry.settings
+    shown = [name]
+    for setting in described:
+        value = settings.get(setting.name)
+        if setting.name in (*_UNSHOWN, *without) or value is None:
+            continue
+        if setting.choices:
+            shown += [value] if value != setting.default else []
+        elif isinstance(value, (list, tuple)):
+            shown.append("-".join(map(str, value)))
+        else:
+            shown.append(f"{value:g}")
+    return f"{' '.join(shown)} x{settings['num_draws']}"
