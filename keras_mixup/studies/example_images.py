@@ -6,7 +6,6 @@ from keras_mixup import attacks as attacks_lib
 from keras_mixup import data
 from keras_mixup import registry
 from keras_mixup.evaluation import scoring
-from keras_mixup.inference import MixupInferenceOL
 from keras_mixup.studies import base
 from keras_mixup.studies.drawing import answer_texts
 from keras_mixup.studies.drawing import image_grid
