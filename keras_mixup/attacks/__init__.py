@@ -6,6 +6,7 @@ from keras_mixup.attacks.apgd import TargetedAPGD
 from keras_mixup.attacks.autoattack import AutoAttack
 from keras_mixup.attacks.averaged import AveragedAttack
 from keras_mixup.attacks.base import Attack
+from keras_mixup.attacks.base import AttackPart
 from keras_mixup.attacks.base import AttackResult
 from keras_mixup.attacks.cleverhans import CleverHansPGD
 from keras_mixup.attacks.cleverhans import CleverHansSPSA
@@ -30,6 +31,7 @@ __all__ = [
     "PGD",
     "SPSA",
     "Attack",
+    "AttackPart",
     "AttackResult",
     "AutoAttack",
     "AveragedAttack",

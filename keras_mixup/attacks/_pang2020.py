@@ -28,7 +28,7 @@ def paper(attack, defence, images, labels, targets, seed):
     threat, count = attack.threat, attack.num_draws
     aims, sign = (labels, 1.0) if targets is None else (targets, -1.0)
 
-    def body(step, point, passes):
+    def body(step, point, _, passes):
         step_seed = ops.fold_in(seed, 1, step)
         draws = eot.draw_repeatedly(defence, point, step_seed, count)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -37,24 +37,25 @@ def paper(attack, defence, images, labels, targets, seed):
             logits = input_logits(defence, inputs)
             tiled = _tile(aims, tf.shape(inputs)[0])
             loss = sign * tf.reduce_sum(ops.cross_entropy(tiled, logits))
-        slope = tape.gradient(loss, point)
+        slope = ops.input_gradients(tape, loss, point)
         move = attack.step_size * ops.steepest_direction(threat.norm, slope)
         moved = tf.clip_by_value(inputs + move, *threat.bounds)
         point = ops.project(
             threat, images, point + tf.reduce_mean(moved - inputs, axis=0)
         )
-        return step + 1, point, passes + tf.shape(inputs)[0]
+        return step + 1, point, slope, passes + tf.shape(inputs)[0]
 
     start = images
     if attack.random_start:
         start = ops.random_start(threat, images, ops.fold_in(seed, 0))
-    _, point, passes = tf.while_loop(
+    _, point, slope, passes = tf.while_loop(
         lambda step, *_: step < attack.num_steps,
         body,
-        (tf.constant(0), start, tf.constant(0)),
+        (tf.constant(0), start, start, tf.constant(0)),
         parallel_iterations=1,
         maximum_iterations=attack.num_steps,
     )
+    ops.observe([slope], [point], [start])
     asked = eot.cost(defence, count)[1]
     return tf.stop_gradient(point), passes, attack.num_steps * asked
 
