@@ -1,5 +1,6 @@
 """Models whose gradients lead nowhere: refused by name, or warned about."""
 
+import pathlib
 import warnings
 
 import numpy as np
@@ -30,6 +31,19 @@ BLACK_BOX = [
     attacks.Square(THREAT, num_queries=10, early_stop=True),
     attacks.SPSA(THREAT, num_steps=2, num_samples=4),
 ]
+
+
+PACKAGE = pathlib.Path(attacks.__file__).parent.parent
+
+
+def test_no_attack_takes_a_gradient_that_nobody_looks_at():
+    sources = [
+        *PACKAGE.glob("attacks/*.py"),
+        *PACKAGE.glob("metrics/*.py"),
+        *PACKAGE.glob("ops/*.py"),
+    ]
+    found = {p.name for p in sources if "tape.gradient(" in p.read_text()}
+    assert found == {"gradients.py"}
 
 
 def named(attack):
