@@ -2,9 +2,25 @@
 
 import tensorflow as tf
 
+from keras_mixup import _checks
 from keras_mixup import ops
 from keras_mixup.attacks import base
 from keras_mixup.attacks import eot
+
+
+def inputs_of(defence, images, draws):
+    """Returns what a defence makes of images [B, ...], [N, B, ...].
+
+    Raises:
+        ValueError: when a trace shows another shape.
+    """
+    inputs = defence.apply(images, draws)
+    rank, rows = images.shape.rank, images.shape[:1]
+    okay = inputs.shape.rank in (None, rank + 1)
+    okay = okay and inputs.shape[1:2].is_compatible_with(rows)
+    expected = f"a defence whose `apply` returns [N, {rows[0]}, ...]"
+    _checks.check(okay, "model_fn", expected, f"shape {inputs.shape}")
+    return inputs
 
 
 def input_logits(defence, inputs):
@@ -33,7 +49,7 @@ def paper(attack, defence, images, labels, targets, seed):
         draws = eot.draw_repeatedly(defence, point, step_seed, count)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(point)
-            inputs = defence.apply(point, draws)
+            inputs = inputs_of(defence, point, draws)
             logits = input_logits(defence, inputs)
             tiled = _tile(aims, tf.shape(inputs)[0])
             loss = sign * tf.reduce_sum(ops.cross_entropy(tiled, logits))
@@ -76,7 +92,7 @@ def released(attack, defence, images, targets, seed):
     """
     threat, count = attack.threat, attack.num_draws
     draws = eot.draw_repeatedly(defence, images, ops.fold_in(seed, 1), count)
-    inputs = tf.stop_gradient(defence.apply(images, draws))
+    inputs = tf.stop_gradient(inputs_of(defence, images, draws))
     centres, copies = _flat(inputs), tf.shape(inputs)[0]
     if targets is None:
         # Led away from its prediction, which may be wrong, not its label.
