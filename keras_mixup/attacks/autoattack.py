@@ -16,6 +16,7 @@ from keras_mixup.attacks import _survivors
 from keras_mixup.attacks import _versions
 from keras_mixup.attacks import base
 from keras_mixup.attacks import eot
+from keras_mixup.attacks import results
 
 # Croce and Hein's settings of version "rand".
 _RAND_DRAWS = 20
@@ -242,7 +243,7 @@ class AutoAttack(base.Attack):
         labels = tf.constant(batches.labels)
         _inputs.check_label_range(labels, logits.shape[-1])
         if self.version != "rand":
-            _warn_if_random(sequence, batches, logits, clean, self.name)
+            _warn_if_random(sequence, batches, logits, clean)
         file = _progress_file.ProgressFile(
             path, self._described(batches, logits) if path else None
         )
@@ -308,7 +309,7 @@ class AutoAttack(base.Attack):
         found, left = [], left - counts["clean"]
         for stage, numbers in zip(self._stages, gradients, strict=True):
             health = ops.GradientHealth(*map(int, numbers))
-            part = base.AttackPart(
+            part = results.AttackPart(
                 stage.name,
                 stage.attack.uses_gradients,
                 left,
@@ -340,10 +341,15 @@ def _doubts(parts, num_images):
     ]
 
 
-def _warn_if_random(sequence, batches, logits, seed, name):
+def _warn_if_random(sequence, batches, logits, seed):
     first = batches._replace(images=batches.images[: batches.size])
     # Another seed, for a model whose draws follow one.
     seed = ops.fold_in(seed, 1)
     again = sequence.clean_logits(first.images, batches.size, seed)
     if base.differ(again, logits[: len(again)]):
-        warnings.warn(base.RANDOM_MODEL.format(name), stacklevel=4)
+        warnings.warn(
+            "The model gave two answers to the same images. AutoAttack's "
+            'versions for deterministic models overrate it: take "rand", or '
+            "wrap it in ExpectationOverTransformation.",
+            stacklevel=4,
+        )

@@ -14,45 +14,8 @@ from keras_mixup import _checks
 from keras_mixup import _config
 from keras_mixup import ops
 from keras_mixup.attacks import _inputs
+from keras_mixup.attacks import results
 from keras_mixup.threat import ThreatModel
-
-
-class AttackResult(typing.NamedTuple):
-    """What an attack returns, one row per image.
-
-    Attributes:
-        images: float32 [B, H, W, C], in the ball and in the bounds.
-        success: bool [B], the model is now wrong, or predicts the target.
-        gradient_passes: int32 [B], forward-and-backward passes spent.
-        queries: int32 [B], forward-only passes spent by the attack.
-        gradients: `ops.GradientHealth`, or None if it followed no gradient.
-        parts: tuple of `AttackPart`, of an attack that consists of several.
-    """
-
-    images: tf.Tensor
-    success: tf.Tensor
-    gradient_passes: tf.Tensor
-    queries: tf.Tensor
-    gradients: ops.GradientHealth | None = None
-    parts: tuple = ()
-
-
-class AttackPart(typing.NamedTuple):
-    """One of the attacks of which another consists.
-
-    Attributes:
-        name: str.
-        uses_gradients: bool.
-        attacked: int, images that had withstood the parts before.
-        broken: int, how many of these it broke.
-        gradients: `ops.GradientHealth`, or None as in `AttackResult`.
-    """
-
-    name: str
-    uses_gradients: bool
-    attacked: int
-    broken: int
-    gradients: ops.GradientHealth | None = None
 
 
 class Attack(_config.Configurable):
@@ -205,7 +168,9 @@ class Attack(_config.Configurable):
         else:
             success = predicted == targets
         gradients, parts = self._evidence(model_fn, function)
-        return AttackResult(adversarial, success, *counts, gradients, parts)
+        return results.AttackResult(
+            adversarial, success, *counts, gradients, parts
+        )
 
     def _watched(self, model_fn, arguments):
         """Runs the attack; a model without a gradient is refused by name."""
