@@ -177,7 +177,32 @@ def check_comparison(found):
     assert defended.difference == pytest.approx(gain)
 
 
-CHECKS = {"evaluation": check_evaluation}
+def check_inference(found, folder):
+    """A foreign defence goes through attack, report and export."""
+    mine, records = found["mine"], found["records"]
+    source = (folder / "my_defence.py").read_text()
+    assert len(source[source.index("class ") :].splitlines()) <= 10
+    assert (folder / "own" / "report.html").is_file()
+    columns = {r.column.attack: r.column.knowledge for r in records}
+    expected = {"clean": "none", "pgd": "oblivious", "eot": "adaptive"}
+    assert columns == expected
+    assert all(r.gradient_passes > 0 for r in records if r.attack == "eot")
+    images, seeds = found["images"][:3], tf.constant([[1, 2], [3, 4], [5, 6]])
+    (version,) = (folder / "saved_models" / "mine").iterdir()
+    served = tf.saved_model.load(str(version)).signatures["seeded"]
+    answers = served(image=tf.constant(images), seed=seeds)["probabilities"]
+    np.testing.assert_allclose(answers, np.exp(mine(images, seeds)), atol=1e-5)
+    # The formula, draw by draw.
+    factor = mine.draw(images, seeds)["factor"].numpy()
+    assert factor.min() >= 0.8 and factor.max() < 1.2
+    inputs = np.einsum("bn,bhwc->nbhwc", factor, images)
+    logits = found["classifier"](inputs.reshape(-1, 8, 8, 1))
+    mean = tf.nn.softmax(logits).numpy().reshape(8, 3, 10).mean(axis=0)
+    np.testing.assert_allclose(answers, mean, atol=1e-5)
+    assert found["through_mean"].gradients.rows == 20
+
+
+CHECKS = {"evaluation": check_evaluation, "inference": check_inference}
 
 
 def own_file(block):

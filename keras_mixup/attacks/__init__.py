@@ -6,7 +6,6 @@ from keras_mixup.attacks.apgd import TargetedAPGD
 from keras_mixup.attacks.autoattack import AutoAttack
 from keras_mixup.attacks.averaged import AveragedAttack
 from keras_mixup.attacks.base import Attack
-from keras_mixup.attacks.base import AttackResult
 from keras_mixup.attacks.cleverhans import CleverHansPGD
 from keras_mixup.attacks.cleverhans import CleverHansSPSA
 from keras_mixup.attacks.eot import ExpectationOverTransformation
@@ -18,6 +17,8 @@ from keras_mixup.attacks.facts import facts_of
 from keras_mixup.attacks.fgsm import FGSM
 from keras_mixup.attacks.gradient import GradientAttack
 from keras_mixup.attacks.pgd import PGD
+from keras_mixup.attacks.results import AttackPart
+from keras_mixup.attacks.results import AttackResult
 from keras_mixup.attacks.spsa import SPSA
 from keras_mixup.attacks.square import Square
 from keras_mixup.attacks.targets import random_targets
@@ -30,6 +31,7 @@ __all__ = [
     "PGD",
     "SPSA",
     "Attack",
+    "AttackPart",
     "AttackResult",
     "AutoAttack",
     "AveragedAttack",

@@ -119,6 +119,9 @@ def ascend(evaluate, threat, images, start, num_steps, early_stop=False):
         parallel_iterations=1,
         maximum_iterations=num_steps + 1,
     )
+    # Not finite where the last loss is no number.
+    nothing = state.last_loss - state.last_loss
+    ops.observe([state.best_gradient, nothing], [state.best], [start])
     return tf.nest.map_structure(tf.stop_gradient, state)
 
 
@@ -149,8 +152,7 @@ def _evaluate(evaluate, state):
         tape.watch(state.point)
         loss, fooled = evaluate(state.point, state.step)
         total = tf.reduce_sum(loss)
-    zero = tf.UnconnectedGradients.ZERO
-    gradient = tape.gradient(total, state.point, unconnected_gradients=zero)
+    gradient = ops.input_gradients(tape, total, state.point)
     return tf.stop_gradient(loss), gradient, fooled
 
 

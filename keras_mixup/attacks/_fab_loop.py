@@ -77,11 +77,8 @@ def nearest_boundary(model_fn, points, labels, norm):
     def body(offset, best, difference, gradient):
         chosen = (labels + offset) % classes
         weights = tf.one_hot(chosen, classes) - tf.one_hot(labels, classes)
-        slope = tape.gradient(
-            logits,
-            points,
-            output_gradients=weights,
-            unconnected_gradients=tf.UnconnectedGradients.ZERO,
+        slope = ops.input_gradients(
+            tape, logits, points, output_gradients=weights
         )
         value = tf.reduce_sum(weights * logits, axis=-1)
         dual = "l1" if norm == "linf" else "l2"
@@ -126,9 +123,7 @@ def one_boundary(model_fn, points, targets, labels=None):
             towards = tf.gather(logits, targets, batch_dims=1)
             difference = towards - tf.gather(logits, labels, batch_dims=1)
         total = tf.reduce_sum(difference)
-    zero = tf.UnconnectedGradients.ZERO
-    gradient = tape.gradient(total, points, unconnected_gradients=zero)
-    return difference, gradient
+    return difference, ops.input_gradients(tape, total, points)
 
 
 def descend(problem, start, nearest, num_steps, alpha_max, eta, beta):
@@ -147,20 +142,22 @@ def descend(problem, start, nearest, num_steps, alpha_max, eta, beta):
         `Nearest`.
     """
 
-    def body(points, nearest):
-        points = _step(problem, points, alpha_max, eta)
+    def body(points, _, nearest):
+        points, slope = _step(problem, points, alpha_max, eta)
         _, adversarial = problem.judge(points)
         nearest = _closer(problem, nearest, points, adversarial)
         back = problem.images + beta * (points - problem.images)
-        return ops.select(adversarial, back, points), nearest
+        return ops.select(adversarial, back, points), slope, nearest
 
-    _, nearest = tf.while_loop(
+    points, slope, nearest = tf.while_loop(
         lambda *_: True,
         body,
-        (start, nearest),
+        (start, start, nearest),
         parallel_iterations=1,
         maximum_iterations=num_steps,
     )
+    # Without a slope there is no boundary, wherever the bias led.
+    ops.observe([slope], [points], [points])
     return nearest
 
 
@@ -233,7 +230,7 @@ def _step(problem, points, alpha_max, eta):
     alpha = tf.reshape(alpha, [-1, 1, 1, 1])
     moved = (1.0 - alpha) * (points + eta * own)
     moved += alpha * (images + eta * from_image)
-    return _rounded(problem, moved)
+    return _rounded(problem, moved), gradient
 
 
 def _rounded(problem, points):

@@ -2,9 +2,25 @@
 
 import tensorflow as tf
 
+from keras_mixup import _checks
 from keras_mixup import ops
 from keras_mixup.attacks import base
 from keras_mixup.attacks import eot
+
+
+def inputs_of(defence, images, draws):
+    """Returns what a defence makes of images [B, ...], [N, B, ...].
+
+    Raises:
+        ValueError: when a trace shows another shape.
+    """
+    inputs = defence.apply(images, draws)
+    rank, rows = images.shape.rank, images.shape[:1]
+    okay = inputs.shape.rank in (None, rank + 1)
+    okay = okay and inputs.shape[1:2].is_compatible_with(rows)
+    expected = f"a defence whose `apply` returns [N, {rows[0]}, ...]"
+    _checks.check(okay, "model_fn", expected, f"shape {inputs.shape}")
+    return inputs
 
 
 def input_logits(defence, inputs):
@@ -28,33 +44,34 @@ def paper(attack, defence, images, labels, targets, seed):
     threat, count = attack.threat, attack.num_draws
     aims, sign = (labels, 1.0) if targets is None else (targets, -1.0)
 
-    def body(step, point, passes):
+    def body(step, point, _, passes):
         step_seed = ops.fold_in(seed, 1, step)
         draws = eot.draw_repeatedly(defence, point, step_seed, count)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(point)
-            inputs = defence.apply(point, draws)
+            inputs = inputs_of(defence, point, draws)
             logits = input_logits(defence, inputs)
             tiled = _tile(aims, tf.shape(inputs)[0])
             loss = sign * tf.reduce_sum(ops.cross_entropy(tiled, logits))
-        slope = tape.gradient(loss, point)
+        slope = ops.input_gradients(tape, loss, point)
         move = attack.step_size * ops.steepest_direction(threat.norm, slope)
         moved = tf.clip_by_value(inputs + move, *threat.bounds)
         point = ops.project(
             threat, images, point + tf.reduce_mean(moved - inputs, axis=0)
         )
-        return step + 1, point, passes + tf.shape(inputs)[0]
+        return step + 1, point, slope, passes + tf.shape(inputs)[0]
 
     start = images
     if attack.random_start:
         start = ops.random_start(threat, images, ops.fold_in(seed, 0))
-    _, point, passes = tf.while_loop(
+    _, point, slope, passes = tf.while_loop(
         lambda step, *_: step < attack.num_steps,
         body,
-        (tf.constant(0), start, tf.constant(0)),
+        (tf.constant(0), start, start, tf.constant(0)),
         parallel_iterations=1,
         maximum_iterations=attack.num_steps,
     )
+    ops.observe([slope], [point], [start])
     asked = eot.cost(defence, count)[1]
     return tf.stop_gradient(point), passes, attack.num_steps * asked
 
@@ -75,7 +92,7 @@ def released(attack, defence, images, targets, seed):
     """
     threat, count = attack.threat, attack.num_draws
     draws = eot.draw_repeatedly(defence, images, ops.fold_in(seed, 1), count)
-    inputs = tf.stop_gradient(defence.apply(images, draws))
+    inputs = tf.stop_gradient(inputs_of(defence, images, draws))
     centres, copies = _flat(inputs), tf.shape(inputs)[0]
     if targets is None:
         # Led away from its prediction, which may be wrong, not its label.

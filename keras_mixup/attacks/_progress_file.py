@@ -43,6 +43,8 @@ class ProgressFile:
         except (OSError, ValueError) as error:
             _checks.check(False, "path", expected, f"{self._path} ({error})")
         same = str(found.pop("described", "")) == self._described
+        # An earlier release wrote less.
+        same = same and set(found) == set(_survivors.Progress._fields)
         _checks.check(
             same,
             "path",

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from keras_mixup import ops
 from keras_mixup.attacks import _inputs
+from keras_mixup.attacks import base
 from keras_mixup.attacks import targets as targets_lib
 
 # Values of `Progress.broken_part`: not broken, wrong without an attack.
@@ -45,6 +46,7 @@ class Progress(typing.NamedTuple):
         broken_part: int32 [n], the part that broke it, or `ROBUST`, `CLEAN`.
         gradient_passes, queries: int64 [n].
         position: int64 [2], the next part and the next batch in it.
+        gradients: int64 [stages, 3], the `GradientHealth` of each stage.
     """
 
     images: np.ndarray
@@ -52,6 +54,7 @@ class Progress(typing.NamedTuple):
     gradient_passes: np.ndarray
     queries: np.ndarray
     position: np.ndarray
+    gradients: np.ndarray
 
 
 class Sequence:
@@ -72,6 +75,7 @@ class Sequence:
         self.image_shape = image_shape
         self._threat = threat
         self._reseed = reseed or (lambda seed: None)
+        self.watch = ops.GradientWatch()
         batch = tf.TensorSpec([None, *image_shape], tf.float32)
         rows = tf.TensorSpec([None], tf.int32)
         seed = tf.TensorSpec([2], tf.int32)
@@ -159,7 +163,9 @@ class Sequence:
             own = ops.fold_in(seed, index)
             self._reseed(own)
             images, labels = batches.images[padded], batches.labels[padded]
+            self.watch.reset()
             found = search(images, labels, targets[padded], own)
+            progress.gradients[parts[number].stage] += self.watch.health
             _inputs.check_logits(found[1], len(padded))
             found = [tensor.numpy()[: len(rows)] for tensor in found]
             _keep(progress, number, rows, batches.labels[rows], *found)
@@ -169,15 +175,16 @@ class Sequence:
         file.write(progress, now=number + 1 == len(parts))
 
     def _search(self, attack, images, labels, targets, seed):
+        search = attack.run
         if hasattr(attack, "run_towards"):
-            found, *counts = attack.run_towards(
+            search = attack.run_towards
+        else:
+            targets = None
+        with self.watch:
+            found, *counts = search(
                 self._predict, images, labels, targets, seed
             )
-        else:
-            found, *counts = attack.run(
-                self._predict, images, labels, None, seed
-            )
-        found = ops.project(self._threat, images, found)
+        found = base.kept_inside(self._threat, images, found)
         rows = tf.shape(images)[:1]
         counts = [tf.broadcast_to(tf.cast(n, tf.int32), rows) for n in counts]
         return (found, self._predict(found), *counts)
@@ -192,7 +199,7 @@ class Batches(typing.NamedTuple):
     seed: tf.Tensor
 
 
-def start(batches, logits):
+def start(batches, logits, num_stages):
     """Returns the `Progress` before the first part."""
     wrong = logits.argmax(axis=-1) != batches.labels
     zeros = np.zeros(len(wrong), "int64")
@@ -202,6 +209,7 @@ def start(batches, logits):
         zeros,
         zeros.copy(),
         np.zeros(2, "int64"),
+        np.zeros([num_stages, 3], "int64"),
     )
 
 

@@ -294,7 +294,7 @@ def _inputs_log_mean(defence, images, seed, num_draws):
     See Athalye et al. (2018), Obfuscated Gradients, section 4.1.
     """
     draws = eot.draw_repeatedly(defence, images, seed, num_draws)
-    inputs = tf.stop_gradient(defence.apply(images, draws))
+    inputs = tf.stop_gradient(_pang2020.inputs_of(defence, images, draws))
     inputs += images - tf.stop_gradient(images)
     logits = _pang2020.input_logits(defence, inputs)
     count = tf.shape(inputs)[0]

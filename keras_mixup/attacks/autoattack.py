@@ -1,5 +1,6 @@
 """AutoAttack: complementary attacks in sequence."""
 
+import functools
 import typing
 import warnings
 
@@ -15,9 +16,13 @@ from keras_mixup.attacks import _survivors
 from keras_mixup.attacks import _versions
 from keras_mixup.attacks import base
 from keras_mixup.attacks import eot
+from keras_mixup.attacks import results
 
 # Croce and Hein's settings of version "rand".
 _RAND_DRAWS = 20
+# What an attack without gradients may break of all images after those with
+# gradients (the original's check), and in any case one image.
+_BLIND_SHARE = 0.002
 # Folded into the seed: the clean pass and the attacks.
 _CLEAN, _ATTACK = 0, 1
 
@@ -32,6 +37,7 @@ class AutoAttackReport(typing.NamedTuple):
         gradient_passes, queries: int64 [n].
         counts: dict name -> number of images that it broke, `"clean"` first,
             then the attacks in their order.
+        parts: tuple of `AttackPart`, the attacks in their order.
     """
 
     images: np.ndarray
@@ -39,6 +45,7 @@ class AutoAttackReport(typing.NamedTuple):
     gradient_passes: np.ndarray
     queries: np.ndarray
     counts: dict
+    parts: tuple = ()
 
     @property
     def robust_accuracy(self):
@@ -188,7 +195,10 @@ class AutoAttack(base.Attack):
             images, labels, min(size, len(images)), ops.seed_pair(self.seed)
         )
         subject = self.target_of(model_fn)
-        return self._attack(subject, batches, path, verbose)
+        report = self._attack(subject, batches, path, verbose)
+        for text in _doubts(report.parts, len(images)):
+            warnings.warn(text, stacklevel=2)
+        return report
 
     def run(self, model_fn, images, labels, targets, seed):
         _checks.check(
@@ -201,7 +211,21 @@ class AutoAttack(base.Attack):
         size = min(self.batch_size, len(images))
         batches = self._batches(images, labels, size, seed)
         report = self._attack(model_fn, batches, None, verbose=False)
+        self._parts = report.parts
         return report.images, report.gradient_passes, report.queries
+
+    def _takes_one_draw(self, model_fn):
+        return False  # `_attack` asks itself.
+
+    def _evidence(self, model_fn, function):
+        found = [part.gradients for part in self._parts if part.gradients]
+        total = functools.reduce(
+            ops.GradientHealth.plus, found, ops.GradientHealth()
+        )
+        doubts = _doubts(self._parts, self._parts[0].attacked)
+        if doubts and self._first(function, "gradients"):
+            warnings.warn("\n".join(doubts), stacklevel=3)
+        return (total if total.rows else None), self._parts
 
     def _check_seed(self, seed, num_images):
         seed = self.seed if seed is None else seed
@@ -223,7 +247,9 @@ class AutoAttack(base.Attack):
         file = _progress_file.ProgressFile(
             path, self._described(batches, logits) if path else None
         )
-        progress = file.read() or _survivors.start(batches, logits)
+        progress = file.read() or _survivors.start(
+            batches, logits, len(self._stages)
+        )
         parts = sequence.run(
             batches._replace(seed=ops.fold_in(seed, _ATTACK)),
             logits,
@@ -235,7 +261,7 @@ class AutoAttack(base.Attack):
 
     def _sequence_for(self, model_fn, image_shape):
         # One model at a time: each trace holds memory.
-        function = base.as_function(model_fn)
+        function = base.told(base.as_function(model_fn))
         known = self._sequence
         if (
             known is None
@@ -249,6 +275,7 @@ class AutoAttack(base.Attack):
                 image_shape,
                 getattr(model_fn, "reseed", None),
             )
+            known.watch.subject = base.name_of(model_fn)
             self._sequence = known
         return known
 
@@ -268,13 +295,50 @@ class AutoAttack(base.Attack):
         for number, part in enumerate(parts):
             names[number] = self.stage_names[part.stage]
         broken_by = [names[part] for part in progress.broken_part.tolist()]
+        counts = {n: broken_by.count(n) for n in ("clean", *self.stage_names)}
         return AutoAttackReport(
             progress.images,
             broken_by,
             progress.gradient_passes,
             progress.queries,
-            {n: broken_by.count(n) for n in ("clean", *self.stage_names)},
+            counts,
+            self._judged(counts, len(broken_by), progress.gradients),
         )
+
+    def _judged(self, counts, left, gradients):
+        found, left = [], left - counts["clean"]
+        for stage, numbers in zip(self._stages, gradients, strict=True):
+            health = ops.GradientHealth(*map(int, numbers))
+            part = results.AttackPart(
+                stage.name,
+                stage.attack.uses_gradients,
+                left,
+                counts[stage.name],
+                health if health.rows else None,
+            )
+            found.append(part)
+            left -= part.broken
+        return tuple(found)
+
+
+def _doubts(parts, num_images):
+    """Returns what the parts say against the result, a list of sentences."""
+    found = [
+        part.gradients.text(f"the model under {part.name}")
+        for part in parts
+        if part.gradients is not None and part.gradients.poor
+    ]
+    white = [number for number, part in enumerate(parts) if part.uses_gradients]
+    few = max(_BLIND_SHARE * num_images, 1)
+    return found + [
+        f"{part.name} uses no gradient and broke {part.broken} of "
+        f"{part.attacked} images that gradients left standing. They mislead "
+        "the attacks that follow them, so that the robust accuracy is too "
+        "high. Give Square more queries, or attack the model in a way made "
+        "for it."
+        for part in parts[white[0] :]
+        if not part.uses_gradients and part.broken > few
+    ]
 
 
 def _warn_if_random(sequence, batches, logits, seed):
@@ -282,7 +346,7 @@ def _warn_if_random(sequence, batches, logits, seed):
     # Another seed, for a model whose draws follow one.
     seed = ops.fold_in(seed, 1)
     again = sequence.clean_logits(first.images, batches.size, seed)
-    if not np.allclose(again, logits[: len(again)], rtol=1e-3, atol=1e-3):
+    if base.differ(again, logits[: len(again)]):
         warnings.warn(
             "The model gave two answers to the same images. AutoAttack's "
             'versions for deterministic models overrate it: take "rand", or '

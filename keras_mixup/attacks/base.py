@@ -7,29 +7,15 @@ import warnings
 import weakref
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_mixup import _checks
 from keras_mixup import _config
 from keras_mixup import ops
 from keras_mixup.attacks import _inputs
+from keras_mixup.attacks import results
 from keras_mixup.threat import ThreatModel
-
-
-class AttackResult(typing.NamedTuple):
-    """What an attack returns, one row per image.
-
-    Attributes:
-        images: float32 [B, H, W, C], in the ball and in the bounds.
-        success: bool [B], the model is now wrong, or predicts the target.
-        gradient_passes: int32 [B], forward-and-backward passes spent.
-        queries: int32 [B], forward-only passes spent by the attack.
-    """
-
-    images: tf.Tensor
-    success: tf.Tensor
-    gradient_passes: tf.Tensor
-    queries: tf.Tensor
 
 
 class Attack(_config.Configurable):
@@ -66,6 +52,8 @@ class Attack(_config.Configurable):
         _checks.check(okay, "threat", "a keras_mixup.ThreatModel", threat)
         self.threat = threat
         self._predict = _compile(_logits)
+        self._watch = None
+        self._seen = weakref.WeakKeyDictionary()
         self._execute = self._run_and_project
         if self.compiled:
             self._execute = _compile(self._run_and_project)
@@ -113,7 +101,7 @@ class Attack(_config.Configurable):
 
     def target_of(self, model_fn):
         """Returns what `run` gets as `model_fn`: a plain callable."""
-        return as_function(model_fn)
+        return told(as_function(model_fn))
 
     @typing.final
     def __call__(self, model_fn, images, labels, *, targets=None, seed=None):
@@ -136,27 +124,37 @@ class Attack(_config.Configurable):
             defence does so in one pass with fresh draws that follow `seed`.
 
         Raises:
-            ValueError: for unusable images, labels, targets or outputs.
+            ValueError: for unusable images, labels, targets or outputs; for a
+                model without a gradient, if the attack follows one.
             RuntimeError: inside a `tf.function`.
+
+        Warns:
+            UserWarning: where gradients lead nowhere, and for a randomised
+                model of which the attack takes a single draw for its loss.
         """
         if not tf.executing_eagerly():
             raise RuntimeError(
                 f"{type(self).__name__} checks its input, so it must be called "
                 "eagerly. Inside a graph use `PGD.perturb`."
             )
-        function, subject = as_function(model_fn), self.target_of(model_fn)
+        function = told(as_function(model_fn))
+        subject = self.target_of(model_fn)
         images = _inputs.check_images(images, self.threat)
         labels = _inputs.check_labels(labels, len(images))
         if targets is not None:
             targets = _inputs.check_labels(targets, len(images), "targets")
         _build(model_fn, images)
-        self._check_outputs(function, images, labels, targets)
+        logits = self._check_outputs(function, images, labels, targets)
+        if self._takes_one_draw(model_fn) and self._first(function, "answer"):
+            again = self._predict(function, images)
+            if differ(again, logits):
+                text = RANDOM_MODEL.format(self.name)
+                warnings.warn(text, stacklevel=2)
         seed = self._check_seed(seed, len(images))
         if hasattr(model_fn, "reseed"):
             model_fn.reseed(seed)
-        adversarial, gradient_passes, queries = self._execute(
-            subject, images, labels, targets, seed
-        )
+        arguments = subject, images, labels, targets, seed
+        adversarial, *counts = self._watched(model_fn, arguments)
         if hasattr(model_fn, "draw"):
             # A randomised defence takes fresh draws that follow this seed.
             seeds = draw_seeds(seed, len(images))
@@ -169,7 +167,48 @@ class Attack(_config.Configurable):
             success = predicted != ops.label_indices(labels)
         else:
             success = predicted == targets
-        return AttackResult(adversarial, success, gradient_passes, queries)
+        gradients, parts = self._evidence(model_fn, function)
+        return results.AttackResult(
+            adversarial, success, *counts, gradients, parts
+        )
+
+    def _watched(self, model_fn, arguments):
+        """Runs the attack; a model without a gradient is refused by name."""
+        if self._watch is None:
+            self._watch = ops.GradientWatch()
+        watch = self._watch
+        watch.reset()
+        watch.subject, watch.error = model_fn, None
+        try:
+            return self._execute(*arguments)
+        except ValueError:
+            # A trace buries the error under that of its own.
+            if watch.error is not None:
+                raise watch.error from None
+            raise
+        finally:
+            watch.subject = watch.error = None
+
+    def _evidence(self, model_fn, function):
+        """Returns what the result says of gradients and parts; may warn."""
+        found = self._watch.health
+        if found.poor and self._first(function, "gradients"):
+            warnings.warn(found.text(name_of(model_fn)), stacklevel=3)
+        return (found if found.rows else None), ()
+
+    def _takes_one_draw(self, model_fn):
+        aware = self.averages_draws or self.knowledge != "oblivious"
+        return not aware and not hasattr(model_fn, "reseed")
+
+    def _first(self, function, purpose):
+        """Whether a model comes for the first time for this purpose."""
+        try:
+            seen = self._seen.setdefault(function, set())
+        except TypeError:  # It takes no weak reference.
+            return True
+        first = purpose not in seen
+        seen.add(purpose)
+        return first
 
     def _check_seed(self, seed, num_images):
         seed = ops.seed_pair(seed)
@@ -186,13 +225,43 @@ class Attack(_config.Configurable):
         _inputs.check_label_range(labels, logits.shape[-1])
         if targets is not None:
             _inputs.check_label_range(targets, logits.shape[-1], "targets")
+        return logits
 
     def _run_and_project(self, subject, images, labels, targets, seed):
-        adversarial, *counts = self.run(subject, images, labels, targets, seed)
-        adversarial = ops.project(self.threat, images, adversarial)
+        with self._watch:
+            adversarial, *counts = self.run(
+                subject, images, labels, targets, seed
+            )
+        adversarial = kept_inside(self.threat, images, adversarial)
         rows = [tf.shape(images)[0]]
         counts = [tf.broadcast_to(tf.cast(n, tf.int32), rows) for n in counts]
         return (adversarial, *counts)
+
+
+RANDOM_MODEL = (
+    "The model gave two answers to the same images, and {} takes one of them "
+    "for its loss, which overrates the model. Wrap the model in "
+    "ExpectationOverTransformation, or take MixupInferenceAttack, "
+    'AveragedAttack, or AutoAttack\'s version "rand".'
+)
+
+
+def kept_inside(threat, images, adversarial):
+    """Projects; a row that is no number, as its gradient, comes back clean."""
+    adversarial = ops.project(threat, images, adversarial)
+    finite = tf.reduce_all(tf.math.is_finite(adversarial), axis=[1, 2, 3])
+    return ops.select(finite, adversarial, images)
+
+
+def differ(first, second):
+    """Whether two answers of a model, [B, C] each, differ beyond rounding."""
+    return not np.allclose(first, second, rtol=1e-3, atol=1e-3)
+
+
+def name_of(model_fn):
+    """Returns what a warning calls a model, str."""
+    name = getattr(model_fn, "name", getattr(model_fn, "__name__", None))
+    return str(name or type(model_fn).__name__)
 
 
 def times(num_restarts):
@@ -234,25 +303,50 @@ def as_function(model_fn):
     expected = "a callable from images to logits"
     _checks.check(callable(model_fn), "model_fn", expected, model_fn)
     if isinstance(model_fn, keras.layers.Layer):
-        return _lasting(model_fn, None)
+        return _lasting(model_fn, lambda owner, x: owner(x, training=False))
     if inspect.ismethod(model_fn):
-        return _lasting(model_fn.__self__, model_fn.__func__)
+        method = model_fn.__func__
+        return _lasting(model_fn.__self__, method, key=method)
     return model_fn
 
 
-def _lasting(owner, method):
+def told(function):
+    """Returns a callable whose traces know the shape of the logits.
+
+    Where a trace does not tell the number of classes, as that of a
+    `tf.py_function`, one image is asked for it. The callable lasts as long as
+    `function`, which the caller keeps.
+    """
+    if isinstance(function, functools.partial):  # Nobody else keeps it.
+        return functools.partial(_with_shape, function)
+    return _lasting(function, _with_shape, key="told")
+
+
+def _lasting(owner, call, key=None):
     try:
         functions = _FUNCTIONS.setdefault(owner, {})
     except TypeError:  # No hash or no weak reference: it is traced again.
-        return functools.partial(method, owner)
-    if method not in functions:
+        return functools.partial(call, owner)
+    if key not in functions:
         # A strong reference would keep the model alive for ever.
         reference = weakref.ref(owner)
-        if method is None:
-            functions[method] = lambda x: reference()(x, training=False)
-        else:
-            functions[method] = lambda x: method(reference(), x)
-    return functions[method]
+        functions[key] = lambda x: call(reference(), x)
+    return functions[key]
+
+
+def _with_shape(function, images):
+    logits = function(images)
+    if tf.executing_eagerly() or not tf.is_tensor(logits):
+        return logits
+    shape, rows = logits.shape, tf.TensorShape(images.shape[:1])
+    if not shape[1:].is_fully_defined():
+        with tf.init_scope():
+            one = tf.zeros([1, *images.shape[1:]], images.dtype)
+            shape = tf.convert_to_tensor(function(one)).shape
+    if shape.rank and logits.shape[:1].is_compatible_with(rows):
+        logits = tf.identity(logits)
+        logits.set_shape(rows.concatenate(shape[1:]))
+    return logits
 
 
 def _build(model_fn, images):

@@ -83,6 +83,8 @@ class CleverHansPGD(base.Attack):
         module = _cleverhans("projected_gradient_descent")
         seed = ops.fold_in(seed, 0)
         start = ops.random_start(self.threat, images, seed)
+        if self._first(model_fn, "gradient"):
+            _refuse_without_gradient(model_fn, images)
         with _noise(module, start - images):
             adversarial = module.projected_gradient_descent(
                 model_fn,
@@ -99,6 +101,8 @@ class CleverHansPGD(base.Attack):
                 rand_init=self.random_start,
                 sanity_checks=False,
             )
+        first = start if self.random_start else images
+        ops.observe([adversarial - first], [adversarial], [first])
         return adversarial, self.num_steps, queries
 
 
@@ -258,6 +262,18 @@ def _seeded_projection(threat, image, seed):
         return ops.project(threat, image, image + perturbation) - image
 
     return project
+
+
+def _refuse_without_gradient(model_fn, images):
+    # A trace tells; cleverhans itself fails far away from the model.
+    @tf.function(jit_compile=False)
+    def slopes(images):
+        with tf.GradientTape() as tape:
+            tape.watch(images)
+            logits = model_fn(images)
+        return ops.input_gradients(tape, logits, images)
+
+    slopes.get_concrete_function(images)
 
 
 @contextlib.contextmanager

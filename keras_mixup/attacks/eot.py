@@ -51,7 +51,7 @@ class ExpectationOverTransformation:
     """
 
     def __init__(self, model_fn, num_draws):
-        self._function = base.as_function(model_fn)
+        self._function = base.told(base.as_function(model_fn))
         self.model_fn = model_fn
         self.num_draws = _checks.check_integer(num_draws, "num_draws")
         self._stream = SeedStream()

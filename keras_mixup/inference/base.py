@@ -11,6 +11,7 @@ from keras_mixup import _config
 from keras_mixup import ops
 from keras_mixup.inference import _averages
 from keras_mixup.inference import _classifier
+from keras_mixup.inference import _contract
 from keras_mixup.inference import _rows
 
 
@@ -48,7 +49,9 @@ class RandomizedInference(_config.Configurable, keras.layers.Layer):
         float32 [B, classes], the log mean probability.
 
     Raises:
-        ValueError: for a classifier that ends in softmax.
+        ValueError: for a classifier that ends in softmax; at the first draw,
+            for a subclass whose `draw_rows` or `apply` returns other shapes
+            than theirs.
     """
 
     uses_prediction = False
@@ -62,6 +65,8 @@ class RandomizedInference(_config.Configurable, keras.layers.Layer):
         self.classifier = classifier
         self.num_draws = num_draws
         self.max_inputs = max_inputs
+        # The library's own have tests.
+        self._tried_out = type(self).__module__.startswith("keras_mixup.")
 
     def call(self, images, seed=None):
         images = self._checked(images)
@@ -91,7 +96,19 @@ class RandomizedInference(_config.Configurable, keras.layers.Layer):
             if logits is None:
                 logits = self.classify(images)
             labels = tf.argmax(logits, axis=-1, output_type=tf.int32)
+        self._try_out(images.shape[1:])
         return self.draw_rows(seeds, labels, images.shape[1:])
+
+    def _try_out(self, image_shape):
+        if self._tried_out or not image_shape.is_fully_defined():
+            return
+        # Outside of the graph that may be traced just now.
+        with tf.init_scope():
+            if tf.executing_eagerly():
+                zeros = tf.zeros([3], tf.int32)
+                labels = zeros if self.uses_prediction else None
+                _contract.try_out(self, labels, image_shape)
+                self._tried_out = True
 
     @abc.abstractmethod
     def draw_rows(self, seeds, labels, image_shape):

@@ -153,7 +153,7 @@ class _Gap:
             self._base = loss(images)
             total = tf.reduce_sum(self._base)
         self._loss, self._images = loss, images
-        self.slope = tape.gradient(total, images)
+        self.slope = ops.input_gradients(tape, total, images)
 
     def __call__(self, points):
         axes = list(range(1, points.shape.rank))

@@ -1,6 +1,10 @@
 """Pure functions, one equation each; the bottom layer of the package."""
 
 from keras_mixup.ops.ascent import projected_ascent
+from keras_mixup.ops.gradients import GradientHealth
+from keras_mixup.ops.gradients import GradientWatch
+from keras_mixup.ops.gradients import input_gradients
+from keras_mixup.ops.gradients import observe
 from keras_mixup.ops.hyperplane import step_to_hyperplane
 from keras_mixup.ops.label_geometry import geometric_label_weight
 from keras_mixup.ops.learned_weight import check_kappa
@@ -45,6 +49,8 @@ from keras_mixup.ops.resampling import sample_bilinear
 from keras_mixup.ops.selection import select
 
 __all__ = [
+    "GradientHealth",
+    "GradientWatch",
     "MMD_KERNELS",
     "MMD_SCALES",
     "check_kappa",
@@ -55,6 +61,7 @@ __all__ = [
     "difference_of_logits_ratio",
     "fold_in",
     "geometric_label_weight",
+    "input_gradients",
     "kl_divergence",
     "label_indices",
     "label_probabilities",
@@ -65,6 +72,7 @@ __all__ = [
     "mix",
     "mmd_from_kernels",
     "mmd_squared",
+    "observe",
     "project",
     "projected_ascent",
     "psnr",

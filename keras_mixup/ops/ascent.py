@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from keras_mixup.ops import gradients
 from keras_mixup.ops import random
 
 
@@ -42,6 +43,9 @@ def projected_ascent(
     Returns:
         The last point, in the structure of `start`, behind `stop_gradient`.
         Costs `num_steps` gradients of the objective and no other pass.
+
+    Raises:
+        ValueError: when the objective has no gradient at the point.
     """
     flat_start = [tf.convert_to_tensor(t) for t in tf.nest.flatten(start)]
     sizes = tf.nest.flatten(step_sizes)
@@ -51,7 +55,7 @@ def projected_ascent(
     else:
         directors = tf.nest.flatten(directions)
 
-    def gradients(step, point):
+    def slopes_at(step, point):
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(point)
             packed = tf.nest.pack_sequence_as(start, point)
@@ -60,11 +64,10 @@ def projected_ascent(
             else:
                 value = objective(packed, seed=random.fold_in(seed, step))
             total = tf.reduce_sum(value)
-        zero = tf.UnconnectedGradients.ZERO
-        return tape.gradient(total, point, unconnected_gradients=zero)
+        return gradients.input_gradients(tape, total, point)
 
-    def body(step, point, sums):
-        slopes = gradients(step, list(point))
+    def body(step, point, last, sums):
+        found = slopes = slopes_at(step, list(point))
         if momentum:
             pairs = zip(sums, slopes, strict=True)
             slopes = [momentum * a + _to_mean_one(b) for a, b in pairs]
@@ -74,18 +77,21 @@ def projected_ascent(
                 point, slopes, sizes, projectors, directors, strict=True
             )
         ]
-        return step + 1, moved, slopes if momentum else sums
+        return step + 1, moved, found, slopes if momentum else sums
 
     # Without momentum, the point is the only loop variable.
+    # Ones, so that no step at all counts as no zero gradient.
+    last = [tf.ones_like(t) for t in flat_start]
     sums = [tf.zeros_like(t) for t in flat_start] if momentum else []
-    _, point, _ = tf.while_loop(
+    _, point, last, _ = tf.while_loop(
         lambda step, *_: step < num_steps,
         body,
-        (tf.constant(0), flat_start, sums),
+        (tf.constant(0), flat_start, last, sums),
         parallel_iterations=1,
         # XLA needs the bound to differentiate or unroll the loop.
         maximum_iterations=num_steps,
     )
+    gradients.observe(last, point, flat_start)
     point = [tf.stop_gradient(tensor) for tensor in point]
     return tf.nest.pack_sequence_as(start, point)
 

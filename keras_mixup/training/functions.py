@@ -123,7 +123,9 @@ def resumable(model, function):
 
     def train_function(iterator):
         if model.skip <= 0:
-            return function(iterator)
+            logs = function(iterator)
+            model.count_step()
+            return logs
         model.skip -= 1
         return {} if model.skip else model.get_metrics_result()
 

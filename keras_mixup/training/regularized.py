@@ -26,7 +26,7 @@ def input_gradient(model, images, targets):
         logits = model(images)
         losses = ops.cross_entropy(targets, logits)
     # The gradient of a vector is that of its sum.
-    return losses, tape.gradient(losses, images), logits
+    return losses, ops.input_gradients(tape, losses, images), logits
 
 
 @registry.register("algorithm", "curvature_regularization", label="CURE")

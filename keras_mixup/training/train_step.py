@@ -14,6 +14,10 @@ from keras_mixup.training import functions
 # the same seed with purposes of their own.
 _PURPOSE = 100
 
+# The first look at the attack's gradients comes after so many steps, since a
+# layer that starts at zero gives none at first.
+_FIRST_LOOK = 20
+
 _REFUSED_LOSS = (
     "`loss` is fixed by the algorithm and must not be given to compile(). "
     "Received: loss={!r}"
@@ -59,6 +63,7 @@ class TrainStep(_config.Configurable, keras.Model):
         self.traces = {"train": 0, "test": 0}
         self.l2_penalty = 0.0
         self._evaluating = False
+        self._warned = False
 
     # === What a subclass writes ===
 
@@ -146,6 +151,9 @@ class TrainStep(_config.Configurable, keras.Model):
                 optimizer=optimizer, jit_compile=jit_compile, **kwargs
             )
             self._user_metrics = functions.user_metrics(metrics)
+            self._watch = ops.GradientWatch("model")
+            self._watch.subject = self.trained_model.name
+            self._watched_steps = 0
             names = (*self.measured, *self.logged)
             self.means = {n: keras.metrics.Mean(name=n) for n in names}
 
@@ -188,9 +196,10 @@ class TrainStep(_config.Configurable, keras.Model):
         images = functions.refuse_empty_replica(images)
         batch_size = tf.shape(images)[0]
         draws = self.draw(batch_size, self.step_seed())
-        batch = self.prepare_batch(images, targets, draws)
+        with self._watch:
+            batch = self.prepare_batch(images, targets, draws)
         batch = tf.nest.map_structure(tf.stop_gradient, batch)
-        with tf.GradientTape() as tape:
+        with tf.GradientTape() as tape, self._watch:
             losses, outputs = self.batch_loss(batch)
             loss = tf.reduce_mean(losses) + self._regularization()
             replicas = self.distribute_strategy.num_replicas_in_sync
@@ -212,6 +221,30 @@ class TrainStep(_config.Configurable, keras.Model):
         """
         del batch, outputs
         self._loss_tracker.update_state(losses)
+
+    def fit(self, *args, **kwargs):
+        """Trains; as `keras.Model.fit`.
+
+        Warns:
+            UserWarning: once, where the gradients that an attack follows are
+                zero on a tenth of the rows, or not finite.
+        """
+        history = super().fit(*args, **kwargs)
+        self._look_at_gradients()
+        return history
+
+    def count_step(self):
+        """Counts a call of the train step, for the look at the gradients."""
+        self._watched_steps += 1
+        if self._watched_steps == _FIRST_LOOK:
+            self._look_at_gradients()
+
+    def _look_at_gradients(self):
+        found = self._watch.health
+        if found.poor and not self._warned:
+            self._warned = True
+            name = f"{self.trained_model.name} under the attack"
+            warnings.warn(found.text(name), stacklevel=3)
 
     def evaluate(self, *args, **kwargs):
         """The means of `test_step`; as `keras.Model.evaluate`."""

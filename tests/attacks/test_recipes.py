@@ -146,6 +146,22 @@ def test_bpda_goes_back_through_the_identity(noisy_defence, weights):
     np.testing.assert_array_equal(result.gradient_passes, [4] * 4)
 
 
+@pytest.mark.parametrize(
+    "recipe", ["bpda", "pang2020_paper", "pang2020_released"]
+)
+def test_inputs_with_the_images_first_are_refused(noisy_defence, recipe):
+    defence, right = (noisy_defence(num_draws=3) for _ in range(2))
+    # It answers as it should, and shows its inputs in another way.
+    defence.predict_from_draws = right.predict_from_draws
+    defence.apply = lambda images, draws: tf.einsum(
+        "nb...->bn...", right.apply(images, draws)
+    )
+    attack = MixupInferenceAttack(THREAT, recipe, num_steps=1, num_draws=3)
+    expected = r"whose `apply` returns \[N, 4, ...\]"
+    with pytest.raises(ValueError, match=expected):
+        attack(defence, IMAGES, LABELS, seed=0)
+
+
 def test_transfer_is_pgd_on_the_undefended_classifier(noisy_defence):
     defence = noisy_defence()
     attack = MixupInferenceAttack(THREAT, "transfer", num_steps=7)

@@ -97,11 +97,9 @@ def test_oblivious_is_crafted_once_and_adaptive_for_each_model():
     defences = {"a": Noisy(model), "b": Noisy(model, 0.1)}
     models = {"linear": model, **defences}
     oblivious, adaptive = Recorder(PGD), Recorder(PGD)
-    run(
-        models,
-        [("pgd", oblivious, "oblivious"), ("eot", adaptive, "adaptive")],
-        count=4,
-    )
+    columns = [("pgd", oblivious, "oblivious"), ("eot", adaptive, "adaptive")]
+    with pytest.warns(UserWarning, match="two answers to the same images"):
+        run(models, columns, count=4)
     assert [call[0] for call in oblivious.calls] == [model]
     assert [call[0] for call in adaptive.calls] == list(models.values())
 
@@ -438,9 +436,9 @@ def test_transfer_images_are_made_for_each_defence():
     model = Linear()
     defences = {"a": Noisy(model), "b": Noisy(model, 0.1)}
     attack = Recorder(PGD)
-    records = run(
-        {"linear": model, **defences}, [("t", attack, "transfer")], count=4
-    )
+    columns = [("t", attack, "transfer")]
+    with pytest.warns(UserWarning, match="two answers to the same images"):
+        records = run({"linear": model, **defences}, columns, count=4)
     assert [call[0] for call in attack.calls] == [model, *defences.values()]
     assert {r.knowledge for r in records} == {"transfer"}
 
