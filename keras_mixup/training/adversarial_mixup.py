@@ -190,6 +190,7 @@ class AdversarialMixup(mixup.Mixing, adversarial.AdversarialTraining):
         """Returns the weighted mean of both losses, and x'_m's logits."""
         loss = LOSSES[self.loss]
         logits = self._decode(self._mixed(batch, True), training=True)
+        self.keep_layer_losses(batch)
         losses = loss(batch["targets"], logits)
         if not self.clean_weight:
             return losses, logits

@@ -62,6 +62,7 @@ class Algorithm(train_step.TrainStep):
     def batch_loss(self, batch):
         """Returns (losses float32 [B], logits [B, C]); one training pass."""
         logits = self.classifier(batch["images"], training=True)
+        self.keep_layer_losses(batch)
         return ops.cross_entropy(batch["targets"], logits), logits
 
     def call(self, images, training=None):
@@ -73,6 +74,7 @@ class Algorithm(train_step.TrainStep):
         images, targets = self.unpack(data)
         logits = self.classifier(images, training=False)
         losses = ops.cross_entropy(targets, logits)
+        losses += functions.layer_losses(self.classifier)
         self.update_metrics(losses, {"targets": targets}, logits)
         return self.get_metrics_result()
 

@@ -130,6 +130,16 @@ def resumable(model, function):
     return train_function
 
 
+def layer_losses(model):
+    """Returns the sum of a model's losses in its last pass, float32 scalar.
+
+    These are the layers' own (`activity_regularizer`, `add_loss`) and those
+    of weight regularizers, as in stock Keras.
+    """
+    terms = [tf.reduce_sum(tf.cast(v, tf.float32)) for v in model.losses]
+    return tf.add_n(terms) if terms else 0.0
+
+
 def refuse_empty_replica(images):
     """Returns `images`; the step fails by name when the batch is empty.
 

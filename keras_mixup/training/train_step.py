@@ -192,7 +192,9 @@ class TrainStep(_config.Configurable, keras.Model):
         batch = tf.nest.map_structure(tf.stop_gradient, batch)
         with tf.GradientTape() as tape:
             losses, outputs = self.batch_loss(batch)
-            loss = tf.reduce_mean(losses) + self._regularization()
+            self.keep_layer_losses(batch)
+            losses += batch["layer_losses"]
+            loss = tf.reduce_mean(losses)
             replicas = self.distribute_strategy.num_replicas_in_sync
             scaled = self.optimizer.scale_loss(loss / replicas)
         self._apply_gradients(tape, scaled)
@@ -286,6 +288,15 @@ class TrainStep(_config.Configurable, keras.Model):
             )
         return tf.cast(images, tf.float32), labels
 
+    def keep_layer_losses(self, batch):
+        """Puts what layers and regularizers add to the loss into a batch.
+
+        A `batch_loss` of several passes calls it after the one that counts.
+        The first call decides. Without one the last pass counts.
+        """
+        if "layer_losses" not in batch:
+            batch["layer_losses"] = functions.layer_losses(self.trained_model)
+
     def _apply_gradients(self, tape, loss):
         variables = self.optimized_variables
         gradients = tape.gradient(loss, variables)
@@ -297,11 +308,3 @@ class TrainStep(_config.Configurable, keras.Model):
                 for g, v in zip(gradients, variables, strict=True)
             ]
         self.optimizer.apply(gradients, variables)
-
-    def _regularization(self):
-        terms = [
-            variable.regularizer(variable)
-            for variable in self.optimized_variables
-            if getattr(variable, "regularizer", None) is not None
-        ]
-        return tf.add_n(terms) if terms else 0.0
