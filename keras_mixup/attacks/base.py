@@ -123,8 +123,10 @@ class Attack(_config.Configurable):
             model_fn: callable from images [B, H, W, C] to logits [B, C]: a
                 Keras model (called with `training=False`), a defence or a
                 function.
-            images: float32 [B, H, W, C] in the threat's bounds.
-            labels: the true labels, integers [B] or probabilities [B, C].
+            images: float [B, H, W, C] in the threat's bounds; what is outside
+                by rounding is clipped.
+            labels: the true labels, integers [B] or [B, 1], or probabilities
+                [B, C].
             targets: integers [B], the classes to lead to, or None.
             seed: None (fresh), an int, or int32 [2]; for an attack with
                 `knows_draws` also int32 [B, 2], the row seeds with which the

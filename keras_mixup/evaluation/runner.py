@@ -102,7 +102,7 @@ def evaluate(
     seeds = check_seeds(eval_seeds, "eval_seeds", least)
     _checks.check_integer(batch_size, "batch_size")
     examples = Examples(images, labels, example_ids)
-    if num_classes is None and np.ndim(labels) == 2:
+    if num_classes is None and np.shape(labels)[1:] not in ((), (1,)):
         num_classes = np.shape(labels)[1]
     settings = batch_run.Settings(
         eval_seeds=seeds,

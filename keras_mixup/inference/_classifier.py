@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from keras_mixup import _checks
 from keras_mixup import _classifiers
+from keras_mixup import _inputs
 
 
 def known_shape(classifier, attribute):
@@ -57,6 +58,7 @@ def check_images(images):
     hint = "Divide by 255." if images.dtype == tf.uint8 else ""
     expected = "float of shape [B, H, W, C] in [0, 1]"
     _checks.check(fits, "images", expected, shown, hint)
+    _inputs.check_layout(images.shape)
     if not tf.executing_eagerly() or not tf.size(images):
         return
     _checks.check_within(images.numpy(), "images", "finite, in [0, 1]")

@@ -3,6 +3,7 @@
 import numpy as np
 
 from keras_mixup import _checks
+from keras_mixup import _inputs
 
 
 def robust_accuracy(labels, predictions):
@@ -13,7 +14,7 @@ def robust_accuracy(labels, predictions):
     target has still broken the example.
 
     Args:
-        labels: int [n], the true labels.
+        labels: int [n] or [n, 1], or one-hot [n, C], the true labels.
         predictions: int [num_attacks, n], or [n] for a single attack; include
             the predictions on the clean images, since an example that is
             wrong without an attack is not robust.
@@ -32,13 +33,8 @@ def robust_accuracy(labels, predictions):
     >>> robust_accuracy([0, 1, 2], [[0, 1, 2], [0, 2, 2]])
     0.6666666666666666
     """
-    labels = np.asarray(labels)
-    _checks.check(
-        labels.ndim == 1 and labels.size > 0,
-        "labels",
-        "integers of shape [n], n >= 1",
-        labels.shape,
-    )
+    labels = _inputs.read_classes(labels)
+    _checks.check(len(labels), "labels", "at least one", labels.shape)
     predictions = np.atleast_2d(np.asarray(predictions))
     _checks.check(
         predictions.ndim == 2

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from keras_mixup import _checks
 from keras_mixup import _classifiers
+from keras_mixup import _inputs
 from keras_mixup import ops
 from keras_mixup.training import functions
 from keras_mixup.training import train_step
@@ -83,6 +84,14 @@ class Algorithm(train_step.TrainStep):
         images, labels = super().unpack(data)
         return images, ops.label_probabilities(labels, self._num_classes())
 
+    def guard(self, data, name):
+        """Returns the batch; its labels are checked at every step."""
+        images, labels, *rest = data
+        place = [f" in a {name} step after step", self.step.value]
+        classes = self._num_classes()
+        labels = functions.assert_labels(labels, classes, place)
+        return (images, labels, *rest)
+
     def _num_classes(self):
         # A subclassed classifier has no symbolic output to read.
         if self._width is None:
@@ -108,13 +117,13 @@ class Algorithm(train_step.TrainStep):
         """Checks the first batch of a run; raises `ValueError`."""
         images, labels, _ = keras.utils.unpack_x_y_sample_weight(data)
         _checks.check(labels is not None, "y", "labels [B] or [B, C]", labels)
-        images, labels = np.asarray(images), np.asarray(labels)
+        images = np.asarray(images)
         self.check_images(images)
-        functions.check_labels(labels, len(images), self._width)
+        _inputs.read_labels(labels, len(images), self._width, "y")
 
     def check_images(self, images):
         """Checks images, and the logits of two of them."""
-        functions.check_images(images)
+        images = _inputs.read_images(images, "x")
         logits = self.classifier(images[:2], training=False)
         _classifiers.check_logits(logits)
         self._width = logits.shape[-1]

@@ -1,10 +1,10 @@
 """From a step to a compiled function, with the guards around it."""
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from keras_mixup import _checks
+from keras_mixup import ops
 
 
 def check_compile_options(replicas, jit_compile, options):
@@ -86,18 +86,24 @@ def step_function(model, step, name):
         outputs = strategy.run(step, args=(data,))
         return {key: local_mean(value) for key, value in outputs.items()}
 
+    if not model.run_eagerly:
+        on_data = tf.function(
+            on_data,
+            autograph=False,
+            reduce_retracing=True,
+            jit_compile=bool(model.jit_compile),
+        )
+
+    def on_checked(data):
+        # Outside of what XLA compiles, since XLA drops assertions.
+        return on_data(strategy.run(model.guard, args=(data, name)))
+
     if model.run_eagerly:
-        return lambda iterator: on_data(next(iterator))
-    on_data = tf.function(
-        on_data,
-        autograph=False,
-        reduce_retracing=True,
-        jit_compile=bool(model.jit_compile),
-    )
+        return lambda iterator: on_checked(next(iterator))
     # Taking the batch inside the graph keeps its static shape [None, ...],
     # so that a short last batch does not trace again.
     on_iterator = tf.function(
-        lambda iterator: on_data(iterator.get_next()),
+        lambda iterator: on_checked(iterator.get_next()),
         autograph=False,
         reduce_retracing=True,
         jit_compile=False,
@@ -107,7 +113,7 @@ def step_function(model, step, name):
     def function(iterator):
         if isinstance(iterator, kinds):
             return on_iterator(iterator)
-        return on_data(next(iterator))
+        return on_checked(next(iterator))
 
     return function
 
@@ -180,51 +186,29 @@ def check_draws(draws, count):
         _checks.check(okay, f"draw()['{name}']", expected, f"shape {shape}")
 
 
-def check_images(images):
-    """Raises unless `images` is a float batch [B, H, W, C] in [0, 1].
+def assert_labels(labels, num_classes, place):
+    """Returns `labels`; the step fails by name where some are unusable.
 
     Args:
-        images: array-like, the first batch of a run.
+        labels: int [B] or [B, 1], or probabilities [B, C].
+        num_classes: int, C.
+        place: list, what the message says behind the unusable labels.
 
     Raises:
-        ValueError: names what is wrong: rank, dtype, NaN or range.
+        tf.errors.InvalidArgumentError: in the graph, for a label that is no
+            class, a row that is negative or does not sum to 1 within 1e-3.
     """
-    _checks.check(
-        images.ndim == 4, "x", "images [B, H, W, C]", f"shape {images.shape}"
+    rows = ops.label_probabilities(labels, num_classes)
+    # A label beyond the classes has a row of zeros. NaN fails as well.
+    fits = tf.abs(tf.reduce_sum(rows, axis=-1) - 1.0) <= 1e-3
+    fits &= tf.reduce_min(rows, axis=-1) >= 0.0
+    text = (
+        f"`y` must be in 0..{num_classes - 1}, or rows of probabilities that "
+        "sum to 1. Received: "
     )
-    hint = "Divide uint8 images by 255"
-    floating = np.issubdtype(images.dtype, np.floating)
-    expected = "float images in [0, 1]"
-    _checks.check(floating, "x", expected, f"dtype {images.dtype}", hint)
-    finite = bool(np.isfinite(images).all())
-    _checks.check(finite, "x", "images without NaN or infinity", "NaN or inf")
-    if images.size:
-        _checks.check_within(images, "x", expected, hint=hint)
-
-
-def check_labels(labels, count, num_classes):
-    """Raises unless labels are ints [B] below C or probabilities [B, C].
-
-    Args:
-        labels: array-like, the labels of the first batch.
-        count: int, B, the number of images.
-        num_classes: int, C, the classifier's outputs.
-
-    Raises:
-        ValueError: names what is wrong.
-    """
-    expected = f"int labels [B] or probabilities [B, {num_classes}]"
-    okay = labels.shape in ((count,), (count, num_classes))
-    _checks.check(okay, "y", expected, f"shape {labels.shape}")
-    if labels.ndim == 1:
-        whole = np.issubdtype(labels.dtype, np.integer)
-        _checks.check(whole, "y", expected, f"dtype {labels.dtype}")
-        inside = labels.min(initial=0) >= 0 and (
-            labels.max(initial=0) < num_classes
-        )
-        shown = f"labels from {labels.min()} to {labels.max()}"
-        _checks.check(inside, "y", f"in 0..{num_classes - 1}", shown)
-        return
-    sums = np.abs(labels.sum(axis=-1) - 1.0).max(initial=0.0) < 1e-3
-    okay = sums and labels.min(initial=0.0) >= 0.0
-    _checks.check(okay, "y", "rows of probabilities", "rows that are not")
+    okay, bad = tf.reduce_all(fits), tf.boolean_mask(labels, ~fits)
+    check = tf.debugging.Assert(okay, [text, bad, *place], summarize=9)
+    if check is None:  # eager mode has already checked
+        return labels
+    with tf.control_dependencies([check]):
+        return tf.identity(labels)

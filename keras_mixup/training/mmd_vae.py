@@ -3,10 +3,10 @@
 from typing import Literal
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from keras_mixup import _checks
+from keras_mixup import _inputs
 from keras_mixup import ops
 from keras_mixup.training import _pairs
 from keras_mixup.training import functions
@@ -191,8 +191,7 @@ class MMDVAETraining(train_step.TrainStep):
     def check_batch(self, data):
         """Checks the first batch of a run; raises `ValueError`."""
         images, _, _ = keras.utils.unpack_x_y_sample_weight(data)
-        images = np.asarray(images)
-        functions.check_images(images)
+        images = _inputs.read_images(images, "x")
         expected = f"images [B, {', '.join(map(str, self.vae.input_shape))}]"
         okay = images.shape[1:] == tuple(self.vae.input_shape)
         _checks.check(okay, "x", expected, f"shape {images.shape}")
