@@ -2,7 +2,6 @@
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from keras_mixup import _checks
 from keras_mixup import _classifiers
@@ -47,8 +46,6 @@ class Algorithm(train_step.TrainStep):
             loss and accuracy.
     """
 
-    measured = ("accuracy",)
-
     def __init__(self, classifier, seed=0, name=None):
         super().__init__(seed=seed, name=name)
         _classifiers.check_classifier(classifier)
@@ -66,23 +63,31 @@ class Algorithm(train_step.TrainStep):
         self.keep_layer_losses(batch)
         return ops.cross_entropy(batch["targets"], logits), logits
 
+    def own_metrics(self):
+        """Returns the accuracy alone."""
+        return [keras.metrics.CategoricalAccuracy(name="accuracy")]
+
     def call(self, images, training=None):
         """Returns the classifier's logits, [B, num_classes]."""
         return self.classifier(images, training=training)
 
     def test_step(self, data):
         """Clean loss and accuracy on one batch; no randomness."""
-        images, targets = self.unpack(data)
+        images, targets, weights = self.unpack(data)
         logits = self.classifier(images, training=False)
         losses = ops.cross_entropy(targets, logits)
+        if weights is not None:
+            losses *= weights
         losses += functions.layer_losses(self.classifier)
-        self.update_metrics(losses, {"targets": targets}, logits)
+        batch = {"targets": targets, "sample_weight": weights}
+        self.update_metrics(losses, batch, logits)
         return self.get_metrics_result()
 
     def unpack(self, data):
-        """Returns (images float32, targets float32 [B, C]) of a batch."""
-        images, labels = super().unpack(data)
-        return images, ops.label_probabilities(labels, self._num_classes())
+        """Returns (images float32, targets float32 [B, C], weights [B])."""
+        images, labels, weights = super().unpack(data)
+        targets = ops.label_probabilities(labels, self._num_classes())
+        return images, targets, weights
 
     def guard(self, data, name):
         """Returns the batch; its labels are checked at every step."""
@@ -103,23 +108,25 @@ class Algorithm(train_step.TrainStep):
 
         Args:
             losses: float32 [B].
-            batch: dict with `"targets"`, float32 [B, C].
+            batch: dict with `"targets"`, float32 [B, C], and perhaps
+                `"sample_weight"`, float32 [B].
             outputs: logits [B, C].
         """
         super().update_metrics(losses, batch, outputs)
         targets = batch["targets"]
-        hits = tf.equal(ops.label_indices(targets), ops.label_indices(outputs))
-        self.means["accuracy"].update_state(tf.cast(hits, tf.float32))
-        for metric in self._user_metrics:
-            metric.update_state(targets, outputs)
+        self.means["accuracy"].update_state(targets, outputs)
+        weights = batch.get("sample_weight")
+        self.update_user_metrics(targets, outputs, weights)
 
     def check_batch(self, data):
         """Checks the first batch of a run; raises `ValueError`."""
-        images, labels, _ = keras.utils.unpack_x_y_sample_weight(data)
+        images, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
         _checks.check(labels is not None, "y", "labels [B] or [B, C]", labels)
         images = np.asarray(images)
         self.check_images(images)
         _inputs.read_labels(labels, len(images), self._width, "y")
+        if weights is not None:
+            functions.check_sample_weight(np.asarray(weights), len(images))
 
     def check_images(self, images):
         """Checks images, and the logits of two of them."""

@@ -1,6 +1,9 @@
 """From a step to a compiled function, with the guards around it."""
 
+import itertools
+
 import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_mixup import _checks
@@ -16,8 +19,8 @@ def check_compile_options(replicas, jit_compile, options):
         options: dict of the remaining arguments of `compile`.
 
     Raises:
-        ValueError: for `steps_per_execution` > 1, an unknown option, or XLA
-            or eager mode with several replicas.
+        ValueError: for an unknown option, or XLA or eager mode with several
+            replicas.
     """
     unknown = set(options) - {
         "run_eagerly",
@@ -27,8 +30,7 @@ def check_compile_options(replicas, jit_compile, options):
     if unknown:
         raise ValueError(f"compile() does not take {sorted(unknown)}.")
     steps = options.get("steps_per_execution", 1)
-    hint = "Keras applies the optimizer inside a loop then, which fails"
-    _checks.check(steps == 1, "steps_per_execution", "1", steps, hint)
+    _checks.check_integer(steps, "steps_per_execution")
     if replicas == 1:
         return
     hint = "XLA cannot reach the variables of another replica's device"
@@ -39,27 +41,19 @@ def check_compile_options(replicas, jit_compile, options):
     _checks.check(not eager, "run_eagerly", "False under a strategy", eager)
 
 
-def user_metrics(metrics):
-    """Returns the metric objects of `compile(metrics=...)` as a list.
+def scaled(optimizer, model, options):
+    """Returns the optimizer, with loss scaling where float16 needs it.
 
-    Args:
-        metrics: None, or a list of `keras.metrics.Metric` objects and
-            `"accuracy"`, which every algorithm has anyway.
-
-    Raises:
-        ValueError: for anything else. Names of metrics are not looked up,
-            since Keras would choose their kind by the labels' shape.
+    Keras looks at the policy of the algorithm, which need not be that of the
+    model that it trains.
     """
-    chosen = [m for m in metrics or () if m not in ("accuracy", "acc")]
-    for metric in chosen:
-        _checks.check(
-            isinstance(metric, keras.metrics.Metric),
-            "metrics",
-            "a list of keras.metrics.Metric objects",
-            metric,
-            "Loss and accuracy are always reported",
-        )
-    return chosen
+    optimizer = keras.optimizers.get(optimizer)
+    mixed = model.trained_model.dtype_policy.name == "mixed_float16"
+    kind = keras.optimizers.LossScaleOptimizer
+    wanted = mixed and options.get("auto_scale_loss", True)
+    if not wanted or isinstance(optimizer, kind):
+        return optimizer
+    return kind(optimizer, name="loss_scale_optimizer")
 
 
 def step_function(model, step, name):
@@ -71,9 +65,11 @@ def step_function(model, step, name):
         name: `"train"` or `"test"`; `model.traces[name]` counts the traces.
 
     Returns:
-        A callable from an iterator to the dict of scalars: the mean over
-        this worker's replicas, read without a collective operation. Keras
-        replaces it at the end of an epoch by the metrics' global result.
+        A callable from an iterator and the number of steps to take, at most
+        `steps_per_execution`, to the dict of scalars: the mean over this
+        worker's replicas, read without a collective operation. It stops at
+        the end of the data. Keras replaces the scalars at the end of an epoch
+        by the metrics' global result.
     """
     strategy = model.distribute_strategy
 
@@ -86,51 +82,84 @@ def step_function(model, step, name):
         outputs = strategy.run(step, args=(data,))
         return {key: local_mean(value) for key, value in outputs.items()}
 
+    in_loop = compiled_data = on_data
     if not model.run_eagerly:
-        on_data = tf.function(
+        compiled_data = tf.function(
             on_data,
             autograph=False,
             reduce_retracing=True,
             jit_compile=bool(model.jit_compile),
         )
 
-    def on_checked(data):
-        # Outside of what XLA compiles, since XLA drops assertions.
-        return on_data(strategy.run(model.guard, args=(data, name)))
+    if strategy.num_replicas_in_sync == 1:
+        # Several replicas cannot reduce in a function inside a loop.
+        in_loop = compiled_data
 
-    if model.run_eagerly:
-        return lambda iterator: on_checked(next(iterator))
-    # Taking the batch inside the graph keeps its static shape [None, ...],
-    # so that a short last batch does not trace again.
-    on_iterator = tf.function(
-        lambda iterator: on_checked(iterator.get_next()),
-        autograph=False,
-        reduce_retracing=True,
-        jit_compile=False,
-    )
+    def on_checked(data, function=compiled_data):
+        # Outside of what XLA compiles, since XLA drops assertions.
+        return function(strategy.run(model.guard, args=(data, name)))
+
+    def on_iterator(iterator, count):
+        # Taking the batch inside the graph keeps its static shape [None,
+        # ...], so that a short last batch does not trace again.
+        data = iterator.get_next()
+        # At the end of the data nothing may run, counters included.
+        parts = tf.nest.flatten(data, expand_composites=True)
+        with tf.control_dependencies(parts):
+            outputs = on_checked(data)
+        if model.steps_per_execution == 1:
+            return outputs
+
+        def one_more(done, outputs):
+            batch = iterator.get_next_as_optional()
+            outputs = tf.cond(
+                batch.has_value(),
+                lambda: on_checked(batch.get_value(), in_loop),
+                lambda: outputs,
+            )
+            return tf.where(batch.has_value(), done + 1, count), outputs
+
+        return tf.while_loop(
+            lambda done, _: done < count,
+            one_more,
+            (tf.constant(1), outputs),
+            parallel_iterations=1,
+        )[1]
+
+    compiled = tf.function(on_iterator, autograph=False, reduce_retracing=True)
     kinds = (tf.data.Iterator, tf.distribute.DistributedIterator)
 
-    def function(iterator):
-        if isinstance(iterator, kinds):
-            return on_iterator(iterator)
-        return on_checked(next(iterator))
+    def function(iterator, count):
+        if isinstance(iterator, kinds) and not model.run_eagerly:
+            return compiled(iterator, tf.constant(count))
+        outputs = on_checked(next(iterator))
+        for data in itertools.islice(iterator, count - 1):
+            outputs = on_checked(data)
+        return outputs
 
     return function
 
 
-def resumable(model, function):
-    """Wraps a train function so that the first `model.skip` calls do nothing.
+def counted(model, function):
+    """Wraps a train function that takes the number of steps of a call.
 
-    The data pipeline of a resumed run starts at the step of its checkpoint;
-    skipping the calls before it keeps Keras' epochs, batch counters and
-    validation where they were. The last skipped call reports the restored
-    metrics, in case the checkpoint ended an epoch.
+    A call takes `steps_per_execution` steps, but none of the next epoch. The
+    first `model.skip` steps are left out: the data pipeline of a resumed run
+    starts at the step of its checkpoint. Skipping what comes before keeps
+    Keras' epochs, batch counters and validation where they were. The last
+    call that is skipped reports the restored metrics, in case the checkpoint
+    ended an epoch.
     """
 
     def train_function(iterator):
-        if model.skip <= 0:
-            return function(iterator)
-        model.skip -= 1
+        due = model.steps_per_execution
+        if model.epoch_steps:
+            due = min(due, model.epoch_steps - model.epoch_done)
+            model.epoch_done = (model.epoch_done + due) % model.epoch_steps
+        skipped = min(due, model.skip)
+        model.skip -= skipped
+        if skipped < due:
+            return function(iterator, due - skipped)
         return {} if model.skip else model.get_metrics_result()
 
     return train_function
@@ -212,3 +241,11 @@ def assert_labels(labels, num_classes, place):
         return labels
     with tf.control_dependencies([check]):
         return tf.identity(labels)
+
+
+def check_sample_weight(weights, count):
+    """Raises unless there is one finite weight >= 0 for each example."""
+    okay = weights.shape in ((count,), (count, 1))
+    okay = okay and np.isfinite(weights).all() and (weights >= 0.0).all()
+    expected = f"finite weights >= 0 of shape [{count}]"
+    _checks.check(okay, "sample_weight", expected, f"shape {weights.shape}")

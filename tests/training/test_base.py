@@ -27,11 +27,6 @@ def test_compile_refuses_a_loss():
         training.ERM(toys.linear()).compile("sgd", loss="mse")
 
 
-def test_compile_refuses_several_steps_per_execution():
-    with pytest.raises(ValueError, match="`steps_per_execution` must be 1"):
-        training.ERM(toys.linear()).compile("sgd", steps_per_execution=2)
-
-
 def test_compile_refuses_unknown_options():
     with pytest.raises(ValueError, match="does not take.*loss_weights"):
         training.ERM(toys.linear()).compile("sgd", loss_weights=[1.0])
@@ -140,13 +135,6 @@ def test_a_draw_without_rows_is_named_before_any_step(nested):
     # As many rows as examples are no less than one each.
     fit(model, images[:3], labels[:3])
     assert int(model.step.numpy()) == 1
-
-
-def test_sample_weights_are_refused():
-    model = compiled(toys.linear())
-    images, labels = toys.data()
-    with pytest.raises(ValueError, match="sample_weight"):
-        fit(model, images, labels, sample_weight=np.ones(len(labels)))
 
 
 def test_evaluate_is_the_clean_test_step_over_every_example():
@@ -343,14 +331,6 @@ def test_a_subclassed_unbuilt_classifier_trains():
     )
     assert history["loss"][-1] < history["loss"][0]
     assert len(model.classifier.trainable_variables) == 4
-
-
-def test_accuracy_may_be_listed_and_other_names_are_refused():
-    images, labels = toys.data()
-    history = fit(compiled(toys.linear(), metrics=["accuracy"]), images, labels)
-    assert set(history) == {"loss", "accuracy"}
-    with pytest.raises(ValueError, match="`metrics` must be a list of keras"):
-        compiled(toys.linear(), metrics=["auc"])
 
 
 @pytest.mark.parametrize(
