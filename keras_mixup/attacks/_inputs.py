@@ -1,5 +1,7 @@
 """Checks of an attack's arguments, before any work starts."""
 
+import contextlib
+
 import tensorflow as tf
 
 from keras_mixup import _checks
@@ -31,6 +33,7 @@ def check_labels(labels, num_images, name="labels"):
 
 def check_logits(logits, num_images):
     """Raises unless the model gave finite logits [B, C] with C >= 2."""
+    _classifiers.check_output(logits, "model_fn")
     rows = logits.shape[0] if logits.shape.rank else None
     expected = "a map from images [B, H, W, C] to logits [B, C]"
     received = f"{rows} rows for {num_images} images"
@@ -46,3 +49,38 @@ def check_label_range(labels, num_classes, name="labels"):
         _checks.check(width == num_classes, name, expected, tuple(labels.shape))
         return
     _inputs.read_labels(labels, num_classes=num_classes, name=name)
+
+
+def check_targets(targets, labels):
+    """Raises where a target is the label itself: that is no attack."""
+    count = int(tf.reduce_sum(tf.cast(targets == labels, tf.int32)))
+    received = f"{count} targets that are the label of their image"
+    hint = "`attacks.random_targets` draws other classes"
+    expected = "other classes than the labels"
+    _checks.check(not count, "targets", expected, received, hint)
+
+
+@contextlib.contextmanager
+def numpy_refused(function, images):
+    """Says what is wrong where a graph cannot hold a model.
+
+    Args:
+        function: callable from images to logits, which the body traces.
+        images: float32 [B, H, W, C].
+
+    Raises:
+        ValueError: when the body fails and the function works outside of it.
+    """
+    try:
+        yield
+    except (AttributeError, NotImplementedError, RuntimeError, TypeError) as e:
+        try:
+            function(images[:1])
+        except Exception:
+            raise e from None
+        raise ValueError(
+            "`model_fn` must be a function of TensorFlow operations, which a "
+            "graph can hold. Received: one that needs the values of its "
+            "images, such as model.predict or a use of NumPy. Give the model "
+            f"itself. ({type(e).__name__}: {str(e).splitlines()[-1].strip()})"
+        ) from e

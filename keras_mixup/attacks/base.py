@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 
 from keras_mixup import _checks
+from keras_mixup import _classifiers
 from keras_mixup import _config
 from keras_mixup import ops
 from keras_mixup.attacks import _inputs
@@ -127,7 +128,8 @@ class Attack(_config.Configurable):
                 by rounding is clipped.
             labels: the true labels, integers [B] or [B, 1], or probabilities
                 [B, C].
-            targets: integers [B], the classes to lead to, or None.
+            targets: integers [B], the classes to lead to, other ones than
+                the labels, or None.
             seed: None (fresh), an int, or int32 [2]; for an attack with
                 `knows_draws` also int32 [B, 2], the row seeds with which the
                 defence will answer. A model with `reseed` (an
@@ -151,6 +153,7 @@ class Attack(_config.Configurable):
         labels = _inputs.check_labels(labels, len(images))
         if targets is not None:
             targets = _inputs.check_labels(targets, len(images), "targets")
+            _inputs.check_targets(targets, ops.label_indices(labels))
         _build(model_fn, images)
         self._check_outputs(function, images, labels, targets)
         seed = self._check_seed(seed, len(images))
@@ -183,7 +186,8 @@ class Attack(_config.Configurable):
         return draw_seeds(seed, num_images) if self.knows_draws else seed
 
     def _check_outputs(self, function, images, labels, targets):
-        logits = self._predict(function, images)
+        with _inputs.numpy_refused(function, images):
+            logits = self._predict(function, images)
         _inputs.check_logits(logits, len(images))
         _inputs.check_label_range(labels, logits.shape[-1])
         if targets is not None:
@@ -260,6 +264,7 @@ def _lasting(owner, method):
 def _build(model_fn, images):
     # An unbuilt model makes its variables here, since a trace cannot.
     layer = getattr(model_fn, "model_fn", model_fn)
+    _classifiers.check_model(layer, "model_fn")
     if isinstance(layer, keras.layers.Layer) and not layer.built:
         layer(images[:1], training=False)
 

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from keras_mixup import _checks
+from keras_mixup import _classifiers
 from keras_mixup.evaluation import batch_run
 from keras_mixup.evaluation import identity
 from keras_mixup.evaluation import records as records_lib
@@ -210,5 +211,7 @@ def _check_models(models):
         and all(map(callable, models.values()))
     )
     _checks.check(okay, "models", "a dict of name -> callable", models)
+    for name, model in models.items():
+        _classifiers.check_model(model, f"models[{name!r}]")
     taken = "none" in models
     _checks.check(not taken, "models", 'without the name "none"', list(models))

@@ -70,6 +70,7 @@ def check_logits(logits, expected_classes=None):
     In eager mode it also refuses outputs that are all probabilities, as those
     of a softmax hidden in a subclassed model are.
     """
+    _classifiers.check_output(logits)
     fits = logits.shape.rank == 2 and logits.shape[-1] is not None
     if expected_classes is not None:
         fits = fits and logits.shape[-1] == expected_classes

@@ -50,6 +50,8 @@ class Algorithm(train_step.TrainStep):
         super().__init__(seed=seed, name=name)
         _classifiers.check_classifier(classifier)
         self.classifier = classifier
+        # Its weights can be counted and loaded before the first batch.
+        self.built = classifier.built
         self._width = None
 
     @property

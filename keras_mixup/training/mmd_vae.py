@@ -74,6 +74,7 @@ class MMDVAETraining(train_step.TrainStep):
         expected = "a model with encoder and decoder, as models.MMDVAE"
         _checks.check(okay, "vae", expected, vae)
         self.vae = vae
+        self.built = getattr(vae, "built", False)
         self.gamma = _checks.check_number(gamma, "gamma", low=0.0)
         if attack is not None:
             _pairs.check_ascent(attack, "cross_entropy")

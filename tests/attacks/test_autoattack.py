@@ -143,7 +143,7 @@ def test_as_an_attack(version):
     report = attack.evaluate(network, IMAGES, LABELS, verbose=False)
     np.testing.assert_allclose(result.images, report.images, atol=1e-6)
     with pytest.raises(ValueError, match="`targets` must be None"):
-        attack(network, IMAGES, LABELS, targets=LABELS)
+        attack(network, IMAGES, LABELS, targets=(LABELS + 1) % 3)
 
 
 def test_seeds():
