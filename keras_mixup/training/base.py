@@ -78,9 +78,8 @@ class Algorithm(train_step.TrainStep):
         images, targets, weights = self.unpack(data)
         logits = self.classifier(images, training=False)
         losses = ops.cross_entropy(targets, logits)
-        if weights is not None:
-            losses *= weights
-        losses += functions.layer_losses(self.classifier)
+        added = functions.layer_losses(self.classifier)
+        losses = functions.total(losses, weights, added)
         batch = {"targets": targets, "sample_weight": weights}
         self.update_metrics(losses, batch, logits)
         return self.get_metrics_result()
@@ -116,7 +115,12 @@ class Algorithm(train_step.TrainStep):
         """
         super().update_metrics(losses, batch, outputs)
         targets = batch["targets"]
-        self.means["accuracy"].update_state(targets, outputs)
+        hits = ops.label_indices(targets) == ops.label_indices(outputs)
+        # As CategoricalAccuracy does, without looking at shapes again.
+        accuracy = self.means["accuracy"]
+        keras.metrics.Mean.update_state(
+            accuracy, keras.ops.cast(hits, "float32")
+        )
         weights = batch.get("sample_weight")
         self.update_user_metrics(targets, outputs, weights)
 

@@ -107,7 +107,7 @@ def step_function(model, step, name):
         parts = tf.nest.flatten(data, expand_composites=True)
         with tf.control_dependencies(parts):
             outputs = on_checked(data)
-        if model.steps_per_execution == 1:
+        if count is None:
             return outputs
 
         def one_more(done, outputs):
@@ -131,7 +131,8 @@ def step_function(model, step, name):
 
     def function(iterator, count):
         if isinstance(iterator, kinds) and not model.run_eagerly:
-            return compiled(iterator, tf.constant(count))
+            several = model.steps_per_execution > 1
+            return compiled(iterator, tf.constant(count) if several else None)
         outputs = on_checked(next(iterator))
         for data in itertools.islice(iterator, count - 1):
             outputs = on_checked(data)
@@ -166,13 +167,13 @@ def counted(model, function):
 
 
 def layer_losses(model):
-    """Returns the sum of a model's losses in its last pass, float32 scalar.
+    """Returns the sum of a model's losses in its last pass, or None.
 
     These are the layers' own (`activity_regularizer`, `add_loss`) and those
     of weight regularizers, as in stock Keras.
     """
     terms = [tf.reduce_sum(tf.cast(v, tf.float32)) for v in model.losses]
-    return tf.add_n(terms) if terms else 0.0
+    return tf.add_n(terms) if terms else None
 
 
 def refuse_empty_replica(images):
@@ -215,6 +216,18 @@ def check_draws(draws, count):
         _checks.check(okay, f"draw()['{name}']", expected, f"shape {shape}")
 
 
+def total(losses, weights, added):
+    """Returns losses [B] times their weights, plus a scalar.
+
+    Args:
+        losses: float32 [B].
+        weights: float32 [B], or None for ones.
+        added: float32 scalar, or None for zero.
+    """
+    losses = losses if weights is None else losses * weights
+    return losses if added is None else losses + added
+
+
 def assert_labels(labels, num_classes, place):
     """Returns `labels`; the step fails by name where some are unusable.
 
@@ -227,10 +240,15 @@ def assert_labels(labels, num_classes, place):
         tf.errors.InvalidArgumentError: in the graph, for a label that is no
             class, a row that is negative or does not sum to 1 within 1e-3.
     """
-    rows = ops.label_probabilities(labels, num_classes)
-    # A label beyond the classes has a row of zeros. NaN fails as well.
-    fits = tf.abs(tf.reduce_sum(rows, axis=-1) - 1.0) <= 1e-3
-    fits &= tf.reduce_min(rows, axis=-1) >= 0.0
+    labels = tf.convert_to_tensor(labels)
+    if labels.dtype.is_integer and labels.shape[1:] in ((), (1,)):
+        inside = (labels >= 0) & (tf.cast(labels, tf.int64) < num_classes)
+        fits = tf.reshape(inside, [-1])
+    else:
+        rows = ops.label_probabilities(labels, num_classes)
+        # NaN fails as well.
+        fits = tf.abs(tf.reduce_sum(rows, axis=-1) - 1.0) <= 1e-3
+        fits &= tf.reduce_min(rows, axis=-1) >= 0.0
     text = (
         f"`y` must be in 0..{num_classes - 1}, or rows of probabilities that "
         "sum to 1. Received: "

@@ -171,7 +171,8 @@ class MMDVAETraining(train_step.TrainStep):
         mmd = ops.mmd_squared(padded, prior, self.kernel, self.scales)
         mmd = tf.where(size > 1, mmd, 0.0)
         losses = ops.squared_error(images, self.vae.decoder(codes))
-        losses += self.gamma * mmd + functions.layer_losses(self.vae)
+        losses += self.gamma * mmd
+        losses = functions.total(losses, None, functions.layer_losses(self.vae))
         outputs = {"images": self.vae.decode(mean), "mmd": mmd}
         self.update_metrics(losses, {"images": images}, outputs)
         return self.get_metrics_result()

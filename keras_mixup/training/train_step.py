@@ -232,8 +232,8 @@ class TrainStep(_config.Configurable, keras.Model):
         with tf.GradientTape() as tape:
             losses, outputs = self.batch_loss(batch)
             self.keep_layer_losses(batch)
-            losses = losses * batch.pop("sample_weight", 1.0)
-            losses += batch["layer_losses"]
+            own = batch.pop("sample_weight", None)
+            losses = functions.total(losses, own, batch["layer_losses"])
             loss = tf.reduce_mean(losses)
             replicas = self.distribute_strategy.num_replicas_in_sync
             scaled = self.optimizer.scale_loss(loss / replicas)
