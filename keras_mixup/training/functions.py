@@ -99,6 +99,25 @@ def step_function(model, step, name):
         # Outside of what XLA compiles, since XLA drops assertions.
         return function(strategy.run(model.guard, args=(data, name)))
 
+    on_iterator = _on_iterator(on_checked, in_loop)
+    compiled = tf.function(on_iterator, autograph=False, reduce_retracing=True)
+    kinds = (tf.data.Iterator, tf.distribute.DistributedIterator)
+
+    def function(iterator, count):
+        if isinstance(iterator, kinds) and not model.run_eagerly:
+            several = model.steps_per_execution > 1
+            return compiled(iterator, tf.constant(count) if several else None)
+        outputs = on_checked(next(iterator))
+        for data in itertools.islice(iterator, count - 1):
+            outputs = on_checked(data)
+        return outputs
+
+    return function
+
+
+def _on_iterator(on_checked, in_loop):
+    """Returns (iterator, number of steps or None for one) -> scalars."""
+
     def on_iterator(iterator, count):
         # Taking the batch inside the graph keeps its static shape [None,
         # ...], so that a short last batch does not trace again.
@@ -126,19 +145,7 @@ def step_function(model, step, name):
             parallel_iterations=1,
         )[1]
 
-    compiled = tf.function(on_iterator, autograph=False, reduce_retracing=True)
-    kinds = (tf.data.Iterator, tf.distribute.DistributedIterator)
-
-    def function(iterator, count):
-        if isinstance(iterator, kinds) and not model.run_eagerly:
-            several = model.steps_per_execution > 1
-            return compiled(iterator, tf.constant(count) if several else None)
-        outputs = on_checked(next(iterator))
-        for data in itertools.islice(iterator, count - 1):
-            outputs = on_checked(data)
-        return outputs
-
-    return function
+    return on_iterator
 
 
 def counted(model, function):
