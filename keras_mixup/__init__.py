@@ -6,6 +6,7 @@ refuse a flag before TensorFlow is loaded.
 """
 
 import importlib
+import os
 
 __version__ = "0.1.0"
 
@@ -26,6 +27,13 @@ _SUBPACKAGES = (
 )
 
 __all__ = ["ThreatModel", "__version__", *_SUBPACKAGES]
+
+_BACKEND = os.environ.get("KERAS_BACKEND", "tensorflow")
+if _BACKEND != "tensorflow":
+    raise ImportError(
+        "keras_mixup needs the TensorFlow backend of Keras. Received: "
+        f"KERAS_BACKEND={_BACKEND}. Set KERAS_BACKEND=tensorflow."
+    )
 
 
 def __getattr__(name):

@@ -58,8 +58,12 @@ def check_number(value, name, low=None, high=None, low_open=False):
     return number
 
 
+# What pixels may stand outside their range by rounding, per unit of it.
+ROUNDING = 1e-5
+
+
 def check_within(values, name, expected, low=0.0, high=1.0, hint=""):
-    """Raises unless all values are finite and lie in [low, high].
+    """Raises unless all values are finite and, but for rounding, in range.
 
     Args:
         values: array with `min` and `max`, not empty; both pass NaN on.
@@ -73,10 +77,13 @@ def check_within(values, name, expected, low=0.0, high=1.0, hint=""):
     """
     lowest, highest = float(values.min()), float(values.max())
     spread = highest - lowest
-    received = f"values in [{lowest:g}, {highest:g}]"
+    slack = ROUNDING * (high - low)
+    inside = lowest >= low - slack and highest <= high + slack
+    # Enough digits to tell them from the ends of the range.
+    received = f"values in [{lowest:.8g}, {highest:.8g}]"
     if spread - spread != 0.0:
         check(False, name, expected, "NaN or infinity", hint)
-    check(lowest >= low and highest <= high, name, expected, received, hint)
+    check(inside, name, expected, received, hint)
 
 
 def check_integer(value, name, minimum=1):

@@ -6,9 +6,17 @@ import numpy as np
 from keras_mixup import _checks
 
 _REMEDY = (
-    "Remove the final softmax so that the model returns logits (train it "
-    "with from_logits=True or through keras_mixup.training)"
+    "Remove the final softmax or sigmoid: keras_mixup.models.to_logits(model) "
+    "does so and keeps the weights"
 )
+_ONE_OUTPUT = "a model with one output, the logits [batch, classes]"
+_SHARED = (
+    "keras.Model(model.inputs[0], model.outputs[i]) has one of them alone, and "
+    "the same weights"
+)
+_SQUASHING = ("softmax", "sigmoid", "hard_sigmoid", "sparsemax")
+# What a row of probabilities may lack to 1, by the dtype of the outputs.
+_LACK = {"bfloat16": 2.0**-7, "float16": 2.0**-10}
 
 
 def check_classifier(classifier, name="classifier"):
@@ -19,28 +27,64 @@ def check_classifier(classifier, name="classifier"):
         name: str, the argument's name in the error.
 
     Raises:
-        ValueError: for another type, or a final softmax or sigmoid layer.
+        ValueError: for another type, several outputs, or a final softmax or
+            sigmoid.
     """
     is_layer = isinstance(classifier, keras.layers.Layer)
     _checks.check(is_layer, name, "a keras.Model", classifier)
-    last = _last_layer(classifier)
-    activation = getattr(last, "activation", None)
-    squashes = isinstance(last, keras.layers.Softmax) or activation in (
-        keras.activations.softmax,
-        keras.activations.sigmoid,
-    )
+    outputs = _outputs(classifier)
+    names = ", ".join(getattr(classifier, "output_names", ()))
+    one = len(outputs) <= 1
+    _checks.check(one, name, _ONE_OUTPUT, f"outputs {names}", _SHARED)
+    last = last_layer(classifier)
     expected = "a model of logits, not one that ends in softmax"
-    _checks.check(not squashes, name, expected, last.name, _REMEDY)
+    _checks.check(not squashes(last), name, expected, last.name, _REMEDY)
 
 
-def _last_layer(layer):
+def check_model(model, name):
+    """Raises as `check_classifier`, for Keras layers alone.
+
+    Args:
+        model: any callable; of another one nothing is known.
+        name: str, the argument's name in the error.
+    """
+    if isinstance(model, keras.layers.Layer):
+        check_classifier(model, name)
+
+
+def squashes(layer):
+    """Returns whether a layer or operation gives probabilities."""
+    functions = layer, getattr(layer, "activation", None)
+    names = [getattr(f, "__name__", type(f).__name__) for f in functions]
+    return any(name.lower().startswith(_SQUASHING) for name in names)
+
+
+def _outputs(layer):
+    # A subclassed model has no symbolic outputs.
+    return getattr(layer, "outputs", None) or ()
+
+
+def last_layer(layer):
+    """Returns what computes a model's output: a layer or an operation."""
     # The layers of a subclassed model are attributes in any order; what it
     # returns is looked at on the first batch (`check_logits`).
     symbolic = isinstance(layer, keras.Sequential) or (
         getattr(layer, "inputs", None) is not None
     )
     layers = getattr(layer, "layers", None) if symbolic else None
-    return _last_layer(layers[-1]) if layers else layer
+    # Operations such as keras.ops.softmax are no layers.
+    layers = getattr(layer, "operations", layers) if layers else None
+    return last_layer(layers[-1]) if layers else layer
+
+
+def check_output(output, name="classifier"):
+    """Raises unless a model's output is a single array or tensor."""
+    several = isinstance(output, (dict, list, tuple))
+    received = output
+    if several:
+        keys = output if isinstance(output, dict) else range(len(output))
+        received = f"{type(output).__name__} of {', '.join(map(str, keys))}"
+    _checks.check(not several, name, _ONE_OUTPUT, received, _SHARED)
 
 
 def check_logits(logits, num_classes=None, name="classifier"):
@@ -53,8 +97,11 @@ def check_logits(logits, num_classes=None, name="classifier"):
 
     Raises:
         ValueError: for another rank or width, NaN or infinity, or rows that
-            are probabilities (all in [0, 1] and summing to 1).
+            are probabilities (all in [0, 1] and summing to 1, as far as the
+            outputs' dtype can tell).
     """
+    check_output(logits, name)
+    lack = _LACK.get(keras.backend.standardize_dtype(logits.dtype), 1e-5)
     values = np.asarray(keras.ops.convert_to_numpy(logits), "float64")
     okay = values.ndim == 2 and values.shape[-1] >= 2
     expected = "a model with outputs [batch, classes], classes >= 2"
@@ -64,7 +111,7 @@ def check_logits(logits, num_classes=None, name="classifier"):
     _checks.check(width_okay, name, expected, values.shape[-1])
     finite = bool(np.isfinite(values).all())
     _checks.check(finite, name, "a model with finite outputs", "NaN or inf")
-    sums_to_one = np.abs(values.sum(axis=-1) - 1.0).max(initial=0.0) < 1e-5
+    sums_to_one = np.abs(values.sum(axis=-1) - 1.0).max(initial=0.0) < lack
     inside = values.min(initial=0.0) >= -1e-6
     _checks.check(
         not (len(values) and inside and sums_to_one),

@@ -4,6 +4,12 @@ import inspect
 
 import keras
 
+if keras.backend.backend() != "tensorflow":
+    raise ImportError(
+        "keras_mixup needs the TensorFlow backend of Keras. Received: "
+        f"{keras.backend.backend()}, from keras.json."
+    )
+
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 

@@ -18,6 +18,7 @@ LEVELS = {
     "_config": 1,
     "_classifiers": 1,
     "_fingerprint": 1,
+    "_inputs": 1,
     "registry": 2,
     "threat": 2,
     "ops": 3,

@@ -1,77 +1,39 @@
 """Checks of an attack's arguments, before any work starts."""
 
-import numpy as np
+import contextlib
+
 import tensorflow as tf
 
 from keras_mixup import _checks
 from keras_mixup import _classifiers
+from keras_mixup import _inputs
 
 
 def check_images(images, threat):
     """Returns `images` as float32 [B, H, W, C] within the threat's bounds.
 
     Raises:
-        ValueError: for another dtype or rank, no image, NaN, or a pixel
-            outside `threat.bounds`.
+        ValueError: as `_inputs.read_images`.
     """
-    images = tf.convert_to_tensor(images)
-    _checks.check(
-        images.dtype == tf.float32,
-        "images",
-        "float32",
-        images.dtype.name,
-        hint=f"Pixels are expected in {list(threat.bounds)}.",
-    )
-    shape = tuple(images.shape)
-    _checks.check(len(shape) == 4, "images", "of shape [B, H, W, C]", shape)
-    _checks.check(shape[0] > 0, "images", "at least one image", shape)
-    values = images.numpy()
-    _checks.check(not np.isnan(values).any(), "images", "free of NaN", "NaN")
-    low, high = threat.bounds
-    expected = f"within the bounds [{low:g}, {high:g}]"
-    low, high = np.float32(threat.bounds)
-    _checks.check_within(values, "images", expected, low, high)
-    return images
+    return tf.constant(_inputs.read_images(images, bounds=threat.bounds))
 
 
 def check_labels(labels, num_images, name="labels"):
     """Returns int labels as int32 [B], probabilities as float32 [B, C].
 
     Raises:
-        ValueError: for another shape, a count that differs from the images,
-            or rows that are no probabilities.
+        ValueError: as `_inputs.read_labels`; for targets that are no classes.
     """
-    labels = tf.convert_to_tensor(labels)
-    shape = tuple(labels.shape)
-    integers = labels.dtype.is_integer and len(shape) == 1
-    # One-hot rows may have any dtype. One column is no classification.
-    floats = len(shape) == 2 and shape[1] >= 2
-    _checks.check(
-        integers or (floats and name == "labels"),
-        name,
-        "integers of shape [B]"
-        + (" or probabilities of shape [B, C]" if name == "labels" else ""),
-        f"{labels.dtype.name} of shape {shape}",
-    )
-    _checks.check(
-        shape[0] == num_images,
-        name,
-        f"one per image ({num_images})",
-        f"{shape[0]} rows",
-    )
-    if integers:
-        return tf.cast(labels, tf.int32)
-    labels = tf.cast(labels, tf.float32)
-    sums = labels.numpy().sum(axis=-1)
-    okay = labels.numpy().min() >= 0.0 and np.allclose(sums, 1.0, atol=1e-3)
-    _checks.check(
-        okay, name, "rows of probabilities that sum to 1", "other rows"
-    )
-    return labels
+    labels = _inputs.read_labels(labels, num_images, name=name)
+    okay = labels.ndim == 1 or name == "labels"
+    expected = "integers of shape [B]"
+    _checks.check(okay, name, expected, f"shape {labels.shape}")
+    return tf.constant(labels)
 
 
 def check_logits(logits, num_images):
     """Raises unless the model gave finite logits [B, C] with C >= 2."""
+    _classifiers.check_output(logits, "model_fn")
     rows = logits.shape[0] if logits.shape.rank else None
     expected = "a map from images [B, H, W, C] to logits [B, C]"
     received = f"{rows} rows for {num_images} images"
@@ -86,10 +48,39 @@ def check_label_range(labels, num_classes, name="labels"):
         expected = f"[B, {num_classes}], as wide as the model's output"
         _checks.check(width == num_classes, name, expected, tuple(labels.shape))
         return
-    values = labels.numpy()
-    _checks.check(
-        values.min() >= 0 and values.max() < num_classes,
-        name,
-        f"in 0..{num_classes - 1}, the classes of the model's output",
-        f"values in {values.min()}..{values.max()}",
-    )
+    _inputs.read_labels(labels, num_classes=num_classes, name=name)
+
+
+def check_targets(targets, labels):
+    """Raises where a target is the label itself: that is no attack."""
+    count = int(tf.reduce_sum(tf.cast(targets == labels, tf.int32)))
+    received = f"{count} targets that are the label of their image"
+    hint = "`attacks.random_targets` draws other classes"
+    expected = "other classes than the labels"
+    _checks.check(not count, "targets", expected, received, hint)
+
+
+@contextlib.contextmanager
+def numpy_refused(function, images):
+    """Says what is wrong where a graph cannot hold a model.
+
+    Args:
+        function: callable from images to logits, which the body traces.
+        images: float32 [B, H, W, C].
+
+    Raises:
+        ValueError: when the body fails and the function works outside of it.
+    """
+    try:
+        yield
+    except (AttributeError, NotImplementedError, RuntimeError, TypeError) as e:
+        try:
+            function(images[:1])
+        except Exception:
+            raise e from None
+        raise ValueError(
+            "`model_fn` must be a function of TensorFlow operations, which a "
+            "graph can hold. Received: one that needs the values of its "
+            "images, such as model.predict or a use of NumPy. Give the model "
+            f"itself. ({type(e).__name__}: {str(e).splitlines()[-1].strip()})"
+        ) from e

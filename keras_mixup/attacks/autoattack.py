@@ -239,7 +239,8 @@ class AutoAttack(base.Attack):
         sequence = self._sequence_for(model_fn, batches.images.shape[1:])
         seed, size = batches.seed, batches.size
         clean = ops.fold_in(seed, _CLEAN)
-        logits = sequence.clean_logits(batches.images, size, clean)
+        with _inputs.numpy_refused(model_fn, batches.images):
+            logits = sequence.clean_logits(batches.images, size, clean)
         labels = tf.constant(batches.labels)
         _inputs.check_label_range(labels, logits.shape[-1])
         if self.version != "rand":

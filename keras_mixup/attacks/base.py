@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_mixup import _checks
+from keras_mixup import _classifiers
 from keras_mixup import _config
 from keras_mixup import ops
 from keras_mixup.attacks import _inputs
@@ -111,9 +112,12 @@ class Attack(_config.Configurable):
             model_fn: callable from images [B, H, W, C] to logits [B, C]: a
                 Keras model (called with `training=False`), a defence or a
                 function.
-            images: float32 [B, H, W, C] in the threat's bounds.
-            labels: the true labels, integers [B] or probabilities [B, C].
-            targets: integers [B], the classes to lead to, or None.
+            images: float [B, H, W, C] in the threat's bounds; what is outside
+                by rounding is clipped.
+            labels: the true labels, integers [B] or [B, 1], or probabilities
+                [B, C].
+            targets: integers [B], the classes to lead to, other ones than
+                the labels, or None.
             seed: None (fresh), an int, or int32 [2]; for an attack with
                 `knows_draws` also int32 [B, 2], the row seeds with which the
                 defence will answer. A model with `reseed` (an
@@ -143,6 +147,7 @@ class Attack(_config.Configurable):
         labels = _inputs.check_labels(labels, len(images))
         if targets is not None:
             targets = _inputs.check_labels(targets, len(images), "targets")
+            _inputs.check_targets(targets, ops.label_indices(labels))
         _build(model_fn, images)
         logits = self._check_outputs(function, images, labels, targets)
         if self._takes_one_draw(model_fn) and self._first(function, "answer"):
@@ -220,7 +225,8 @@ class Attack(_config.Configurable):
         return draw_seeds(seed, num_images) if self.knows_draws else seed
 
     def _check_outputs(self, function, images, labels, targets):
-        logits = self._predict(function, images)
+        with _inputs.numpy_refused(function, images):
+            logits = self._predict(function, images)
         _inputs.check_logits(logits, len(images))
         _inputs.check_label_range(labels, logits.shape[-1])
         if targets is not None:
@@ -352,6 +358,7 @@ def _with_shape(function, images):
 def _build(model_fn, images):
     # An unbuilt model makes its variables here, since a trace cannot.
     layer = getattr(model_fn, "model_fn", model_fn)
+    _classifiers.check_model(layer, "model_fn")
     if isinstance(layer, keras.layers.Layer) and not layer.built:
         layer(images[:1], training=False)
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_mixup import _checks
+from keras_mixup import _inputs
 from keras_mixup.data.pipeline import as_float
 from keras_mixup.data.specs import ImageSet
 
@@ -49,14 +50,14 @@ def image_set(images, labels, example_ids=None):
 
     Args:
         images: uint8 or float [n, H, W, C]; floats in [0, 1].
-        labels: int [n], or one-hot [n, C].
+        labels: int [n] or [n, 1], or one-hot [n, C].
         example_ids: int [n], all different, or None for 0..n-1.
 
     Raises:
         ValueError: for no images, another shape or dtype, values outside
             [0, 1], NaN, counts that do not match, or an id given twice.
     """
-    images = _check_images(np.asarray(images))
+    images = _inputs.read_images(images, levels=True)
     count = len(images)
     if example_ids is None:
         example_ids = np.arange(count)
@@ -65,27 +66,5 @@ def image_set(images, labels, example_ids=None):
     okay = okay and len(np.unique(ids)) == count
     expected = f"{count} different integers"
     _checks.check(okay, "example_ids", expected, ids.shape)
-    labels = _check_labels(np.asarray(labels), count)
+    labels = _inputs.read_classes(labels, count)
     return ImageSet(images, labels, ids.astype(np.int64))
-
-
-def _check_images(images):
-    okay = images.ndim == 4 and len(images) > 0
-    expected = "of shape [n, height, width, channels], n >= 1"
-    _checks.check(okay, "images", expected, images.shape)
-    if images.dtype == np.uint8:
-        return images
-    floating = np.issubdtype(images.dtype, np.floating)
-    _checks.check(floating, "images", "uint8 or float", images.dtype)
-    _checks.check_within(images, "images", "finite floats in [0, 1]")
-    return images
-
-
-def _check_labels(labels, count):
-    if labels.ndim == 2:
-        labels = labels.argmax(axis=-1)
-    okay = labels.shape == (count,) and np.issubdtype(labels.dtype, np.integer)
-    shown = f"{labels.dtype} of shape {labels.shape}"
-    _checks.check(okay, "labels", f"integers of shape [{count}]", shown)
-    _checks.check(labels.min() >= 0, "labels", ">= 0", int(labels.min()))
-    return labels.astype(np.int32)

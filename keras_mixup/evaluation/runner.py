@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from keras_mixup import _checks
+from keras_mixup import _classifiers
 from keras_mixup import _files
 from keras_mixup import data
 from keras_mixup.evaluation import batch_run
@@ -108,7 +109,7 @@ def evaluate(
     examples = data.image_set(images, labels, example_ids)
     batch_size = min(batch_size, len(examples.labels))
     pieces = memory.Pieces(batch_size)
-    if num_classes is None and np.ndim(labels) == 2:
+    if num_classes is None and np.shape(labels)[1:] not in ((), (1,)):
         num_classes = np.shape(labels)[1]
     scorers = {
         name: scoring.Scorer(model, pieces, name)
@@ -223,5 +224,7 @@ def _check_models(models):
     okay = isinstance(models, dict) and len(models) > 0
     okay = okay and all(map(callable, models.values()))
     _checks.check(okay, "models", "a dict of name -> callable", models)
-    okay, expected = "none" not in models, 'without the name "none"'
-    _checks.check(okay, "models", expected, list(models))
+    for name, model in models.items():
+        _classifiers.check_model(model, f"models[{name!r}]")
+    taken = "none" in models
+    _checks.check(not taken, "models", 'without the name "none"', list(models))

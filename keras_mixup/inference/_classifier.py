@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from keras_mixup import _checks
 from keras_mixup import _classifiers
+from keras_mixup import _inputs
 
 
 def known_shape(classifier, attribute):
@@ -57,6 +58,7 @@ def check_images(images):
     hint = "Divide by 255." if images.dtype == tf.uint8 else ""
     expected = "float of shape [B, H, W, C] in [0, 1]"
     _checks.check(fits, "images", expected, shown, hint)
+    _inputs.check_layout(images.shape)
     if not tf.executing_eagerly() or not tf.size(images):
         return
     _checks.check_within(images.numpy(), "images", "finite, in [0, 1]")
@@ -68,6 +70,7 @@ def check_logits(logits, expected_classes=None):
     In eager mode it also refuses probabilities, such as those of a softmax
     inside a subclassed model.
     """
+    _classifiers.check_output(logits)
     fits = logits.shape.rank == 2 and logits.shape[-1] is not None
     if expected_classes is not None:
         fits = fits and logits.shape[-1] == expected_classes

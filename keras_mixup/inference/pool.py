@@ -5,25 +5,19 @@ import numpy as np
 import tensorflow as tf
 
 from keras_mixup import _checks
+from keras_mixup import _inputs
 
 
 def _class_labels(labels, num_classes):
     """Returns int32 labels [P] and the number of classes."""
-    labels = np.asarray(labels)
-    if labels.ndim == 2:
-        num_classes = num_classes or labels.shape[1]
-        labels = labels.argmax(axis=1)
-    integers = labels.ndim == 1 and np.issubdtype(labels.dtype, np.integer)
-    shown = f"{labels.dtype} of shape {labels.shape}"
-    expected = "integers of shape [P], or one-hot of shape [P, C]"
-    _checks.check(integers and len(labels), "labels", expected, shown)
+    if num_classes is not None:
+        num_classes = _checks.check_integer(num_classes, "num_classes")
+    labels = _inputs.read_labels(labels, num_classes=num_classes)
+    _checks.check(len(labels), "labels", "at least one", labels.shape)
     if num_classes is None:
-        num_classes = int(labels.max()) + 1
-    num_classes = _checks.check_integer(num_classes, "num_classes")
-    inside = labels.min() >= 0 and labels.max() < num_classes
-    shown = f"[{labels.min()}, {labels.max()}]"
-    _checks.check(inside, "labels", f"in [0, {num_classes - 1}]", shown)
-    return labels.astype("int32"), num_classes
+        soft = labels.ndim == 2
+        num_classes = labels.shape[1] if soft else int(labels.max()) + 1
+    return _inputs.read_classes(labels), num_classes
 
 
 def _class_counts(labels, num_classes):
@@ -77,7 +71,7 @@ class SamplePool(keras.layers.Layer):
     Args:
         images: uint8 [P, ...], or float [P, ...]: images in [0, 1], or any
             other rows, such as latent codes, with `dtype="float32"`.
-        labels: int [P], or one-hot [P, C].
+        labels: int [P] or [P, 1], or one-hot [P, C].
         dtype: `"uint8"` (default; floats must be multiples of 1/255) or
             `"float32"`, how the rows are stored.
         num_classes: int C, or None for the largest label plus one.
@@ -143,7 +137,7 @@ class SamplePool(keras.layers.Layer):
         """Collects a pool from a data set, in its order.
 
         Args:
-            dataset: tf.data of unbatched (image, integer label).
+            dataset: tf.data of unbatched (image, integer label [] or [1]).
             num_classes: int, C.
             per_class: int, how many images of each class to keep, the first
                 ones; None keeps all.
@@ -160,6 +154,7 @@ class SamplePool(keras.layers.Layer):
         images, labels = [], []
         counts = np.zeros(num_classes, int)
         for image, label in dataset.with_options(options).as_numpy_iterator():
+            label = np.squeeze(label)
             inside = np.ndim(label) == 0 and 0 <= label < num_classes
             expected = f"unbatched, with labels in [0, {num_classes - 1}]"
             _checks.check(inside, "dataset", expected, f"label {label!r}")

@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from keras_mixup import _checks
+from keras_mixup import ops
 
 
 @keras.saving.register_keras_serializable("keras_mixup")
@@ -52,9 +53,7 @@ class ExpectedCalibrationError(keras.metrics.Metric):
     def update_state(self, y_true, y_pred, sample_weight=None):
         """Adds a batch to the sums."""
         probabilities = tf.nn.softmax(tf.cast(y_pred, tf.float32))
-        labels = tf.convert_to_tensor(y_true)
-        if labels.shape.rank == probabilities.shape.rank:
-            labels = tf.argmax(labels, axis=-1)
+        labels = ops.label_indices(y_true)
         predicted = tf.argmax(probabilities, axis=-1)
         correct = tf.cast(tf.cast(labels, tf.int64) == predicted, self.dtype)
         confidence = tf.cast(tf.reduce_max(probabilities, axis=-1), self.dtype)

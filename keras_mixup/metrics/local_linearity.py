@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_mixup import _checks
+from keras_mixup import _inputs
 from keras_mixup import ops
 from keras_mixup import threat as threat_lib
 
@@ -77,11 +78,8 @@ def local_linearity_error(
     num_steps = _checks.check_integer(num_steps, "num_steps", len(_STAGES))
     num_starts = _checks.check_integer(num_starts, "num_starts")
     images = np.asarray(images, "float32")
-    labels = np.asarray(labels)
-    same = len(images) == len(labels) and len(images) > 0
-    expected = f"{len(images)} labels, one per image, of at least one image"
-    _checks.check(same, "labels", expected, labels.shape)
-
+    _checks.check(len(images), "images", "at least one", images.shape)
+    labels = _inputs.read_labels(labels, len(images))
     batch_size = _checks.check_integer(batch_size, "batch_size")
     settings = (loss_fn, norm, threat.bounds, num_steps, num_starts)
     errors = _compiled(model_fn, settings, images, labels)

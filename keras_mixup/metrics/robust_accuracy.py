@@ -3,6 +3,7 @@
 import numpy as np
 
 from keras_mixup import _checks
+from keras_mixup import _inputs
 
 
 def robust_accuracy(labels, predictions):
@@ -12,10 +13,10 @@ def robust_accuracy(labels, predictions):
     attack breaks an example with any wrong class.
 
     Args:
-        labels: int [n], the true labels.
-        predictions: int [num_attacks, n], or [n] for a single attack. Include
-            those on the clean images: an example that is misclassified
-            without an attack is not robust.
+        labels: int [n] or [n, 1], or one-hot [n, C], the true labels.
+        predictions: int [num_attacks, n], or [n] for a single attack; include
+            the predictions on the clean images, since an example that is
+            wrong without an attack is not robust.
 
     Returns:
         float in [0, 1].
@@ -31,13 +32,8 @@ def robust_accuracy(labels, predictions):
     >>> robust_accuracy([0, 1, 2], [[0, 1, 2], [0, 2, 2]])
     0.6666666666666666
     """
-    labels = np.asarray(labels)
-    _checks.check(
-        labels.ndim == 1 and labels.size > 0,
-        "labels",
-        "integers of shape [n], n >= 1",
-        labels.shape,
-    )
+    labels = _inputs.read_classes(labels)
+    _checks.check(len(labels), "labels", "at least one", labels.shape)
     predictions = np.atleast_2d(np.asarray(predictions))
     _checks.check(
         predictions.ndim == 2

@@ -1,6 +1,7 @@
 """Models of stock Keras layers: classifiers, and the VAE of VarMixup."""
 
 from keras_mixup.models.blocks import stages
+from keras_mixup.models.logits import to_logits
 from keras_mixup.models.mmd_vae import MMDVAE
 from keras_mixup.models.preact_resnet import PreActResNet18
 from keras_mixup.models.resnet import MixupInferenceResNet50
@@ -18,4 +19,5 @@ __all__ = [
     "SmallConvNet",
     "WideResNet34",
     "stages",
+    "to_logits",
 ]

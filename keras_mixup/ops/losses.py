@@ -9,19 +9,24 @@ def label_probabilities(labels, num_classes):
     """Returns float32 [B, C] from int labels [B] or probabilities [B, C].
 
     Args:
-        labels: integer [B], or float [B, C].
+        labels: integer [B] or [B, 1], or [B, C] of any dtype.
         num_classes: int, C.
     """
-    labels = tf.convert_to_tensor(labels)
-    if labels.dtype.is_integer and labels.shape.rank == 1:
+    labels = _without_column(labels)
+    if labels.shape.rank == 1:
         labels = tf.cast(labels, tf.int32)
         return tf.one_hot(labels, num_classes, dtype=tf.float32)
     return tf.cast(labels, tf.float32)
 
 
-def label_indices(labels):
-    """Returns int32 [B] from int labels [B] or the argmax of [B, C]."""
+def _without_column(labels):
     labels = tf.convert_to_tensor(labels)
+    return labels[:, 0] if labels.shape[1:] == (1,) else labels
+
+
+def label_indices(labels):
+    """Returns int32 [B] from labels [B] or [B, 1], or the argmax of [B, C]."""
+    labels = _without_column(labels)
     if labels.shape.rank == 1:
         return tf.cast(labels, tf.int32)
     return tf.argmax(labels, axis=-1, output_type=tf.int32)

@@ -19,6 +19,18 @@ def check_attack(attack):
     return attack
 
 
+def mean_with_clean(batch, losses, clean, weight):
+    """Returns (losses + weight clean) / (1 + weight), [B].
+
+    Where either half has its own examples, their weights are taken from the
+    batch and multiply its losses.
+    """
+    if "clean_sample_weight" in batch:
+        losses *= batch.pop("sample_weight")
+        clean *= batch.pop("clean_sample_weight")
+    return (losses + weight * clean) / (1.0 + weight)
+
+
 def _is_synchronized(layer):
     parts = getattr(layer, "layers", ())
     own = getattr(layer, "synchronized", False)
@@ -116,5 +128,4 @@ class AdversarialTraining(base.Algorithm):
             return losses, logits
         clean_logits = self.classifier(batch["clean_images"], training=True)
         clean = ops.cross_entropy(batch["clean_targets"], clean_logits)
-        weight = self.clean_weight
-        return (losses + weight * clean) / (1.0 + weight), logits
+        return mean_with_clean(batch, losses, clean, self.clean_weight), logits

@@ -190,6 +190,7 @@ class AdversarialMixup(mixup.Mixing, adversarial.AdversarialTraining):
         """Returns the weighted mean of both losses, and x'_m's logits."""
         loss = LOSSES[self.loss]
         logits = self._decode(self._mixed(batch, True), training=True)
+        self.keep_layer_losses(batch)
         losses = loss(batch["targets"], logits)
         if not self.clean_weight:
             return losses, logits
@@ -198,7 +199,17 @@ class AdversarialMixup(mixup.Mixing, adversarial.AdversarialTraining):
         clean_logits = self._decode(self._mixed(clean, True), training=True)
         clean_losses = loss(batch["clean_targets"], clean_logits)
         weight = self.clean_weight
-        return (losses + weight * clean_losses) / (1.0 + weight), logits
+        losses = adversarial.mean_with_clean(
+            batch, losses, clean_losses, weight
+        )
+        return losses, logits
+
+    def mix_sample_weight(self, weights, draws, batch):
+        """Returns the weights of the attacked pairs and of the clean ones."""
+        return {
+            **super().mix_sample_weight(weights, draws, batch),
+            "clean_sample_weight": mixup.mix_with_partner(weights, draws),
+        }
 
     # === Parts of the attack; a pair is {"left", "right", "mix_weight"} ===
 

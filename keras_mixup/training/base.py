@@ -2,10 +2,10 @@
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from keras_mixup import _checks
 from keras_mixup import _classifiers
+from keras_mixup import _inputs
 from keras_mixup import ops
 from keras_mixup.training import functions
 from keras_mixup.training import train_step
@@ -46,12 +46,12 @@ class Algorithm(train_step.TrainStep):
             loss and accuracy.
     """
 
-    measured = ("accuracy",)
-
     def __init__(self, classifier, seed=0, name=None):
         super().__init__(seed=seed, name=name)
         _classifiers.check_classifier(classifier)
         self.classifier = classifier
+        # Its weights can be counted and loaded before the first batch.
+        self.built = classifier.built
         self._width = None
 
     @property
@@ -62,7 +62,12 @@ class Algorithm(train_step.TrainStep):
     def batch_loss(self, batch):
         """Returns (losses float32 [B], logits [B, C]); one training pass."""
         logits = self.classifier(batch["images"], training=True)
+        self.keep_layer_losses(batch)
         return ops.cross_entropy(batch["targets"], logits), logits
+
+    def own_metrics(self):
+        """Returns the accuracy alone."""
+        return [keras.metrics.CategoricalAccuracy(name="accuracy")]
 
     def call(self, images, training=None):
         """Returns the classifier's logits, [B, num_classes]."""
@@ -70,16 +75,28 @@ class Algorithm(train_step.TrainStep):
 
     def test_step(self, data):
         """Clean loss and accuracy on one batch; no randomness."""
-        images, targets = self.unpack(data)
+        images, targets, weights = self.unpack(data)
         logits = self.classifier(images, training=False)
         losses = ops.cross_entropy(targets, logits)
-        self.update_metrics(losses, {"targets": targets}, logits)
+        added = functions.layer_losses(self.classifier)
+        losses = functions.total(losses, weights, added)
+        batch = {"targets": targets, "sample_weight": weights}
+        self.update_metrics(losses, batch, logits)
         return self.get_metrics_result()
 
     def unpack(self, data):
-        """Returns (images float32, targets float32 [B, C]) of a batch."""
-        images, labels = super().unpack(data)
-        return images, ops.label_probabilities(labels, self._num_classes())
+        """Returns (images float32, targets float32 [B, C], weights [B])."""
+        images, labels, weights = super().unpack(data)
+        targets = ops.label_probabilities(labels, self._num_classes())
+        return images, targets, weights
+
+    def guard(self, data, name):
+        """Returns the batch; its labels are checked at every step."""
+        images, labels, *rest = data
+        place = [f" in a {name} step after step", self.step.value]
+        classes = self._num_classes()
+        labels = functions.assert_labels(labels, classes, place)
+        return (images, labels, *rest)
 
     def _num_classes(self):
         # A subclassed classifier has no symbolic output to read.
@@ -92,27 +109,34 @@ class Algorithm(train_step.TrainStep):
 
         Args:
             losses: float32 [B].
-            batch: dict with `"targets"`, float32 [B, C].
+            batch: dict with `"targets"`, float32 [B, C], and perhaps
+                `"sample_weight"`, float32 [B].
             outputs: logits [B, C].
         """
         super().update_metrics(losses, batch, outputs)
         targets = batch["targets"]
-        hits = tf.equal(ops.label_indices(targets), ops.label_indices(outputs))
-        self.means["accuracy"].update_state(tf.cast(hits, tf.float32))
-        for metric in self._user_metrics:
-            metric.update_state(targets, outputs)
+        hits = ops.label_indices(targets) == ops.label_indices(outputs)
+        # As CategoricalAccuracy does, without looking at shapes again.
+        accuracy = self.means["accuracy"]
+        keras.metrics.Mean.update_state(
+            accuracy, keras.ops.cast(hits, "float32")
+        )
+        weights = batch.get("sample_weight")
+        self.update_user_metrics(targets, outputs, weights)
 
     def check_batch(self, data):
         """Checks the first batch of a run; raises `ValueError`."""
-        images, labels, _ = keras.utils.unpack_x_y_sample_weight(data)
+        images, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
         _checks.check(labels is not None, "y", "labels [B] or [B, C]", labels)
-        images, labels = np.asarray(images), np.asarray(labels)
+        images = np.asarray(images)
         self.check_images(images)
-        functions.check_labels(labels, len(images), self._width)
+        _inputs.read_labels(labels, len(images), self._width, "y")
+        if weights is not None:
+            functions.check_sample_weight(np.asarray(weights), len(images))
 
     def check_images(self, images):
         """Checks images, and the logits of two of them."""
-        functions.check_images(images)
+        images = _inputs.read_images(images, "x")
         logits = self.classifier(images[:2], training=False)
         _classifiers.check_logits(logits)
         self._width = logits.shape[-1]

@@ -156,9 +156,9 @@ class Checkpoint(keras.callbacks.Callback):
             variable.assign(value)
 
     def on_train_batch_end(self, batch, logs=None):
-        """Saves after every `every`-th step."""
+        """Saves after every `every`-th step, or after the call that took it."""
         step = int(self.model.step.numpy())
-        if step != self._step and step % self.every == 0:
+        if step // self.every > self._step // self.every:
             self._save(step)
 
     def on_train_end(self, logs=None):

@@ -52,6 +52,7 @@ class CutMix(mixup.Mixup):
         return {
             "images": tf.where(inside[..., None], partners, images),
             "targets": mixup.mix_with_partner(targets, draws),
+            "mix_weight": kept,
         }
 
 

@@ -1,10 +1,13 @@
 """From a step to a compiled function, with the guards around it."""
 
+import itertools
+
 import keras
 import numpy as np
 import tensorflow as tf
 
 from keras_mixup import _checks
+from keras_mixup import ops
 
 
 def check_compile_options(replicas, jit_compile, options):
@@ -16,8 +19,8 @@ def check_compile_options(replicas, jit_compile, options):
         options: dict of the remaining arguments of `compile`.
 
     Raises:
-        ValueError: for `steps_per_execution` > 1, an unknown option, or XLA
-            or eager mode with several replicas.
+        ValueError: for an unknown option, or XLA or eager mode with several
+            replicas.
     """
     unknown = set(options) - {
         "run_eagerly",
@@ -27,8 +30,7 @@ def check_compile_options(replicas, jit_compile, options):
     if unknown:
         raise ValueError(f"compile() does not take {sorted(unknown)}.")
     steps = options.get("steps_per_execution", 1)
-    hint = "Keras applies the optimizer inside a loop then, which fails"
-    _checks.check(steps == 1, "steps_per_execution", "1", steps, hint)
+    _checks.check_integer(steps, "steps_per_execution")
     if replicas == 1:
         return
     hint = "XLA cannot reach the variables of another replica's device"
@@ -39,27 +41,19 @@ def check_compile_options(replicas, jit_compile, options):
     _checks.check(not eager, "run_eagerly", "False under a strategy", eager)
 
 
-def user_metrics(metrics):
-    """Returns the metric objects of `compile(metrics=...)` as a list.
+def scaled(optimizer, model, options):
+    """Returns the optimizer, with loss scaling where float16 needs it.
 
-    Args:
-        metrics: None, or a list of `keras.metrics.Metric` objects and
-            `"accuracy"`, which every algorithm has anyway.
-
-    Raises:
-        ValueError: for anything else. Names of metrics are not looked up,
-            since Keras would choose their kind by the labels' shape.
+    Keras looks at the policy of the algorithm, which need not be that of the
+    model that it trains.
     """
-    chosen = [m for m in metrics or () if m not in ("accuracy", "acc")]
-    for metric in chosen:
-        _checks.check(
-            isinstance(metric, keras.metrics.Metric),
-            "metrics",
-            "a list of keras.metrics.Metric objects",
-            metric,
-            "Loss and accuracy are always reported",
-        )
-    return chosen
+    optimizer = keras.optimizers.get(optimizer)
+    mixed = model.trained_model.dtype_policy.name == "mixed_float16"
+    kind = keras.optimizers.LossScaleOptimizer
+    wanted = mixed and options.get("auto_scale_loss", True)
+    if not wanted or isinstance(optimizer, kind):
+        return optimizer
+    return kind(optimizer, name="loss_scale_optimizer")
 
 
 def step_function(model, step, name):
@@ -71,9 +65,11 @@ def step_function(model, step, name):
         name: `"train"` or `"test"`; `model.traces[name]` counts the traces.
 
     Returns:
-        A callable from an iterator to the dict of scalars: the mean over
-        this worker's replicas, read without a collective operation. Keras
-        replaces it at the end of an epoch by the metrics' global result.
+        A callable from an iterator and the number of steps to take, at most
+        `steps_per_execution`, to the dict of scalars: the mean over this
+        worker's replicas, read without a collective operation. It stops at
+        the end of the data. Keras replaces the scalars at the end of an epoch
+        by the metrics' global result.
     """
     strategy = model.distribute_strategy
 
@@ -86,50 +82,107 @@ def step_function(model, step, name):
         outputs = strategy.run(step, args=(data,))
         return {key: local_mean(value) for key, value in outputs.items()}
 
-    if model.run_eagerly:
-        return lambda iterator: on_data(next(iterator))
-    on_data = tf.function(
-        on_data,
-        autograph=False,
-        reduce_retracing=True,
-        jit_compile=bool(model.jit_compile),
-    )
-    # Taking the batch inside the graph keeps its static shape [None, ...],
-    # so that a short last batch does not trace again.
-    on_iterator = tf.function(
-        lambda iterator: on_data(iterator.get_next()),
-        autograph=False,
-        reduce_retracing=True,
-        jit_compile=False,
-    )
+    in_loop = compiled_data = on_data
+    if not model.run_eagerly:
+        compiled_data = tf.function(
+            on_data,
+            autograph=False,
+            reduce_retracing=True,
+            jit_compile=bool(model.jit_compile),
+        )
+
+    if strategy.num_replicas_in_sync == 1:
+        # Several replicas cannot reduce in a function inside a loop.
+        in_loop = compiled_data
+
+    def on_checked(data, function=compiled_data):
+        # Outside of what XLA compiles, since XLA drops assertions.
+        return function(strategy.run(model.guard, args=(data, name)))
+
+    on_iterator = _on_iterator(on_checked, in_loop)
+    compiled = tf.function(on_iterator, autograph=False, reduce_retracing=True)
     kinds = (tf.data.Iterator, tf.distribute.DistributedIterator)
 
-    def function(iterator):
-        if isinstance(iterator, kinds):
-            return on_iterator(iterator)
-        return on_data(next(iterator))
+    def function(iterator, count):
+        if isinstance(iterator, kinds) and not model.run_eagerly:
+            several = model.steps_per_execution > 1
+            return compiled(iterator, tf.constant(count) if several else None)
+        outputs = on_checked(next(iterator))
+        for data in itertools.islice(iterator, count - 1):
+            outputs = on_checked(data)
+        return outputs
 
     return function
 
 
-def resumable(model, function):
-    """Wraps a train function so that the first `model.skip` calls do nothing.
+def _on_iterator(on_checked, in_loop):
+    """Returns (iterator, number of steps or None for one) -> scalars."""
 
-    The data pipeline of a resumed run starts at the step of its checkpoint;
-    skipping the calls before it keeps Keras' epochs, batch counters and
-    validation where they were. The last skipped call reports the restored
-    metrics, in case the checkpoint ended an epoch.
+    def on_iterator(iterator, count):
+        # Taking the batch inside the graph keeps its static shape [None,
+        # ...], so that a short last batch does not trace again.
+        data = iterator.get_next()
+        # At the end of the data nothing may run, counters included.
+        parts = tf.nest.flatten(data, expand_composites=True)
+        with tf.control_dependencies(parts):
+            outputs = on_checked(data)
+        if count is None:
+            return outputs
+
+        def one_more(done, outputs):
+            batch = iterator.get_next_as_optional()
+            outputs = tf.cond(
+                batch.has_value(),
+                lambda: on_checked(batch.get_value(), in_loop),
+                lambda: outputs,
+            )
+            return tf.where(batch.has_value(), done + 1, count), outputs
+
+        return tf.while_loop(
+            lambda done, _: done < count,
+            one_more,
+            (tf.constant(1), outputs),
+            parallel_iterations=1,
+        )[1]
+
+    return on_iterator
+
+
+def counted(model, function):
+    """Wraps a train function that takes the number of steps of a call.
+
+    A call takes `steps_per_execution` steps, but none of the next epoch. The
+    first `model.skip` steps are left out: the data pipeline of a resumed run
+    starts at the step of its checkpoint. Skipping what comes before keeps
+    Keras' epochs, batch counters and validation where they were. The last
+    call that is skipped reports the restored metrics, in case the checkpoint
+    ended an epoch.
     """
 
     def train_function(iterator):
-        if model.skip <= 0:
-            logs = function(iterator)
-            model.count_step()
+        due = model.steps_per_execution
+        if model.epoch_steps:
+            due = min(due, model.epoch_steps - model.epoch_done)
+            model.epoch_done = (model.epoch_done + due) % model.epoch_steps
+        skipped = min(due, model.skip)
+        model.skip -= skipped
+        if skipped < due:
+            logs = function(iterator, due - skipped)
+            model.count_steps(due - skipped)
             return logs
-        model.skip -= 1
         return {} if model.skip else model.get_metrics_result()
 
     return train_function
+
+
+def layer_losses(model):
+    """Returns the sum of a model's losses in its last pass, or None.
+
+    These are the layers' own (`activity_regularizer`, `add_loss`) and those
+    of weight regularizers, as in stock Keras.
+    """
+    terms = [tf.reduce_sum(tf.cast(v, tf.float32)) for v in model.losses]
+    return tf.add_n(terms) if terms else None
 
 
 def refuse_empty_replica(images):
@@ -172,51 +225,54 @@ def check_draws(draws, count):
         _checks.check(okay, f"draw()['{name}']", expected, f"shape {shape}")
 
 
-def check_images(images):
-    """Raises unless `images` is a float batch [B, H, W, C] in [0, 1].
+def total(losses, weights, added):
+    """Returns losses [B] times their weights, plus a scalar.
 
     Args:
-        images: array-like, the first batch of a run.
+        losses: float32 [B].
+        weights: float32 [B], or None for ones.
+        added: float32 scalar, or None for zero.
+    """
+    losses = losses if weights is None else losses * weights
+    return losses if added is None else losses + added
+
+
+def assert_labels(labels, num_classes, place):
+    """Returns `labels`; the step fails by name where some are unusable.
+
+    Args:
+        labels: int [B] or [B, 1], or probabilities [B, C].
+        num_classes: int, C.
+        place: list, what the message says behind the unusable labels.
 
     Raises:
-        ValueError: names what is wrong: rank, dtype, NaN or range.
+        tf.errors.InvalidArgumentError: in the graph, for a label that is no
+            class, a row that is negative or does not sum to 1 within 1e-3.
     """
-    _checks.check(
-        images.ndim == 4, "x", "images [B, H, W, C]", f"shape {images.shape}"
+    labels = tf.convert_to_tensor(labels)
+    if labels.dtype.is_integer and labels.shape[1:] in ((), (1,)):
+        inside = (labels >= 0) & (tf.cast(labels, tf.int64) < num_classes)
+        fits = tf.reshape(inside, [-1])
+    else:
+        rows = ops.label_probabilities(labels, num_classes)
+        # NaN fails as well.
+        fits = tf.abs(tf.reduce_sum(rows, axis=-1) - 1.0) <= 1e-3
+        fits &= tf.reduce_min(rows, axis=-1) >= 0.0
+    text = (
+        f"`y` must be in 0..{num_classes - 1}, or rows of probabilities that "
+        "sum to 1. Received: "
     )
-    hint = "Divide uint8 images by 255"
-    floating = np.issubdtype(images.dtype, np.floating)
-    expected = "float images in [0, 1]"
-    _checks.check(floating, "x", expected, f"dtype {images.dtype}", hint)
-    finite = bool(np.isfinite(images).all())
-    _checks.check(finite, "x", "images without NaN or infinity", "NaN or inf")
-    if images.size:
-        _checks.check_within(images, "x", expected, hint=hint)
+    okay, bad = tf.reduce_all(fits), tf.boolean_mask(labels, ~fits)
+    check = tf.debugging.Assert(okay, [text, bad, *place], summarize=9)
+    if check is None:  # eager mode has already checked
+        return labels
+    with tf.control_dependencies([check]):
+        return tf.identity(labels)
 
 
-def check_labels(labels, count, num_classes):
-    """Raises unless labels are ints [B] below C or probabilities [B, C].
-
-    Args:
-        labels: array-like, the labels of the first batch.
-        count: int, B, the number of images.
-        num_classes: int, C, the classifier's outputs.
-
-    Raises:
-        ValueError: names what is wrong.
-    """
-    expected = f"int labels [B] or probabilities [B, {num_classes}]"
-    okay = labels.shape in ((count,), (count, num_classes))
-    _checks.check(okay, "y", expected, f"shape {labels.shape}")
-    if labels.ndim == 1:
-        whole = np.issubdtype(labels.dtype, np.integer)
-        _checks.check(whole, "y", expected, f"dtype {labels.dtype}")
-        inside = labels.min(initial=0) >= 0 and (
-            labels.max(initial=0) < num_classes
-        )
-        shown = f"labels from {labels.min()} to {labels.max()}"
-        _checks.check(inside, "y", f"in 0..{num_classes - 1}", shown)
-        return
-    sums = np.abs(labels.sum(axis=-1) - 1.0).max(initial=0.0) < 1e-3
-    okay = sums and labels.min(initial=0.0) >= 0.0
-    _checks.check(okay, "y", "rows of probabilities", "rows that are not")
+def check_sample_weight(weights, count):
+    """Raises unless there is one finite weight >= 0 for each example."""
+    okay = weights.shape in ((count,), (count, 1))
+    okay = okay and np.isfinite(weights).all() and (weights >= 0.0).all()
+    expected = f"finite weights >= 0 of shape [{count}]"
+    _checks.check(okay, "sample_weight", expected, f"shape {weights.shape}")

@@ -75,6 +75,17 @@ class InterpolatedAdversarialTraining(
             )
         return mixed
 
+    def mix_sample_weight(self, weights, draws, batch):
+        """Returns the weights of the pairs of either half."""
+        halves = {
+            "sample_weight": "adversarial",
+            "clean_sample_weight": "clean",
+        }
+        return {
+            key: mixup.mix_with_partner(weights, draws[half])
+            for key, half in halves.items()
+        }
+
     def mix_images(self, images, draws):
         """Returns the images mixed with their partners, [B, H, W, C]."""
         return mixup.mix_with_partner(images, draws)

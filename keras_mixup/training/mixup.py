@@ -58,6 +58,12 @@ class Mixing:
             "permutation": order,
         }
 
+    def mix_sample_weight(self, weights, draws, batch):
+        """Returns a pair's weight: the mix of both sides' with lambda."""
+        weight = batch.get("mix_weight", draws["mix_weight"])
+        pairs = {**draws, "mix_weight": weight}
+        return {"sample_weight": mix_with_partner(weights, pairs)}
+
 
 @registry.register("algorithm", "mixup", label="Mixup")
 class Mixup(Mixing, base.Algorithm):

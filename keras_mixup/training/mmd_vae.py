@@ -3,10 +3,10 @@
 from typing import Literal
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from keras_mixup import _checks
+from keras_mixup import _inputs
 from keras_mixup import ops
 from keras_mixup.training import _pairs
 from keras_mixup.training import functions
@@ -59,8 +59,6 @@ class MMDVAETraining(train_step.TrainStep):
             for a batch of one (on a replica), which has no MMD.
     """
 
-    measured = ("psnr", "mmd")
-
     def __init__(
         self,
         vae,
@@ -76,6 +74,7 @@ class MMDVAETraining(train_step.TrainStep):
         expected = "a model with encoder and decoder, as models.MMDVAE"
         _checks.check(okay, "vae", expected, vae)
         self.vae = vae
+        self.built = getattr(vae, "built", False)
         self.gamma = _checks.check_number(gamma, "gamma", low=0.0)
         if attack is not None:
             _pairs.check_ascent(attack, "cross_entropy")
@@ -143,6 +142,13 @@ class MMDVAETraining(train_step.TrainStep):
         losses = ops.squared_error(batch["images"], images) + self.gamma * mmd
         return losses, {"images": images, "mmd": mmd}
 
+    def own_metrics(self):
+        """Returns the means of PSNR and MMD^2, with their directions."""
+        found = [keras.metrics.Mean(name=name) for name in ("psnr", "mmd")]
+        # Where stock callbacks with mode "auto" look.
+        found[0]._direction, found[1]._direction = "up", "down"
+        return found
+
     def call(self, images, training=None):
         """Returns the reconstructions, [B, H, W, C] in [0, 1]."""
         return self.vae(images, training=training)
@@ -153,7 +159,7 @@ class MMDVAETraining(train_step.TrainStep):
         The MMD of a single image is not defined, so such a batch does not
         count.
         """
-        images, _ = self.unpack(data)
+        images, _, _ = self.unpack(data)
         size = tf.shape(images)[0]
         seed = ops.fold_in(ops.seed_pair(self.seed), _TEST_PURPOSE)
         noise = self.draw(size, seed)["noise"]
@@ -166,6 +172,7 @@ class MMDVAETraining(train_step.TrainStep):
         mmd = tf.where(size > 1, mmd, 0.0)
         losses = ops.squared_error(images, self.vae.decoder(codes))
         losses += self.gamma * mmd
+        losses = functions.total(losses, None, functions.layer_losses(self.vae))
         outputs = {"images": self.vae.decode(mean), "mmd": mmd}
         self.update_metrics(losses, {"images": images}, outputs)
         return self.get_metrics_result()
@@ -185,14 +192,15 @@ class MMDVAETraining(train_step.TrainStep):
         count = tf.shape(images)[0]
         weight = tf.cast(tf.where(count > 1, count, 0), tf.float32)
         self.means["mmd"].update_state(outputs["mmd"], weight)
-        for metric in self._user_metrics:
-            metric.update_state(images, restored)
+        self.update_user_metrics(images, restored)
 
     def check_batch(self, data):
         """Checks the first batch of a run; raises `ValueError`."""
-        images, _, _ = keras.utils.unpack_x_y_sample_weight(data)
-        images = np.asarray(images)
-        functions.check_images(images)
+        images, _, weights = keras.utils.unpack_x_y_sample_weight(data)
+        shown = None if weights is None else "weights"
+        hint = "The MMD is that of a batch, not of an example"
+        _checks.check(shown is None, "sample_weight", "None", shown, hint)
+        images = _inputs.read_images(images, "x")
         expected = f"images [B, {', '.join(map(str, self.vae.input_shape))}]"
         okay = images.shape[1:] == tuple(self.vae.input_shape)
         _checks.check(okay, "x", expected, f"shape {images.shape}")

@@ -216,6 +216,7 @@ class LocalLinearityRegularization(adversarial.AdversarialTraining):
             return self.classifier(values, training=True)
 
         losses, gradient, logits = input_gradient(model, images, targets)
+        self.keep_layer_losses(batch)
         offset = batch["adversarial_images"] - images
         change = _dot(offset, gradient)
         there = ops.cross_entropy(targets, model(batch["adversarial_images"]))

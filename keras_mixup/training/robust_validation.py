@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_mixup import _checks
+from keras_mixup import _inputs
 from keras_mixup import ops
 
 
@@ -25,7 +26,7 @@ class RobustValidation(keras.callbacks.Callback):
     Args:
         attack: attack of `keras_mixup.attacks`, such as `PGD`.
         images: float [N, H, W, C] in [0, 1], N >= 1.
-        labels: int [N].
+        labels: int [N] or [N, 1], or probabilities [N, C].
         every: int >= 1: measured after every so many epochs, and after the
             first one; the epochs between report the last measurement again.
         batch_size: int >= 1, images attacked at a time.
@@ -42,14 +43,8 @@ class RobustValidation(keras.callbacks.Callback):
         super().__init__()
         _checks.check(callable(attack), "attack", "an attack", attack)
         self.attack = attack
-        self.images = np.asarray(images, "float32")
-        self.labels = np.asarray(labels)
-        shape = self.images.shape
-        okay = len(shape) == 4 and shape[0] > 0
-        _checks.check(okay, "images", "float [N, H, W, C], N >= 1", shape)
-        expected = f"int [{shape[0]}], one per image"
-        okay = self.labels.shape == shape[:1]
-        _checks.check(okay, "labels", expected, self.labels.shape)
+        self.images = _inputs.read_images(images)
+        self.labels = _inputs.read_labels(labels, len(self.images))
         self.every = _checks.check_integer(every, "every")
         self.batch_size = _checks.check_integer(batch_size, "batch_size")
         self.value = tf.Variable(math.nan, dtype=tf.float64, trainable=False)

@@ -87,9 +87,7 @@ class TRADES(adversarial.AdversarialTraining):
 
     def batch_loss(self, batch):
         """Returns the losses above and the clean logits; two passes more."""
-        images = batch["images"]
-        logits = self.classifier(images, training=True)
-        losses = ops.cross_entropy(batch["targets"], logits)
+        losses, logits = super().batch_loss(batch)
         if not self.beta:
             return losses, logits
         # The ascent lies inside the tape, but no gradient enters it: its

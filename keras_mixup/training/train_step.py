@@ -8,6 +8,7 @@ import tensorflow as tf
 from keras_mixup import _checks
 from keras_mixup import _config
 from keras_mixup import ops
+from keras_mixup.training import _metrics
 from keras_mixup.training import functions
 
 # Keeps the draws of a step apart from the data pipeline's, which start from
@@ -39,12 +40,10 @@ class TrainStep(_config.Configurable, keras.Model):
     Attributes:
         step: int64 weight, the number of finished steps.
         traces: dict, how often the train and the test step were traced.
-        measured: names of the means that training and test report beside
-            the loss.
+        means: dict, the metrics that every run reports beside the loss.
         logged: names of entries of the batch whose mean training reports.
     """
 
-    measured = ()
     logged = ()
 
     def __init__(self, seed=0, name=None):
@@ -60,6 +59,8 @@ class TrainStep(_config.Configurable, keras.Model):
         )
         # Calls of the train step that a resumed run leaves out.
         self.skip = 0
+        # Steps of an epoch, where known, and those already taken of it.
+        self.epoch_steps, self.epoch_done = None, 0
         self.traces = {"train": 0, "test": 0}
         self.l2_penalty = 0.0
         self._evaluating = False
@@ -98,6 +99,24 @@ class TrainStep(_config.Configurable, keras.Model):
         del draws
         return {"images": images, "targets": targets}
 
+    def mix_sample_weight(self, weights, draws, batch):
+        """Returns the weights of the prepared examples, a dict of [B].
+
+        The losses of a row are multiplied by `"sample_weight"`, unless
+        `batch_loss` has taken it out of the batch and done so itself.
+
+        Args:
+            weights: float32 [B], of the single examples.
+            draws: what `draw` returned.
+            batch: what `prepare_batch` returned.
+        """
+        del draws, batch
+        return {"sample_weight": weights}
+
+    def own_metrics(self):
+        """Returns the metrics that every run reports beside the loss."""
+        return []
+
     # === What Keras calls ===
 
     def compile(
@@ -107,6 +126,7 @@ class TrainStep(_config.Configurable, keras.Model):
         metrics=None,
         l2_penalty=0.0,
         jit_compile=False,
+        weighted_metrics=None,
         **kwargs,
     ):
         """Chooses the optimizer; the loss belongs to the algorithm.
@@ -114,11 +134,12 @@ class TrainStep(_config.Configurable, keras.Model):
         Args:
             optimizer: Keras optimizer or its name.
             loss: refused.
-            metrics: list of `keras.metrics.Metric` objects, or None. A
-                classifier's are updated with (targets [B, C], logits
-                [B, C]), an autoencoder's with (images, reconstructions).
-                Loss and accuracy are always there; `"accuracy"` may be
-                listed or not.
+            metrics: list of `keras.metrics.Metric` objects, their names or
+                functions, or None. A classifier's are updated with (targets
+                [B, C], logits [B, C]), those whose name begins with "sparse"
+                with (classes int32 [B], logits), an autoencoder's with
+                (images, reconstructions). Loss and accuracy are always
+                there; `"accuracy"` may be listed or not.
             l2_penalty: float >= 0. This multiple of each trainable weight is
                 added to its gradient before the optimizer sees it, as in the
                 papers' PyTorch optimizers. A Keras optimizer's own
@@ -126,10 +147,13 @@ class TrainStep(_config.Configurable, keras.Model):
                 times less at the same number.
             jit_compile: bool, False by default: XLA makes attack loops
                 several times slower on CPU.
-            **kwargs: `run_eagerly` and `steps_per_execution=1`.
+            weighted_metrics: list as `metrics`; `sample_weight` or
+                `class_weight` weigh their examples.
+            **kwargs: `run_eagerly`, `steps_per_execution` and
+                `auto_scale_loss`, as in `keras.Model.compile`.
 
         Raises:
-            ValueError: for a loss, `steps_per_execution` > 1, or XLA or
+            ValueError: for a loss, a metric of probabilities, or XLA or
                 eager mode under a strategy of several replicas.
         """
         if loss is not None:
@@ -147,26 +171,38 @@ class TrainStep(_config.Configurable, keras.Model):
             l2_penalty, "l2_penalty", low=0.0
         )
         with self.distribute_strategy.scope():
+            self._user_metrics = {
+                "metrics": _metrics.objects(metrics),
+                "weighted_metrics": _metrics.objects(
+                    weighted_metrics, "weighted_metrics"
+                ),
+            }
+            logged = [keras.metrics.Mean(name=name) for name in self.logged]
+            own = self.own_metrics()
+            self.means = {m.name: m for m in (*own, *logged)}
             super().compile(
-                optimizer=optimizer, jit_compile=jit_compile, **kwargs
+                optimizer=functions.scaled(optimizer, self, kwargs),
+                jit_compile=jit_compile,
+                metrics=[*own, *self._user_metrics["metrics"]],
+                weighted_metrics=self._user_metrics["weighted_metrics"],
+                **kwargs,
             )
-            self._user_metrics = functions.user_metrics(metrics)
+            # They are objects already, so that no value is looked at.
+            self._compile_metrics.build(0.0, 0.0)
             self._watch = ops.GradientWatch("model")
             self._watch.subject = self.trained_model.name
             self._watched_steps = 0
-            names = (*self.measured, *self.logged)
-            self.means = {n: keras.metrics.Mean(name=n) for n in names}
 
     def get_compile_config(self):
         """Returns what `compile` was called with; Keras stores it."""
         config = super().get_compile_config() or {}
-        kept = ("optimizer", "jit_compile")
+        kept = ("optimizer", "jit_compile", "steps_per_execution")
         config = {key: config[key] for key in kept if key in config}
-        metrics = [
-            keras.saving.serialize_keras_object(m)
-            for m in getattr(self, "_user_metrics", [])
-        ]
-        return {**config, "metrics": metrics, "l2_penalty": self.l2_penalty}
+        metrics = {
+            key: [keras.saving.serialize_keras_object(m) for m in values]
+            for key, values in getattr(self, "_user_metrics", {}).items()
+        }
+        return {**config, **metrics, "l2_penalty": self.l2_penalty}
 
     def compile_from_config(self, config):
         """Compiles a loaded model as it was compiled before."""
@@ -183,29 +219,36 @@ class TrainStep(_config.Configurable, keras.Model):
 
     @property
     def metrics(self):
-        """The loss, the means (`logged`: training only), the user's."""
+        """The loss, own and the user's metrics; in training `logged`."""
         if not self.compiled:
             return []
         logged = () if self._evaluating else self.logged
-        means = [self.means[name] for name in (*self.measured, *logged)]
-        return [self._loss_tracker, *means, *self._user_metrics]
+        means = [self.means[name] for name in logged]
+        return [self._loss_tracker, self._compile_metrics, *means]
 
     def train_step(self, data):
         """One step on one replica; returns the running means."""
-        images, targets = self.unpack(data)
+        images, targets, weights = self.unpack(data)
         images = functions.refuse_empty_replica(images)
         batch_size = tf.shape(images)[0]
         draws = self.draw(batch_size, self.step_seed())
         with self._watch:
             batch = self.prepare_batch(images, targets, draws)
+        if weights is not None:
+            weights = self.mix_sample_weight(weights, draws, batch)
+            batch = {**batch, **weights}
         batch = tf.nest.map_structure(tf.stop_gradient, batch)
         with tf.GradientTape() as tape, self._watch:
             losses, outputs = self.batch_loss(batch)
-            loss = tf.reduce_mean(losses) + self._regularization()
+            self.keep_layer_losses(batch)
+            own = batch.pop("sample_weight", None)
+            losses = functions.total(losses, own, batch["layer_losses"])
+            loss = tf.reduce_mean(losses)
             replicas = self.distribute_strategy.num_replicas_in_sync
             scaled = self.optimizer.scale_loss(loss / replicas)
         self._apply_gradients(tape, scaled)
         self.step.assign_add(1)
+        batch.update(weights or {})
         self.update_metrics(losses, batch, outputs)
         for name in self.logged:
             self.means[name].update_state(batch[name])
@@ -213,6 +256,8 @@ class TrainStep(_config.Configurable, keras.Model):
 
     def update_metrics(self, losses, batch, outputs):
         """Updates the loss's mean; a subclass adds what it measures.
+
+        It gives its targets and outputs to `update_user_metrics`.
 
         Args:
             losses: float32 [B].
@@ -233,10 +278,13 @@ class TrainStep(_config.Configurable, keras.Model):
         self._look_at_gradients()
         return history
 
-    def count_step(self):
-        """Counts a call of the train step, for the look at the gradients."""
-        self._watched_steps += 1
-        if self._watched_steps == _FIRST_LOOK:
+    def count_steps(self, number):
+        """Counts train steps, for the look at the gradients."""
+        before, self._watched_steps = (
+            self._watched_steps,
+            (self._watched_steps + number),
+        )
+        if before < _FIRST_LOOK <= self._watched_steps:
             self._look_at_gradients()
 
     def _look_at_gradients(self):
@@ -245,6 +293,13 @@ class TrainStep(_config.Configurable, keras.Model):
             self._warned = True
             name = f"{self.trained_model.name} under the attack"
             warnings.warn(found.text(name), stacklevel=3)
+
+    def update_user_metrics(self, targets, outputs, weights=None):
+        """Updates the metrics that were given to `compile`."""
+        for metric in self._user_metrics["metrics"]:
+            _metrics.update(metric, targets, outputs)
+        for metric in self._user_metrics["weighted_metrics"]:
+            _metrics.update(metric, targets, outputs, weights)
 
     def evaluate(self, *args, **kwargs):
         """The means of `test_step`; as `keras.Model.evaluate`."""
@@ -265,7 +320,7 @@ class TrainStep(_config.Configurable, keras.Model):
     def make_train_function(self, force=False):
         """Builds the compiled train step; Keras calls it."""
         if self.train_function is None or force:
-            self.train_function = functions.resumable(
+            self.train_function = functions.counted(
                 self, functions.step_function(self, self.train_step, "train")
             )
         return self.train_function
@@ -273,8 +328,9 @@ class TrainStep(_config.Configurable, keras.Model):
     def make_test_function(self, force=False):
         """Builds the compiled test step; Keras calls it."""
         if self.test_function is None or force:
-            self.test_function = functions.step_function(
-                self, self.test_step, "test"
+            function = functions.step_function(self, self.test_step, "test")
+            self.test_function = lambda iterator: function(
+                iterator, self.steps_per_execution
             )
         return self.test_function
 
@@ -284,6 +340,8 @@ class TrainStep(_config.Configurable, keras.Model):
         # once, before any work starts.
         strategy = self.distribute_strategy
         if iterator is not None:
+            if not self._evaluating:
+                self.epoch_steps, self.epoch_done = iterator.num_batches, 0
             for _, _, batches in iterator:
                 data_batch = tf.nest.map_structure(
                     lambda v: strategy.experimental_local_results(v)[0],
@@ -302,6 +360,16 @@ class TrainStep(_config.Configurable, keras.Model):
 
     # === Parts of a step ===
 
+    def guard(self, data, name):
+        """Returns a batch with what the graph checks at every step.
+
+        Args:
+            data: the local batch, as it came.
+            name: `"train"` or `"test"`.
+        """
+        del name
+        return data
+
     def step_seed(self):
         """Returns int32 [2]: a function of (seed, step, replica)."""
         context = tf.distribute.get_replica_context()
@@ -310,14 +378,23 @@ class TrainStep(_config.Configurable, keras.Model):
         return ops.fold_in(seed, _PURPOSE, self.step.value, replica)
 
     def unpack(self, data):
-        """Returns (images float32, labels as they came) of a local batch."""
-        images, labels, weight = keras.utils.unpack_x_y_sample_weight(data)
-        if weight is not None:
-            raise ValueError(
-                "`sample_weight` and `class_weight` are not defined for mixed "
-                "examples and must be None."
-            )
-        return tf.cast(images, tf.float32), labels
+        """Returns (images float32, labels as they came, weights) of a batch.
+
+        The weights are float32 [B], or None.
+        """
+        images, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
+        if weights is not None:
+            weights = tf.reshape(tf.cast(weights, tf.float32), [-1])
+        return tf.cast(images, tf.float32), labels, weights
+
+    def keep_layer_losses(self, batch):
+        """Puts what layers and regularizers add to the loss into a batch.
+
+        A `batch_loss` of several passes calls it after the one that counts.
+        The first call decides. Without one the last pass counts.
+        """
+        if "layer_losses" not in batch:
+            batch["layer_losses"] = functions.layer_losses(self.trained_model)
 
     def _apply_gradients(self, tape, loss):
         variables = self.optimized_variables
@@ -330,11 +407,3 @@ class TrainStep(_config.Configurable, keras.Model):
                 for g, v in zip(gradients, variables, strict=True)
             ]
         self.optimizer.apply(gradients, variables)
-
-    def _regularization(self):
-        terms = [
-            variable.regularizer(variable)
-            for variable in self.optimized_variables
-            if getattr(variable, "regularizer", None) is not None
-        ]
-        return tf.add_n(terms) if terms else 0.0

@@ -48,7 +48,7 @@ def test_targeted_success_is_reaching_the_target():
     predicted = linear(np.minimum(IMAGES + 0.1, 1.0)).numpy().argmax(-1)
     targets = predicted.copy()
     targets[0] = (targets[0] + 1) % 3
-    result = Outside(THREAT)(linear, IMAGES, LABELS, targets=targets)
+    result = Outside(THREAT)(linear, IMAGES, (targets + 1) % 3, targets=targets)
     np.testing.assert_array_equal(result.success, [False, True, True, True])
 
 
@@ -73,21 +73,19 @@ def _softmax(images):
 @pytest.mark.parametrize(
     ("change", "match"),
     [
-        ({"images": IMAGES.astype("float64")}, "`images` must be float32"),
-        ({"images": (255 * IMAGES).astype("uint8")}, "must be float32.*uint8"),
+        ({"images": (255 * IMAGES).astype("uint8")}, "must be float in.*uint8"),
         ({"images": IMAGES[0]}, r"`images` must be of shape \[B, H, W, C\]"),
         ({"images": IMAGES[:0], "labels": LABELS[:0]}, "at least one image"),
-        ({"images": _with(np.nan)}, "`images` must be free of NaN"),
-        ({"images": _with(1.5)}, r"within the bounds \[0, 1\].*1\.5"),
-        ({"images": _with(-0.5)}, r"within the bounds \[0, 1\].*-0\.5"),
-        ({"labels": LABELS[:3]}, r"one per image \(4\).*3 rows"),
-        ({"labels": LABELS[:, None]}, r"`labels` must be integers of shape"),
+        ({"images": _with(np.nan)}, "`images` must be float in.*NaN"),
+        ({"images": _with(1.5)}, r"float in \[0, 1\].*1\.5"),
+        ({"images": _with(-0.5)}, r"float in \[0, 1\].*-0\.5"),
+        ({"labels": LABELS[:3]}, r"shape \[4\].*one per image.*\(3,\)"),
         ({"labels": LABELS + 1.0}, r"`labels` must be integers of shape"),
-        ({"labels": np.eye(3)[LABELS] * 2}, "probabilities that sum to 1"),
+        ({"labels": np.eye(3)[LABELS] * 2}, "probabilities, .* sum to 1"),
         ({"labels": LABELS + 1}, r"`labels` must be in 0\.\.2.*1\.\.3"),
-        ({"labels": LABELS - 1}, r"`labels` must be in 0\.\.2.*-1\.\.1"),
+        ({"labels": LABELS - 1}, r"`labels` must be at least 0.*-1\.\.1"),
         ({"labels": np.eye(4)[LABELS]}, r"\[B, 3\], as wide as the model"),
-        ({"targets": LABELS[:2]}, r"`targets` must be one per image"),
+        ({"targets": LABELS[:2]}, r"`targets` must be .*one per image"),
         ({"targets": LABELS + 1}, r"`targets` must be in 0\.\.2"),
         ({"targets": np.eye(3)[LABELS]}, "`targets` must be integers"),
         ({"model_fn": "resnet"}, "`model_fn` must be a callable"),
@@ -241,5 +239,5 @@ def test_a_method_of_an_object_without_weak_references_works():
 def test_calls_leave_the_settings_alone():
     attack = PGD(THREAT, step_size=0.02, num_steps=2)
     before = repr(attack)
-    attack(linear, IMAGES, LABELS, targets=LABELS)
+    attack(linear, IMAGES, LABELS, targets=(LABELS + 1) % 3)
     assert repr(attack) == before

@@ -27,15 +27,15 @@ def test_good_input_passes(kind):
 @pytest.mark.parametrize(
     "images, message",
     [
-        ((GOOD * 255).astype(np.uint8), r"float32 .*'dtype uint8'\. Convert"),
-        (GOOD.astype(np.float64), "float32 .*'dtype float64'"),
-        (GOOD[0], r"of shape \[B, H, W, C\]. Received: images='shape \(2"),
-        (GOOD[:0], r"at least one image. Received: images='shape \(0"),
+        ((GOOD * 255).astype(np.uint8), r"float in .*dtype uint8.*Divide"),
+        (GOOD[0], r"of shape \[B, H, W, C\].*shape \(2"),
+        (GOOD[:0], r".*at least one image. Received: .*shape \(0"),
+        (GOOD.reshape(4, 1, 6, 1).repeat(5, 3), "of shape .*channels first"),
         (GOOD[:, :1], r"of shape \[B, 2, 3, 1\]. Received: .*\(4, 1, 3, 1\)"),
-        (broken(np.nan), "finite.* Received: images='NaN or infinity'"),
-        (broken(np.inf), "finite.* Received: images='NaN or infinity'"),
-        (broken(-0.01), r"finite, in \[0, 1\]. Received: .* in \[-0.01, 0.5\]"),
-        (GOOD * 255, r"finite, in \[0, 1\]. Received: .* Divide 0..255 by 255"),
+        (broken(np.nan), "float in .*NaN or infinity"),
+        (broken(np.inf), "float in .*NaN or infinity"),
+        (broken(-0.01), r"float in .*values in \[-0.0099999998, 0.5\]"),
+        (GOOD * 255, r"float in \[0, 1\].*Divide images in 0..255 by 255"),
     ],
 )
 def test_bad_images_are_named(images, message):
@@ -46,16 +46,16 @@ def test_bad_images_are_named(images, message):
 @pytest.mark.parametrize(
     "labels, message",
     [
-        (LABELS[:3], r"one per image, 4. Received: .* of shape \(3,\)"),
-        (np.int32(1), r"one per image, 4. Received: .* of shape \(\)"),
-        (np.array([0, 1, 2, 3]), r"at most 2. Received: .* in \[0, 3\]"),
-        (np.array([0, -1, 2, 1]), r"at most 2. Received: .* in \[-1, 2\]"),
+        (LABELS[:3], r"shape \[4\] or .*one per image.*shape \(3,\)"),
+        (np.int32(1), r"shape \[4\] or .*one per image.*shape \(\)"),
+        (np.array([0, 1, 2, 3]), r"in 0..2.*labels in 0..3"),
+        (np.array([0, -1, 2, 1]), r"in 0..2.*labels in -1..2"),
         (LABELS.astype(float), "integers"),
-        (LABELS[:, None], "integers"),
-        (np.full((4, 2), 0.5), r"integers \[B\] or probabilities \[B, 3\]"),
-        (np.full((4, 3), 0.5), r"rows that sum to 1. .* in \[1.5, 1.5\]"),
-        (np.tile([1.5, -0.5, 0.0], (4, 1)), "non-negative rows"),
-        (np.full((4, 3), np.nan), "non-negative rows"),
+        (np.float32(LABELS[:, None]), "integers"),
+        (np.full((4, 2), 0.5), r"probabilities of shape \[4, 3\]"),
+        (np.full((4, 3), 0.5), r"sum to 1. .* sum to 1.5..1.5"),
+        (np.tile([1.5, -0.5, 0.0], (4, 1)), "rows of probabilities"),
+        (np.full((4, 3), np.nan), "rows of probabilities"),
     ],
 )
 def test_bad_labels_are_named(labels, message):

@@ -418,7 +418,7 @@ def test_bad_input():
     images, labels, _ = data(12)
     with pytest.raises(ValueError, match="`labels` must be integers"):
         red_flags.probe(Linear(), images, labels[:3])
-    with pytest.raises(ValueError, match=r"floats in \[0, 1\]"):
+    with pytest.raises(ValueError, match=r"float in \[0, 1\]"):
         red_flags.probe(Linear(), images + 1, labels)
 
 

@@ -121,7 +121,7 @@ def test_from_dataset_keeps_everything_by_default():
         ((_rows(3), [0, 2, 2]), "no image of class 1"),
         ((_rows(3), [0, 1, 1], "uint8", 4), "no image of class 2, 3"),
         ((_rows(3), [0, 1]), "`images` must be 2 rows, one per label"),
-        ((_rows(3), [0, 1, -1]), r"`labels` must be in \[0, 1\]"),
+        ((_rows(3), [0, 1, -1]), "`labels` must be at least 0"),
         ((_rows(3), [0.0, 1.0, 1.0]), "`labels` must be integers"),
         ((_rows(3).astype("int64"), [0, 1, 1]), "`images` must be uint8, or"),
         ((_rows(3).astype("float32"), [0, 1, 1]), r"float in \[0, 1\]"),

@@ -186,7 +186,7 @@ def test_callables_without_weak_references_work():
         ({"eps": 0.0}, "`eps` must be a number > 0"),
         ({"num_steps": 2}, "`num_steps` must be an integer >= 3"),
         ({"num_starts": 0}, "`num_starts` must be an integer >= 1"),
-        ({"labels": [0]}, "`labels` must be 2 labels"),
+        ({"labels": [0]}, r"`labels` must be .* shape \[2\]"),
         ({"norm": "l1"}, "`norm` must be one of"),
     ],
 )

@@ -339,5 +339,5 @@ def test_bad_arguments_are_named(options, message):
 def test_images_of_another_shape_are_refused():
     with pytest.raises(ValueError, match=r"images \[B, 4, 4, 1\]"):
         make().fit(np.zeros((8, 8, 8, 1), "float32"), verbose=0)
-    with pytest.raises(ValueError, match=r"float images in \[0, 1\]"):
+    with pytest.raises(ValueError, match=r"float in \[0, 1\]"):
         make().fit(255.0 * toys.data(8)[0], verbose=0)

@@ -163,8 +163,8 @@ def test_the_best_classifier_can_follow_it(tmp_path):
     ("change", "message"),
     [
         ({"attack": "pgd"}, "`attack` must be an attack"),
-        ({"images": np.zeros((0, 4, 4, 1))}, "`images` must be float"),
-        ({"labels": np.zeros(3)}, r"`labels` must be int \[20\]"),
+        ({"images": np.zeros((0, 4, 4, 1))}, "at least one image"),
+        ({"labels": np.zeros(3)}, r"`labels` must be integers of shape \[20\]"),
         ({"every": 0}, "`every` must be an integer >= 1"),
         ({"batch_size": 0}, "`batch_size` must be"),
     ],
