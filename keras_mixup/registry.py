@@ -24,6 +24,7 @@ import os
 import pathlib
 import sys
 import typing
+import warnings
 
 from keras_mixup import _checks
 from keras_mixup import _settings
@@ -37,6 +38,8 @@ PACKAGES = {
     "study": "studies",
 }
 _HERE = pathlib.Path(__file__).parent
+# (kind, name) of an entry point -> why it is left out.
+_LEFT_OUT = {}
 
 
 class Entry(typing.NamedTuple):
@@ -120,16 +123,24 @@ def entry(kind, name):
     return _entries(kind)[name]
 
 
-def check_name(kind, name):
+def check_name(kind, name, known=None):
     """Returns `name` if it is one of `kind`; imports nothing.
+
+    Args:
+        kind, name: as for `entry`.
+        known: tuple of str, the names to choose from; default: all.
 
     Raises:
         ValueError: for an unknown name; the text lists the known ones and
-            the nearest.
+            the nearest. For an entry point that was left out; the text says
+            why.
     """
     if isinstance(name, str) and ":" in name:
         return name
-    return _settings.check_known(name, kind, names(kind))
+    known = names(kind) if known is None else known
+    if name not in known and (kind, name) in _LEFT_OUT:
+        raise ValueError(_LEFT_OUT[kind, name])
+    return _settings.check_known(name, kind, known)
 
 
 def find(kind, name):
@@ -191,8 +202,45 @@ def _entries(kind):
         for target in _members(package):
             found.update(_registrations(kind, target))
     for point in importlib.metadata.entry_points(group=f"keras_mixup.{kind}"):
-        found.setdefault(point.name, _foreign(kind, point.value, point.name))
+        try:
+            theirs = _foreign(kind, point.value, point.name)
+            _check_plug_in(theirs, found)
+        except Exception as error:  # Whatever is wrong with it, ours go on.
+            owner = point.dist.name if point.dist else "an unknown package"
+            text = f"The {kind} {point.name!r} of {owner} is left out. {error}"
+            _LEFT_OUT[kind, point.name] = text
+            warnings.warn(text, stacklevel=2)
+        else:
+            found[point.name] = theirs
     return dict(sorted(found.items(), key=lambda item: item[1].path))
+
+
+def _check_plug_in(theirs, known):
+    """Raises `ValueError` for a name or a setting that says something else."""
+    expected = "a name that nothing else has"
+    _checks.check(theirs.name not in known, "name", expected, theirs.name)
+    for other in known.values():
+        taken, given = _types(other), _types(theirs)
+        for key in taken.keys() & given.keys():
+            okay = taken[key] == given[key]
+            expected = f"{taken[key]}, as that of {other.name}"
+            _checks.check(okay, key[1], expected, given[key])
+
+
+def _types(entry):
+    """Returns dict (whether a flag, name) -> type of an entry's settings.
+
+    Programs that choose one object name them by the argument, those that
+    choose several by the flag. Things of one kind share those of one name.
+    """
+    found = {}
+    for setting in entry.settings:
+        type_ = f"tuple[{setting.kind}]" if setting.many else setting.kind
+        if entry.kind != "attack" or "GradientAttack" in entry.bases:
+            found[False, setting.name] = type_
+        if setting.name in entry.flags:
+            found[True, entry.flags[setting.name]] = type_
+    return found
 
 
 @functools.cache

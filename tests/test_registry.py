@@ -4,7 +4,7 @@ import inspect
 import pathlib
 import re
 import sys
-import typing
+from importlib import metadata
 
 import pytest
 
@@ -174,6 +174,21 @@ class Nudge(attacks.Attack):
         return images + self.size, 0, 0
 
 
+class Other(attacks.GradientAttack):
+    """Takes a setting of ours as another type."""
+
+    def __init__(self, threat, step_size: int = 1):
+        super().__init__(threat)
+
+
+@registry.register("attack", "flagged", flags={"size": "fgsm_steps"})
+class Flagged(attacks.Attack):
+    """Has a flag of ours for another type."""
+
+    def __init__(self, threat, size: str = "big"):
+        super().__init__(threat)
+
+
 def SmallNet(input_shape, num_classes, width: int = 4):
     """A network.
 
@@ -186,9 +201,23 @@ def SmallNet(input_shape, num_classes, width: int = 4):
 '''
 
 
+class Package(metadata.Distribution):
+    """An installed package that consists of its metadata."""
+
+    def __init__(self, files):
+        self.files_ = {"METADATA": "Name: their-package\n", **files}
+
+    def read_text(self, filename):
+        return self.files_.get(filename)
+
+    def locate_file(self, path):
+        return path
+
+
 @pytest.fixture
 def plugin(tmp_path, monkeypatch):
     (tmp_path / "someones_plugin.py").write_text(PLUGIN)
+    (tmp_path / "a_broken_module.py").write_text("def :")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     registry._source.cache_clear()
@@ -238,24 +267,64 @@ def test_a_path_that_leads_nowhere(plugin, path, match):
         registry.entry("attack", path)
 
 
-def test_an_installed_package_adds_names(plugin, monkeypatch):
-    class Point(typing.NamedTuple):
-        name: str
-        value: str
+@pytest.fixture
+def install(monkeypatch):
+    """Installs a package with one entry point for a while."""
 
-    def points(group):
-        if group == "keras_mixup.attack":
-            return [Point("their_nudge", f"{plugin}:Nudge")]
-        return []
+    def install(kind, name, value):
+        text = f"[keras_mixup.{kind}]\n{name} = {value}\n"
+        package = Package({"entry_points.txt": text})
 
-    monkeypatch.setattr(registry.importlib.metadata, "entry_points", points)
-    registry._entries.cache_clear()
-    try:
-        assert "their_nudge" in registry.names("attack")
-        assert registry.entry("attack", "their_nudge").label == "Nudge"
-        assert "pgd" in registry.names("attack")
-    finally:
+        def found(group):
+            return [p for p in package.entry_points if p.group == group]
+
+        monkeypatch.setattr(metadata, "entry_points", found)
         registry._entries.cache_clear()
+
+    yield install
+    registry._entries.cache_clear()
+    registry._LEFT_OUT.clear()
+
+
+def test_an_installed_package_adds_names(plugin, install):
+    install("attack", "their_nudge", f"{plugin}:Nudge")
+    assert "their_nudge" in registry.names("attack")
+    assert registry.entry("attack", "their_nudge").label == "Nudge"
+    assert "pgd" in registry.names("attack")
+
+
+@pytest.mark.parametrize(
+    ("name", "place", "reason"),
+    [
+        ("gone", "no_such_module:Thing", "It cannot be read"),
+        ("gone", "someones_plugin:Nothing", "It cannot be read"),
+        ("gone", "a_broken_module:Thing", "It cannot be read|invalid syntax"),
+        ("other", "someones_plugin:Other", "`step_size` must be float.*int"),
+        ("flagged", "someones_plugin:Flagged", "`fgsm_steps` must be int"),
+    ],
+)
+def test_a_bad_plug_in_is_left_out_and_named(
+    plugin, install, name, place, reason
+):
+    install("attack", name, place)
+    text = f"The attack '{name}' of their-package is left out. .*({reason})"
+    with pytest.warns(UserWarning, match=text):
+        known = registry.names("attack")
+    assert "pgd" in known and name not in known
+    for ask in (
+        lambda: registry.entry("attack", name),
+        lambda: runs.EvaluateSettings(attacks=(name,)),
+        lambda: runs.TrainSettings(algorithm="trades", attack=name),
+    ):
+        with pytest.raises(ValueError, match=text):
+            ask()
+
+
+def test_a_plug_in_does_not_take_the_name_of_ours(plugin, install):
+    install("attack", "pgd", f"{plugin}:Nudge")
+    with pytest.warns(UserWarning, match="`name` must be a name that nothing"):
+        registry.names("attack")
+    assert registry.entry("attack", "pgd").label == "PGD"
 
 
 def test_a_name_takes_the_flags_of_its_class_but_not_what_it_fixes():

@@ -262,7 +262,7 @@ class _EvaluateSettings(_settings.Settings):
     def check(self):
         """Raises `ValueError` for settings that do not go together."""
         for name in self.attacks:
-            _settings.check_known(name, "attack", ATTACKS)
+            registry.check_name("attack", name, ATTACKS)
         for name in self.defences:
             registry.check_name("defence", name)
         for name in self.figures:

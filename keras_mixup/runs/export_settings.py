@@ -75,7 +75,7 @@ class _ExportSettings(_settings.Settings):
     def check(self):
         """Raises `ValueError` for settings that do not go together."""
         known = ("none", *registry.names("defence"))
-        _settings.check_known(self.defence, "defence", known)
+        registry.check_name("defence", self.defence, known)
         super().check()
         if self.threshold is not None and self.threshold_fpr is not None:
             raise ValueError("threshold and threshold_fpr exclude each other.")

@@ -127,11 +127,12 @@ def build(settings, steps_per_epoch):
 def _build_classifier(settings):
     spec = data.DATASETS[settings.dataset]
     options = options_of(settings, "model", settings.model)
-    options.update(mean=spec.mean, std=spec.std)
 
     def takes(argument):
         return registry.accepts("model", settings.model, argument)
 
+    for name in filter(takes, ("mean", "std")):
+        options[name] = getattr(spec, name)
     if settings.width:
         widening = takes("width_factor")
         options["width_factor" if widening else "width"] = settings.width

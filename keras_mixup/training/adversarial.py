@@ -11,11 +11,15 @@ def check_attack(attack):
     """Returns `attack` if it can run inside a train step.
 
     Raises:
-        ValueError: when it is no `attacks.GradientAttack`.
+        ValueError: when it is no `attacks.GradientAttack` with `perturb`.
     """
-    okay = isinstance(attack, attacks.GradientAttack)
+    gradient = attacks.GradientAttack
+    okay = isinstance(attack, gradient)
     expected = "an attacks.GradientAttack, such as PGD, APGD or FGSM"
     _checks.check(okay, "attack", expected, attack)
+    okay = type(attack).perturb is not gradient.perturb
+    hint = f"{type(attack).__name__} does not define `perturb`."
+    _checks.check(okay, "attack", "one with `perturb`", attack, hint)
     return attack
 
 

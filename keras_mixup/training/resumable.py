@@ -1,6 +1,7 @@
 """A training run that a kill cannot harm: the same call goes on."""
 
 import pathlib
+import zlib
 
 import tensorflow as tf
 
@@ -35,7 +36,8 @@ def fit_resumable(
 
     The same call in the same folder ends with the same weights, bit for bit,
     however often it was killed in between. A finished run is not trained any
-    further. Order and augmentation of the images are functions of (seed,
+    further. More epochs continue it; another argument that shapes the run is
+    refused. Order and augmentation of the images are functions of (seed,
     epoch, step).
 
     The folder receives checkpoints/, metrics.jsonl (a line per epoch) and,
@@ -69,7 +71,7 @@ def fit_resumable(
 
     Raises:
         ValueError: for arguments out of range, or a folder with the
-            checkpoint of another model.
+            checkpoint of another model or of other arguments.
     """
     run_dir, images = pathlib.Path(run_dir), _image_set(images)
     count = len(images.labels)
@@ -81,6 +83,20 @@ def fit_resumable(
     directory = str(run_dir / _files.CHECKPOINTS)
     steps_per_epoch = count // batch_size
     start = min(checkpoint.latest_step(directory), epochs * steps_per_epoch)
+    arguments = {
+        "algorithm": type(model).__name__,
+        "model.seed": model.seed,
+        "number of images": count,
+        "image shape": list(images.images.shape[1:]),
+        "checksum of labels": zlib.crc32(images.labels.tobytes()),
+        "batch_size": batch_size,
+        "seed": seed,
+        "augment": augment,
+        "monitor": monitor,
+        "mode": mode,
+        "best_file": best_file,
+    }
+    _check_same(pathlib.Path(directory), arguments, resumed=start > 0)
     epoch, model.skip = checkpoint.resume_position(start, steps_per_epoch)
     if on_start is not None and not start:
         on_start()
@@ -118,6 +134,21 @@ def fit_resumable(
         # The pipeline has its own order; Keras would warn.
         shuffle=False,
     )
+
+
+def _check_same(directory, arguments, resumed):
+    """Keeps what shapes a run beside its checkpoints; refuses other values."""
+    file = directory / "arguments.json"
+    if resumed and file.is_file():
+        before = _files.read_json(file)
+        for name, now in arguments.items():
+            hint = f"{directory} holds another run. Choose another run_dir."
+            expected = f"{before.get(name, now)!r}, as before"
+            okay = before.get(name, now) == now
+            _checks.check(okay, name, expected, now, hint)
+        return
+    directory.mkdir(parents=True, exist_ok=True)
+    _files.write_json(file, arguments)
 
 
 def _state(callbacks):

@@ -248,3 +248,33 @@ def test_a_run_with_robust_validation_stops_early(tmp_path, capsys):
     assert "(6 steps). Best validation accuracy" in capsys.readouterr().out
     config = json.loads((folder / "config.json").read_text())
     assert config["settings"]["robust_validation"] == 3
+
+
+OWN_NET = '''
+"""A network."""
+
+import keras
+
+
+def Net(input_shape, num_classes, width: int = 4):
+    """A network.
+
+    Args:
+        input_shape: (H, W, C).
+        num_classes: int.
+        width: int >= 1, the units.
+    """
+    layers = [keras.layers.Flatten(), keras.layers.Dense(width)]
+    return keras.Sequential(
+        [keras.Input(input_shape), *layers, keras.layers.Dense(num_classes)]
+    )
+'''
+
+
+def test_a_model_that_takes_no_mean_of_the_data(tmp_path, monkeypatch):
+    (tmp_path / "net_of_mine.py").write_text(OWN_NET)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    settings = runs.TrainSettings(model="net_of_mine:Net", width=3)
+    classifier = run.build(settings, 5).classifier
+    assert [w.shape for w in classifier.weights[::2]] == [(64, 3), (3, 10)]

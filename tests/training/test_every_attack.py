@@ -103,6 +103,24 @@ def test_an_attack_without_gradients_is_refused(name, vae):
         made(name, attacks.Square(THREAT), vae)
 
 
+class OnlyRuns(attacks.GradientAttack):
+    """An attack that nobody can call inside a train step."""
+
+    num_steps = 1
+
+    def run(self, model_fn, images, labels, targets, seed):
+        return images, 1, 0
+
+
+@pytest.mark.parametrize("name", [*ATTACKING, "mmd_vae"])
+def test_a_gradient_attack_without_perturb_is_refused(name, vae):
+    with pytest.raises(ValueError, match="`attack` must be .*OnlyRuns"):
+        if name == "mmd_vae":
+            training.MMDVAETraining(vae, attack=OnlyRuns(THREAT))
+        else:
+            made(name, OnlyRuns(THREAT), vae)
+
+
 def test_the_attack_of_the_docs_serves():
     text = (ROOT / "docs" / "attacks.md").read_text("utf-8")
     blocks = re.findall(r"```python\n(.*?)```", text, re.S)

@@ -18,7 +18,7 @@ def examples():
     return data.image_set(images, random.integers(0, 3, 22))
 
 
-def make():
+def make(seed=4):
     keras.utils.set_random_seed(1)
     layers = [
         keras.Input((4, 4, 1)),
@@ -26,7 +26,7 @@ def make():
         keras.layers.Dropout(0.2, seed=3),
         keras.layers.Dense(3),
     ]
-    model = training.Mixup(keras.Sequential(layers), seed=4)
+    model = training.Mixup(keras.Sequential(layers), seed=seed)
     model.compile(keras.optimizers.Adam(0.05))
     return model
 
@@ -123,6 +123,62 @@ def test_a_shorter_run_is_refused(examples, short, tmp_path):
     shutil.copytree(short, tmp_path, dirs_exist_ok=True)
     with pytest.raises(ValueError, match="checkpoint of step 10"):
         fit(examples, tmp_path, epochs=1)
+
+
+def run_changed(examples, folder, step, count=22, order=1, **options):
+    """Trains until a kill, with arguments that a test changes."""
+    images, labels = (
+        part[:count][::order] for part in (examples.images, examples.labels)
+    )
+    options = {"epochs": 1, "batch_size": 4, "seed": 0, **options}
+    training.fit_resumable(
+        make(options.pop("model_seed", 4)),
+        (images, labels),
+        folder,
+        validation_data=(images[:7], labels[:7]),
+        checkpoint_every=2,
+        callbacks=[KillAt(step)],
+        verbose=0,
+        **options,
+    )
+
+
+@pytest.fixture(scope="module")
+def killed(examples, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("killed")
+    with pytest.raises(Killed):
+        run_changed(examples, folder, 4)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("changed", "match"),
+    [
+        ({"seed": 1}, "`seed` must be 0, as before. Received: seed=1"),
+        ({"batch_size": 5}, "`batch_size` must be 4, as before"),
+        ({"augment": "crop"}, "`augment` must be None, as before"),
+        ({"monitor": "val_loss"}, "`monitor` must be 'val_accuracy'"),
+        ({"best_file": "b.keras"}, "`best_file` must be 'classifier.keras'"),
+        ({"count": 21}, "`number of images` must be 22"),
+        ({"order": -1}, "`checksum of labels` must be"),
+        ({"model_seed": 5}, "`model.seed` must be 4"),
+    ],
+)
+def test_other_arguments_are_refused(examples, killed, changed, match):
+    with pytest.raises(ValueError, match=match):
+        run_changed(examples, killed, 99, **changed)
+
+
+def test_a_finished_run_is_not_that_of_another_seed(examples, tmp_path):
+    run_changed(examples, tmp_path, 99)
+    with pytest.raises(ValueError, match="`seed` must be 0"):
+        run_changed(examples, tmp_path, 99, seed=1)
+
+
+def test_a_run_that_kept_nothing_takes_other_arguments(examples, tmp_path):
+    for seed in (0, 1):
+        with pytest.raises(Killed):
+            run_changed(examples, tmp_path, 1, seed=seed)
 
 
 def stock_fit(examples, folder, **options):
