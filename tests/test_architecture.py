@@ -16,6 +16,7 @@ LEVELS = {
     "_settings": 1,
     "_config": 1,
     "_classifiers": 1,
+    "_plug_ins": 1,
     "registry": 2,
     "threat": 2,
     "ops": 3,
