@@ -27,6 +27,7 @@ import typing
 import warnings
 
 from keras_mixup import _checks
+from keras_mixup import _plug_ins
 from keras_mixup import _settings
 
 # What the command line and the docs call a kind -> the package it lives in.
@@ -204,7 +205,7 @@ def _entries(kind):
     for point in importlib.metadata.entry_points(group=f"keras_mixup.{kind}"):
         try:
             theirs = _foreign(kind, point.value, point.name)
-            _check_plug_in(theirs, found)
+            _plug_ins.check(theirs, found)
         except Exception as error:  # Whatever is wrong with it, ours go on.
             owner = point.dist.name if point.dist else "an unknown package"
             text = f"The {kind} {point.name!r} of {owner} is left out. {error}"
@@ -213,34 +214,6 @@ def _entries(kind):
         else:
             found[point.name] = theirs
     return dict(sorted(found.items(), key=lambda item: item[1].path))
-
-
-def _check_plug_in(theirs, known):
-    """Raises `ValueError` for a name or a setting that says something else."""
-    expected = "a name that nothing else has"
-    _checks.check(theirs.name not in known, "name", expected, theirs.name)
-    for other in known.values():
-        taken, given = _types(other), _types(theirs)
-        for key in taken.keys() & given.keys():
-            okay = taken[key] == given[key]
-            expected = f"{taken[key]}, as that of {other.name}"
-            _checks.check(okay, key[1], expected, given[key])
-
-
-def _types(entry):
-    """Returns dict (whether a flag, name) -> type of an entry's settings.
-
-    Programs that choose one object name them by the argument, those that
-    choose several by the flag. Things of one kind share those of one name.
-    """
-    found = {}
-    for setting in entry.settings:
-        type_ = f"tuple[{setting.kind}]" if setting.many else setting.kind
-        if entry.kind != "attack" or "GradientAttack" in entry.bases:
-            found[False, setting.name] = type_
-        if setting.name in entry.flags:
-            found[True, entry.flags[setting.name]] = type_
-    return found
 
 
 @functools.cache

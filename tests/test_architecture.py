@@ -19,6 +19,7 @@ LEVELS = {
     "_classifiers": 1,
     "_fingerprint": 1,
     "_inputs": 1,
+    "_plug_ins": 1,
     "registry": 2,
     "threat": 2,
     "ops": 3,

@@ -1,5 +1,6 @@
 """Names, read from the source, against what the library really has."""
 
+import importlib
 import inspect
 import pathlib
 import re
@@ -12,6 +13,7 @@ import keras_mixup
 from keras_mixup import _settings
 from keras_mixup import attacks
 from keras_mixup import inference
+from keras_mixup import metrics
 from keras_mixup import registry
 from keras_mixup import runs
 from keras_mixup import studies
@@ -66,17 +68,69 @@ def test_every_public_class_has_a_name(kind):
     for name in package.__all__:
         value = getattr(package, name)
         if inspect.isclass(value) and issubclass(value, base):
-            assert name in listed | BARE, name
+            assert name in listed | BARE, (
+                f"{name} needs @registry.register above the class"
+            )
+
+
+def words_of_tests(package):
+    files = (TESTS / package).glob("test_*.py")
+    return {w for f in files for w in re.findall(r"\w+", f.read_text("utf-8"))}
 
 
 @pytest.mark.parametrize(("kind", "name"), EVERY)
-def test_what_is_registered_is_named_in_a_test_of_its_package(kind, name):
-    """A new file needs a test, which knows it by its class or by its name."""
+def test_what_is_registered_is_where_it_is_looked_for(kind, name):
+    """What BUILD.md asks of every kind; the message says what lacks."""
     package = registry.PACKAGES[kind]
     own = registry.entry(kind, name).path.rpartition(":")[2]
-    files = (TESTS / package).glob("test_*.py")
-    words = {w for f in files for w in re.findall(r"\w+", f.read_text("utf-8"))}
-    assert words & {name, own}
+    asked = {
+        f"a test in tests/{package}/test_*.py": bool(
+            words_of_tests(package) & {name, own}
+        )
+    }
+    if kind != "study":
+        public = importlib.import_module(f"keras_mixup.{package}").__all__
+        line = f"a line in keras_mixup/{package}/__init__.py"
+        asked[line] = own in public
+    lacking = [where for where, there in asked.items() if not there]
+    assert not lacking, f"{own} needs {' and '.join(lacking)}"
+
+
+@pytest.mark.parametrize("kind", BASES)
+def test_every_class_in_a_file_has_a_name(kind):
+    """Also one that no `__init__` imports: read from the source."""
+    package, base = BASES[kind]
+    source = registry._source("keras_mixup").members[registry.PACKAGES[kind]]
+    entries = [registry.entry(kind, name) for name in registry.names(kind)]
+    registered = {entry.path for entry in entries}
+    bases = {base for entry in entries for base in entry.bases} | BARE
+    for found in registry._members(source):
+        if not found.is_class or found.name.startswith("_"):
+            continue
+        if base.__name__ in {c.name for c in found.mro()}:
+            known = f"{found.module.path}:{found.name}" in registered
+            assert known or found.name in bases, (
+                f"{found.name} needs @registry.register above the class, in "
+                f"{found.relative_filepath}"
+            )
+
+
+# Apart from the tuple that holds several of them.
+METRICS = sorted(set(metrics.__all__) - {"FeatureDistances"})
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_every_metric_is_named_in_a_test(name):
+    named = name in words_of_tests("metrics")
+    assert named, f"{name} needs a test in tests/metrics/"
+
+
+def test_every_file_of_a_metric_has_a_line_in_its_package():
+    for path in (TESTS.parent / "keras_mixup/metrics").glob("[!_]*.py"):
+        text = (path.parent / "__init__.py").read_text("utf-8")
+        assert f"keras_mixup.metrics.{path.stem} import" in text, (
+            f"{path.name} needs a line in keras_mixup/metrics/__init__.py"
+        )
 
 
 def test_every_registered_study_is_one():

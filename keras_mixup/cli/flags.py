@@ -180,4 +180,6 @@ def _with_flag_files(arguments):
                 found.append(f"--flagfile={flag_file(value)}")
         else:
             found.append(argument)
+    if following:
+        raise ValueError("--flagfile needs the path or name of a flag file.")
     return found

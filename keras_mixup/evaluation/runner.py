@@ -226,5 +226,5 @@ def _check_models(models):
     _checks.check(okay, "models", "a dict of name -> callable", models)
     for name, model in models.items():
         _classifiers.check_model(model, f"models[{name!r}]")
-    taken = "none" in models
-    _checks.check(not taken, "models", 'without the name "none"', list(models))
+    okay, expected = "none" not in models, 'without the name "none"'
+    _checks.check(okay, "models", expected, list(models))

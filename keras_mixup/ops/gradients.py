@@ -2,6 +2,7 @@
 
 import threading
 import typing
+import warnings
 
 import tensorflow as tf
 
@@ -72,6 +73,7 @@ class GradientWatch:
 
     def __init__(self, name="model_fn"):
         self.name, self.subject, self.error = name, None, None
+        self._warned = False
         self._counts = tf.Variable(
             tf.zeros([3], tf.int64),
             trainable=False,
@@ -97,6 +99,13 @@ class GradientWatch:
     def health(self):
         """`GradientHealth` so far, of this worker's replicas."""
         return GradientHealth(*map(int, sum(c.numpy() for c in self._local())))
+
+    def warn_once(self, model):
+        """Warns, the first time that `health` is poor, of `model`, a str."""
+        found = self.health
+        if found.poor and not self._warned:
+            self._warned = True
+            warnings.warn(found.text(f"{model} under the attack"), stacklevel=3)
 
     def _local(self):
         return getattr(self._counts, "values", (self._counts,))

@@ -74,29 +74,15 @@ def fit_resumable(
             checkpoint of another model or of other arguments.
     """
     run_dir, images = pathlib.Path(run_dir), _image_set(images)
-    count = len(images.labels)
     _checks.check_integer(epochs, "epochs")
-    _checks.check_integer(batch_size, "batch_size")
-    expected = f"at most the {count} images"
-    _checks.check(batch_size <= count, "batch_size", expected, batch_size)
+    steps_per_epoch = _steps_per_epoch(len(images.labels), batch_size)
     run_dir.mkdir(parents=True, exist_ok=True)
     directory = str(run_dir / _files.CHECKPOINTS)
-    steps_per_epoch = count // batch_size
     start = min(checkpoint.latest_step(directory), epochs * steps_per_epoch)
-    arguments = {
-        "algorithm": type(model).__name__,
-        "model.seed": model.seed,
-        "number of images": count,
-        "image shape": list(images.images.shape[1:]),
-        "checksum of labels": zlib.crc32(images.labels.tobytes()),
-        "batch_size": batch_size,
-        "seed": seed,
-        "augment": augment,
-        "monitor": monitor,
-        "mode": mode,
-        "best_file": best_file,
-    }
-    _check_same(pathlib.Path(directory), arguments, resumed=start > 0)
+    shaping = {"batch_size": batch_size, "seed": seed, "augment": augment}
+    shaping |= {"monitor": monitor, "mode": mode, "best_file": best_file}
+    shaping |= _described(model, images)
+    _check_same(pathlib.Path(directory), shaping, resumed=start > 0)
     epoch, model.skip = checkpoint.resume_position(start, steps_per_epoch)
     if on_start is not None and not start:
         on_start()
@@ -134,6 +120,25 @@ def fit_resumable(
         # The pipeline has its own order; Keras would warn.
         shuffle=False,
     )
+
+
+def _steps_per_epoch(count, batch_size):
+    """Returns the number of full batches, at least one."""
+    _checks.check_integer(batch_size, "batch_size")
+    expected = f"at most the {count} images"
+    _checks.check(batch_size <= count, "batch_size", expected, batch_size)
+    return count // batch_size
+
+
+def _described(model, images):
+    """Returns what tells another algorithm and other images, a dict."""
+    return {
+        "algorithm": type(model).__name__,
+        "model.seed": model.seed,
+        "number of images": len(images.labels),
+        "image shape": list(images.images.shape[1:]),
+        "checksum of labels": zlib.crc32(images.labels.tobytes()),
+    }
 
 
 def _check_same(directory, arguments, resumed):

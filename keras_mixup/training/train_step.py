@@ -64,7 +64,6 @@ class TrainStep(_config.Configurable, keras.Model):
         self.traces = {"train": 0, "test": 0}
         self.l2_penalty = 0.0
         self._evaluating = False
-        self._warned = False
 
     # === What a subclass writes ===
 
@@ -190,8 +189,8 @@ class TrainStep(_config.Configurable, keras.Model):
             # They are objects already, so that no value is looked at.
             self._compile_metrics.build(0.0, 0.0)
             self._watch = ops.GradientWatch("model")
-            self._watch.subject = self.trained_model.name
-            self._watched_steps = 0
+        self._watch.subject = self.trained_model.name
+        self._watched_steps = 0
 
     def get_compile_config(self):
         """Returns what `compile` was called with; Keras stores it."""
@@ -270,29 +269,18 @@ class TrainStep(_config.Configurable, keras.Model):
     def fit(self, *args, **kwargs):
         """Trains; as `keras.Model.fit`.
 
-        Warns:
-            UserWarning: once, where the gradients that an attack follows are
-                zero on a tenth of the rows, or not finite.
+        Warns once, where gradients of an attack are zero or not finite.
         """
         history = super().fit(*args, **kwargs)
-        self._look_at_gradients()
+        self._watch.warn_once(self.trained_model.name)
         return history
 
     def count_steps(self, number):
         """Counts train steps, for the look at the gradients."""
-        before, self._watched_steps = (
-            self._watched_steps,
-            (self._watched_steps + number),
-        )
+        before = self._watched_steps
+        self._watched_steps += number
         if before < _FIRST_LOOK <= self._watched_steps:
-            self._look_at_gradients()
-
-    def _look_at_gradients(self):
-        found = self._watch.health
-        if found.poor and not self._warned:
-            self._warned = True
-            name = f"{self.trained_model.name} under the attack"
-            warnings.warn(found.text(name), stacklevel=3)
+            self._watch.warn_once(self.trained_model.name)
 
     def update_user_metrics(self, targets, outputs, weights=None):
         """Updates the metrics that were given to `compile`."""

@@ -145,6 +145,7 @@ def test_an_unknown_flag_file_names_the_nearest():
         ("--seed=-1", "`seed` must be 0 or more"),
         ("mixup", "Arguments are flags, --name=value. Received: 'mixup'"),
         ("--flagfile=/nowhere.flags", "/nowhere.flags"),
+        ("--flagfile", "--flagfile needs the path or name of a flag file"),
         ("--depth=3", "`depth` has no effect with names=a"),
     ],
 )

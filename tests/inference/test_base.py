@@ -57,6 +57,9 @@ def test_the_table_holds_every_registered_defence(classifier, pool):
     """A new defence needs a row here."""
     made = (make(classifier, pool, 3) for make in DEFENCES.values())
     found = {defence.registered_name for defence in made}
+    lacking = set(registry.names("defence")) - found
+    text = f"{lacking} need a row in DEFENCES, tests/inference/test_base.py"
+    assert not lacking, text
     assert found == set(registry.names("defence"))
 
 

@@ -88,13 +88,13 @@ def test_the_warning_comes_at_the_end_or_after_twenty_steps(epochs):
 
     class Look(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
-            seen.append(model._warned)
+            seen.append(model._watch._warned)
 
     data = tf.data.Dataset.from_tensor_slices((IMAGES, LABELS)).batch(8)
     options = {"shuffle": False, "verbose": 0}
     with pytest.warns(UserWarning, match="exactly zero"):
         model.fit(data, epochs=epochs, callbacks=[Look()], **options)
-    assert model._warned
+    assert model._watch._warned
     assert seen == [step >= 20 for step in range(1, 3 * epochs + 1)]
 
 

@@ -47,6 +47,22 @@ class CopyAtKills(keras.callbacks.Callback):
             shutil.copytree(self.folder, self.copies / str(step))
 
 
+class Killed(Exception):
+    """Stands for a kill."""
+
+
+class KillAt(keras.callbacks.Callback):
+    """Kills the run before it is told of a step."""
+
+    def __init__(self, step):
+        super().__init__()
+        self.step = step
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if int(self.model.step.numpy()) >= self.step:
+            raise Killed
+
+
 def fit(examples, folder, callbacks=(), epochs=3):
     model = make()
     training.fit_resumable(
