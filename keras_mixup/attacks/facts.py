@@ -2,7 +2,7 @@
 
 import typing
 
-from keras_mixup import _config
+from keras_mixup._fingerprint import describe
 
 
 class Facts(typing.NamedTuple):
@@ -43,24 +43,3 @@ def facts_of(attack):
     """
     stated = {name: getattr(attack, name, None) for name in _STATED}
     return Facts(**stated, settings=describe(attack))
-
-
-def describe(value):
-    """Returns the class and settings of an attack as JSON values.
-
-    They are the same in every process. A function becomes its module and
-    name, an object without settings its class.
-    """
-    if isinstance(value, _config.Configurable):
-        names = value.argument_names()
-        own = {name: describe(getattr(value, name)) for name in names}
-        return {"class": type(value).__name__, **own}
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    if isinstance(value, (list, tuple)):
-        return [describe(item) for item in value]
-    if isinstance(value, dict):
-        return {str(key): describe(item) for key, item in value.items()}
-    kind = value if hasattr(value, "__qualname__") else type(value)
-    named = f"{kind.__module__}.{kind.__qualname__}"
-    return named if kind is value else {"class": named}
