@@ -78,8 +78,8 @@ def describe(value):
     They are the same in every process. A function becomes its module and
     name, an array or a Keras model a digest. Another object has what its
     `get_config` returns, or the arguments of its constructor, as far as they
-    are attributes, and its public numbers and texts. The entry "unidentified" marks
-    what may differ from another object of its name, such as a lambda.
+    are attributes, and its public numbers and texts. The entry "unidentified"
+    marks what may differ from another object of its name, such as a lambda.
     """
     return _described(value, ())
 

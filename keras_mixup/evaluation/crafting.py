@@ -36,7 +36,7 @@ class Crafter:
         subjects: list of `Subject`.
         specs: list of `AttackSpec`.
         attack_seed: int.
-        pieces: `memory.Pieces`.
+        pieces: `data.pieces.Pieces`.
 
     Attributes:
         evidence: dict (`Row`, `Column`) -> `Evidence` of the attacked models.

@@ -18,7 +18,6 @@ import numpy as np
 from keras_mixup import _files
 from keras_mixup import attacks as attacks_lib
 from keras_mixup._fingerprint import UNIDENTIFIED
-from keras_mixup._fingerprint import config_of
 from keras_mixup._fingerprint import describe as describe_object
 from keras_mixup._fingerprint import fingerprint
 from keras_mixup._fingerprint import former_fingerprint
@@ -32,6 +31,7 @@ from keras_mixup.evaluation import specs as specs_lib
 from keras_mixup.evaluation.records import Records
 from keras_mixup.evaluation.records import Row
 from keras_mixup.evaluation.records import read_lines
+from keras_mixup.inference.described import settings_of_defence
 from keras_mixup.threat import ThreatModel
 
 # How many images stand for a callable.
@@ -39,14 +39,12 @@ _ASKED = 4
 # Answers of one model differ by rounding from machine to machine.
 _CLOSE = {"rtol": 1e-3, "atol": 1e-3}
 # In the entry of a defence, beside its settings.
-_BESIDE = ("classifier", "answers", "unconfigured", UNIDENTIFIED)
+BESIDE = ("classifier", "answers", "unconfigured", UNIDENTIFIED)
 _NO_IDENTITY = (
     "cannot be told from another of its name. Define it at the top level of a "
     "module, and give it attributes or a `get_config` that returns its "
     "settings."
 )
-# Of the machine, or of no effect on an answer.
-_UNTOLD = ("name", "trainable", "max_inputs", "classifier", "pool", "vae")
 
 
 def path_of(records_path):
@@ -73,7 +71,7 @@ def read_records(path):
         columns = list(records.by("column"))
         records.evidence = evidence_of(found, columns)
         records.defences = {
-            name: {k: v for k, v in told.items() if k not in _BESIDE}
+            name: {k: v for k, v in told.items() if k not in BESIDE}
             for name, told in found["defences"].items()
         }
         for column in columns:
@@ -83,18 +81,33 @@ def read_records(path):
     return records
 
 
-def marks(path):
-    """Returns dict name -> digest of each model and defence, of an identity.
+def marks_beside(path):
+    """Returns dict name -> digest of each evaluated model and defence.
 
-    They tell to which models other files beside the records belong.
+    They tell to which models another file in the folder belongs.
 
     Args:
-        path: str or path of evaluation.json; {} without one, or of release
-            0.1.
+        path: str or path of that file. The result is {} without an
+            evaluation.json beside it, and with one of release 0.1.
     """
-    found = _read(path) if pathlib.Path(path).is_file() else {}
+    path = pathlib.Path(path).with_name(_files.EVALUATION)
+    found = _read(path) if path.is_file() else {}
     told = {**found["models"], **found["defences"]} if "models" in found else {}
     return {name: _digest(own) for name, own in told.items()}
+
+
+def is_current(recorded, path):
+    """Whether a file belongs to the models of the evaluation.json beside it.
+
+    Args:
+        recorded: dict, `marks_beside` when the file was written; {} if
+            unknown.
+        path: str or path of the file.
+    """
+    now = marks_beside(path)
+    common = recorded.keys() & now.keys()
+    same = bool(common) and all(recorded[n] == now[n] for n in common)
+    return same or not now
 
 
 def _digest(told):
@@ -296,36 +309,6 @@ def _answers(model, images):
         # It draws, or gives NaN: its answers say nothing of it.
         return {}
     return {"answers": np.round(answers[0], 6).tolist()}
-
-
-def settings_of_defence(defence, pool_id=None):
-    """Returns the settings of a defence, a dict of JSON values.
-
-    Args:
-        defence: a defence; its classifier is left out.
-        pool_id: str that tells its pool; None takes a fingerprint of it.
-    """
-    known = isinstance(defence, keras.layers.Layer)
-    config = config_of(defence) if known else None
-    if config is not None:
-        config = {k: v for k, v in config.items() if k not in _UNTOLD}
-    else:
-        # Of a layer, what every layer has says nothing of the defence.
-        usual = vars(keras.layers.Layer()) if known else ()
-        config = {
-            key: value
-            for key, value in vars(defence).items()
-            if isinstance(value, (bool, int, float, str)) and key not in usual
-        }
-    config["class"] = type(defence).__name__
-    pool, vae = (getattr(defence, name, None) for name in ("pool", "vae"))
-    if pool is not None:
-        known = isinstance(pool, keras.layers.Layer)
-        told = fingerprint(pool) if known else describe_object(pool)
-        config["pool"] = pool_id or told
-    if vae is not None:
-        config["vae"] = fingerprint(vae)
-    return json.loads(json.dumps(config, default=str))
 
 
 def settings_of_defences(models, pool_id=None):

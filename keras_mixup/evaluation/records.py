@@ -198,8 +198,9 @@ class Records(list):
 
         The worst case has a reserved name, and no part of it knows the draws.
         """
-        if column.attack == WORST_CASE and column not in self.facts:
-            return Facts(knows_draws=False, worst_case=True)
+        if column.attack == WORST_CASE:
+            fair = Facts(knows_draws=False)
+            return self.facts.get(column, fair)._replace(worst_case=True)
         return self.facts.get(column, Facts())
 
     def counts(self, record):

@@ -9,9 +9,9 @@ import numpy as np
 from keras_mixup import _checks
 from keras_mixup import _classifiers
 from keras_mixup import data
+from keras_mixup.data.pieces import Pieces
 from keras_mixup.evaluation import batch_run
 from keras_mixup.evaluation import identity
-from keras_mixup.evaluation import memory
 from keras_mixup.evaluation import records as records_lib
 from keras_mixup.evaluation import scoring
 from keras_mixup.evaluation import specs as specs_lib
@@ -108,7 +108,7 @@ def evaluate(
     batch_size = min(batch_size, len(examples.labels))
     if num_classes is None and np.shape(labels)[1:] not in ((), (1,)):
         num_classes = np.shape(labels)[1]
-    pieces = memory.Pieces(batch_size)
+    pieces = Pieces(batch_size)
     batch = next(data.padded_batches(examples, batch_size))
     scorers = _tried(models, pieces, batch, given[0], num_classes, examples)
     seeds = given, selection

@@ -86,7 +86,7 @@ class Scorer:
 
     Args:
         model: callable from images to logits.
-        pieces: `memory.Pieces`.
+        pieces: `data.pieces.Pieces`.
         name: str, the model's name in errors.
         num_classes: int or None, the width that its outputs must have.
     """

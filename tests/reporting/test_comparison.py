@@ -5,6 +5,7 @@ import re
 
 import pytest
 from test_tables import cell
+from test_tables import told
 
 from keras_mixup import attacks
 from keras_mixup import evaluation
@@ -168,6 +169,6 @@ def test_an_attack_on_fewer_examples_is_left_out():
         *cell("m", "d", "mine", "adaptive", [1, 1, 0, 0], 0),
         *cell("m", "d", "slow", "adaptive", [0, 0], 0),
     ]
-    found = comparisons(records)[1]
+    found = comparisons(told(records))[1]
     assert found.num_examples == 4 and not found.partial
     assert found.adaptive.column.attack == "mine"
