@@ -105,9 +105,9 @@ class Comparison(NamedTuple):
             return None
         if self.difference > self.error:
             return "doubt" if self.red_flags else "gain"
-        if self.unpaired:
-            return "unlike"
-        return "loss" if self.difference < -self.error else "none"
+        if self.difference >= -self.error:
+            return "none"
+        return "unlike" if self.unpaired else "loss"
 
     @property
     def single(self):
