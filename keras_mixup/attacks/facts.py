@@ -1,8 +1,11 @@
 """What an evaluation must know of an attack."""
 
+import ast
+import importlib
 import typing
 
 from keras_mixup._fingerprint import describe
+from keras_mixup.threat import ThreatModel
 
 
 class Facts(typing.NamedTuple):
@@ -43,3 +46,25 @@ def facts_of(attack):
     """
     stated = {name: getattr(attack, name, None) for name in _STATED}
     return Facts(**stated, settings=describe(attack))
+
+
+def facts_of_text(shown):
+    """Returns the `Facts` of an attack that was written down as its `repr`.
+
+    Args:
+        shown: str, as release 0.1 wrote it. Of one that cannot be built,
+            nothing is known.
+    """
+    try:
+        return facts_of(_built(ast.parse(shown, mode="eval").body))
+    except (AttributeError, SyntaxError, TypeError, ValueError):
+        return Facts()
+
+
+def _built(node):
+    if not isinstance(node, ast.Call):
+        return ast.literal_eval(node)
+    name, known = node.func.id, ThreatModel
+    if name != "ThreatModel":
+        known = getattr(importlib.import_module("keras_mixup.attacks"), name)
+    return known(**{k.arg: _built(k.value) for k in node.keywords})

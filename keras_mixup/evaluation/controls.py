@@ -6,8 +6,8 @@ shows what a smaller perturbation alone is worth; mixing with one fixed image,
 the pool's mean, what shrinking alone is worth.
 """
 
-from keras_mixup import attacks as attacks_lib
 from keras_mixup import ops
+from keras_mixup.attacks.scaled import scaled
 from keras_mixup.inference.mean_image import MeanImageShrinkage
 
 
@@ -58,21 +58,9 @@ def reduced_specs(attacks, factor):
     """
     return [
         spec._replace(
-            attack=_scaled(spec.attack, factor),
-            undefended=_scaled(spec.undefended, factor),
+            attack=scaled(spec.attack, factor),
+            undefended=scaled(spec.undefended, factor),
         )
         for spec in attacks
         if spec.attack is not None and not spec.knows_draws
     ]
-
-
-def _scaled(attack, factor):
-    if not isinstance(attack, attacks_lib.Attack):
-        return attack
-    if isinstance(attack, attacks_lib.AveragedAttack):
-        return attack.rebuilt(attack=_scaled(attack.attack, factor))
-    threat = attack.threat
-    changes = {"threat": threat.rebuilt(eps=threat.eps * factor)}
-    if getattr(attack, "step_size", None):
-        changes["step_size"] = attack.step_size * factor
-    return attack.rebuilt(**changes)

@@ -1,28 +1,10 @@
 """How sure the accuracy in records is."""
 
-import math
-
-import numpy as np
-
 from keras_mixup import _checks
 from keras_mixup.evaluation.records import Records
-from keras_mixup.metrics.estimates import QUANTILE
-from keras_mixup.metrics.estimates import Estimate
-from keras_mixup.metrics.estimates import estimate
-from keras_mixup.metrics.estimates import interval
-from keras_mixup.metrics.estimates import is_less
+from keras_mixup.metrics.estimates import mean_difference
 from keras_mixup.metrics.estimates import of_answers
 from keras_mixup.metrics.estimates import paired_shares
-
-__all__ = [
-    "Estimate",
-    "estimate",
-    "from_records",
-    "interval",
-    "is_less",
-    "paired_difference",
-    "paired_shares",
-]
 
 
 def paired_difference(first, second):
@@ -39,10 +21,7 @@ def paired_difference(first, second):
         (difference, error), floats.
     """
     shares = (Records(records).shares() for records in (first, second))
-    gains = np.subtract(*paired_shares(*shares))
-    spread = float(np.std(gains, ddof=min(1, len(gains) - 1)))
-    error = QUANTILE * spread / math.sqrt(len(gains))
-    return float(np.mean(gains)), error
+    return mean_difference(*paired_shares(*shares))
 
 
 def from_records(records):

@@ -4,7 +4,6 @@ Records of several calls lie in one file. Equal names must mean equal things,
 or a table would mix what does not belong together.
 """
 
-import ast
 import copy
 import hashlib
 import json
@@ -26,13 +25,13 @@ from keras_mixup._fingerprint import is_ours
 from keras_mixup._fingerprint import is_told
 from keras_mixup._fingerprint import unidentified
 from keras_mixup.attacks import evidence as evidence_lib
+from keras_mixup.attacks.facts import facts_of_text
 from keras_mixup.evaluation import scoring
 from keras_mixup.evaluation import specs as specs_lib
 from keras_mixup.evaluation.records import Records
 from keras_mixup.evaluation.records import Row
 from keras_mixup.evaluation.records import read_lines
 from keras_mixup.inference.described import settings_of_defence
-from keras_mixup.threat import ThreatModel
 
 # How many images stand for a callable.
 _ASKED = 4
@@ -144,7 +143,7 @@ def _read(path):
     former = {}
     for key, text in found.get("attacks", {}).items():
         shown, _, targeted = text.rpartition(", targeted=")
-        former[key] = _former_facts(shown), targeted
+        former[key] = facts_of_text(shown), targeted
     for budget, settings in found.get("worst_case", {}).items():
         facts = attacks_lib.Facts(settings=settings, worst_case=True)
         former[f"{specs_lib.WORST_CASE}, adaptive, {budget}"] = facts, "none"
@@ -155,23 +154,6 @@ def _read(path):
         # The size of a pass changes no answer.
         told.pop("max_inputs", None)
     return found
-
-
-def _former_facts(shown):
-    """The facts of an attack that was written down as its `repr`."""
-    try:
-        tree = ast.parse(shown, mode="eval")
-        return attacks_lib.facts_of(_built(tree.body))
-    except (AttributeError, SyntaxError, TypeError, ValueError):
-        return attacks_lib.Facts()
-
-
-def _built(node):
-    if not isinstance(node, ast.Call):
-        return ast.literal_eval(node)
-    name = node.func.id
-    known = ThreatModel if name == "ThreatModel" else getattr(attacks_lib, name)
-    return known(**{k.arg: _built(k.value) for k in node.keywords})
 
 
 def describe(
@@ -236,11 +218,8 @@ def merged(records_path, found, models, records):
     place = f"The records in {records_path}"
     _check_former(place, before, models)
     _name_hidden(before, found)
-    same = {
-        "models": _same_model,
-        "defences": _same_model,
-        "columns": _same_column,
-    }
+    same = dict.fromkeys(("models", "defences"), _same_model)
+    same["columns"] = _same_column
     # Release 0.1 called data what is told about them.
     for part, now in {"data": found["about"], **found}.items():
         equal = same.get(part, operator.eq)

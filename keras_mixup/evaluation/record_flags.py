@@ -7,12 +7,12 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_mixup.attacks import Facts
-from keras_mixup.evaluation import estimates
 from keras_mixup.evaluation import flag_rules
 from keras_mixup.evaluation.labels import percent
 from keras_mixup.evaluation.records import Column
 from keras_mixup.evaluation.records import Records
 from keras_mixup.evaluation.records import Row
+from keras_mixup.metrics import estimates
 
 _PLACE = ("model", "column")
 _ABOUT_ZERO = 0.1

@@ -7,6 +7,9 @@ from keras_mixup import attacks as attacks_lib
 from keras_mixup.evaluation.records import WORST_CASE
 from keras_mixup.evaluation.records import Column
 from keras_mixup.evaluation.records import Row
+from keras_mixup.inference.protocol import is_defence
+from keras_mixup.inference.protocol import is_randomized
+from keras_mixup.inference.protocol import undefended
 
 TARGETED = ("none", "random", "second_most_likely")
 
@@ -190,21 +193,6 @@ def attack_for(spec, model, draws=False):
         # Without draws, the average over draws is the model itself.
         return attack.plain_attack()
     return attack
-
-
-def is_randomized(model):
-    """Whether `model` is a defence that draws (the defence protocol)."""
-    return hasattr(model, "draw") and is_defence(model)
-
-
-def is_defence(model):
-    """Whether `model` transforms the input of a classifier that it holds."""
-    return hasattr(model, "apply") and hasattr(model, "classifier")
-
-
-def undefended(model):
-    """Returns the classifier inside a defence, or the model itself."""
-    return model.classifier if is_defence(model) else model
 
 
 def classifiers(models, model_name="classifier"):

@@ -16,8 +16,8 @@ from keras_mixup import data
 from keras_mixup.data.pieces import Pieces
 from keras_mixup.evaluation import scoring
 from keras_mixup.evaluation import specs as specs_lib
-from keras_mixup.evaluation.estimates import Estimate
-from keras_mixup.evaluation.estimates import estimate
+from keras_mixup.metrics.estimates import Estimate
+from keras_mixup.metrics.estimates import estimate
 
 MIN_EVAL_SEEDS = 10
 

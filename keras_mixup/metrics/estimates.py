@@ -66,6 +66,18 @@ def paired_shares(first, second):
     return tuple(np.array([d[i] for i in common]) for d in (first, second))
 
 
+def mean_difference(first, second):
+    """Returns the mean of first minus second and its 95 % error, floats.
+
+    Args:
+        first, second: float [n], values of the same examples.
+    """
+    gains = np.subtract(first, second)
+    spread = float(np.std(gains, ddof=min(1, len(gains) - 1)))
+    error = QUANTILE * spread / math.sqrt(len(gains))
+    return float(np.mean(gains)), error
+
+
 def is_less(first, second):
     """Whether paired shares are less by more than chance, at 5 % two-sided.
 
