@@ -146,7 +146,7 @@ def _of_object(value, inside):
 
 
 def _settings_of(value):
-    """The constructor's arguments and the plain attributes, as a dict.
+    """The constructor's arguments and the attributes that are settings.
 
     None if an argument is no attribute, so that it stays unknown.
     """
@@ -161,9 +161,13 @@ def _settings_of(value):
         if known is None or not hasattr(value, place):
             return None
         found[name] = getattr(value, place)
-    plain = {k: v for k, v in (known or {}).items() if k[:1] != "_"}
-    plain = {k: v for k, v in plain.items() if isinstance(v, _PLAIN)}
+    public = {k: v for k, v in (known or {}).items() if k[:1] != "_"}
+    plain = {k: v for k, v in public.items() if _is_setting(v)}
     return {**plain, **found}
+
+
+def _is_setting(value):
+    return isinstance(value, _PLAIN) or hasattr(type(value), "argument_names")
 
 
 def _foreign(config):
