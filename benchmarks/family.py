@@ -79,6 +79,9 @@ MEMBERS = {
     "erm": _plain("ERM", training.ERM),
     "mixup": _plain("Mixup", training.Mixup),
     "cutmix": _plain("CutMix", training.CutMix),
+    "gaussian_augmentation": _plain(
+        "Gaussian augmentation", training.GaussianAugmentation, noise_stddev=0.1
+    ),
     "manifold_mixup": _plain("ManifoldMixup", training.ManifoldMixup),
     "at": Member("AT", training.AdversarialTraining, {}),
     "at_1to1": Member(

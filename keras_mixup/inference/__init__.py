@@ -7,6 +7,8 @@ from keras_mixup.inference.mixup_inference import MixupInferenceOL
 from keras_mixup.inference.mixup_inference import MixupInferencePL
 from keras_mixup.inference.pool import SamplePool
 from keras_mixup.inference.settings import paper_settings
+from keras_mixup.inference.smoothing import Certificates
+from keras_mixup.inference.smoothing import RandomizedSmoothing
 from keras_mixup.inference.transforms import GaussianNoiseInference
 from keras_mixup.inference.transforms import RandomCropResizeInference
 from keras_mixup.inference.transforms import RandomResizePadInference
@@ -14,6 +16,7 @@ from keras_mixup.inference.transforms import RandomRotationInference
 from keras_mixup.inference.var_inference import VarMixupInference
 
 __all__ = [
+    "Certificates",
     "GaussianNoiseInference",
     "MixupInferenceCombined",
     "MixupInferenceOL",
@@ -22,6 +25,7 @@ __all__ = [
     "RandomResizePadInference",
     "RandomRotationInference",
     "RandomizedInference",
+    "RandomizedSmoothing",
     "SamplePool",
     "VarMixupInference",
     "defence_label",

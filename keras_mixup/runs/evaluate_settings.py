@@ -34,7 +34,9 @@ ATTACKS = (
     CLEAN,
     *(name for name in registry.names("attack") if name not in _PARTS),
 )
-STUDIES = tuple(n for n in registry.names("study") if n != "corruptions")
+# Studies that have a setting of their own.
+_APART = ("certified", "corruptions")
+STUDIES = tuple(n for n in registry.names("study") if n not in _APART)
 # They stop at the classifier's boundary.
 _AT_BOUNDARY = ("fab", "targeted_fab")
 _PGD = ("pgd", "cleverhans_pgd")
@@ -151,7 +153,10 @@ class _EvaluateSettings(_settings.Settings):
     )
     figures: "tuple[str, ...]" = field((), f"Any of {', '.join(STUDIES)}.")
     figure_examples: "int" = field(
-        100, "Figures: examples.", 1, (("figures", ANY),)
+        100,
+        "Figures and certificates: examples.",
+        1,
+        (("figures", ANY), ("certify", (True,))),
     )
     figure_eps: "float" = field(
         16 / 255, "fig5: radius, L-infinity.", owners=(("figures", ("fig5",)),)
@@ -171,6 +176,20 @@ class _EvaluateSettings(_settings.Settings):
         (),
         "Evaluated run folders.",
         owners=(("figures", ("varmixup_fig6a",)),),
+    )
+    certify: "bool" = field(
+        False, "Certify the L2 radius of each answer of randomized_smoothing."
+    )
+    certify_draws: "int" = field(
+        10_000,
+        "Votes of each image; more votes certify larger radii.",
+        1,
+        (("certify", (True,)),),
+    )
+    certify_alpha: "float" = field(
+        0.001,
+        "Chance that a certificate is wrong.",
+        owners=(("certify", (True,)),),
     )
     corruptions: "Literal['none', 'imagecorruptions', 'published']" = field(
         "none",
@@ -333,6 +352,11 @@ class _EvaluateSettings(_settings.Settings):
             (
                 "varmixup_fig3" in self.figures and not self.defences,
                 "figures=varmixup_fig3 needs `defences`.",
+            ),
+            (
+                self.certify and "randomized_smoothing" not in self.defences,
+                "certify needs defences=randomized_smoothing. Other defences "
+                "have no certificate.",
             ),
             (
                 "varmixup_fig6a" in self.figures and not self.eta_runs,

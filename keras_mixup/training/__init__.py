@@ -19,6 +19,7 @@ from keras_mixup.training.checkpoint import resume_position
 from keras_mixup.training.cutmix import CutMix
 from keras_mixup.training.early_stopping import EarlyStopping
 from keras_mixup.training.erm import ERM
+from keras_mixup.training.gaussian_augmentation import GaussianAugmentation
 from keras_mixup.training.interpolated import InterpolatedAdversarialTraining
 from keras_mixup.training.latent import LatentAdversarialTraining
 from keras_mixup.training.manifold import ManifoldMixup
@@ -50,6 +51,7 @@ __all__ = [
     "CurvatureRegularization",
     "CutMix",
     "EarlyStopping",
+    "GaussianAugmentation",
     "InterpolatedAdversarialTraining",
     "LatentAdversarialTraining",
     "LocalLinearityRegularization",

@@ -21,6 +21,7 @@ FAMILY = {
     "erm": (training.ERM, {}, False),
     "mixup": (training.Mixup, {}, False),
     "cutmix": (training.CutMix, {}, False),
+    "noise": (training.GaussianAugmentation, {}, False),
     "manifold": (training.ManifoldMixup, {}, False),
     "at": (training.AdversarialTraining, {}, True),
     "at 1:1": (training.AdversarialTraining, {"clean_weight": 1.0}, True),
