@@ -18,8 +18,9 @@ class FGSM(pgd.PGD):
 
     It takes one step as long as the radius, from the image itself (Goodfellow
     et al., 2015, "Explaining and harnessing adversarial examples", section
-    4). Where `step_size` is None, a step is eps / `num_steps`. With `num_steps` > 1 it is the basic iterative method (Kurakin et al.,
-    2017, Eq. 2), with `momentum` also MI-FGSM (Dong et al., 2018, Algorithm
+    4). Where `step_size` is None, a step is eps / `num_steps`. With
+    `num_steps` > 1 it is the basic iterative method (Kurakin et al., 2017,
+    Eq. 2), with `momentum` also MI-FGSM (Dong et al., 2018, Algorithm
     1). With a random start and a step of 1.25 eps it is the attack of fast
     adversarial training (Wong et al., 2020, "Fast is better than free").
 
