@@ -57,7 +57,7 @@ def main(flags):
             f"| {row['what']} | {row['cost']} "
             f"| {row['seconds']:.3f} | {row['ratio']:.2f} |"
         )
-    program.write_figures(flags.json, FLAGS, flags, rows=rows)
+    program.write_figures(FLAGS, flags, rows=rows)
 
 
 def random_batch(size):

@@ -1,5 +1,6 @@
 """Every training algorithm in the settings that the benchmarks compare."""
 
+import math
 from typing import NamedTuple
 
 from keras_mixup import training
@@ -52,19 +53,33 @@ class Member(NamedTuple):
             seed: int.
             warmup_steps: int, of CURE's distance.
         """
-        options = dict(self.options)
+        options = self.arguments(
+            attack.num_steps,
+            attack.threat.eps,
+            classifier.input_shape[1:],
+            warmup_steps,
+        )
         if self.attacked:
             options["attack"] = attack
+        return self.algorithm(classifier, seed=seed, **options)
+
+    def arguments(self, num_steps, eps, image_shape, warmup_steps=0):
+        """Returns the algorithm's own arguments, a dict.
+
+        Args:
+            num_steps: int, k of the attack.
+            eps: float, the radius of its ball.
+            image_shape: (height, width, channels).
+            warmup_steps: int, of CURE's distance.
+        """
+        options = dict(self.options)
         if self.algorithm is training.LatentAdversarialTraining:
-            options["latent_steps"] = attack.num_steps
+            options["latent_steps"] = num_steps
         if self.algorithm is training.CurvatureRegularization:
-            size = 1
-            for side in classifier.input_shape[1:]:
-                size *= side
-            corner = attack.threat.eps * size**0.5
+            corner = eps * math.prod(image_shape) ** 0.5
             options["distance"] = _DISTANCE * corner
             options["warmup_steps"] = warmup_steps
-        return self.algorithm(classifier, seed=seed, **options)
+        return options
 
 
 def _plain(title, algorithm, **options):

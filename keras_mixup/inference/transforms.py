@@ -69,7 +69,7 @@ class GaussianNoiseInference(base.RandomizedInference):
         stddev: float >= 0, sigma in pixel units of [0, 1]. The paper has
             0.04 (mixup) and 0.075 (interpolated AT) on CIFAR-10 (Table 4),
             0.025 and 0.06 on CIFAR-100 (Table 5).
-        num_draws: int, N, default 30.
+        num_draws: int >= 1, the draws N of a prediction.
 
     Other arguments, call arguments, returns: see `RandomizedInference`.
 
@@ -116,7 +116,7 @@ class RandomRotationInference(base.RandomizedInference):
         degrees: float >= 0, the largest angle to either side, or a pair
             (low, high). The paper has 40 (mixup) and 30 (interpolated AT) on
             CIFAR-10 (Table 4), 20 for both on CIFAR-100 (Table 5).
-        num_draws: int, N, default 30.
+        num_draws: int >= 1, the draws N of a prediction.
 
     Other arguments, call arguments, returns: see `RandomizedInference`.
 
@@ -219,7 +219,7 @@ class RandomResizePadInference(_RandomBox):
             (16, 24) (mixup) and (20, 28) (interpolated AT) on CIFAR-10
             (Table 4), (18, 26) and (22, 30) on CIFAR-100 (Table 5);
             `paper_settings` scales them to other image sizes.
-        num_draws: int, N, default 30.
+        num_draws: int >= 1, the draws N of a prediction.
 
     Other arguments, call arguments, returns: see `RandomizedInference`.
 
@@ -261,7 +261,7 @@ class RandomCropResizeInference(_RandomBox):
             (22, 30) (mixup) and (20, 28) (interpolated AT) on CIFAR-10
             (Table 4), (24, 32) for both on CIFAR-100 (Table 5);
             `paper_settings` scales them to other image sizes.
-        num_draws: int, N, default 30.
+        num_draws: int >= 1, the draws N of a prediction.
 
     Other arguments, call arguments, returns: see `RandomizedInference`.
 

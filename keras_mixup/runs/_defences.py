@@ -3,7 +3,6 @@
 import hashlib
 
 from keras_mixup import _checks
-from keras_mixup import _settings
 from keras_mixup import data
 from keras_mixup import evaluation
 from keras_mixup import inference
@@ -58,7 +57,9 @@ def build_all(settings, classifier, pool, trained):
         if registry.accepts("defence", name, "vae"):
             vae = autoencoder.load(settings.vae)
         for options in _variants(settings, name, paper.get(name, {})):
-            defence = build(name, classifier, pool, vae, **options)
+            flags = registry.entry("defence", name).flags
+            with _checks.called({"mix_weight": "mix_weights", **flags}):
+                defence = build(name, classifier, pool, vae, **options)
             defences[label(defence)] = defence
     return defences
 
@@ -108,7 +109,7 @@ def load_split(trained, dataset, split, data_dir, **options):
     Raises:
         ValueError: for an unknown data set.
     """
-    _settings.check_known(dataset, "dataset", tuple(data.DATASETS))
+    _checks.check_known(dataset, "dataset", tuple(data.DATASETS))
     # Another data set was not split by the run.
     same = dataset == trained.get("dataset")
     return data.load_arrays(

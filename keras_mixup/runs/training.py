@@ -116,11 +116,12 @@ def build(settings, steps_per_epoch):
         model = autoencoder.build(settings, build_attack(settings))
     else:
         model = _build_algorithm(settings, _build_classifier(settings))
-    model.compile(
-        optimizer=build_optimizer(settings, steps_per_epoch),
-        l2_penalty=settings.weight_decay,
-        jit_compile=False,
-    )
+    with _checks.called({"l2_penalty": "weight_decay"}):
+        model.compile(
+            optimizer=build_optimizer(settings, steps_per_epoch),
+            l2_penalty=settings.weight_decay,
+            jit_compile=False,
+        )
     return model
 
 
@@ -141,9 +142,9 @@ def _build_classifier(settings):
     synchronized = settings.strategy != "none" and not settings.attack_training
     if synchronized and takes("synchronized"):
         options["synchronized"] = True
-    return registry.build(
-        "model", settings.model, spec.image_shape, spec.num_classes, **options
-    )
+    shape = spec.image_shape, spec.num_classes
+    with _checks.called({"width_factor": "width"}):
+        return registry.build("model", settings.model, *shape, **options)
 
 
 def _build_algorithm(settings, classifier):
@@ -173,16 +174,20 @@ def options_of(settings, kind, name, prefix=""):
 
     `prefix` begins the name of a setting whose own name is taken.
     """
-    options = {}
+    keys = _keys(settings, kind, name, prefix)
+    values = {a: getattr(settings, key) for a, key in keys.items()}
+    return {a: value for a, value in values.items() if value is not None}
+
+
+def _keys(settings, kind, name, prefix=""):
+    """Returns dict argument -> name of its setting."""
+    keys = {}
     for setting in registry.entry(kind, name).settings:
-        for key in (f"{prefix}{setting.name}", setting.name):
+        for key in (setting.name, f"{prefix}{setting.name}"):
             declared = settings.declared.get(key)
-            if declared is None or not _owns(declared, kind, name):
-                continue
-            if getattr(settings, key) is not None:
-                options[setting.name] = getattr(settings, key)
-            break
-    return options
+            if declared is not None and _owns(declared, kind, name):
+                keys[setting.name] = key
+    return keys
 
 
 def _owns(declared, kind, name):
@@ -199,10 +204,12 @@ def build_attack(settings, name=None, num_steps=None):
         return None
     eps = 8 / 255 if settings.eps is None else settings.eps
     threat = ThreatModel(settings.norm, eps)
-    options = options_of(settings, "attack", chosen, prefix="attack_")
+    names = _keys(settings, "attack", chosen, "attack_")
+    options = options_of(settings, "attack", chosen, "attack_")
     if name is not None:
         options = {"num_steps": num_steps, "step_size": settings.step_size}
-    return registry.build("attack", chosen, threat, **options)
+    with _checks.called(names):
+        return registry.build("attack", chosen, threat, **options)
 
 
 def augmentation(settings):
