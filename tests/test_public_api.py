@@ -118,6 +118,7 @@ PUBLIC = {
         "Mixup",
         "read_metrics",
         "reconstruction_psnr",
+        "read_best",
         "resume_position",
         "RetraceGuard",
         "RobustValidation",

@@ -95,6 +95,7 @@ def create(path, what, settings, resume=False):
         _files.write_json(pathlib.Path(fresh) / _files.CONFIG, config)
         # Fails if another process made the folder in the meantime.
         os.rename(fresh, path)
+        _files.sync(parent)
     except BaseException:
         shutil.rmtree(fresh, ignore_errors=True)
         raise

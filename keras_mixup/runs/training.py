@@ -31,8 +31,8 @@ class TrainResult(NamedTuple):
         best_file: `pathlib.Path` of the weights of the best epoch.
         epochs: int, finished epochs.
         steps: int, finished steps.
-        best_epoch: int, from 1.
-        best_value: float, the monitored metric of that epoch.
+        best_epoch: int, from 1, as `best_file` itself says; None without one.
+        best_value: float, the monitored metric of that epoch, or None.
         monitor: str, the metric's name.
         resumed: bool, whether an earlier call had begun the run.
         finished_before: bool, whether an earlier call had ended it.
@@ -42,8 +42,8 @@ class TrainResult(NamedTuple):
     best_file: pathlib.Path
     epochs: int
     steps: int
-    best_epoch: int
-    best_value: float
+    best_epoch: int | None
+    best_value: float | None
     monitor: str
     resumed: bool
     finished_before: bool
@@ -51,15 +51,19 @@ class TrainResult(NamedTuple):
     @property
     def text(self):
         """str: the result in a sentence or two."""
+        word = "Resumed and trained" if self.resumed else "Trained"
+        text = f"{word} {self.epochs} epochs ({self.steps} steps)."
         if self.finished_before:
-            return (
+            text = (
                 f"The run in {self.run_dir} is finished; nothing was trained."
             )
-        word = "Resumed and trained" if self.resumed else "Trained"
+        if self.best_epoch is None:
+            return f"{text} The best model is gone: no file {self.best_file}"
+        if self.finished_before:
+            return text
         best = _TITLES[self.monitor].format(self.best_value)
         return (
-            f"{word} {self.epochs} epochs ({self.steps} steps). Best {best} "
-            f"in epoch {self.best_epoch}: {self.best_file}"
+            f"{text} Best {best} in epoch {self.best_epoch}: {self.best_file}"
         )
 
 
@@ -103,7 +107,9 @@ def train(settings, run_dir, resume=False, progress=None, verbose=0):
             if resumed and (run_dir / _files.FINAL).exists():
                 return _result(settings, run_dir, resumed, True)
             _announce(settings, model, train_set, validation, run_dir, say)
-            _fit(settings, model, train_set, validation, run_dir, verbose)
+            _fit(
+                settings, model, (train_set, validation), run_dir, verbose, say
+            )
             if settings.task == "vae":
                 autoencoder.write_report(run_dir, validation, settings, say)
             _finish(model, run_dir)
@@ -273,7 +279,7 @@ def _announce(settings, model, train_set, validation, run_dir, say):
     )
 
 
-def _fit(settings, model, train_set, validation, run_dir, verbose):
+def _fit(settings, model, train_set, validation, run_dir, verbose, say=None):
     name, mode = settings.monitored
     start = None
     if settings.task == "vae":
@@ -300,6 +306,7 @@ def _fit(settings, model, train_set, validation, run_dir, verbose):
         callbacks=_callbacks(settings, validation, run_dir),
         early_stopping=settings.early_stopping,
         on_start=start,
+        progress=say,
         verbose=verbose,
     )
 
@@ -341,17 +348,29 @@ def _finish(model, run_dir):
 
 def _result(settings, run_dir, resumed, finished_before):
     rows = _files.read_lines(run_dir / _files.METRICS)
-    name, mode = settings.monitored
-    choose = max if mode == "max" else min
-    best = choose(rows, key=lambda row: row[name])
+    name, _ = settings.monitored
+    file = run_dir / best_file(settings)
+    epoch, value = _best(file, rows, *settings.monitored)
     return TrainResult(
         run_dir,
-        run_dir / best_file(settings),
+        file,
         rows[-1]["epoch"],
         rows[-1]["step"],
-        best["epoch"],
-        best[name],
+        epoch,
+        value,
         name,
         resumed,
         finished_before,
     )
+
+
+def _best(file, rows, name, mode):
+    """Returns (epoch, value) of the best model's file, (None, None) without."""
+    if not file.is_file():
+        return None, None
+    note = training.read_best(file)
+    if note is None:  # Release 0.1 kept no note in the file.
+        choose = max if mode == "max" else min
+        note = choose(rows, key=lambda row: row[name])
+        return note["epoch"], note[name]
+    return note["epoch"], note["value"]

@@ -8,6 +8,7 @@ import tensorflow as tf
 from keras_mixup import _checks
 from keras_mixup import _files
 from keras_mixup import data
+from keras_mixup.training import best_model
 from keras_mixup.training import callbacks as callbacks_lib
 from keras_mixup.training import checkpoint
 from keras_mixup.training import early_stopping as early_stopping_lib
@@ -30,6 +31,7 @@ def fit_resumable(
     checkpoint_every=500,
     callbacks=(),
     on_start=None,
+    progress=None,
     verbose="auto",
 ):
     """Trains as `fit` does, and goes on where an earlier call was stopped.
@@ -41,7 +43,8 @@ def fit_resumable(
     epoch, step).
 
     The folder receives checkpoints/, metrics.jsonl (a line per epoch) and,
-    with validation images, the best model.
+    with validation images, the best model. A damaged checkpoint is passed
+    over for an older one, with a warning.
 
     Args:
         model: a compiled algorithm, made in the same way at every call.
@@ -64,6 +67,8 @@ def fit_resumable(
             part of the checkpoint, unless they have a `state` variable.
         on_start: callable without arguments, called before the first step of
             a fresh run.
+        progress: callable of a str, which is told where the run begins; None
+            for silence.
         verbose: as for `fit`.
 
     Returns:
@@ -71,7 +76,8 @@ def fit_resumable(
 
     Raises:
         ValueError: for arguments out of range, or a folder with the
-            checkpoint of another model or of other arguments.
+            checkpoint of another model or of other arguments, or with damaged
+            checkpoints alone.
     """
     run_dir, images = pathlib.Path(run_dir), _image_set(images)
     _checks.check_integer(epochs, "epochs")
@@ -84,6 +90,8 @@ def fit_resumable(
     shaping |= _described(model, images)
     _check_same(pathlib.Path(directory), shaping, resumed=start > 0)
     epoch, model.skip = checkpoint.resume_position(start, steps_per_epoch)
+    if progress is not None:
+        progress(_place(run_dir, start))
     if on_start is not None and not start:
         on_start()
     judging, validation = [], None
@@ -92,7 +100,7 @@ def fit_resumable(
             _image_set(validation_data), batch_size
         )
         path = str(run_dir / best_file)
-        judging = [callbacks_lib.BestModel(path, monitor, mode)]
+        judging = [best_model.BestModel(path, monitor, mode)]
     if early_stopping:
         stop = early_stopping_lib.EarlyStopping(monitor, early_stopping, mode)
         judging.append(stop)
@@ -128,6 +136,14 @@ def _steps_per_epoch(count, batch_size):
     expected = f"at most the {count} images"
     _checks.check(batch_size <= count, "batch_size", expected, batch_size)
     return count // batch_size
+
+
+def _place(run_dir, start):
+    """Returns a sentence: the step at which the run begins."""
+    if start:
+        return f"Resuming at step {start}."
+    begun = (run_dir / _files.METRICS).exists()
+    return f"Starting at step 0{': there is no checkpoint' * begun}."
 
 
 def _described(model, images):

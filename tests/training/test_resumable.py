@@ -258,3 +258,62 @@ def test_a_lost_best_model_is_said(examples, short, tmp_path):
     (tmp_path / _files.BEST_CLASSIFIER).unlink()
     with pytest.warns(UserWarning, match="classifier.keras is gone"):
         fit(examples, tmp_path, epochs=3)
+
+
+def test_another_best_model_is_not_taken_for_the_best(
+    examples, short, tmp_path
+):
+    shutil.copytree(short, tmp_path, dirs_exist_ok=True)
+    best = tmp_path / _files.BEST_CLASSIFIER
+    before = training.read_best(best)
+    training.save_atomically(make().classifier, best)
+    assert training.read_best(best) is None
+    with pytest.warns(UserWarning, match="is another model than"):
+        fit(examples, tmp_path, epochs=3)
+    row = log_of(tmp_path)[-1]
+    found = training.read_best(best)
+    assert found == {
+        "epoch": 3,
+        "step": 15,
+        "monitor": "val_accuracy",
+        "value": row["val_accuracy"],
+    }
+    assert before["epoch"] < 3
+
+
+def test_the_best_model_says_which_it_is(undisturbed):
+    _, log, folder, _ = undisturbed
+    found = training.read_best(folder / _files.BEST_CLASSIFIER)
+    best = max(log, key=lambda row: row["val_accuracy"])
+    assert found["value"] == best["val_accuracy"]
+    assert (found["epoch"], found["step"]) == (best["epoch"], best["step"])
+    keras.saving.load_model(folder / _files.BEST_CLASSIFIER)
+
+
+@pytest.mark.parametrize(
+    ("kept", "expected"),
+    [
+        (("checkpoints", "metrics.jsonl"), "Resuming at step 10."),
+        (("metrics.jsonl",), "Starting at step 0: there is no checkpoint."),
+        ((), "Starting at step 0."),
+    ],
+)
+def test_where_a_run_begins_is_said(examples, short, tmp_path, kept, expected):
+    for name in kept:
+        copy = shutil.copytree if name == "checkpoints" else shutil.copy
+        copy(short / name, tmp_path / name)
+    said = []
+    with pytest.raises(Killed):
+        training.fit_resumable(
+            make(),
+            examples,
+            tmp_path,
+            epochs=3,
+            batch_size=4,
+            validation_data=(examples.images[:7], examples.labels[:7]),
+            checkpoint_every=2,
+            early_stopping=9,
+            callbacks=[KillAt(0)],
+            progress=said.append,
+        )
+    assert said == [expected]
