@@ -43,12 +43,24 @@ def replacing(path):
     path = pathlib.Path(path)
     temporary = path.with_name(f".{os.getpid()}.{path.name}")
     try:
-        yield temporary
-        sync(temporary)
-        os.replace(temporary, path)
-        sync(path.absolute().parent)
+        with _naming(path):
+            yield temporary
+            sync(temporary)
+            os.replace(temporary, path)
+            sync(path.absolute().parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _naming(path):
+    """Adds the file to a system's error that lacks it, as a full disk's."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            error.filename = str(path)
+        raise
 
 
 def write_bytes(path, content):
@@ -105,7 +117,7 @@ def append_lines(path, rows):
         path: str or path, created if missing.
         rows: iterable of dicts of JSON values.
     """
-    with open(path, "ab+") as file:
+    with _naming(path), open(path, "ab+") as file:
         file.seek(0)
         text = file.read() if _ends_torn(file) else b""
         if text:

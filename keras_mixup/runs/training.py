@@ -107,9 +107,7 @@ def train(settings, run_dir, resume=False, progress=None, verbose=0):
             if resumed and (run_dir / _files.FINAL).exists():
                 return _result(settings, run_dir, resumed, True)
             _announce(settings, model, train_set, validation, run_dir, say)
-            _fit(
-                settings, model, (train_set, validation), run_dir, verbose, say
-            )
+            _fit(settings, model, train_set, validation, run_dir, verbose, say)
             if settings.task == "vae":
                 autoencoder.write_report(run_dir, validation, settings, say)
             _finish(model, run_dir)
