@@ -8,6 +8,9 @@ import contextlib
 import json
 import os
 import pathlib
+import re
+import shutil
+import uuid
 import warnings
 
 # What lies in the folder of a run.
@@ -27,6 +30,9 @@ REPORT = "report.html"
 VAE_REPORT = "report.md"
 STUDIES = "figures"
 TENSORBOARD = "tensorboard"
+
+# What a process has not finished: its number, then the final name.
+_TEMPORARY = re.compile(r"\.([1-9]\d*)\.(.+)")
 
 
 @contextlib.contextmanager
@@ -61,6 +67,52 @@ def _naming(path):
         if error.errno is not None and error.filename is None:
             error.filename = str(path)
         raise
+
+
+def scratch_path(parent, name):
+    """Returns a new hidden path of this process in the folder `parent`.
+
+    Args:
+        parent: str or path of a folder.
+        name: str, what will be made of it.
+    """
+    hidden = f".{os.getpid()}.{name}.{uuid.uuid4().hex}"
+    return pathlib.Path(parent) / hidden
+
+
+def remove_leftovers(folder, name=""):
+    """Removes what killed processes left half-written in a folder.
+
+    Args:
+        folder: str or path; it need not exist.
+        name: str, how the final name begins; empty for every name.
+    """
+    folder = pathlib.Path(folder)
+    for path in list(folder.iterdir()) if folder.is_dir() else ():
+        found = _TEMPORARY.match(path.name)
+        if found is None or not found.group(2).startswith(name):
+            continue
+        if _is_dead(int(found.group(1))):
+            remove(path)
+
+
+def remove(path):
+    """Removes a file or a folder with its content, as far as possible."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _is_dead(process):
+    """Whether there is no process of that number on this machine."""
+    try:
+        os.kill(process, 0)
+    except (OverflowError, ProcessLookupError):
+        return True
+    except PermissionError:  # of another user
+        return False
+    return False
 
 
 def write_bytes(path, content):

@@ -106,6 +106,8 @@ def train(settings, run_dir, resume=False, progress=None, verbose=0):
         with folder.owned(run_dir):
             if resumed and (run_dir / _files.FINAL).exists():
                 return _result(settings, run_dir, resumed, True)
+            if resumed and (text := folder.changed_versions(run_dir)):
+                say(text)
             _announce(settings, model, train_set, validation, run_dir, say)
             _fit(settings, model, train_set, validation, run_dir, verbose, say)
             if settings.task == "vae":

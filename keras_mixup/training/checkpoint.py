@@ -155,6 +155,7 @@ class Checkpoint(keras.callbacks.Callback):
         )
         # Made now: a variable that release 0.1 stored as well.
         self._checkpoint.save_counter  # noqa: B018
+        _remove_leftovers(pathlib.Path(self.directory))
         self._step = latest_step(self.directory)
         # A model that has these steps behind it just goes on.
         if self._step and int(model.step.numpy()) != self._step:
@@ -232,6 +233,13 @@ class Checkpoint(keras.callbacks.Callback):
         for old in kept[: -self.max_to_keep]:
             for file in sorted(folder.glob(f"step-{old}.*"), reverse=True):
                 file.unlink()
+
+
+def _remove_leftovers(folder):
+    """Removes what a kill left of a checkpoint that was being written."""
+    for name in (f"{_SAVING}*", "step-*_temp"):
+        for path in list(folder.glob(name)):
+            _files.remove(path)
 
 
 def _restore(checkpoint, path):

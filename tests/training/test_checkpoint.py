@@ -341,3 +341,14 @@ def test_a_checkpoint_is_on_the_disk_before_it_has_its_name(
         f"step-1.{index}",
         "c",
     ]
+
+
+def test_what_a_kill_left_of_a_checkpoint_is_removed(tmp_path):
+    for name in (".saving_temp", "step-4_temp"):
+        (tmp_path / name).mkdir()
+    (tmp_path / ".saving.index").write_bytes(b"half")
+    images, labels = toys.data(4)
+    callback = training.Checkpoint(tmp_path)
+    make_model().fit(images, labels, callbacks=[callback], verbose=0)
+    names = {path.suffix for path in tmp_path.iterdir()}
+    assert names == {".index", ".data-00000-of-00001"}
