@@ -81,6 +81,8 @@ PUBLIC = {
     "runs": (
         "EvaluateSettings",
         "ExportSettings",
+        "Stop",
+        "Stopped",
         "TrainSettings",
         "evaluate",
         "export",

@@ -1,8 +1,9 @@
 """The command `keras-mixup`: errors and exit codes of all commands.
 
 A user's mistake is one line on stderr and exit code 2, a full disk or memory
-one line and exit code 74; `--debug` shows the traceback. Any other exception is
-a fault of the package and has its traceback.
+one line and exit code 74, a run that was asked to stop exit code 75. `--debug`
+shows the traceback. Any other exception is a fault of the package and has its
+traceback.
 """
 
 import difflib
@@ -11,9 +12,18 @@ import os
 import sys
 import traceback
 
+from keras_mixup import _stopping
+from keras_mixup._settings import Setting
 from keras_mixup.cli import errors
 
 COMMANDS = ("train", "evaluate", "export")
+RESUME = 75  # stopped as asked: EX_TEMPFAIL of sysexits.h
+MAX_MINUTES = Setting(
+    "max_minutes",
+    "float",
+    None,
+    "Stop after so many minutes, with exit code 75.",
+)
 _USAGE = """keras-mixup COMMAND --flag=value ...
 
 Commands:
@@ -79,6 +89,9 @@ def guarded(make_flags, main, argv):
             print(flags.help_text())
             return 0
         main(flags)
+    except _stopping.Stopped as stopped:
+        print(stopped, file=sys.stderr)
+        return RESUME
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130

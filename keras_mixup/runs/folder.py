@@ -150,7 +150,7 @@ def _check_same_settings(path, settings):
                 f"Received: {name}={now}. Resume with the same settings, or "
                 "choose another run_dir."
             )
-        if known.get(name) not in (None, _checksum(now)):
+        if name in known and known[name] != _checksum(now):
             raise ValueError(
                 f"`{name}` must be the file that the run in {path} was started "
                 f"with. Received: {name}={now}, which has changed. Put the "

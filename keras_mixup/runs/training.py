@@ -67,7 +67,7 @@ class TrainResult(NamedTuple):
         )
 
 
-def train(settings, run_dir, resume=False, progress=None, verbose=0):
+def train(settings, run_dir, resume=False, progress=None, verbose=0, stop=None):
     """Trains a classifier or an autoencoder in a folder of its own.
 
     The folder receives config.json (settings, versions, commit),
@@ -82,6 +82,8 @@ def train(settings, run_dir, resume=False, progress=None, verbose=0):
         resume: bool, continue the run in `run_dir`, if there is one.
         progress: callable of a str, called at each step; None for silence.
         verbose: int, that of Keras' `fit`.
+        stop: callable without arguments, such as a `Stop`, asked after each
+            batch; it returns the reason to stop, a str, or something false.
 
     Returns:
         `TrainResult`.
@@ -92,6 +94,7 @@ def train(settings, run_dir, resume=False, progress=None, verbose=0):
         OSError: for a folder that exists, cannot be written, or is owned by
             another process.
         ImportError: an optional package is missing; the text names it.
+        Stopped: `stop` gave a reason; a checkpoint is saved.
     """
     say = progress or (lambda text: None)
     folder.check(run_dir, resume)
@@ -109,7 +112,8 @@ def train(settings, run_dir, resume=False, progress=None, verbose=0):
             if resumed and (text := folder.changed_versions(run_dir)):
                 say(text)
             _announce(settings, model, train_set, validation, run_dir, say)
-            _fit(settings, model, train_set, validation, run_dir, verbose, say)
+            told = run_dir, verbose, say, stop
+            _fit(settings, model, train_set, validation, *told)
             if settings.task == "vae":
                 autoencoder.write_report(run_dir, validation, settings, say)
             _finish(model, run_dir)
@@ -279,7 +283,16 @@ def _announce(settings, model, train_set, validation, run_dir, say):
     )
 
 
-def _fit(settings, model, train_set, validation, run_dir, verbose, say=None):
+def _fit(
+    settings,
+    model,
+    train_set,
+    validation,
+    run_dir,
+    verbose,
+    say=None,
+    stop=None,
+):
     name, mode = settings.monitored
     start = None
     if settings.task == "vae":
@@ -307,6 +320,7 @@ def _fit(settings, model, train_set, validation, run_dir, verbose, say=None):
         early_stopping=settings.early_stopping,
         on_start=start,
         progress=say,
+        stop=stop,
         verbose=verbose,
     )
 

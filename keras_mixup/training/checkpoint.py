@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from keras_mixup import _checks
 from keras_mixup import _files
+from keras_mixup import _stopping
 
 _INDEX = re.compile(r"step-(\d+)\.index$")
 # The name of a checkpoint until all of it is on the disk.
@@ -122,19 +123,25 @@ class Checkpoint(keras.callbacks.Callback):
             always saved.
         state: sequence of `tf.Variable` that other callbacks keep.
         max_to_keep: int >= 1.
+        stop: callable without arguments, asked after each batch; it returns
+            the reason to stop, a str, or something false.
 
     Raises:
         ValueError: when `every` or `max_to_keep` is smaller than 1; when
             training begins, for a checkpoint of another model, for one that
             ended elsewhere than `fit` begins, or if all are damaged.
+        Stopped: `stop` gave a reason; the step is saved.
     """
 
-    def __init__(self, directory, every=500, state=(), max_to_keep=2):
+    def __init__(
+        self, directory, every=500, state=(), max_to_keep=2, stop=None
+    ):
         super().__init__()
         self.directory = directory
         self.every = _checks.check_integer(every, "every")
         self.state = list(state)
         self.max_to_keep = _checks.check_integer(max_to_keep, "max_to_keep")
+        self.stop = stop or _stopping.never
         self._step = 0
         # The step at which a restored run must begin, until it has begun.
         self._begin = None
@@ -206,6 +213,18 @@ class Checkpoint(keras.callbacks.Callback):
         step = int(self.model.step.numpy())
         if step // self.every > self._step // self.every:
             self._save(step)
+        self._stop_if_asked()
+
+    def on_test_batch_end(self, batch, logs=None):
+        """Stops between two batches of a validation, if asked to."""
+        self._stop_if_asked()
+
+    def _stop_if_asked(self):
+        reason = self.stop()
+        if reason:
+            self.on_train_end()
+            place = f"at step {int(self.model.step.numpy())}"
+            _stopping.check_stop(lambda: reason, place)
 
     def on_train_end(self, logs=None):
         """Saves the last step."""

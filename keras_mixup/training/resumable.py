@@ -32,6 +32,7 @@ def fit_resumable(
     callbacks=(),
     on_start=None,
     progress=None,
+    stop=None,
     verbose="auto",
 ):
     """Trains as `fit` does, and goes on where an earlier call was stopped.
@@ -69,6 +70,8 @@ def fit_resumable(
             a fresh run.
         progress: callable of a str, which is told where the run begins; None
             for silence.
+        stop: callable without arguments, asked after each batch. The reason
+            that it returns, a str, ends the call with a checkpoint.
         verbose: as for `fit`.
 
     Returns:
@@ -78,6 +81,7 @@ def fit_resumable(
         ValueError: for arguments out of range, or a folder with the
             checkpoint of another model or of other arguments, or with damaged
             checkpoints alone.
+        Stopped: `stop` gave a reason (`keras_mixup.runs.Stopped`).
     """
     run_dir, images = pathlib.Path(run_dir), _image_set(images)
     _checks.check_integer(epochs, "epochs")
@@ -90,10 +94,7 @@ def fit_resumable(
     shaping |= _described(model, images)
     _check_same(pathlib.Path(directory), shaping, resumed=start > 0)
     epoch, model.skip = checkpoint.resume_position(start, steps_per_epoch)
-    if progress is not None:
-        progress(_place(run_dir, start))
-    if on_start is not None and not start:
-        on_start()
+    _begin(run_dir, start, progress, on_start)
     judging, validation = [], None
     if validation_data is not None:
         validation = data.evaluation_dataset(
@@ -102,8 +103,9 @@ def fit_resumable(
         path = str(run_dir / best_file)
         judging = [best_model.BestModel(path, monitor, mode)]
     if early_stopping:
-        stop = early_stopping_lib.EarlyStopping(monitor, early_stopping, mode)
-        judging.append(stop)
+        judging.append(
+            early_stopping_lib.EarlyStopping(monitor, early_stopping, mode)
+        )
     return model.fit(
         data.training_dataset(
             images, batch_size, seed, start_step=start, augment=augment
@@ -116,7 +118,10 @@ def fit_resumable(
             # Before the checkpoint, so that no NaN is ever saved.
             callbacks_lib.StopOnNaN(),
             checkpoint.Checkpoint(
-                directory, checkpoint_every, _state([*judging, *callbacks])
+                directory,
+                checkpoint_every,
+                _state([*judging, *callbacks]),
+                stop=stop,
             ),
             callbacks_lib.RetraceGuard(),
             # What measures comes before what reads it.
@@ -138,12 +143,16 @@ def _steps_per_epoch(count, batch_size):
     return count // batch_size
 
 
-def _place(run_dir, start):
-    """Returns a sentence: the step at which the run begins."""
-    if start:
-        return f"Resuming at step {start}."
-    begun = (run_dir / _files.METRICS).exists()
-    return f"Starting at step 0{': there is no checkpoint' * begun}."
+def _begin(run_dir, start, progress, on_start):
+    """Says at which step the run begins; calls `on_start` of a fresh one."""
+    text = f"Resuming at step {start}."
+    if not start:
+        begun = (run_dir / _files.METRICS).exists()
+        text = f"Starting at step 0{': there is no checkpoint' * begun}."
+    if progress is not None:
+        progress(text)
+    if on_start is not None and not start:
+        on_start()
 
 
 def _described(model, images):

@@ -8,6 +8,7 @@ import pytest
 
 from keras_mixup import _files
 from keras_mixup import data
+from keras_mixup import runs
 from keras_mixup import training
 
 
@@ -63,7 +64,7 @@ class KillAt(keras.callbacks.Callback):
             raise Killed
 
 
-def fit(examples, folder, callbacks=(), epochs=3):
+def fit(examples, folder, callbacks=(), epochs=3, stop=None):
     model = make()
     training.fit_resumable(
         model,
@@ -75,6 +76,7 @@ def fit(examples, folder, callbacks=(), epochs=3):
         checkpoint_every=2,
         callbacks=callbacks,
         early_stopping=9,
+        stop=stop,
         verbose=0,
     )
     return model
@@ -317,3 +319,25 @@ def test_where_a_run_begins_is_said(examples, short, tmp_path, kept, expected):
             progress=said.append,
         )
     assert said == [expected]
+
+
+class StopAfter:
+    """Asks a run to stop when it was asked so many times."""
+
+    def __init__(self, count):
+        self.count = count
+
+    def __call__(self):
+        self.count -= 1
+        return "enough" if self.count < 0 else None
+
+
+# Within the first epoch, in its validation of two batches, at its end.
+@pytest.mark.parametrize(("count", "step"), [(0, 1), (2, 3), (5, 5), (6, 5)])
+def test_a_stopped_run_ends_as_an_undisturbed_one(
+    examples, undisturbed, tmp_path, count, step
+):
+    with pytest.raises(runs.Stopped, match=rf"at step {step} \(enough\)"):
+        fit(examples, tmp_path, stop=StopAfter(count))
+    assert training.latest_step(tmp_path / "checkpoints") == step
+    check_equal(fit(examples, tmp_path), tmp_path, undisturbed)
