@@ -82,6 +82,8 @@ PUBLIC = {
     "runs": (
         "EvaluateSettings",
         "ExportSettings",
+        "Stop",
+        "Stopped",
         "TrainSettings",
         "evaluate",
         "export",
@@ -119,6 +121,7 @@ PUBLIC = {
         "Mixup",
         "read_metrics",
         "reconstruction_psnr",
+        "read_best",
         "resume_position",
         "RetraceGuard",
         "RobustValidation",

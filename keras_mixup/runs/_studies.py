@@ -8,6 +8,7 @@ from keras_mixup import ThreatModel
 from keras_mixup import _checks
 from keras_mixup import _corruption_kinds
 from keras_mixup import _files
+from keras_mixup import _stopping
 from keras_mixup import data
 from keras_mixup import evaluation
 from keras_mixup import metrics
@@ -64,6 +65,7 @@ def draw(job):
     count = len(context.image_set.labels)
     for name in names:
         study = studies.find(name)
+        _stopping.check_stop(job.stop, f"before the figure {name}")
         job.say(f"{name}: {study.label}, {count} examples")
         rows = study.make(context)
         for path in studies.write_study(job.run_dir, name, rows):

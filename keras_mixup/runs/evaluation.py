@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from keras_mixup import _classifiers
 from keras_mixup import _files
+from keras_mixup import _stopping
 from keras_mixup import data
 from keras_mixup import evaluation
 from keras_mixup import reporting
@@ -38,6 +39,7 @@ class Job(NamedTuple):
         reduced: the same with attacks of radius lambda eps, for the classifier.
         worst: (specs, examples) of the worst case, or None.
         say: callable of one line of text.
+        stop: callable that returns a reason to stop, or something false.
     """
 
     settings: object
@@ -54,6 +56,7 @@ class Job(NamedTuple):
     worst: tuple | None
     verbose: bool
     say: object
+    stop: object
 
 
 class EvaluateResult(NamedTuple):
@@ -109,7 +112,7 @@ class EvaluateResult(NamedTuple):
         return "\n".join([*parts, f"\nReport: {self.report}"])
 
 
-def evaluate(settings, run_dir, progress=None, verbose=False):
+def evaluate(settings, run_dir, progress=None, verbose=False, stop=None):
     """Attacks a classifier and its defences, and writes the results.
 
     The folder receives records.jsonl (one line per example, model, attack and
@@ -122,6 +125,9 @@ def evaluate(settings, run_dir, progress=None, verbose=False):
         run_dir: str or path, the folder of a training run, or a new one.
         progress: callable of a str, called at each step; None for silence.
         verbose: bool, whether to show progress bars.
+        stop: callable without arguments, such as a `Stop`, asked after each
+            attacked batch; it returns the reason to stop, a str, or something
+            false.
 
     Returns:
         `EvaluateResult`.
@@ -132,6 +138,7 @@ def evaluate(settings, run_dir, progress=None, verbose=False):
         OSError: for a missing file, or a folder that cannot be written or is
             owned by another process.
         ImportError: an optional package is missing; the text names it.
+        Stopped: `stop` gave a reason; the finished records are kept.
     """
     say = progress or (lambda text: None)
     path = source.classifier_path(settings.classifier, run_dir)
@@ -140,17 +147,19 @@ def evaluate(settings, run_dir, progress=None, verbose=False):
     settings, trained = source.completed(settings, run_dir)
     _studies.check(settings)
     with _process.prepared(settings):
-        job = _prepare(settings, run_dir, path, trained, verbose, say)
+        told = verbose, say, stop or _stopping.never
+        job = _prepare(settings, run_dir, path, trained, *told)
         run_dir.mkdir(parents=True, exist_ok=True)
         with folder.owned(run_dir):
             _compute(job)
+            _stopping.check_stop(job.stop, "after the attacks")
             _studies.draw(job)
             _studies.corruptions(job)
             _pictures(job)
             return _finish(job)
 
 
-def _prepare(settings, run_dir, path, trained, verbose, say):
+def _prepare(settings, run_dir, path, trained, verbose, say, stop):
     """Loads everything and returns the `Job`."""
     image_set = _defences.load_split(
         trained,
@@ -198,6 +207,7 @@ def _prepare(settings, run_dir, path, trained, verbose, say):
         _attacks.worst_case_part(settings, parts),
         verbose,
         say,
+        stop,
     )
 
 
@@ -254,6 +264,7 @@ def _evaluate(job, models, specs, image_set, selection_seeds=()):
         about={"dataset": settings.dataset, "split": settings.split},
         pool_id=job.pool_text or None,
         verbose=job.verbose,
+        stop=job.stop,
     )
 
 

@@ -31,8 +31,8 @@ class TrainResult(NamedTuple):
         best_file: `pathlib.Path` of the weights of the best epoch.
         epochs: int, finished epochs.
         steps: int, finished steps.
-        best_epoch: int, from 1.
-        best_value: float, the monitored metric of that epoch.
+        best_epoch: int, from 1, as `best_file` itself says; None without one.
+        best_value: float, the monitored metric of that epoch, or None.
         monitor: str, the metric's name.
         resumed: bool, whether an earlier call had begun the run.
         finished_before: bool, whether an earlier call had ended it.
@@ -42,8 +42,8 @@ class TrainResult(NamedTuple):
     best_file: pathlib.Path
     epochs: int
     steps: int
-    best_epoch: int
-    best_value: float
+    best_epoch: int | None
+    best_value: float | None
     monitor: str
     resumed: bool
     finished_before: bool
@@ -51,19 +51,23 @@ class TrainResult(NamedTuple):
     @property
     def text(self):
         """str: the result in a sentence or two."""
+        word = "Resumed and trained" if self.resumed else "Trained"
+        text = f"{word} {self.epochs} epochs ({self.steps} steps)."
         if self.finished_before:
-            return (
+            text = (
                 f"The run in {self.run_dir} is finished; nothing was trained."
             )
-        word = "Resumed and trained" if self.resumed else "Trained"
+        if self.best_epoch is None:
+            return f"{text} The best model is gone: no file {self.best_file}"
+        if self.finished_before:
+            return text
         best = _TITLES[self.monitor].format(self.best_value)
         return (
-            f"{word} {self.epochs} epochs ({self.steps} steps). Best {best} "
-            f"in epoch {self.best_epoch}: {self.best_file}"
+            f"{text} Best {best} in epoch {self.best_epoch}: {self.best_file}"
         )
 
 
-def train(settings, run_dir, resume=False, progress=None, verbose=0):
+def train(settings, run_dir, resume=False, progress=None, verbose=0, stop=None):
     """Trains a classifier or an autoencoder in a folder of its own.
 
     The folder receives config.json (settings, versions, commit),
@@ -78,6 +82,8 @@ def train(settings, run_dir, resume=False, progress=None, verbose=0):
         resume: bool, continue the run in `run_dir`, if there is one.
         progress: callable of a str, called at each step; None for silence.
         verbose: int, that of Keras' `fit`.
+        stop: callable without arguments, such as a `Stop`, asked after each
+            batch; it returns the reason to stop, a str, or something false.
 
     Returns:
         `TrainResult`.
@@ -88,6 +94,7 @@ def train(settings, run_dir, resume=False, progress=None, verbose=0):
         OSError: for a folder that exists, cannot be written, or is owned by
             another process.
         ImportError: an optional package is missing; the text names it.
+        Stopped: `stop` gave a reason; a checkpoint is saved.
     """
     say = progress or (lambda text: None)
     folder.check(run_dir, resume)
@@ -102,8 +109,11 @@ def train(settings, run_dir, resume=False, progress=None, verbose=0):
         with folder.owned(run_dir):
             if resumed and (run_dir / _files.FINAL).exists():
                 return _result(settings, run_dir, resumed, True)
+            if resumed and (text := folder.changed_versions(run_dir)):
+                say(text)
             _announce(settings, model, train_set, validation, run_dir, say)
-            _fit(settings, model, train_set, validation, run_dir, verbose)
+            told = run_dir, verbose, say, stop
+            _fit(settings, model, train_set, validation, *told)
             if settings.task == "vae":
                 autoencoder.write_report(run_dir, validation, settings, say)
             _finish(model, run_dir)
@@ -280,7 +290,16 @@ def _announce(settings, model, train_set, validation, run_dir, say):
     )
 
 
-def _fit(settings, model, train_set, validation, run_dir, verbose):
+def _fit(
+    settings,
+    model,
+    train_set,
+    validation,
+    run_dir,
+    verbose,
+    say=None,
+    stop=None,
+):
     name, mode = settings.monitored
     start = None
     if settings.task == "vae":
@@ -307,6 +326,8 @@ def _fit(settings, model, train_set, validation, run_dir, verbose):
         callbacks=_callbacks(settings, validation, run_dir),
         early_stopping=settings.early_stopping,
         on_start=start,
+        progress=say,
+        stop=stop,
         verbose=verbose,
     )
 
@@ -348,17 +369,29 @@ def _finish(model, run_dir):
 
 def _result(settings, run_dir, resumed, finished_before):
     rows = _files.read_lines(run_dir / _files.METRICS)
-    name, mode = settings.monitored
-    choose = max if mode == "max" else min
-    best = choose(rows, key=lambda row: row[name])
+    name, _ = settings.monitored
+    file = run_dir / best_file(settings)
+    epoch, value = _best(file, rows, *settings.monitored)
     return TrainResult(
         run_dir,
-        run_dir / best_file(settings),
+        file,
         rows[-1]["epoch"],
         rows[-1]["step"],
-        best["epoch"],
-        best[name],
+        epoch,
+        value,
         name,
         resumed,
         finished_before,
     )
+
+
+def _best(file, rows, name, mode):
+    """Returns (epoch, value) of the best model's file, (None, None) without."""
+    if not file.is_file():
+        return None, None
+    note = training.read_best(file)
+    if note is None:  # Release 0.1 kept no note in the file.
+        choose = max if mode == "max" else min
+        note = choose(rows, key=lambda row: row[name])
+        return note["epoch"], note[name]
+    return note["epoch"], note["value"]

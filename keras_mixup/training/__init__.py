@@ -7,12 +7,13 @@ from keras_mixup.training._latent_space import reconstruction_psnr
 from keras_mixup.training.adversarial import AdversarialTraining
 from keras_mixup.training.adversarial_mixup import AdversarialMixup
 from keras_mixup.training.base import Algorithm
-from keras_mixup.training.callbacks import BestModel
+from keras_mixup.training.best_model import BestModel
+from keras_mixup.training.best_model import read_best
+from keras_mixup.training.best_model import save_atomically
 from keras_mixup.training.callbacks import MetricsLog
 from keras_mixup.training.callbacks import RetraceGuard
 from keras_mixup.training.callbacks import StopOnNaN
 from keras_mixup.training.callbacks import read_metrics
-from keras_mixup.training.callbacks import save_atomically
 from keras_mixup.training.checkpoint import Checkpoint
 from keras_mixup.training.checkpoint import latest_step
 from keras_mixup.training.checkpoint import resume_position
@@ -72,6 +73,7 @@ __all__ = [
     "latent_codes",
     "latest_step",
     "make_schedule",
+    "read_best",
     "read_metrics",
     "reconstruction_psnr",
     "resume_position",

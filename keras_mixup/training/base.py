@@ -91,10 +91,9 @@ class Algorithm(train_step.TrainStep):
         return images, targets, weights
 
     def guard(self, data, name):
-        """Returns the batch; its labels are checked at every step."""
-        images, labels, *rest = data
-        place = [f" in a {name} step after step", self.step.value]
-        classes = self._num_classes()
+        """Returns the batch; images and labels are checked at every step."""
+        images, labels, *rest = super().guard(data, name)
+        classes, place = self._num_classes(), functions.place_of(self, name)
         labels = functions.assert_labels(labels, classes, place)
         return (images, labels, *rest)
 

@@ -8,6 +8,7 @@ import tensorflow as tf
 from keras_mixup import _checks
 from keras_mixup import _files
 from keras_mixup import data
+from keras_mixup.training import best_model
 from keras_mixup.training import callbacks as callbacks_lib
 from keras_mixup.training import checkpoint
 from keras_mixup.training import early_stopping as early_stopping_lib
@@ -30,6 +31,8 @@ def fit_resumable(
     checkpoint_every=500,
     callbacks=(),
     on_start=None,
+    progress=None,
+    stop=None,
     verbose="auto",
 ):
     """Trains as `fit` does, and goes on where an earlier call was stopped.
@@ -41,7 +44,8 @@ def fit_resumable(
     epoch, step).
 
     The folder receives checkpoints/, metrics.jsonl (a line per epoch) and,
-    with validation images, the best model.
+    with validation images, the best model. A damaged checkpoint is passed
+    over for an older one, with a warning.
 
     Args:
         model: a compiled algorithm, made in the same way at every call.
@@ -64,6 +68,10 @@ def fit_resumable(
             part of the checkpoint, unless they have a `state` variable.
         on_start: callable without arguments, called before the first step of
             a fresh run.
+        progress: callable of a str, which is told where the run begins; None
+            for silence.
+        stop: callable without arguments, asked after each batch. The reason
+            that it returns, a str, ends the call with a checkpoint.
         verbose: as for `fit`.
 
     Returns:
@@ -71,7 +79,9 @@ def fit_resumable(
 
     Raises:
         ValueError: for arguments out of range, or a folder with the
-            checkpoint of another model or of other arguments.
+            checkpoint of another model or of other arguments, or with damaged
+            checkpoints alone.
+        Stopped: `stop` gave a reason (`keras_mixup.runs.Stopped`).
     """
     run_dir, images = pathlib.Path(run_dir), _image_set(images)
     _checks.check_integer(epochs, "epochs")
@@ -84,18 +94,18 @@ def fit_resumable(
     shaping |= _described(model, images)
     _check_same(pathlib.Path(directory), shaping, resumed=start > 0)
     epoch, model.skip = checkpoint.resume_position(start, steps_per_epoch)
-    if on_start is not None and not start:
-        on_start()
+    _begin(run_dir, start, progress, on_start)
     judging, validation = [], None
     if validation_data is not None:
         validation = data.evaluation_dataset(
             _image_set(validation_data), batch_size
         )
         path = str(run_dir / best_file)
-        judging = [callbacks_lib.BestModel(path, monitor, mode)]
+        judging = [best_model.BestModel(path, monitor, mode)]
     if early_stopping:
-        stop = early_stopping_lib.EarlyStopping(monitor, early_stopping, mode)
-        judging.append(stop)
+        judging.append(
+            early_stopping_lib.EarlyStopping(monitor, early_stopping, mode)
+        )
     return model.fit(
         data.training_dataset(
             images, batch_size, seed, start_step=start, augment=augment
@@ -108,7 +118,10 @@ def fit_resumable(
             # Before the checkpoint, so that no NaN is ever saved.
             callbacks_lib.StopOnNaN(),
             checkpoint.Checkpoint(
-                directory, checkpoint_every, _state([*judging, *callbacks])
+                directory,
+                checkpoint_every,
+                _state([*judging, *callbacks]),
+                stop=stop,
             ),
             callbacks_lib.RetraceGuard(),
             # What measures comes before what reads it.
@@ -128,6 +141,18 @@ def _steps_per_epoch(count, batch_size):
     expected = f"at most the {count} images"
     _checks.check(batch_size <= count, "batch_size", expected, batch_size)
     return count // batch_size
+
+
+def _begin(run_dir, start, progress, on_start):
+    """Says at which step the run begins; calls `on_start` of a fresh one."""
+    text = f"Resuming at step {start}."
+    if not start:
+        begun = (run_dir / _files.METRICS).exists()
+        text = f"Starting at step 0{': there is no checkpoint' * begun}."
+    if progress is not None:
+        progress(text)
+    if on_start is not None and not start:
+        on_start()
 
 
 def _described(model, images):
