@@ -79,6 +79,15 @@ MEMBERS = {
     "erm": _plain("ERM", training.ERM),
     "mixup": _plain("Mixup", training.Mixup),
     "cutmix": _plain("CutMix", training.CutMix),
+    "regmixup": Member(
+        "RegMixup",
+        training.RegMixup,
+        {},
+        False,
+        lambda k: 0,
+        training_passes=2,
+    ),
+    "dat": _plain("directional AT", training.DirectionalAdversarialTraining),
     "manifold_mixup": _plain("ManifoldMixup", training.ManifoldMixup),
     "at": Member("AT", training.AdversarialTraining, {}),
     "at_1to1": Member(
@@ -88,6 +97,13 @@ MEMBERS = {
         training_passes=2,
     ),
     "trades": Member("TRADES, beta 6", training.TRADES, {}, training_passes=2),
+    "avmixup": Member("AVmixup", training.AdversarialVertexMixup, {}),
+    "cutmix_at": Member(
+        "CutMix, then AT", training.CutMixAdversarialTraining, {}
+    ),
+    "cutmix_trades": Member(
+        "CutMix, then TRADES", training.CutMixTRADES, {}, training_passes=2
+    ),
     "iat": Member(
         "interpolated AT",
         training.InterpolatedAdversarialTraining,

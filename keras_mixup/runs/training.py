@@ -95,6 +95,7 @@ def train(settings, run_dir, resume=False, progress=None, verbose=0):
         _require_tensorboard()
     with _process.prepared(settings) as strategy:
         train_set, validation = _load(settings)
+        extra = _load_extra(settings, train_set)
         steps = _steps_per_epoch(settings, len(train_set.labels), strategy)
         with strategy.scope():
             model = build(settings, steps)
@@ -103,7 +104,8 @@ def train(settings, run_dir, resume=False, progress=None, verbose=0):
             if resumed and (run_dir / _files.FINAL).exists():
                 return _result(settings, run_dir, resumed, True)
             _announce(settings, model, train_set, validation, run_dir, say)
-            _fit(settings, model, train_set, validation, run_dir, verbose)
+            sets = (train_set, extra, validation)
+            _fit(settings, model, sets, run_dir, verbose)
             if settings.task == "vae":
                 autoencoder.write_report(run_dir, validation, settings, say)
             _finish(model, run_dir)
@@ -119,9 +121,25 @@ def build(settings, steps_per_epoch):
     model.compile(
         optimizer=build_optimizer(settings, steps_per_epoch),
         l2_penalty=settings.weight_decay,
+        weight_perturbation=settings.weight_perturbation,
+        weight_average=_build_average(settings, steps_per_epoch),
         jit_compile=False,
     )
     return model
+
+
+def _build_average(settings, steps_per_epoch):
+    if settings.weight_average == "ema":
+        return training.EMA(settings.ema_decay)
+    if settings.weight_average == "none":
+        return None
+    start = settings.swa_start
+    start = start if start >= 1.0 else start * settings.epochs
+    expected = f"before the end of the {settings.epochs} epochs"
+    okay = start < settings.epochs
+    _checks.check(okay, "swa_start", expected, settings.swa_start)
+    every = settings.swa_every * steps_per_epoch
+    return training.SWA(round(start * steps_per_epoch), every)
 
 
 def _build_classifier(settings):
@@ -227,6 +245,27 @@ def _load(settings):
     return train_set, validation
 
 
+def _load_extra(settings, train_set):
+    """Returns the second source of training images, or None."""
+    name = settings.extra_dataset
+    if name is None:
+        return None
+    _checks.check_choice(name, "extra_dataset", tuple(data.DATASETS))
+    kinds = [
+        (spec.image_shape, spec.num_classes)
+        for spec in (data.DATASETS[settings.dataset], data.DATASETS[name])
+    ]
+    shape, classes = kinds[0]
+    expected = f"a data set of {shape} images and {classes} classes"
+    _checks.check(kinds[0] == kinds[1], "extra_dataset", expected, name)
+    extra = data.load_arrays(
+        name, "train", settings.data_dir, settings.download
+    )
+    share, size = settings.extra_share, settings.batch_size
+    data.check_extra(train_set, extra, share, size)
+    return extra
+
+
 def _steps_per_epoch(settings, num_examples, strategy):
     """Returns the number of full batches; refuses an impossible batch size."""
     replicas = strategy.num_replicas_in_sync
@@ -273,7 +312,8 @@ def _announce(settings, model, train_set, validation, run_dir, say):
     )
 
 
-def _fit(settings, model, train_set, validation, run_dir, verbose):
+def _fit(settings, model, sets, run_dir, verbose):
+    train_set, extra, validation = sets
     name, mode = settings.monitored
     start = None
     if settings.task == "vae":
@@ -281,6 +321,7 @@ def _fit(settings, model, train_set, validation, run_dir, verbose):
         def start():
             autoencoder.start(settings, model, train_set.images)
 
+    model.batch_norm_images = train_set.images
     if settings.cache_latents:
         codes = training.latent_codes(model.vae, train_set.images)
         train_set = train_set._replace(images=codes)
@@ -292,6 +333,8 @@ def _fit(settings, model, train_set, validation, run_dir, verbose):
         batch_size=settings.batch_size,
         seed=settings.seed,
         augment=augmentation(settings),
+        extra=extra,
+        extra_share=settings.extra_share,
         validation_data=validation,
         checkpoint_every=settings.checkpoint_every,
         monitor=name,

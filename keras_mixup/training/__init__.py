@@ -17,6 +17,9 @@ from keras_mixup.training.checkpoint import Checkpoint
 from keras_mixup.training.checkpoint import latest_step
 from keras_mixup.training.checkpoint import resume_position
 from keras_mixup.training.cutmix import CutMix
+from keras_mixup.training.cutmix_adversarial import CutMixAdversarialTraining
+from keras_mixup.training.cutmix_adversarial import CutMixTRADES
+from keras_mixup.training.directional import DirectionalAdversarialTraining
 from keras_mixup.training.early_stopping import EarlyStopping
 from keras_mixup.training.erm import ERM
 from keras_mixup.training.interpolated import InterpolatedAdversarialTraining
@@ -26,6 +29,7 @@ from keras_mixup.training.mix_attack import AttackThenMix
 from keras_mixup.training.mix_attack import MixThenAttack
 from keras_mixup.training.mixup import Mixup
 from keras_mixup.training.mmd_vae import MMDVAETraining
+from keras_mixup.training.regmixup import RegMixup
 from keras_mixup.training.regularized import CurvatureRegularization
 from keras_mixup.training.regularized import LocalLinearityRegularization
 from keras_mixup.training.resumable import fit_resumable
@@ -36,19 +40,28 @@ from keras_mixup.training.trades import TRADES
 from keras_mixup.training.var_mixup import VarERM
 from keras_mixup.training.var_mixup import VarInterpolatedAdversarialTraining
 from keras_mixup.training.var_mixup import VarMixup
+from keras_mixup.training.vertex import AdversarialVertexMixup
+from keras_mixup.training.weight_average import EMA
+from keras_mixup.training.weight_average import SWA
 from keras_mixup.training.yogi import Yogi
 
 __all__ = [
+    "EMA",
     "ERM",
+    "SWA",
     "TRADES",
     "AdversarialMixup",
     "AdversarialTraining",
+    "AdversarialVertexMixup",
     "Algorithm",
     "AttackThenMix",
     "BestModel",
     "Checkpoint",
     "CurvatureRegularization",
     "CutMix",
+    "CutMixAdversarialTraining",
+    "CutMixTRADES",
+    "DirectionalAdversarialTraining",
     "EarlyStopping",
     "InterpolatedAdversarialTraining",
     "LatentAdversarialTraining",
@@ -58,6 +71,7 @@ __all__ = [
     "MetricsLog",
     "MixThenAttack",
     "Mixup",
+    "RegMixup",
     "RetraceGuard",
     "RobustValidation",
     "StopOnNaN",

@@ -62,7 +62,8 @@ class BestModel(keras.callbacks.Callback):
             )
             self.best.assign(-math.inf)
         if value > float(self.best.numpy()):
-            save_atomically(self.model.trained_model, self.path)
+            with self.model.averaged_weights():
+                save_atomically(self.model.trained_model, self.path)
             self.best.assign(value)
 
 

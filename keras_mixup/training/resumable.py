@@ -22,6 +22,8 @@ def fit_resumable(
     batch_size=64,
     seed=0,
     augment=None,
+    extra=None,
+    extra_share=0.5,
     validation_data=None,
     monitor="val_accuracy",
     mode="max",
@@ -52,6 +54,10 @@ def fit_resumable(
         batch_size: int in 1..n; the rest of an epoch is left out.
         seed: int >= 0, of order and augmentation.
         augment: None, `"crop"` or `"crop_flip"`.
+        extra: like `images`, a second source of training images of the same
+            shape and classes, or None. An epoch has as many steps as without.
+        extra_share: float in (0, 1), the part of `extra` in each batch, see
+            `data.mixed_training_dataset`.
         validation_data: like `images`, or None.
         monitor, mode: which metric chooses the best model, `"max"` or
             `"min"`.
@@ -82,6 +88,13 @@ def fit_resumable(
     shaping = {"batch_size": batch_size, "seed": seed, "augment": augment}
     shaping |= {"monitor": monitor, "mode": mode, "best_file": best_file}
     shaping |= _described(model, images)
+    if extra is not None:
+        extra = _image_set(extra)
+        data.check_extra(images, extra, extra_share, batch_size)
+        checksum = zlib.crc32(extra.labels.tobytes())
+        shaping |= {"extra_share": extra_share, "labels of extra": checksum}
+    if model.batch_norm_images is None and images.images.ndim == 4:
+        model.batch_norm_images = images.images
     _check_same(pathlib.Path(directory), shaping, resumed=start > 0)
     epoch, model.skip = checkpoint.resume_position(start, steps_per_epoch)
     if on_start is not None and not start:
@@ -97,9 +110,7 @@ def fit_resumable(
         stop = early_stopping_lib.EarlyStopping(monitor, early_stopping, mode)
         judging.append(stop)
     return model.fit(
-        data.training_dataset(
-            images, batch_size, seed, start_step=start, augment=augment
-        ),
+        _stream(images, extra, extra_share, batch_size, seed, start, augment),
         initial_epoch=epoch,
         epochs=epochs,
         steps_per_epoch=steps_per_epoch,
@@ -119,6 +130,16 @@ def fit_resumable(
         verbose=verbose,
         # The pipeline has its own order; Keras would warn.
         shuffle=False,
+    )
+
+
+def _stream(images, extra, share, batch_size, seed, start, augment):
+    if extra is None:
+        return data.training_dataset(
+            images, batch_size, seed, start_step=start, augment=augment
+        )
+    return data.mixed_training_dataset(
+        images, extra, share, batch_size, seed, start, augment
     )
 
 

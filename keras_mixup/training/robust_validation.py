@@ -53,7 +53,8 @@ class RobustValidation(keras.callbacks.Callback):
         """Measures, or repeats the last number, into `logs`."""
         due = (epoch + 1) % self.every == 0
         if due or math.isnan(float(self.value.numpy())):
-            self.value.assign(self.measure(epoch))
+            with self.model.averaged_weights():
+                self.value.assign(self.measure(epoch))
         if logs is not None:
             logs["val_robust_accuracy"] = float(self.value.numpy())
 
