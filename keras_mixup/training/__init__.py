@@ -43,6 +43,7 @@ from keras_mixup.training.var_mixup import VarMixup
 from keras_mixup.training.vertex import AdversarialVertexMixup
 from keras_mixup.training.weight_average import EMA
 from keras_mixup.training.weight_average import SWA
+from keras_mixup.training.weight_average import estimate_batch_norm
 from keras_mixup.training.yogi import Yogi
 
 __all__ = [
@@ -80,6 +81,7 @@ __all__ = [
     "VarMixup",
     "WarmUp",
     "Yogi",
+    "estimate_batch_norm",
     "fit_resumable",
     "latent_codes",
     "latest_step",

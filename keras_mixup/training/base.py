@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from keras_mixup import _checks
 from keras_mixup import _classifiers
@@ -95,8 +96,12 @@ class Algorithm(train_step.TrainStep):
         images, labels, *rest = data
         place = [f" in a {name} step after step", self.step.value]
         classes = self._num_classes()
-        labels = functions.assert_labels(labels, classes, place)
-        return (images, labels, *rest)
+        check = functions.assert_labels(labels, classes, place)
+        # Whatever reads the images comes after the check, as do averages of
+        # BatchNormalization and the counter of steps.
+        with tf.control_dependencies(check):
+            parts = (tf.identity(part) for part in (images, labels))
+            return (*parts, *rest)
 
     def _num_classes(self):
         # A subclassed classifier has no symbolic output to read.

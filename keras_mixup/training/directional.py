@@ -7,9 +7,7 @@ from keras_mixup import registry
 from keras_mixup.training import mixup
 
 
-@registry.register(
-    "algorithm", "directional_adversarial_training", label="DAT"
-)
+@registry.register("algorithm", "directional_adversarial_training", label="DAT")
 class DirectionalAdversarialTraining(mixup.Mixup):
     """Trains on images moved towards another image, with their own labels.
 

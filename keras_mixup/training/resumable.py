@@ -48,7 +48,8 @@ def fit_resumable(
     Args:
         model: a compiled algorithm, made in the same way at every call.
         images: `data.ImageSet`, or a pair (images, labels): uint8 or float
-            in [0, 1], [n, H, W, C], and int [n].
+            in [0, 1], [n, H, W, C], and int [n]; or a finite
+            `tf.data.Dataset` of these, which is read into memory.
         run_dir: str or path, made when missing.
         epochs: int >= 1, of the whole run.
         batch_size: int in 1..n; the rest of an epoch is left out.
@@ -190,7 +191,8 @@ def _state(callbacks):
 def _image_set(images):
     if isinstance(images, data.ImageSet):
         return images
-    okay = isinstance(images, (tuple, list)) and len(images) == 2
-    expected = "a data.ImageSet or a pair (images, labels)"
+    pair = isinstance(images, (tuple, list)) and len(images) == 2
+    okay = pair or hasattr(images, "cardinality")
+    expected = "a data.ImageSet, a pair (images, labels) or a tf.data.Dataset"
     _checks.check(okay, "images", expected, type(images).__name__)
-    return data.image_set(*images)
+    return data.image_set(*images) if pair else data.image_set(images)

@@ -255,7 +255,9 @@ class TrainStep(_config.Configurable, descent.Descent, keras.Model):
             batch = {**batch, **weights}
         batch = tf.nest.map_structure(tf.stop_gradient, batch)
         losses, outputs = self.descend(batch)
-        self.step.assign_add(1)
+        # No step is counted whose batch was refused.
+        with tf.control_dependencies([images]):
+            self.step.assign_add(1)
         self.update_averages()
         batch.update(weights or {})
         self.update_metrics(losses, batch, outputs)

