@@ -14,6 +14,7 @@ from keras_mixup import attacks
 from keras_mixup import evaluation
 from keras_mixup import export
 from keras_mixup import inference
+from keras_mixup import metrics
 from keras_mixup import models
 from keras_mixup import training
 
