@@ -173,6 +173,7 @@ def train(flags, member, seed, image_set):
     model.compile(
         run.build_optimizer(flags, steps_per_epoch),
         l2_penalty=flags.weight_decay,
+        **member.compiled,
     )
     clock = _Clock()
     history = model.fit(

@@ -1,5 +1,6 @@
 """Every training algorithm in the settings that the benchmarks compare."""
 
+import types
 from typing import NamedTuple
 
 from keras_mixup import training
@@ -23,6 +24,7 @@ class Member(NamedTuple):
         other: None, or a function of k: {bare pass: count} in place of the
             two numbers above, where those do not tell the whole price. The
             names are those of `bare.passes`.
+        compiled: dict, arguments of its `compile` beside the optimizer.
     """
 
     title: str
@@ -32,6 +34,7 @@ class Member(NamedTuple):
     input_gradients: object = lambda k: k
     training_passes: int = 1
     other: object = None
+    compiled: dict = types.MappingProxyType({})
 
     def bare_passes(self, k):
         """Returns {name of a bare pass: how many of them} of a step."""
@@ -95,6 +98,19 @@ MEMBERS = {
         training.AdversarialTraining,
         {"clean_weight": 1.0},
         training_passes=2,
+    ),
+    "at_awp": Member(
+        "AT, weight perturbation",
+        training.AdversarialTraining,
+        {},
+        training_passes=2,
+        compiled={"weight_perturbation": 0.01},
+    ),
+    "at_ema": Member(
+        "AT, averaged weights",
+        training.AdversarialTraining,
+        {},
+        compiled={"weight_average": training.EMA()},
     ),
     "trades": Member("TRADES, beta 6", training.TRADES, {}, training_passes=2),
     "avmixup": Member("AVmixup", training.AdversarialVertexMixup, {}),

@@ -34,7 +34,7 @@ class Descent:
         expected = "None, training.EMA or training.SWA"
         _checks.check(okay, "weight_average", expected, average)
         self.weight_average = average
-        if self.averages is not None:
+        if average is not None:
             self.averages.start(self.trained_model)
 
     # === The gradient ===
@@ -112,15 +112,9 @@ class Descent:
 
     def build_averages(self):
         """Makes the variables of the averages, once, where they are wanted."""
-        if self.weight_average is None or self.averages is not None:
-            return
-        locked = self._tracker.locked
-        self._tracker.unlock()
-        with self.distribute_strategy.scope():
-            self.averages = weight_average.Averages(name="averages")
-            self.averages.build(self.trained_model)
-        if locked:
-            self._tracker.lock()
+        if self.weight_average is not None:
+            with self.distribute_strategy.scope():
+                self.averages.make(self.trained_model)
 
     def update_averages(self):
         """Takes the weights of the finished step into the averages."""
@@ -135,7 +129,7 @@ class Descent:
         `evaluate`, `BestModel` and `RobustValidation` use it. Without
         `weight_average` it changes nothing.
         """
-        if self.averages is None or self.averages.shown:
+        if self.weight_average is None or self.averages.shown:
             yield
             return
         self.show_averages()
@@ -149,11 +143,13 @@ class Descent:
 
         `fit` begins with the weights of training and ends with the averages.
         """
-        if self.averages is None or self.averages.shown == shown:
+        made = self.averages.exchanged is not None
+        if self.weight_average is None or not made:
+            return
+        if self.averages.shown == shown:
             return
         self.averages.swap(self.trained_model)
-        estimated = shown and self.weight_average is not None
-        if estimated and self.weight_average.estimates(self.step):
+        if shown and self.weight_average.estimates(self.step):
             weight_average.estimate_batch_norm(
                 self.trained_model, self.batch_norm_images
             )
@@ -165,8 +161,6 @@ class Descent:
         if self.batch_norm_images is None and hasattr(images, "shape"):
             self.batch_norm_images = images
         self.weight_average.check(self.trained_model, self.batch_norm_images)
-        if self.averages is None:
-            return
         self.show_averages(False)
         if not int(self.step.numpy()):
             self.averages.start(self.trained_model)

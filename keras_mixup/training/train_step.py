@@ -11,6 +11,7 @@ from keras_mixup import ops
 from keras_mixup.training import _metrics
 from keras_mixup.training import descent
 from keras_mixup.training import functions
+from keras_mixup.training import weight_average
 
 # Keeps the draws of a step apart from the data pipeline's, which start from
 # the same seed with purposes of their own.
@@ -63,7 +64,8 @@ class TrainStep(_config.Configurable, descent.Descent, keras.Model):
         # Steps of an epoch, where known, and those already taken of it.
         self.epoch_steps, self.epoch_done = None, 0
         self.traces = {"train": 0, "test": 0}
-        self.averages, self.batch_norm_images = None, None
+        self.averages = weight_average.Averages(name="averages")
+        self.batch_norm_images = None
         self.set_descent()
         self._evaluating = False
 

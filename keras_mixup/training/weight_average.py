@@ -99,37 +99,43 @@ class Averages(keras.layers.Layer):
     """The averaged weights of a model, and which weights the model has.
 
     It holds a value for each weight of the model. `swap` exchanges them, so
-    that either set is in the model and the other one here.
+    that either set is in the model and the other one here. It is empty until
+    `make`. A layer, so that a model saves it.
     """
 
-    def build(self, model):
-        """Makes the variables. Args: model: a built `keras.Model`."""
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.kept, self.exchanged = None, None
+        self.built = True  # It has no input that could build it.
+
+    def make(self, model):
+        """Makes the variables, once. Args: model: a built `keras.Model`."""
+        if self.exchanged is not None:
+            return
+        options = {"initializer": "zeros", "trainable": False}
         self.kept = [
             self.add_weight(
                 name=f"average_{number}",
                 shape=weight.shape,
                 dtype=weight.dtype,
-                initializer="zeros",
-                trainable=False,
+                **options,
             )
             for number, weight in enumerate(model.weights)
         ]
         self.exchanged = self.add_weight(
-            name="exchanged",
-            shape=(),
-            dtype="int32",
-            initializer="zeros",
-            trainable=False,
+            name="exchanged", shape=(), dtype="int32", **options
         )
         self.start(model)
 
     @property
     def shown(self):
         """bool: whether the model has the averages."""
-        return bool(self.exchanged.numpy())
+        return self.exchanged is not None and bool(self.exchanged.numpy())
 
     def start(self, model):
         """Begins anew with the weights that the model has."""
+        if self.exchanged is None:
+            return
         self.exchanged.assign(0)
         for kept, weight in self._pairs(model):
             kept.assign(weight)
