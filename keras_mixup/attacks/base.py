@@ -106,7 +106,9 @@ class Attack(_config.Configurable):
         return told(as_function(model_fn))
 
     @typing.final
-    def __call__(self, model_fn, images, labels, *, targets=None, seed=None):
+    def __call__(
+        self, model_fn, images, labels=None, *, targets=None, seed=None
+    ):
         """Attacks a batch of images.
 
         Args:
@@ -114,9 +116,11 @@ class Attack(_config.Configurable):
                 Keras model (called with `training=False`), a defence or a
                 function.
             images: float [B, H, W, C] in the threat's bounds; what is outside
-                by rounding is clipped.
+                by rounding is clipped. Or a finite `tf.data.Dataset` or
+                `PyDataset` of images and labels, which is read into memory
+                and attacked as one batch.
             labels: the true labels, integers [B] or [B, 1], or probabilities
-                [B, C].
+                [B, C]; None beside a data set.
             targets: integers [B], the classes to lead to, other ones than
                 the labels, or None.
             seed: None (fresh), an int, or int32 [2]; for an attack with
@@ -146,6 +150,7 @@ class Attack(_config.Configurable):
         function = told(as_function(model_fn))
         subject = self.target_of(model_fn)
         self._bound_memory()
+        images, labels = _inputs.read_pairs(images, labels)
         images = _inputs.check_images(images, self.threat)
         labels = _inputs.check_labels(labels, len(images))
         if targets is not None:

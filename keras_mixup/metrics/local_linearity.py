@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_mixup import _checks
+from keras_mixup import _classifiers
 from keras_mixup import _inputs
 from keras_mixup import ops
 from keras_mixup import threat as threat_lib
@@ -71,7 +72,7 @@ def local_linearity_error(
         Costs about num_starts * (num_steps + 24) passes per image.
 
     Raises:
-        ValueError: for arguments out of range.
+        ValueError: for arguments out of range, or several outputs.
     """
     threat = threat_lib.ThreatModel(norm, eps, bounds, unbounded=True)
     _checks.check(threat.eps > 0, "eps", "a number > 0", eps)
@@ -81,6 +82,7 @@ def local_linearity_error(
     _checks.check(len(images), "images", "at least one", images.shape)
     labels = _inputs.read_labels(labels, len(images))
     batch_size = _checks.check_integer(batch_size, "batch_size")
+    _classifiers.check_output(model_fn(images[:1]), "model_fn")
     settings = (loss_fn, norm, threat.bounds, num_steps, num_starts)
     errors = _compiled(model_fn, settings, images, labels)
     radius = tf.constant(threat.eps, tf.float32)

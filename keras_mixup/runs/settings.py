@@ -23,6 +23,7 @@ _VAE_CLASSES = (
 _CLASSIFIER = (("task", ("classifier",)),)
 _VAE = (("task", ("vae",)),)
 _ATTACKING = (("attack", ANY), ("robust_validation", ANY))
+_SWA = (("weight_average", ("swa",)),)
 
 
 def owned(chooser, kind, flags=False, base=None):
@@ -172,6 +173,16 @@ class _TrainSettings(_settings.Settings):
         1,
         unset="as docs/data.md says of the data set",
     )
+    extra_dataset: "str | None" = field(
+        None,
+        "Data set with more training images of the same shape and classes.",
+        owners=_CLASSIFIER,
+    )
+    extra_share: "float" = field(
+        0.5,
+        "Part of the extra data set in each batch, in (0, 1).",
+        owners=(("extra_dataset", ANY),),
+    )
     augment: "Literal['default', 'none', 'crop_flip', 'crop']" = field(
         "default",
         "Augmentation; default is what the papers use on the data set.",
@@ -238,6 +249,25 @@ class _TrainSettings(_settings.Settings):
         0.1, "Factor at each drop.", owners=(("schedule", ("piecewise",)),)
     )
     warmup_epochs: "float" = field(0.0, "Epochs of linear warm-up.")
+    weight_perturbation: "float" = field(
+        0.0,
+        "AWP: largest relative change of a kernel; 0: none.",
+        owners=(("attack", ANY),),
+    )
+    weight_average: "Literal['none', 'ema', 'swa']" = field(
+        "none",
+        "Average of the weights that is evaluated and saved.",
+        owners=_CLASSIFIER,
+    )
+    ema_decay: "float" = field(
+        0.995,
+        "Decay of the exponential average, at each step.",
+        owners=(("weight_average", ("ema",)),),
+    )
+    swa_start: "float" = field(
+        0.75, "Epoch (>= 1) or fraction (< 1) of the first average.", 0, _SWA
+    )
+    swa_every: "int" = field(1, "Epochs between averaged networks.", 1, _SWA)
     robust_validation: "int | None" = field(
         None,
         "Steps of PGD on the validation images after each epoch; 0: none.",

@@ -102,6 +102,7 @@ def train(settings, run_dir, resume=False, progress=None, verbose=0, stop=None):
         _require_tensorboard()
     with _process.prepared(settings) as strategy:
         train_set, validation = _load(settings)
+        extra = _load_extra(settings, train_set)
         steps = _steps_per_epoch(settings, len(train_set.labels), strategy)
         with strategy.scope():
             model = build(settings, steps)
@@ -112,8 +113,8 @@ def train(settings, run_dir, resume=False, progress=None, verbose=0, stop=None):
             if resumed and (text := folder.changed_versions(run_dir)):
                 say(text)
             _announce(settings, model, train_set, validation, run_dir, say)
-            told = run_dir, verbose, say, stop
-            _fit(settings, model, train_set, validation, *told)
+            sets = (train_set, extra, validation)
+            _fit(settings, model, sets, run_dir, verbose, say, stop)
             if settings.task == "vae":
                 autoencoder.write_report(run_dir, validation, settings, say)
             _finish(model, run_dir)
@@ -130,9 +131,25 @@ def build(settings, steps_per_epoch):
         model.compile(
             optimizer=build_optimizer(settings, steps_per_epoch),
             l2_penalty=settings.weight_decay,
+            weight_perturbation=settings.weight_perturbation,
+            weight_average=_build_average(settings, steps_per_epoch),
             jit_compile=False,
         )
     return model
+
+
+def _build_average(settings, steps_per_epoch):
+    if settings.weight_average == "ema":
+        return training.EMA(settings.ema_decay)
+    if settings.weight_average == "none":
+        return None
+    start = settings.swa_start
+    start = start if start >= 1.0 else start * settings.epochs
+    expected = f"before the end of the {settings.epochs} epochs"
+    okay = start < settings.epochs
+    _checks.check(okay, "swa_start", expected, settings.swa_start)
+    every = settings.swa_every * steps_per_epoch
+    return training.SWA(round(start * steps_per_epoch), every)
 
 
 def _build_classifier(settings):
@@ -244,6 +261,27 @@ def _load(settings):
     return train_set, validation
 
 
+def _load_extra(settings, train_set):
+    """Returns the second source of training images, or None."""
+    name = settings.extra_dataset
+    if name is None:
+        return None
+    _checks.check_choice(name, "extra_dataset", tuple(data.DATASETS))
+    kinds = [
+        (spec.image_shape, spec.num_classes)
+        for spec in (data.DATASETS[settings.dataset], data.DATASETS[name])
+    ]
+    shape, classes = kinds[0]
+    expected = f"a data set of {shape} images and {classes} classes"
+    _checks.check(kinds[0] == kinds[1], "extra_dataset", expected, name)
+    extra = data.load_arrays(
+        name, "train", settings.data_dir, settings.download
+    )
+    share, size = settings.extra_share, settings.batch_size
+    data.check_extra(train_set, extra, share, size)
+    return extra
+
+
 def _steps_per_epoch(settings, num_examples, strategy):
     """Returns the number of full batches; refuses an impossible batch size."""
     replicas = strategy.num_replicas_in_sync
@@ -290,16 +328,8 @@ def _announce(settings, model, train_set, validation, run_dir, say):
     )
 
 
-def _fit(
-    settings,
-    model,
-    train_set,
-    validation,
-    run_dir,
-    verbose,
-    say=None,
-    stop=None,
-):
+def _fit(settings, model, sets, run_dir, verbose, say=None, stop=None):
+    train_set, extra, validation = sets
     name, mode = settings.monitored
     start = None
     if settings.task == "vae":
@@ -307,6 +337,7 @@ def _fit(
         def start():
             autoencoder.start(settings, model, train_set.images)
 
+    model.batch_norm_images = train_set.images
     if settings.cache_latents:
         codes = training.latent_codes(model.vae, train_set.images)
         train_set = train_set._replace(images=codes)
@@ -318,6 +349,8 @@ def _fit(
         batch_size=settings.batch_size,
         seed=settings.seed,
         augment=augmentation(settings),
+        extra=extra,
+        extra_share=settings.extra_share,
         validation_data=validation,
         checkpoint_every=settings.checkpoint_every,
         monitor=name,
