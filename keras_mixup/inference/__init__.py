@@ -8,6 +8,7 @@ from keras_mixup.inference.mixup_inference import MixupInferencePL
 from keras_mixup.inference.pool import SamplePool
 from keras_mixup.inference.settings import paper_settings
 from keras_mixup.inference.transforms import GaussianNoiseInference
+from keras_mixup.inference.transforms import RandomCropPadInference
 from keras_mixup.inference.transforms import RandomCropResizeInference
 from keras_mixup.inference.transforms import RandomResizePadInference
 from keras_mixup.inference.transforms import RandomRotationInference
@@ -18,6 +19,7 @@ __all__ = [
     "MixupInferenceCombined",
     "MixupInferenceOL",
     "MixupInferencePL",
+    "RandomCropPadInference",
     "RandomCropResizeInference",
     "RandomResizePadInference",
     "RandomRotationInference",
