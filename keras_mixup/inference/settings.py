@@ -38,6 +38,7 @@ _PAPER = {
     ),
     ("cifar100", "iat"): _settings(0.06, 20.0, (22, 30), (24, 32), 0.6),
 }
+PAPER_ROWS = tuple(_PAPER)
 _PAPER_SIDE = 32
 
 
@@ -87,7 +88,7 @@ def paper_settings(dataset, training, image_size=_PAPER_SIDE):
     """
     _checks.check_integer(image_size, "image_size")
     pair = (dataset, training)
-    _checks.check_choice(pair, "(dataset, training)", tuple(_PAPER))
+    _checks.check_choice(pair, "(dataset, training)", PAPER_ROWS)
     result = _Settings()
     for name, arguments in _PAPER[pair].items():
         result[name] = {**arguments, "num_draws": _PAPER_DRAWS}

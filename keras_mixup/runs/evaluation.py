@@ -37,6 +37,8 @@ class Job(NamedTuple):
         parts: list of (specs, examples), slow attacks apart.
         reduced: the same with attacks of radius lambda eps, for the classifier.
         worst: (specs, examples) of the worst case, or None.
+        trained: dict, the settings of the training run.
+        origins: dict label -> which arguments of a defence are defaults.
         say: callable of one line of text.
     """
 
@@ -52,6 +54,8 @@ class Job(NamedTuple):
     parts: list
     reduced: list
     worst: tuple | None
+    trained: dict
+    origins: dict
     verbose: bool
     say: object
 
@@ -177,7 +181,9 @@ def _prepare(settings, run_dir, path, trained, verbose, say):
             seed=settings.seed,
         )
         pool, pool_text = _defences.make_pool(train_set, spec.num_classes)
-    defences = _defences.build_all(settings, classifier, pool, trained)
+    defences, origins = _defences.build_all(settings, classifier, pool, trained)
+    for text in _defences.origin_texts(origins):
+        say(text)
     models = {_model_name(settings, trained): classifier, **defences}
     reduced, parts = [], _attacks.parts(settings, specs, image_set)
     if settings.controls:
@@ -196,6 +202,8 @@ def _prepare(settings, run_dir, path, trained, verbose, say):
         parts,
         reduced,
         _attacks.worst_case_part(settings, parts),
+        trained,
+        origins,
         verbose,
         say,
     )
@@ -262,6 +270,7 @@ def _note_call(job):
     path = job.run_dir / _files.EVALUATION
     found = _files.read_json(path)
     call = folder.describe("evaluate", job.settings)
+    call["defaults"] = job.origins
     found["calls"] = [*found.get("calls", []), call]
     found.setdefault("classifier", {})["file"] = str(job.path)
     _files.write_json(path, found)
