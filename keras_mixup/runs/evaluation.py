@@ -182,8 +182,6 @@ def _prepare(settings, run_dir, path, trained, verbose, say):
         )
         pool, pool_text = _defences.make_pool(train_set, spec.num_classes)
     defences, origins = _defences.build_all(settings, classifier, pool, trained)
-    for text in _defences.origin_texts(origins):
-        say(text)
     models = {_model_name(settings, trained): classifier, **defences}
     reduced, parts = [], _attacks.parts(settings, specs, image_set)
     if settings.controls:
@@ -229,6 +227,8 @@ def _model_name(settings, trained):
 
 def _compute(job):
     """Adds the missing records, then looks for red flags of the models."""
+    for text in _defences.origin_texts(job.origins):
+        job.say(text)
     if job.worst:
         _evaluate(job, job.models, *job.worst, job.settings.selection_seeds)
     for part, examples in job.parts:
