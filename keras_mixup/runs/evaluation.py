@@ -229,6 +229,9 @@ def _compute(job):
     """Adds the missing records, then looks for red flags of the models."""
     for text in _defences.origin_texts(job.origins):
         job.say(text)
+    for spec in job.specs:
+        if getattr(spec.attack, "notice", ""):
+            job.say(spec.attack.notice)
     if job.worst:
         _evaluate(job, job.models, *job.worst, job.settings.selection_seeds)
     for part, examples in job.parts:
