@@ -65,6 +65,11 @@ class _EvaluateSettings(_settings.Settings):
     classifier: "str | None" = field(
         None, "A .keras file; default: the run folder's classifier.keras."
     )
+    weights: "Literal['best', 'last']" = field(
+        "best",
+        "Of the run folder: the epoch that was best on validation images, or "
+        "the last one.",
+    )
     model_name: "str | None" = field(
         None, "Row name; default: algorithm and model."
     )

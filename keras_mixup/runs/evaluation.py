@@ -138,7 +138,9 @@ def evaluate(settings, run_dir, progress=None, verbose=False):
         ImportError: an optional package is missing; the text names it.
     """
     say = progress or (lambda text: None)
-    path = source.classifier_path(settings.classifier, run_dir)
+    path = source.classifier_path(
+        settings.classifier, run_dir, settings.weights
+    )
     run_dir = pathlib.Path(run_dir)
     folder.check_writable(run_dir)
     settings, trained = source.completed(settings, run_dir)
@@ -227,6 +229,7 @@ def _model_name(settings, trained):
 
 def _compute(job):
     """Adds the missing records, then looks for red flags of the models."""
+    job.say(f"Scoring {job.path}")
     for text in _defences.origin_texts(job.origins):
         job.say(text)
     for spec in job.specs:

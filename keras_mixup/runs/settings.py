@@ -21,6 +21,7 @@ _VAE_CLASSES = (
 )
 _CLASSIFIER = (("task", ("classifier",)),)
 _VAE = (("task", ("vae",)),)
+_ROBUST_STEPS = 10
 _ATTACKING = (("attack", ANY), ("robust_validation", ANY))
 
 
@@ -140,7 +141,10 @@ class _TrainSettings(_settings.Settings):
         None, "Class-balanced seeded subset of so many images.", 1
     )
     num_validation: "int | None" = field(
-        None, "Images cut from the training split for validation.", 1
+        None,
+        "Images cut from the training split for validation; 0: none, and the "
+        "last epoch's weights count.",
+        0,
     )
     augment: "Literal['default', 'none', 'crop_flip', 'crop']" = field(
         "default", "Augmentation; default: what the papers use on the data set."
@@ -209,7 +213,8 @@ class _TrainSettings(_settings.Settings):
     warmup_epochs: "float" = field(0.0, "Epochs of linear warm-up.")
     robust_validation: "int | None" = field(
         None,
-        "Steps of PGD on the validation images after each epoch; 0: none.",
+        "Steps of PGD on the validation images after each epoch; 0: none; "
+        "default: 10 where the algorithm attacks, unless `monitor` is another.",
         0,
         _CLASSIFIER,
     )
@@ -269,23 +274,44 @@ class _TrainSettings(_settings.Settings):
     def monitored(self):
         """(name, mode) of the metric by which the best epoch is chosen.
 
+        Both are None without validation images.
+
         Raises:
             ValueError: the run does not measure `monitor`.
         """
+        if self.num_validation == 0:
+            return self._unmonitored()
         robust = "val_robust_accuracy"
         if self.task == "vae":
             allowed = ("val_loss", "val_psnr")
         else:
             allowed = ("val_accuracy", "val_loss")
-            if self.robust_validation:
+            if self.robust_steps:
                 allowed = (robust, *allowed)
         name = self.monitor or allowed[0]
         hint = ""
-        if name == robust and not self.robust_validation:
+        if name == robust and not self.robust_steps:
             hint = "Robust accuracy needs robust_validation=STEPS."
         expected = f"one of {', '.join(allowed)}"
         _checks.check(name in allowed, "monitor", expected, name, hint)
         return name, "min" if name == "val_loss" else "max"
+
+    @property
+    def robust_steps(self):
+        """int: the steps of PGD on the validation images, 0 for none."""
+        if self.robust_validation is not None or self.num_validation == 0:
+            return self.robust_validation or 0
+        robust = self.monitor in (None, "val_robust_accuracy")
+        return _ROBUST_STEPS if robust and self.attack_name else 0
+
+    def _unmonitored(self):
+        okay = self.task != "vae"
+        _checks.check(okay, "num_validation", "1 or more for task=vae", 0)
+        for name in ("monitor", "early_stopping", "robust_validation"):
+            value = getattr(self, name)
+            expected = "left out with num_validation=0"
+            _checks.check(not value, name, expected, value)
+        return None, None
 
     def _check_needed(self):
         if self.task == "vae":

@@ -28,12 +28,13 @@ class TrainResult(NamedTuple):
 
     Attributes:
         run_dir: `pathlib.Path`.
-        best_file: `pathlib.Path` of the weights of the best epoch.
+        best_file: `pathlib.Path` of the weights of the best epoch; of the
+            last one without validation images.
         epochs: int, finished epochs.
         steps: int, finished steps.
         best_epoch: int, from 1.
-        best_value: float, the monitored metric of that epoch.
-        monitor: str, the metric's name.
+        best_value: float, the monitored metric of that epoch, or None.
+        monitor: str, the metric's name, or None.
         resumed: bool, whether an earlier call had begun the run.
         finished_before: bool, whether an earlier call had ended it.
     """
@@ -56,6 +57,11 @@ class TrainResult(NamedTuple):
                 f"The run in {self.run_dir} is finished; nothing was trained."
             )
         word = "Resumed and trained" if self.resumed else "Trained"
+        if self.monitor is None:
+            return (
+                f"{word} {self.epochs} epochs ({self.steps} steps) without "
+                f"validation images. The last weights: {self.best_file}"
+            )
         best = _TITLES[self.monitor].format(self.best_value)
         return (
             f"{word} {self.epochs} epochs ({self.steps} steps). Best {best} "
@@ -106,7 +112,7 @@ def train(settings, run_dir, resume=False, progress=None, verbose=0):
             _fit(settings, model, train_set, validation, run_dir, verbose)
             if settings.task == "vae":
                 autoencoder.write_report(run_dir, validation, settings, say)
-            _finish(model, run_dir)
+            _finish(settings, model, run_dir)
     return _result(settings, run_dir, resumed, False)
 
 
@@ -216,10 +222,12 @@ def augmentation(settings):
 def _load(settings):
     """Returns (training images, validation images)."""
     options = {"data_dir": settings.data_dir, "download": settings.download}
-    if settings.num_validation:
+    if settings.num_validation is not None:
         options["num_validation"] = settings.num_validation
     train_set = data.load_arrays(settings.dataset, "train", **options)
-    validation = data.load_arrays(settings.dataset, "validation", **options)
+    validation = None
+    if settings.num_validation != 0:
+        validation = data.load_arrays(settings.dataset, "validation", **options)
     if settings.num_train:
         train_set = data.class_balanced_subset(
             train_set, settings.num_train, settings.seed
@@ -263,7 +271,10 @@ def build_optimizer(settings, steps_per_epoch):
 
 def _announce(settings, model, train_set, validation, run_dir, say):
     if settings.vae:
-        say(autoencoder.describe(model.vae, settings.vae, validation))
+        shown = ("training", train_set)
+        if validation is not None:
+            shown = ("validation", validation)
+        say(autoencoder.describe(model.vae, settings.vae, *shown))
     what = "an autoencoder" if settings.task == "vae" else settings.algorithm
     steps = len(train_set.labels) // settings.batch_size
     say(
@@ -313,8 +324,8 @@ def best_file(settings):
 def _callbacks(settings, validation, run_dir):
     """Returns the run's own callbacks, those that measure first."""
     callbacks = []
-    if settings.robust_validation:
-        attack = build_attack(settings, "pgd", settings.robust_validation)
+    if settings.robust_steps:
+        attack = build_attack(settings, "pgd", settings.robust_steps)
         images = data.as_float(validation.images)
         callbacks.append(
             training.RobustValidation(attack, images, validation.labels)
@@ -334,7 +345,10 @@ def _require_tensorboard():
         ) from error
 
 
-def _finish(model, run_dir):
+def _finish(settings, model, run_dir):
+    if settings.num_validation == 0:
+        best = str(run_dir / best_file(settings))
+        training.save_atomically(model.trained_model, best)
     final = str(run_dir / _files.FINAL)
     training.save_atomically(model.trained_model, final)
 
@@ -342,15 +356,18 @@ def _finish(model, run_dir):
 def _result(settings, run_dir, resumed, finished_before):
     rows = _files.read_lines(run_dir / _files.METRICS)
     name, mode = settings.monitored
-    choose = max if mode == "max" else min
-    best = choose(rows, key=lambda row: row[name])
+    best, value = rows[-1], None
+    if name is not None:
+        choose = max if mode == "max" else min
+        best = choose(rows, key=lambda row: row[name])
+        value = best[name]
     return TrainResult(
         run_dir,
         run_dir / best_file(settings),
         rows[-1]["epoch"],
         rows[-1]["step"],
         best["epoch"],
-        best[name],
+        value,
         name,
         resumed,
         finished_before,
