@@ -51,6 +51,7 @@ PUBLIC = {
         "MixupInferenceCombined",
         "MixupInferenceOL",
         "MixupInferencePL",
+        "RandomCropPadInference",
         "RandomCropResizeInference",
         "RandomResizePadInference",
         "RandomRotationInference",

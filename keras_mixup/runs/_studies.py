@@ -13,6 +13,7 @@ from keras_mixup import data
 from keras_mixup import evaluation
 from keras_mixup import metrics
 from keras_mixup import studies
+from keras_mixup.runs import _defences
 from keras_mixup.runs import autoencoder
 from keras_mixup.runs import folder
 from keras_mixup.runs import source
@@ -80,8 +81,18 @@ def _context(job):
     paths = {"VarMixup": settings.vae, "adv-VarMixup": settings.adv_vae}
     if not settings.needs_vae:
         paths = {}
-    usual = {"pl_weight": 0.5, "ol_weight": 0.4, "threshold": 0.2}
-    combined = (getattr(settings, name) for name in usual)
+    side = job.classifier.input_shape[1]
+    rows = _defences.paper_settings(job.trained, side)
+    weight = rows["mixup_inference_ol"]["mix_weight"]
+    if settings.mix_weights is not None:
+        weight = settings.mix_weights[0]
+    usual = rows["mixup_inference_combined"]
+    combined = [
+        usual[name]
+        if getattr(settings, name) is None
+        else getattr(settings, name)
+        for name in ("pl_weight", "ol_weight", "threshold")
+    ]
     return studies.Context(
         classifier=job.classifier,
         models=job.models,
@@ -91,11 +102,8 @@ def _context(job):
         ),
         threat=ThreatModel(settings.norm, settings.eps),
         folder=directory,
-        mix_weight=settings.mix_weights[0],
-        combined=tuple(
-            default if value is None else value
-            for value, default in zip(combined, usual.values(), strict=True)
-        ),
+        mix_weight=weight,
+        combined=tuple(combined),
         eval_seeds=settings.seeds,
         **{name: getattr(settings, name) for name in _SHARED},
         example_eps=settings.figure_eps,

@@ -66,6 +66,11 @@ class _EvaluateSettings(_settings.Settings):
     """
 
     classifier = shared.CLASSIFIER
+    weights: "Literal['best', 'last']" = field(
+        "best",
+        "Of the run folder: the epoch that was best on validation images, or "
+        "the last one.",
+    )
     model_name: "str | None" = field(
         None, "Row name.", unset="algorithm and model"
     )
@@ -115,10 +120,10 @@ class _EvaluateSettings(_settings.Settings):
         ("mixup_inference_ol",),
         f"Any of {', '.join(registry.names('defence'))}; empty for none.",
     )
-    mix_weights: "tuple[MixWeight, ...]" = field(
-        (0.5,),
+    mix_weights: "tuple[MixWeight, ...] | None" = field(
+        None,
         "MI-OL, MI-PL, VarMI: weights of the input, each a row: 0.6, "
-        "uniform:0.4:0.6 or beta:2:1.",
+        "uniform:0.4:0.6 or beta:2:1; default: the paper's for the run.",
         owners=(
             ("defences", registry.taking("defence", "mix_weight")),
             ("figures", _PAIRED),
@@ -288,6 +293,8 @@ class _EvaluateSettings(_settings.Settings):
         needed = ("attacks", "mix_weights", "pgd_steps", "eval_seeds")
         for name in (*needed, "defences", "figures", "corruption_kinds"):
             values = self.seeds if name == "eval_seeds" else getattr(self, name)
+            if values is None:  # The papers' default is chosen later.
+                continue
             once = len(set(values)) == len(values)
             _checks.check(once, name, "free of repetitions", values)
             if name == "eval_seeds":

@@ -1,8 +1,5 @@
 """A training run: of a classifier, or of VarMixup's autoencoder."""
 
-import pathlib
-from typing import NamedTuple
-
 import keras
 
 from keras_mixup import ThreatModel
@@ -14,57 +11,7 @@ from keras_mixup import training
 from keras_mixup.runs import _process
 from keras_mixup.runs import autoencoder
 from keras_mixup.runs import folder
-
-_TITLES = {
-    "val_accuracy": "validation accuracy {:.2%}",
-    "val_robust_accuracy": "robust validation accuracy {:.2%}",
-    "val_loss": "validation loss {:.4f}",
-    "val_psnr": "validation PSNR {:.2f} dB",
-}
-
-
-class TrainResult(NamedTuple):
-    """The result of a training run.
-
-    Attributes:
-        run_dir: `pathlib.Path`.
-        best_file: `pathlib.Path` of the weights of the best epoch.
-        epochs: int, finished epochs.
-        steps: int, finished steps.
-        best_epoch: int, from 1, as `best_file` itself says; None without one.
-        best_value: float, the monitored metric of that epoch, or None.
-        monitor: str, the metric's name.
-        resumed: bool, whether an earlier call had begun the run.
-        finished_before: bool, whether an earlier call had ended it.
-    """
-
-    run_dir: pathlib.Path
-    best_file: pathlib.Path
-    epochs: int
-    steps: int
-    best_epoch: int | None
-    best_value: float | None
-    monitor: str
-    resumed: bool
-    finished_before: bool
-
-    @property
-    def text(self):
-        """str: the result in a sentence or two."""
-        word = "Resumed and trained" if self.resumed else "Trained"
-        text = f"{word} {self.epochs} epochs ({self.steps} steps)."
-        if self.finished_before:
-            text = (
-                f"The run in {self.run_dir} is finished; nothing was trained."
-            )
-        if self.best_epoch is None:
-            return f"{text} The best model is gone: no file {self.best_file}"
-        if self.finished_before:
-            return text
-        best = _TITLES[self.monitor].format(self.best_value)
-        return (
-            f"{text} Best {best} in epoch {self.best_epoch}: {self.best_file}"
-        )
+from keras_mixup.runs import train_result
 
 
 def train(settings, run_dir, resume=False, progress=None, verbose=0, stop=None):
@@ -109,7 +56,7 @@ def train(settings, run_dir, resume=False, progress=None, verbose=0, stop=None):
         run_dir, resumed = folder.create(run_dir, "train", settings, resume)
         with folder.owned(run_dir):
             if resumed and (run_dir / _files.FINAL).exists():
-                return _result(settings, run_dir, resumed, True)
+                return train_result.of_run(settings, run_dir, resumed, True)
             if resumed and (text := folder.changed_versions(run_dir)):
                 say(text)
             _announce(settings, model, train_set, validation, run_dir, say)
@@ -117,8 +64,8 @@ def train(settings, run_dir, resume=False, progress=None, verbose=0, stop=None):
             _fit(settings, model, sets, run_dir, verbose, say, stop)
             if settings.task == "vae":
                 autoencoder.write_report(run_dir, validation, settings, say)
-            _finish(model, run_dir)
-    return _result(settings, run_dir, resumed, False)
+            _finish(settings, model, run_dir)
+    return train_result.of_run(settings, run_dir, resumed, False)
 
 
 def build(settings, steps_per_epoch):
@@ -250,10 +197,12 @@ def augmentation(settings):
 def _load(settings):
     """Returns (training images, validation images)."""
     options = {"data_dir": settings.data_dir, "download": settings.download}
-    if settings.num_validation:
+    if settings.num_validation is not None:
         options["num_validation"] = settings.num_validation
     train_set = data.load_arrays(settings.dataset, "train", **options)
-    validation = data.load_arrays(settings.dataset, "validation", **options)
+    validation = None
+    if settings.num_validation != 0:
+        validation = data.load_arrays(settings.dataset, "validation", **options)
     if settings.num_train:
         train_set = data.class_balanced_subset(
             train_set, settings.num_train, settings.seed
@@ -318,7 +267,10 @@ def build_optimizer(settings, steps_per_epoch):
 
 def _announce(settings, model, train_set, validation, run_dir, say):
     if settings.vae:
-        say(autoencoder.describe(model.vae, settings.vae, validation))
+        shown = ("training", train_set)
+        if validation is not None:
+            shown = ("validation", validation)
+        say(autoencoder.describe(model.vae, settings.vae, *shown))
     what = "an autoencoder" if settings.task == "vae" else settings.algorithm
     steps = len(train_set.labels) // settings.batch_size
     say(
@@ -355,7 +307,7 @@ def _fit(settings, model, sets, run_dir, verbose, say=None, stop=None):
         checkpoint_every=settings.checkpoint_every,
         monitor=name,
         mode=mode,
-        best_file=best_file(settings),
+        best_file=train_result.best_file(settings),
         callbacks=_callbacks(settings, validation, run_dir),
         early_stopping=settings.early_stopping,
         on_start=start,
@@ -365,17 +317,11 @@ def _fit(settings, model, sets, run_dir, verbose, say=None, stop=None):
     )
 
 
-def best_file(settings):
-    """Returns the name of the file with the best epoch's weights."""
-    is_vae = settings.task == "vae"
-    return _files.BEST_VAE if is_vae else _files.BEST_CLASSIFIER
-
-
 def _callbacks(settings, validation, run_dir):
     """Returns the run's own callbacks, those that measure first."""
     callbacks = []
-    if settings.robust_validation:
-        attack = build_attack(settings, "pgd", settings.robust_validation)
+    if settings.robust_steps:
+        attack = build_attack(settings, "pgd", settings.robust_steps)
         images = data.as_float(validation.images)
         callbacks.append(
             training.RobustValidation(attack, images, validation.labels)
@@ -395,36 +341,9 @@ def _require_tensorboard():
         ) from error
 
 
-def _finish(model, run_dir):
+def _finish(settings, model, run_dir):
+    if settings.num_validation == 0:
+        best = str(run_dir / train_result.best_file(settings))
+        training.save_atomically(model.trained_model, best)
     final = str(run_dir / _files.FINAL)
     training.save_atomically(model.trained_model, final)
-
-
-def _result(settings, run_dir, resumed, finished_before):
-    rows = _files.read_lines(run_dir / _files.METRICS)
-    name, _ = settings.monitored
-    file = run_dir / best_file(settings)
-    epoch, value = _best(file, rows, *settings.monitored)
-    return TrainResult(
-        run_dir,
-        file,
-        rows[-1]["epoch"],
-        rows[-1]["step"],
-        epoch,
-        value,
-        name,
-        resumed,
-        finished_before,
-    )
-
-
-def _best(file, rows, name, mode):
-    """Returns (epoch, value) of the best model's file, (None, None) without."""
-    if not file.is_file():
-        return None, None
-    note = training.read_best(file)
-    if note is None:  # Release 0.1 kept no note in the file.
-        choose = max if mode == "max" else min
-        note = choose(rows, key=lambda row: row[name])
-        return note["epoch"], note[name]
-    return note["epoch"], note["value"]

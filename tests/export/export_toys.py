@@ -86,6 +86,9 @@ DEFENCES = {
     "resize_pad": lambda: inference.RandomResizePadInference(
         classifier(), (2, 3), 3
     ),
+    "crop_pad": lambda: inference.RandomCropPadInference(
+        classifier(), (2, 3), 3
+    ),
     "crop_resize": lambda: inference.RandomCropResizeInference(
         classifier(), (2, 3), 3
     ),

@@ -43,6 +43,12 @@ DEFENCES = {
     "resize_pad": lambda c, p, n, **k: inference.RandomResizePadInference(
         c, (3, 6), n, **k
     ),
+    "nearest_rotation": lambda c, p, n, **k: inference.RandomRotationInference(
+        c, 40, n, interpolation="nearest", **k
+    ),
+    "crop_pad": lambda c, p, n, **k: inference.RandomCropPadInference(
+        c, (3, 6), n, **k
+    ),
     "crop_resize": lambda c, p, n, **k: inference.RandomCropResizeInference(
         c, (3, 5), n, **k
     ),

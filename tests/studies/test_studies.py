@@ -20,6 +20,7 @@ from keras_mixup import evaluation
 from keras_mixup import inference
 from keras_mixup import registry
 from keras_mixup import studies
+from keras_mixup.evaluation import labels
 from keras_mixup.reporting import write_report
 from keras_mixup.runs import evaluate_settings
 from keras_mixup.studies import corruptions
@@ -146,6 +147,36 @@ def test_trade_off():
         assert by_name[name]["accuracy"] == survives
     assert by_name["noise", "0.3"]["clean"] <= 1.0
     assert {r["knowledge"] for r in rows} == {"oblivious"}
+
+
+FAMILIES = {
+    "mixup_inference_ol": "MI-OL",
+    "mixup_inference_combined": "MI-Combined",
+    "gaussian_noise": "noise",
+    "random_rotation": "rotation",
+    "random_crop_pad": "crop-pad",
+    "random_crop_resize": "crop-resize",
+}
+
+
+def test_the_grid_of_fig3b_has_the_settings_of_the_tables():
+    image = keras.Input((32, 32, 3))
+    flat = keras.layers.Flatten()(image)
+    model = keras.Model(image, keras.layers.Dense(10)(flat))
+    images = np.zeros((10, 32, 32, 3), "float32")
+    pool = inference.SamplePool(images, np.arange(10), dtype="float32")
+    context = studies.Context(model, {}, pool, None, None, None)
+    families = hyper_parameters._families(context)
+    assert list(families) == list(FAMILIES.values())
+    for row in inference.PAPER_ROWS:
+        settings = inference.paper_settings(*row)
+        for name, family in FAMILIES.items():
+            known = [d.get_config() for d in families[family].values()]
+            wanted = settings.get(name, {})
+            assert any(
+                all(own[k] == value for k, value in wanted.items())
+                for own in known
+            ), (row, name)
 
 
 @functools.cache
@@ -334,7 +365,12 @@ def test_what_the_pictures_say():
     assert first == ["confidence (AUC 0.000)", "pixel (AUC 1.000)"]
     figure = sample_curves.samples_figure(samples_rows())
     texts = [text.get_text() for text in figure.axes[0].get_legend().texts]
-    assert sorted(texts) == ["no defence, 3 steps", "noise, 3 steps"]
+    # Few steps are longer than the recipe's own.
+    step = labels.number_text(EPS * 2.5 / 3)
+    assert sorted(texts) == [
+        f"no defence, 3 steps of {step}",
+        f"noise, 3 steps of {step}",
+    ]
     figure = corruptions.corruptions_figure(ROWS["corruptions"]())
     titles = [axis.get_title(loc="left") for axis in figure.axes]
     name = "digits corrupted by imagecorruptions"
