@@ -1,5 +1,6 @@
 """The records on the disk, and beside them what they belong to."""
 
+import contextlib
 import pathlib
 
 from keras_mixup import _checks
@@ -57,28 +58,40 @@ class Store:
         self._found = identity.merged(self.path, found, models, self.done)
         return identity.evidence_of(self._found, [s.column for s in columns])
 
-    def add(self, fresh, evidence):
+    @contextlib.contextmanager
+    def open(self, evidence):
+        """Within it, records can be added; the last evidence comes at the end.
+
+        Args:
+            evidence: dict (`Row`, `Column`) -> `Evidence`, of all attacks so
+                far. It is filled as they run.
+        """
+        self._evidence = evidence
+        try:
+            yield
+        finally:
+            if self._noted is not None:
+                self._write()
+
+    def add(self, fresh):
         """Appends records; what they belong to comes before the first.
 
         Args:
             fresh: list of `Record`.
-            evidence: dict, of all attacks so far.
         """
         self.done.update((record.key, record) for record in fresh)
         if self.path is None:
             return
         # Written again where it says something new: it may be large.
-        noted = {p: own if own.doubtful else 0 for p, own in evidence.items()}
+        noted = {p: e if e.doubtful else 0 for p, e in self._evidence.items()}
         if noted != self._noted:
-            self.write(evidence)
-        self._noted = noted
+            self._write(first=self._noted is None)
+            self._noted = noted
         if fresh:
             records_lib.append_records(self.path, fresh)
 
-    def write(self, evidence):
-        """Writes what the records belong to, with the evidence."""
-        if self.path is not None:
-            found = identity.with_evidence(self._found, evidence)
-            if found != self._found or self._noted is None:
-                _files.write_json(identity.path_of(self.path), found)
-            self._found = found
+    def _write(self, first=False):
+        found = identity.with_evidence(self._found, self._evidence)
+        if first or found != self._found:
+            _files.write_json(identity.path_of(self.path), found)
+        self._found = found
