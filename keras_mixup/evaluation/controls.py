@@ -6,27 +6,9 @@ shows what a smaller perturbation alone is worth; mixing with one fixed image,
 the pool's mean, what shrinking alone is worth.
 """
 
-from keras_mixup import ops
 from keras_mixup.attacks.scaled import scaled
 from keras_mixup.inference.mean_image import MeanImageShrinkage
-
-
-def mix_weights(defences):
-    """Returns the expected lambda of each defence that mixes with a pool.
-
-    Args:
-        defences: iterable of defences; MI-Combined counts by its MI-OL.
-
-    Returns:
-        dict lambda -> defence, each lambda once.
-    """
-    found = {}
-    for defence in defences:
-        weight = getattr(defence, "mix_weight", None)
-        weight = getattr(defence, "ol_weight", weight)
-        if weight is not None and getattr(defence, "pool", None) is not None:
-            found.setdefault(round(ops.mean_mix_weight(weight), 6), defence)
-    return found
+from keras_mixup.inference.mean_image import mix_weights
 
 
 def shrinkage_models(models):

@@ -9,7 +9,6 @@ import hashlib
 import json
 import operator
 import pathlib
-import zlib
 
 import keras
 import numpy as np
@@ -26,6 +25,7 @@ from keras_mixup._fingerprint import is_told
 from keras_mixup._fingerprint import unidentified
 from keras_mixup.attacks import evidence as evidence_lib
 from keras_mixup.attacks.facts import facts_of_text
+from keras_mixup.data import arrays
 from keras_mixup.evaluation import scoring
 from keras_mixup.evaluation import specs as specs_lib
 from keras_mixup.evaluation.records import Records
@@ -189,7 +189,7 @@ def describe(
             for spec in columns
             if spec.knowledge != "none"
         },
-        "examples": _examples(batch),
+        "examples": arrays.digests(batch),
     }
 
 
@@ -303,18 +303,6 @@ def _key(column):
     """What `AttackSpec`s of one name are told by in the file."""
     attack, knowledge, norm, eps = column
     return f"{attack}, {knowledge}, {norm} {eps:.6g}"
-
-
-def _examples(batch):
-    """A digest of each image with its label, by example id."""
-    shown = {}
-    for image, label, example in zip(*batch, strict=True):
-        if image.dtype != np.uint8:
-            # Scaled bytes are the same image.
-            image = np.round(255.0 * image, 3)
-        digest = zlib.crc32(image.astype(np.float32).tobytes())
-        shown[str(example)] = f"{digest:08x} {label}"
-    return shown
 
 
 def _same_model(before, now):

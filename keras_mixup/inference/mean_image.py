@@ -42,3 +42,21 @@ class MeanImageShrinkage:
     def get_config(self):
         """Returns lambda alone."""
         return {"mix_weight": self.mix_weight}
+
+
+def mix_weights(defences):
+    """Returns the expected lambda of each defence that mixes with a pool.
+
+    Args:
+        defences: iterable of defences; MI-Combined counts by its MI-OL.
+
+    Returns:
+        dict lambda -> defence, each lambda once.
+    """
+    found = {}
+    for defence in defences:
+        weight = getattr(defence, "mix_weight", None)
+        weight = getattr(defence, "ol_weight", weight)
+        if weight is not None and getattr(defence, "pool", None) is not None:
+            found.setdefault(round(ops.mean_mix_weight(weight), 6), defence)
+    return found
