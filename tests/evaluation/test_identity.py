@@ -455,7 +455,7 @@ class Shifting(Blurred):
         super().__init__(classifier, lambda x: x + shift, 0.5)
 
     def draw_rows(self, seeds, labels, image_shape):
-        return {"none": keras.ops.zeros((len(seeds), 2))}
+        return {"none": keras.ops.zeros_like(seeds)}
 
     def apply(self, images, draws):
         return keras.ops.stack([images, self.function(images)])
