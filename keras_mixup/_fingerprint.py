@@ -43,7 +43,7 @@ def config_of(layer):
     """Returns the configuration of a Keras layer, or None if it has none."""
     try:
         return layer.get_config()
-    except (NotImplementedError, TypeError):
+    except (AttributeError, NotImplementedError, TypeError):
         return None
 
 
