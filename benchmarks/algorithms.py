@@ -148,6 +148,7 @@ def settings_of(flags, member, seed, steps_per_epoch):
         epochs=flags.epochs,
         seed=seed,
         precision=flags.policy,
+        **member.compiled,
         **{n: v for n, v in values.items() if v != default[n].default},
         **member.arguments(
             *(flags.num_steps, flags.eps, shape, 5 * steps_per_epoch)

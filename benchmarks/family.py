@@ -1,6 +1,7 @@
 """Every training algorithm in the settings that the benchmarks compare."""
 
 import math
+import types
 from typing import NamedTuple
 
 from keras_mixup import training
@@ -24,6 +25,8 @@ class Member(NamedTuple):
         other: None, or a function of k: {bare pass: count} in place of the
             two numbers above, where those do not tell the whole price. The
             names are those of `bare.passes`.
+        compiled: dict, settings of a run that are no arguments of the
+            algorithm but of its `compile`.
     """
 
     title: str
@@ -33,6 +36,7 @@ class Member(NamedTuple):
     input_gradients: object = lambda k: k
     training_passes: int = 1
     other: object = None
+    compiled: dict = types.MappingProxyType({})
 
     def bare_passes(self, k):
         """Returns {name of a bare pass: how many of them} of a step."""
@@ -62,6 +66,14 @@ class Member(NamedTuple):
         if self.attacked:
             options["attack"] = attack
         return self.algorithm(classifier, seed=seed, **options)
+
+    def compile_arguments(self):
+        """Returns the arguments of `compile` that `compiled` stands for."""
+        made = {"ema": training.EMA}
+        return {
+            name: made[value]() if value in made else value
+            for name, value in self.compiled.items()
+        }
 
     def arguments(self, num_steps, eps, image_shape, warmup_steps=0):
         """Returns the algorithm's own arguments, a dict.
@@ -94,6 +106,18 @@ MEMBERS = {
     "erm": _plain("ERM", training.ERM),
     "mixup": _plain("Mixup", training.Mixup),
     "cutmix": _plain("CutMix", training.CutMix),
+    "gaussian_augmentation": _plain(
+        "Gaussian augmentation", training.GaussianAugmentation, noise_stddev=0.1
+    ),
+    "regmixup": Member(
+        "RegMixup",
+        training.RegMixup,
+        {},
+        False,
+        lambda k: 0,
+        training_passes=2,
+    ),
+    "dat": _plain("directional AT", training.DirectionalAdversarialTraining),
     "manifold_mixup": _plain("ManifoldMixup", training.ManifoldMixup),
     "at": Member("AT", training.AdversarialTraining, {}),
     "at_1to1": Member(
@@ -102,7 +126,27 @@ MEMBERS = {
         {"clean_weight": 1.0},
         training_passes=2,
     ),
+    "at_awp": Member(
+        "AT, weight perturbation",
+        training.AdversarialTraining,
+        {},
+        training_passes=2,
+        compiled={"weight_perturbation": 0.01},
+    ),
+    "at_ema": Member(
+        "AT, averaged weights",
+        training.AdversarialTraining,
+        {},
+        compiled={"weight_average": "ema"},
+    ),
     "trades": Member("TRADES, beta 6", training.TRADES, {}, training_passes=2),
+    "avmixup": Member("AVmixup", training.AdversarialVertexMixup, {}),
+    "cutmix_at": Member(
+        "CutMix, then AT", training.CutMixAdversarialTraining, {}
+    ),
+    "cutmix_trades": Member(
+        "CutMix, then TRADES", training.CutMixTRADES, {}, training_passes=2
+    ),
     "iat": Member(
         "interpolated AT",
         training.InterpolatedAdversarialTraining,

@@ -242,3 +242,22 @@ def parse_mix_weight(value, name="mix_weight"):
         return parse_number(kind, name)
     check_choice(kind, name, ("uniform", "beta"))
     return kind, *(parse_number(n, name) for n in given)
+
+
+def check_file_name(value, name, source):
+    """Returns `value`, a name read from data, if it stays in its folder.
+
+    Args:
+        value: str, to be joined to the path of a folder.
+        name: str, the argument that gave the data.
+        source: str, the file in which the name was found.
+
+    Raises:
+        ValueError: when it is empty, has a separator, or means another
+            folder.
+    """
+    plain = isinstance(value, str) and value not in ("", ".", "..")
+    okay = plain and not any(c in value for c in "/\\:\0")
+    expected = f"a folder whose {source} has plain names of files"
+    check(okay, name, expected, value)
+    return value

@@ -13,6 +13,7 @@ LEVELS = {
     "_checks": 0,
     "_corruption_kinds": 0,
     "_files": 0,
+    "_stopping": 0,
     "_tables": 0,
     "_settings": 1,
     "_config": 1,

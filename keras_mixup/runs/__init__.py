@@ -8,7 +8,9 @@ _HOMES = {
     "ExportResult": "exporting",
     "ExportSettings": "export_settings",
     "Results": "results",
-    "TrainResult": "training",
+    "Stop": "stopping",
+    "Stopped": "stopping",
+    "TrainResult": "train_result",
     "TrainSettings": "settings",
     "evaluate": "evaluation",
     "export": "exporting",
@@ -19,7 +21,7 @@ _HOMES = {
     "write_figures": "results",
 }
 # Modules that import TensorFlow as soon as they are imported.
-_WITH_TENSORFLOW = ("evaluation", "exporting", "training")
+_WITH_TENSORFLOW = ("evaluation", "exporting", "train_result", "training")
 
 __all__ = [
     "EvaluateResult",
@@ -27,6 +29,8 @@ __all__ = [
     "ExportResult",
     "ExportSettings",
     "Results",
+    "Stop",
+    "Stopped",
     "TrainResult",
     "TrainSettings",
     "evaluate",

@@ -35,7 +35,9 @@ ATTACKS = (
     CLEAN,
     *(name for name in registry.names("attack") if name not in _PARTS),
 )
-STUDIES = tuple(n for n in registry.names("study") if n != "corruptions")
+# Studies that have a setting of their own.
+_APART = ("certified", "corruptions")
+STUDIES = tuple(n for n in registry.names("study") if n not in _APART)
 # They stop at the classifier's boundary.
 _AT_BOUNDARY = ("fab", "targeted_fab")
 _PGD = ("pgd", "cleverhans_pgd")
@@ -64,6 +66,11 @@ class _EvaluateSettings(_settings.Settings):
     """
 
     classifier = shared.CLASSIFIER
+    weights: "Literal['best', 'last']" = field(
+        "best",
+        "Of the run folder: the epoch that was best on validation images, or "
+        "the last one.",
+    )
     model_name: "str | None" = field(
         None, "Row name.", unset="algorithm and model"
     )
@@ -113,10 +120,10 @@ class _EvaluateSettings(_settings.Settings):
         ("mixup_inference_ol",),
         f"Any of {', '.join(registry.names('defence'))}; empty for none.",
     )
-    mix_weights: "tuple[MixWeight, ...]" = field(
-        (0.5,),
+    mix_weights: "tuple[MixWeight, ...] | None" = field(
+        None,
         "MI-OL, MI-PL, VarMI: weights of the input, each a row: 0.6, "
-        "uniform:0.4:0.6 or beta:2:1.",
+        "uniform:0.4:0.6 or beta:2:1; default: the paper's for the run.",
         owners=(
             ("defences", registry.taking("defence", "mix_weight")),
             ("figures", _PAIRED),
@@ -138,7 +145,10 @@ class _EvaluateSettings(_settings.Settings):
     )
     figures: "tuple[str, ...]" = field((), f"Any of {', '.join(STUDIES)}.")
     figure_examples: "int" = field(
-        100, "Figures: examples.", 1, (("figures", ANY),)
+        100,
+        "Figures and certificates: examples.",
+        1,
+        (("figures", ANY), ("certify", (True,))),
     )
     figure_eps: "float" = field(
         16 / 255, "fig5: radius, L-infinity.", owners=(("figures", ("fig5",)),)
@@ -160,6 +170,20 @@ class _EvaluateSettings(_settings.Settings):
         (),
         "Evaluated run folders.",
         owners=(("figures", ("varmixup_fig6a",)),),
+    )
+    certify: "bool" = field(
+        False, "Certify the L2 radius of each answer of randomized_smoothing."
+    )
+    certify_draws: "int" = field(
+        10_000,
+        "Votes of each image; more votes certify larger radii.",
+        1,
+        (("certify", (True,)),),
+    )
+    certify_alpha: "float" = field(
+        0.001,
+        "Chance that a certificate is wrong.",
+        owners=(("certify", (True,)),),
     )
     corruptions: "Literal['none', 'imagecorruptions', 'published']" = field(
         "none",
@@ -269,6 +293,8 @@ class _EvaluateSettings(_settings.Settings):
         needed = ("attacks", "mix_weights", "pgd_steps", "eval_seeds")
         for name in (*needed, "defences", "figures", "corruption_kinds"):
             values = self.seeds if name == "eval_seeds" else getattr(self, name)
+            if values is None:  # The papers' default is chosen later.
+                continue
             once = len(set(values)) == len(values)
             _checks.check(once, name, "free of repetitions", values)
             if name == "eval_seeds":
@@ -322,6 +348,11 @@ class _EvaluateSettings(_settings.Settings):
             (
                 "varmixup_fig3" in self.figures and not self.defences,
                 "figures=varmixup_fig3 needs `defences`.",
+            ),
+            (
+                self.certify and "randomized_smoothing" not in self.defences,
+                "certify needs defences=randomized_smoothing. Other defences "
+                "have no certificate.",
             ),
             (
                 "varmixup_fig6a" in self.figures and not self.eta_runs,

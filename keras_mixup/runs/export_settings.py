@@ -78,7 +78,7 @@ class _ExportSettings(_settings.Settings):
         if entry and "vae" in entry.arguments:
             check_vae(self.vae, f"defence={self.defence}")
         if self.name is not None:
-            plain = self.name not in ("", "..") and "/" not in self.name
+            plain = self.name not in ("", ".", "..") and "/" not in self.name
             expected = "the name of one folder"
             _checks.check(plain, "name", expected, self.name)
 

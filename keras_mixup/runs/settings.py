@@ -22,7 +22,9 @@ _VAE_CLASSES = (
 )
 _CLASSIFIER = (("task", ("classifier",)),)
 _VAE = (("task", ("vae",)),)
+_ROBUST_STEPS = 10
 _ATTACKING = (("attack", ANY), ("robust_validation", ANY))
+_SWA = (("weight_average", ("swa",)),)
 
 
 def owned(chooser, kind, flags=False, base=None):
@@ -168,9 +170,20 @@ class _TrainSettings(_settings.Settings):
     )
     num_validation: "int | None" = field(
         None,
-        "Images cut from the training split for validation.",
-        1,
+        "Images cut from the training split for validation; 0: none, and the "
+        "last epoch's weights count.",
+        0,
         unset="as docs/data.md says of the data set",
+    )
+    extra_dataset: "str | None" = field(
+        None,
+        "Data set with more training images of the same shape and classes.",
+        owners=_CLASSIFIER,
+    )
+    extra_share: "float" = field(
+        0.5,
+        "Part of the extra data set in each batch, in (0, 1).",
+        owners=(("extra_dataset", ANY),),
     )
     augment: "Literal['default', 'none', 'crop_flip', 'crop']" = field(
         "default",
@@ -238,12 +251,31 @@ class _TrainSettings(_settings.Settings):
         0.1, "Factor at each drop.", owners=(("schedule", ("piecewise",)),)
     )
     warmup_epochs: "float" = field(0.0, "Epochs of linear warm-up.")
+    weight_perturbation: "float" = field(
+        0.0,
+        "AWP: largest relative change of a kernel; 0: none.",
+        owners=(("attack", ANY),),
+    )
+    weight_average: "Literal['none', 'ema', 'swa']" = field(
+        "none",
+        "Average of the weights that is evaluated and saved.",
+        owners=_CLASSIFIER,
+    )
+    ema_decay: "float" = field(
+        0.995,
+        "Decay of the exponential average, at each step.",
+        owners=(("weight_average", ("ema",)),),
+    )
+    swa_start: "float" = field(
+        0.75, "Epoch (>= 1) or fraction (< 1) of the first average.", 0, _SWA
+    )
+    swa_every: "int" = field(1, "Epochs between averaged networks.", 1, _SWA)
     robust_validation: "int | None" = field(
         None,
         "Steps of PGD on the validation images after each epoch; 0: none.",
         0,
         _CLASSIFIER,
-        "0",
+        "10 where the algorithm attacks, unless `monitor` is another; else 0",
     )
     monitor: (
         "Literal['val_accuracy', 'val_robust_accuracy', 'val_loss', 'val_psnr']"
@@ -302,23 +334,44 @@ class _TrainSettings(_settings.Settings):
     def monitored(self):
         """(name, mode) of the metric by which the best epoch is chosen.
 
+        Both are None without validation images.
+
         Raises:
             ValueError: the run does not measure `monitor`.
         """
+        if self.num_validation == 0:
+            return self._unmonitored()
         robust = "val_robust_accuracy"
         if self.task == "vae":
             allowed = ("val_loss", "val_psnr")
         else:
             allowed = ("val_accuracy", "val_loss")
-            if self.robust_validation:
+            if self.robust_steps:
                 allowed = (robust, *allowed)
         name = self.monitor or allowed[0]
         hint = ""
-        if name == robust and not self.robust_validation:
+        if name == robust and not self.robust_steps:
             hint = "Robust accuracy needs robust_validation=STEPS."
         expected = f"one of {', '.join(allowed)}"
         _checks.check(name in allowed, "monitor", expected, name, hint)
         return name, "min" if name == "val_loss" else "max"
+
+    @property
+    def robust_steps(self):
+        """int: the steps of PGD on the validation images, 0 for none."""
+        if self.robust_validation is not None or self.num_validation == 0:
+            return self.robust_validation or 0
+        robust = self.monitor in (None, "val_robust_accuracy")
+        return _ROBUST_STEPS if robust and self.attack_name else 0
+
+    def _unmonitored(self):
+        okay = self.task != "vae"
+        _checks.check(okay, "num_validation", "1 or more for task=vae", 0)
+        for name in ("monitor", "early_stopping", "robust_validation"):
+            value = getattr(self, name)
+            expected = "left out with num_validation=0"
+            _checks.check(not value, name, expected, value)
+        return None, None
 
     def _check_needed(self):
         if self.task == "vae":
