@@ -28,6 +28,8 @@ def settings_of_defence(defence, pool_id=None):
             key: value
             for key, value in vars(defence).items()
             if isinstance(value, (bool, int, float, str)) and key not in usual
+            # What is private changes with use; answers tell foreign code.
+            if key not in _UNTOLD and not key.startswith("_")
         }
     config["class"] = type(defence).__name__
     pool, vae = (getattr(defence, name, None) for name in ("pool", "vae"))
