@@ -1,5 +1,6 @@
 """The images and labels that a user passes, as an `ImageSet`."""
 
+import zlib
 from typing import NamedTuple
 
 import numpy as np
@@ -43,6 +44,23 @@ def padded_batches(examples, batch_size):
         images, *others = (part[picked] for part in examples)
         size = min(batch_size, count - start)
         yield Batch(as_float(images), *others, size)
+
+
+def digests(examples):
+    """Returns dict example id, as str -> digest of image and label, str.
+
+    Args:
+        examples: `ImageSet`. Bytes and the same values scaled to [0, 1] have
+            one digest.
+    """
+    shown = {}
+    for image, label, example in zip(*examples, strict=True):
+        if image.dtype != np.uint8:
+            # Scaled bytes are the same image.
+            image = np.round(255.0 * image, 3)
+        digest = zlib.crc32(image.astype(np.float32).tobytes())
+        shown[str(example)] = f"{digest:08x} {label}"
+    return shown
 
 
 def image_set(images, labels=None, example_ids=None):

@@ -13,11 +13,11 @@ import numpy as np
 
 from keras_mixup import _checks
 from keras_mixup import data
-from keras_mixup.evaluation import memory
+from keras_mixup.data.pieces import Pieces
 from keras_mixup.evaluation import scoring
 from keras_mixup.evaluation import specs as specs_lib
-from keras_mixup.evaluation.estimates import Estimate
-from keras_mixup.evaluation.estimates import estimate
+from keras_mixup.metrics.estimates import Estimate
+from keras_mixup.metrics.estimates import estimate
 
 MIN_EVAL_SEEDS = 10
 
@@ -86,7 +86,7 @@ def worst_case(
     ]
     count = len(sets[0].labels)
     batch_size = min(_checks.check_integer(batch_size, "batch_size"), count)
-    scorer = scoring.Scorer(model, memory.Pieces(batch_size))
+    scorer = scoring.Scorer(model, Pieces(batch_size))
     parts = []
     for batches in zip(
         *(data.padded_batches(one, batch_size) for one in sets), strict=True

@@ -10,6 +10,8 @@ import pathlib
 
 from keras_mixup import _files
 from keras_mixup import evaluation
+from keras_mixup.evaluation import red_flags
+from keras_mixup.evaluation.identity import BESIDE
 from keras_mixup.evaluation.identity import former_fingerprint
 from keras_mixup.evaluation.identity import settings_of_defence
 from keras_mixup.inference import defence_label
@@ -19,8 +21,8 @@ from keras_mixup.runs import folder
 
 # These describe the machine, not the model.
 _LEFT_OUT = ("checkpoint_dir", "data_dir", "download", "resume", "run_dir")
-# Without an effect on an answer; release 0.1 recorded it.
-_WITHOUT_EFFECT = ("max_inputs",)
+# Without an effect on an answer (release 0.1 recorded it), or no setting.
+_WITHOUT_EFFECT = ("max_inputs", *BESIDE)
 
 
 def model_card(settings, trained, path, defence, pool_text, threshold):
@@ -129,16 +131,17 @@ def _evaluation(run_dir, fingerprints, exported, dataset):
         return None, f"{file.name} has no record of the exported defence"
     if not records:
         return None, f"{file.name} has no record of the bare classifier"
-    return _evaluation_of(records), None
+    probed = red_flags.read(run_dir / _files.RED_FLAGS)
+    return _evaluation_of(records, probed), None
 
 
 def _with_effect(settings):
     return {k: v for k, v in settings.items() if k not in _WITHOUT_EFFECT}
 
 
-def _evaluation_of(records):
+def _evaluation_of(records, probed):
     """Returns the evaluation, with adaptive beside oblivious numbers."""
-    found = [verdict.sentence for verdict in verdicts.verdicts(records)]
+    found = [verdict.sentence for verdict in verdicts.verdicts(records, probed)]
     table = tables.to_markdown(tables.accuracy_table(records))
     listed = "".join(f"- {sentence}\n" for sentence in found)
     return {

@@ -143,6 +143,13 @@ def corruptions(job):
     path = job.run_dir / _files.STUDIES / f"{_CORRUPTIONS}.jsonl"
     path.parent.mkdir(exist_ok=True)
     rows = _files.read_lines(path) if path.is_file() else []
+    marks = evaluation.identity.marks_beside(job.run_dir / _files.RECORDS)
+    # Others are of a former model of the name, or of an unknown one.
+    kept = [r for r in rows if r.get("digest") == marks.get(r["model"], "")]
+    if len(kept) < len(rows):
+        job.say(f"  {len(rows) - len(kept)} lines of other models dropped")
+        rows = kept
+        _files.write_lines(path, rows)
     common = _common_values(settings, job.image_set)
     job.say(f"Corruptions: {common['set']}, {common['num_examples']} examples")
 
@@ -151,6 +158,7 @@ def corruptions(job):
 
     def note(name, kind, severity, accuracy):
         cell = {"model": name, "kind": kind, "severity": severity}
+        cell["digest"] = marks.get(name)
         rows.append({**common, **cell, "accuracy": accuracy})
         _files.append_lines(path, rows[-1:])
         job.say(f"  {kind} {severity}, {name}: {100 * accuracy:.1f} %")

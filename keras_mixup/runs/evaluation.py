@@ -81,7 +81,7 @@ class EvaluateResult(NamedTuple):
     @property
     def comparisons(self):
         """list of `reporting.Comparison`."""
-        return reporting.comparisons(self.records)
+        return reporting.comparisons(self.records, self.probed)
 
     @property
     def red_flags(self):
@@ -93,9 +93,9 @@ class EvaluateResult(NamedTuple):
     def text(self):
         """str: table, verdicts, worst case and red flags for a terminal."""
         parts = [f"\n{tables.to_text(tables.accuracy_table(self.records))}\n"]
-        found = verdicts.verdicts(self.records)
+        found = verdicts.verdicts(self.records, self.probed)
         parts += [f"- {verdict.sentence}" for verdict in found]
-        worst = worst_case_table.rows(self.records)
+        worst = worst_case_table.rows(self.records, self.probed)
         if worst:
             parts.append(
                 "\nWorst case over the attacks, per example (percent):"
@@ -347,7 +347,7 @@ def _finish(job):
     cards = card.robustness_cards(
         records,
         classifier_fingerprint=evaluation.fingerprint(job.classifier),
-        defences=recorded["defences"],
+        defences=records.defences,
         selection_seeds=sorted(seeds),
         versions=recorded["calls"][-1]["versions"],
         probed=probed,
