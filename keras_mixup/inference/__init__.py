@@ -8,6 +8,8 @@ from keras_mixup.inference.mixup_inference import MixupInferencePL
 from keras_mixup.inference.pool import SamplePool
 from keras_mixup.inference.settings import PAPER_ROWS
 from keras_mixup.inference.settings import paper_settings
+from keras_mixup.inference.smoothing import Certificates
+from keras_mixup.inference.smoothing import RandomizedSmoothing
 from keras_mixup.inference.transforms import GaussianNoiseInference
 from keras_mixup.inference.transforms import RandomCropPadInference
 from keras_mixup.inference.transforms import RandomCropResizeInference
@@ -17,6 +19,7 @@ from keras_mixup.inference.var_inference import VarMixupInference
 
 __all__ = [
     "PAPER_ROWS",
+    "Certificates",
     "GaussianNoiseInference",
     "MixupInferenceCombined",
     "MixupInferenceOL",
@@ -26,6 +29,7 @@ __all__ = [
     "RandomResizePadInference",
     "RandomRotationInference",
     "RandomizedInference",
+    "RandomizedSmoothing",
     "SamplePool",
     "VarMixupInference",
     "defence_label",

@@ -77,7 +77,7 @@ class GaussianNoiseInference(base.RandomizedInference):
             0.02 (mixup) and 0.0375 (interpolated AT) on CIFAR-10, 0.0125 and
             0.03 on CIFAR-100. Tables 4 and 5 print twice these numbers: the
             released code adds the noise to images in [-1, 1].
-        num_draws: int, N, default 30.
+        num_draws: int >= 1, the draws N of a prediction.
 
     Other arguments, call arguments, returns: see `RandomizedInference`.
 
@@ -128,7 +128,7 @@ class RandomRotationInference(base.RandomizedInference):
         degrees: float >= 0, the largest angle to either side, or a pair
             (low, high). The paper has 40 (mixup) and 30 (interpolated AT) on
             CIFAR-10 (Table 4), 20 for both on CIFAR-100 (Table 5).
-        num_draws: int, N, default 30.
+        num_draws: int >= 1, the draws N of a prediction.
         interpolation: `"bilinear"`, or `"nearest"`: each pixel takes the
             value of the nearest one, as in the paper's rows (its released
             code rotates with torchvision's default).
@@ -238,7 +238,7 @@ class RandomResizePadInference(_RandomBox):
         size_range: (low, high), the sizes s, uniform, both inclusive, at most
             the image's shorter side. `paper_settings` has the crop sizes of
             `RandomCropPadInference`, for want of others.
-        num_draws: int, N, default 30.
+        num_draws: int >= 1, the draws N of a prediction.
 
     Other arguments, call arguments, returns: see `RandomizedInference`.
 
@@ -282,7 +282,7 @@ class RandomCropPadInference(_RandomBox):
             (16, 24) (mixup) and (20, 28) (interpolated AT) on CIFAR-10
             (Table 4), (18, 26) and (22, 30) on CIFAR-100 (Table 5);
             `paper_settings` scales them to other image sizes.
-        num_draws: int, N, default 30.
+        num_draws: int >= 1, the draws N of a prediction.
 
     Other arguments, call arguments, returns: see `RandomizedInference`.
 
@@ -332,7 +332,7 @@ class RandomCropResizeInference(_RandomBox):
             (22, 30) (mixup) and (20, 28) (interpolated AT) on CIFAR-10
             (Table 4), (24, 32) for both on CIFAR-100 (Table 5);
             `paper_settings` scales them to other image sizes.
-        num_draws: int, N, default 30.
+        num_draws: int >= 1, the draws N of a prediction.
 
     Other arguments, call arguments, returns: see `RandomizedInference`.
 

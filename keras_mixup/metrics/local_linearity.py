@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_mixup import _checks
+from keras_mixup import _classifiers
 from keras_mixup import _inputs
 from keras_mixup import ops
 from keras_mixup import threat as threat_lib
@@ -76,7 +77,7 @@ def local_linearity_error(
         Costs about num_starts * (num_steps + 24) passes per image.
 
     Raises:
-        ValueError: for arguments out of range.
+        ValueError: for arguments out of range, or several outputs.
     """
     threat = threat_lib.ThreatModel(norm, eps, bounds, unbounded=True)
     _checks.check(threat.eps > 0, "eps", "a number > 0", eps)
@@ -91,6 +92,7 @@ def local_linearity_error(
         okay = hasattr(model_fn, "predict_from_draws")
         expected = "a defence with `predict_from_draws` beside `draws_seed`"
         _checks.check(okay, "model_fn", expected, model_fn)
+    _classifiers.check_output(model_fn(images[:1]), "model_fn")
     settings = (loss_fn, norm, threat.bounds, num_steps, num_starts, draws_seed)
     errors = _compiled(model_fn, settings, images, labels)
     radius = tf.constant(threat.eps, tf.float32)

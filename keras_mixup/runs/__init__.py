@@ -7,13 +7,18 @@ _HOMES = {
     "EvaluateSettings": "evaluate_settings",
     "ExportResult": "exporting",
     "ExportSettings": "export_settings",
+    "Results": "results",
+    "Stop": "stopping",
+    "Stopped": "stopping",
     "TrainResult": "training",
     "TrainSettings": "settings",
     "evaluate": "evaluation",
     "export": "exporting",
     "list_exports": "exporting",
+    "prepare": "_process",
     "train": "training",
     "verify_export": "exporting",
+    "write_figures": "results",
 }
 # Modules that import TensorFlow as soon as they are imported.
 _WITH_TENSORFLOW = ("evaluation", "exporting", "training")
@@ -23,13 +28,18 @@ __all__ = [
     "EvaluateSettings",
     "ExportResult",
     "ExportSettings",
+    "Results",
+    "Stop",
+    "Stopped",
     "TrainResult",
     "TrainSettings",
     "evaluate",
     "export",
     "list_exports",
+    "prepare",
     "train",
     "verify_export",
+    "write_figures",
 ]
 
 

@@ -4,7 +4,6 @@ import hashlib
 from typing import NamedTuple
 
 from keras_mixup import _checks
-from keras_mixup import _settings
 from keras_mixup import data
 from keras_mixup import evaluation
 from keras_mixup import inference
@@ -105,7 +104,9 @@ def build_all(settings, classifier, pool, trained):
             vae = autoencoder.load(settings.vae)
         row = rows.get(name, Defaults({}, ""))
         for options, taken in _variants(settings, name, row.arguments):
-            defence = build(name, classifier, pool, vae, **options)
+            flags = registry.entry("defence", name).flags
+            with _checks.called({"mix_weight": "mix_weights", **flags}):
+                defence = build(name, classifier, pool, vae, **options)
             title = label(defence)
             defences[title] = defence
             origins[title] = {
@@ -173,7 +174,7 @@ def load_split(trained, dataset, split, data_dir, **options):
     Raises:
         ValueError: for an unknown data set.
     """
-    _settings.check_known(dataset, "dataset", tuple(data.DATASETS))
+    _checks.check_known(dataset, "dataset", tuple(data.DATASETS))
     # Another data set was not split by the run.
     same = dataset == trained.get("dataset")
     return data.load_arrays(

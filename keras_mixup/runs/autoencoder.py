@@ -2,7 +2,6 @@
 
 import pathlib
 
-import keras
 import numpy as np
 
 from keras_mixup import _checks
@@ -11,6 +10,7 @@ from keras_mixup import data
 from keras_mixup import models
 from keras_mixup import studies
 from keras_mixup import training
+from keras_mixup.runs import _model_file
 
 # More images hardly change the components, but need memory.
 _PCA_IMAGES = 20_000
@@ -37,10 +37,10 @@ def load(path):
 
     Raises:
         FileNotFoundError: there is none.
-        ValueError: the file holds another model.
+        ValueError: the file is damaged, or holds another model.
     """
     file = file_of(path)
-    model = keras.saving.load_model(str(file), compile=False)
+    model = _model_file.load_model(file, "autoencoder")
     okay = isinstance(model, models.MMDVAE)
     _checks.check(okay, "vae", "a file with an MMDVAE", str(file))
     return model

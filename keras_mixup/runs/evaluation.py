@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from keras_mixup import _classifiers
 from keras_mixup import _files
+from keras_mixup import _stopping
 from keras_mixup import data
 from keras_mixup import evaluation
 from keras_mixup import reporting
@@ -40,6 +41,7 @@ class Job(NamedTuple):
         trained: dict, the settings of the training run.
         origins: dict label -> which arguments of a defence are defaults.
         say: callable of one line of text.
+        stop: callable that returns a reason to stop, or something false.
     """
 
     settings: object
@@ -58,6 +60,7 @@ class Job(NamedTuple):
     origins: dict
     verbose: bool
     say: object
+    stop: object
 
 
 class EvaluateResult(NamedTuple):
@@ -113,7 +116,7 @@ class EvaluateResult(NamedTuple):
         return "\n".join([*parts, f"\nReport: {self.report}"])
 
 
-def evaluate(settings, run_dir, progress=None, verbose=False):
+def evaluate(settings, run_dir, progress=None, verbose=False, stop=None):
     """Attacks a classifier and its defences, and writes the results.
 
     The folder receives records.jsonl (one line per example, model, attack and
@@ -126,6 +129,9 @@ def evaluate(settings, run_dir, progress=None, verbose=False):
         run_dir: str or path, the folder of a training run, or a new one.
         progress: callable of a str, called at each step; None for silence.
         verbose: bool, whether to show progress bars.
+        stop: callable without arguments, such as a `Stop`, asked after each
+            attacked batch; it returns the reason to stop, a str, or something
+            false.
 
     Returns:
         `EvaluateResult`.
@@ -136,6 +142,7 @@ def evaluate(settings, run_dir, progress=None, verbose=False):
         OSError: for a missing file, or a folder that cannot be written or is
             owned by another process.
         ImportError: an optional package is missing; the text names it.
+        Stopped: `stop` gave a reason; the finished records are kept.
     """
     say = progress or (lambda text: None)
     path = source.classifier_path(
@@ -146,17 +153,19 @@ def evaluate(settings, run_dir, progress=None, verbose=False):
     settings, trained = source.completed(settings, run_dir)
     _studies.check(settings)
     with _process.prepared(settings):
-        job = _prepare(settings, run_dir, path, trained, verbose, say)
+        told = verbose, say, stop or _stopping.never
+        job = _prepare(settings, run_dir, path, trained, *told)
         run_dir.mkdir(parents=True, exist_ok=True)
         with folder.owned(run_dir):
             _compute(job)
+            _stopping.check_stop(job.stop, "after the attacks")
             _studies.draw(job)
             _studies.corruptions(job)
             _pictures(job)
             return _finish(job)
 
 
-def _prepare(settings, run_dir, path, trained, verbose, say):
+def _prepare(settings, run_dir, path, trained, verbose, say, stop):
     """Loads everything and returns the `Job`."""
     image_set = _defences.load_split(
         trained,
@@ -206,6 +215,7 @@ def _prepare(settings, run_dir, path, trained, verbose, say):
         origins,
         verbose,
         say,
+        stop,
     )
 
 
@@ -268,6 +278,7 @@ def _evaluate(job, models, specs, image_set, selection_seeds=()):
         about={"dataset": settings.dataset, "split": settings.split},
         pool_id=job.pool_text or None,
         verbose=job.verbose,
+        stop=job.stop,
     )
 
 

@@ -6,7 +6,6 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_mixup import _checks
-from keras_mixup import _settings
 from keras_mixup import data
 from keras_mixup import export as export_lib
 from keras_mixup.runs import _card
@@ -101,7 +100,7 @@ def export(settings, progress=None):
     path = source.classifier_path(settings.classifier, settings.run_dir)
     trained = source.trained_settings(settings.run_dir)
     signature = settings.default_signature
-    _settings.check_known(
+    _checks.check_known(
         signature, "default_signature", tuple(export_lib.SIGNATURES)
     )
     base_path = pathlib.Path(settings.saved_models) / _name(settings, path)

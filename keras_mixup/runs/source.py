@@ -1,13 +1,11 @@
 """The classifier and the data set of an evaluation or an export."""
 
 import pathlib
-import zipfile
-
-import keras
 
 from keras_mixup import _checks
 from keras_mixup import _classifiers
 from keras_mixup import _files
+from keras_mixup.runs import _model_file
 from keras_mixup.runs import autoencoder
 from keras_mixup.runs import folder
 from keras_mixup.runs.settings import check_vae
@@ -47,15 +45,11 @@ def load_classifier(path, spec=None):
     """Returns the classifier in a .keras file.
 
     Raises:
-        ValueError: it is no classifier, or takes images of another shape than
-            those of the `DatasetSpec`.
+        FileNotFoundError: there is no such file.
+        ValueError: it is damaged or no classifier, or takes images of another
+            shape than those of the `DatasetSpec`.
     """
-    try:
-        classifier = keras.models.load_model(path, compile=False)
-    except (OSError, TypeError, ValueError, zipfile.BadZipFile) as error:
-        raise ValueError(
-            f"{path} is no classifier that can be loaded: {error}"
-        ) from error
+    classifier = _model_file.load_model(path, "classifier")
     _classifiers.check_classifier(classifier)
     if spec is not None:
         shape = tuple(classifier.input_shape[1:])

@@ -32,9 +32,9 @@ class TrainResult(NamedTuple):
             last one without validation images.
         epochs: int, finished epochs.
         steps: int, finished steps.
-        best_epoch: int, from 1.
+        best_epoch: int, from 1, as `best_file` itself says; None without one.
         best_value: float, the monitored metric of that epoch, or None.
-        monitor: str, the metric's name, or None.
+        monitor: str, the metric's name; None without validation images.
         resumed: bool, whether an earlier call had begun the run.
         finished_before: bool, whether an earlier call had ended it.
     """
@@ -43,33 +43,35 @@ class TrainResult(NamedTuple):
     best_file: pathlib.Path
     epochs: int
     steps: int
-    best_epoch: int
-    best_value: float
-    monitor: str
+    best_epoch: int | None
+    best_value: float | None
+    monitor: str | None
     resumed: bool
     finished_before: bool
 
     @property
     def text(self):
         """str: the result in a sentence or two."""
+        word = "Resumed and trained" if self.resumed else "Trained"
+        text = f"{word} {self.epochs} epochs ({self.steps} steps)."
         if self.finished_before:
-            return (
+            text = (
                 f"The run in {self.run_dir} is finished; nothing was trained."
             )
-        word = "Resumed and trained" if self.resumed else "Trained"
         if self.monitor is None:
-            return (
-                f"{word} {self.epochs} epochs ({self.steps} steps) without "
-                f"validation images. The last weights: {self.best_file}"
-            )
+            note = "No validation images; the last weights"
+            return f"{text} {note}: {self.best_file}"
+        if self.best_epoch is None:
+            return f"{text} The best model is gone: no file {self.best_file}"
+        if self.finished_before:
+            return text
         best = _TITLES[self.monitor].format(self.best_value)
         return (
-            f"{word} {self.epochs} epochs ({self.steps} steps). Best {best} "
-            f"in epoch {self.best_epoch}: {self.best_file}"
+            f"{text} Best {best} in epoch {self.best_epoch}: {self.best_file}"
         )
 
 
-def train(settings, run_dir, resume=False, progress=None, verbose=0):
+def train(settings, run_dir, resume=False, progress=None, verbose=0, stop=None):
     """Trains a classifier or an autoencoder in a folder of its own.
 
     The folder receives config.json (settings, versions, commit),
@@ -84,6 +86,8 @@ def train(settings, run_dir, resume=False, progress=None, verbose=0):
         resume: bool, continue the run in `run_dir`, if there is one.
         progress: callable of a str, called at each step; None for silence.
         verbose: int, that of Keras' `fit`.
+        stop: callable without arguments, such as a `Stop`, asked after each
+            batch; it returns the reason to stop, a str, or something false.
 
     Returns:
         `TrainResult`.
@@ -94,6 +98,7 @@ def train(settings, run_dir, resume=False, progress=None, verbose=0):
         OSError: for a folder that exists, cannot be written, or is owned by
             another process.
         ImportError: an optional package is missing; the text names it.
+        Stopped: `stop` gave a reason; a checkpoint is saved.
     """
     say = progress or (lambda text: None)
     folder.check(run_dir, resume)
@@ -101,6 +106,7 @@ def train(settings, run_dir, resume=False, progress=None, verbose=0):
         _require_tensorboard()
     with _process.prepared(settings) as strategy:
         train_set, validation = _load(settings)
+        extra = _load_extra(settings, train_set)
         steps = _steps_per_epoch(settings, len(train_set.labels), strategy)
         with strategy.scope():
             model = build(settings, steps)
@@ -108,8 +114,11 @@ def train(settings, run_dir, resume=False, progress=None, verbose=0):
         with folder.owned(run_dir):
             if resumed and (run_dir / _files.FINAL).exists():
                 return _result(settings, run_dir, resumed, True)
+            if resumed and (text := folder.changed_versions(run_dir)):
+                say(text)
             _announce(settings, model, train_set, validation, run_dir, say)
-            _fit(settings, model, train_set, validation, run_dir, verbose)
+            sets = (train_set, extra, validation)
+            _fit(settings, model, sets, run_dir, verbose, say, stop)
             if settings.task == "vae":
                 autoencoder.write_report(run_dir, validation, settings, say)
             _finish(settings, model, run_dir)
@@ -122,12 +131,29 @@ def build(settings, steps_per_epoch):
         model = autoencoder.build(settings, build_attack(settings))
     else:
         model = _build_algorithm(settings, _build_classifier(settings))
-    model.compile(
-        optimizer=build_optimizer(settings, steps_per_epoch),
-        l2_penalty=settings.weight_decay,
-        jit_compile=False,
-    )
+    with _checks.called({"l2_penalty": "weight_decay"}):
+        model.compile(
+            optimizer=build_optimizer(settings, steps_per_epoch),
+            l2_penalty=settings.weight_decay,
+            weight_perturbation=settings.weight_perturbation,
+            weight_average=_build_average(settings, steps_per_epoch),
+            jit_compile=False,
+        )
     return model
+
+
+def _build_average(settings, steps_per_epoch):
+    if settings.weight_average == "ema":
+        return training.EMA(settings.ema_decay)
+    if settings.weight_average == "none":
+        return None
+    start = settings.swa_start
+    start = start if start >= 1.0 else start * settings.epochs
+    expected = f"before the end of the {settings.epochs} epochs"
+    okay = start < settings.epochs
+    _checks.check(okay, "swa_start", expected, settings.swa_start)
+    every = settings.swa_every * steps_per_epoch
+    return training.SWA(round(start * steps_per_epoch), every)
 
 
 def _build_classifier(settings):
@@ -147,9 +173,9 @@ def _build_classifier(settings):
     synchronized = settings.strategy != "none" and not settings.attack_training
     if synchronized and takes("synchronized"):
         options["synchronized"] = True
-    return registry.build(
-        "model", settings.model, spec.image_shape, spec.num_classes, **options
-    )
+    shape = spec.image_shape, spec.num_classes
+    with _checks.called({"width_factor": "width"}):
+        return registry.build("model", settings.model, *shape, **options)
 
 
 def _build_algorithm(settings, classifier):
@@ -179,16 +205,20 @@ def options_of(settings, kind, name, prefix=""):
 
     `prefix` begins the name of a setting whose own name is taken.
     """
-    options = {}
+    keys = _keys(settings, kind, name, prefix)
+    values = {a: getattr(settings, key) for a, key in keys.items()}
+    return {a: value for a, value in values.items() if value is not None}
+
+
+def _keys(settings, kind, name, prefix=""):
+    """Returns dict argument -> name of its setting."""
+    keys = {}
     for setting in registry.entry(kind, name).settings:
-        for key in (f"{prefix}{setting.name}", setting.name):
+        for key in (setting.name, f"{prefix}{setting.name}"):
             declared = settings.declared.get(key)
-            if declared is None or not _owns(declared, kind, name):
-                continue
-            if getattr(settings, key) is not None:
-                options[setting.name] = getattr(settings, key)
-            break
-    return options
+            if declared is not None and _owns(declared, kind, name):
+                keys[setting.name] = key
+    return keys
 
 
 def _owns(declared, kind, name):
@@ -205,10 +235,12 @@ def build_attack(settings, name=None, num_steps=None):
         return None
     eps = 8 / 255 if settings.eps is None else settings.eps
     threat = ThreatModel(settings.norm, eps)
-    options = options_of(settings, "attack", chosen, prefix="attack_")
+    names = _keys(settings, "attack", chosen, "attack_")
+    options = options_of(settings, "attack", chosen, "attack_")
     if name is not None:
         options = {"num_steps": num_steps, "step_size": settings.step_size}
-    return registry.build("attack", chosen, threat, **options)
+    with _checks.called(names):
+        return registry.build("attack", chosen, threat, **options)
 
 
 def augmentation(settings):
@@ -233,6 +265,27 @@ def _load(settings):
             train_set, settings.num_train, settings.seed
         )
     return train_set, validation
+
+
+def _load_extra(settings, train_set):
+    """Returns the second source of training images, or None."""
+    name = settings.extra_dataset
+    if name is None:
+        return None
+    _checks.check_choice(name, "extra_dataset", tuple(data.DATASETS))
+    kinds = [
+        (spec.image_shape, spec.num_classes)
+        for spec in (data.DATASETS[settings.dataset], data.DATASETS[name])
+    ]
+    shape, classes = kinds[0]
+    expected = f"a data set of {shape} images and {classes} classes"
+    _checks.check(kinds[0] == kinds[1], "extra_dataset", expected, name)
+    extra = data.load_arrays(
+        name, "train", settings.data_dir, settings.download
+    )
+    share, size = settings.extra_share, settings.batch_size
+    data.check_extra(train_set, extra, share, size)
+    return extra
 
 
 def _steps_per_epoch(settings, num_examples, strategy):
@@ -284,7 +337,8 @@ def _announce(settings, model, train_set, validation, run_dir, say):
     )
 
 
-def _fit(settings, model, train_set, validation, run_dir, verbose):
+def _fit(settings, model, sets, run_dir, verbose, say=None, stop=None):
+    train_set, extra, validation = sets
     name, mode = settings.monitored
     start = None
     if settings.task == "vae":
@@ -292,6 +346,7 @@ def _fit(settings, model, train_set, validation, run_dir, verbose):
         def start():
             autoencoder.start(settings, model, train_set.images)
 
+    model.batch_norm_images = train_set.images
     if settings.cache_latents:
         codes = training.latent_codes(model.vae, train_set.images)
         train_set = train_set._replace(images=codes)
@@ -303,6 +358,8 @@ def _fit(settings, model, train_set, validation, run_dir, verbose):
         batch_size=settings.batch_size,
         seed=settings.seed,
         augment=augmentation(settings),
+        extra=extra,
+        extra_share=settings.extra_share,
         validation_data=validation,
         checkpoint_every=settings.checkpoint_every,
         monitor=name,
@@ -311,6 +368,8 @@ def _fit(settings, model, train_set, validation, run_dir, verbose):
         callbacks=_callbacks(settings, validation, run_dir),
         early_stopping=settings.early_stopping,
         on_start=start,
+        progress=say,
+        stop=stop,
         verbose=verbose,
     )
 
@@ -356,19 +415,30 @@ def _finish(settings, model, run_dir):
 def _result(settings, run_dir, resumed, finished_before):
     rows = _files.read_lines(run_dir / _files.METRICS)
     name, mode = settings.monitored
-    best, value = rows[-1], None
+    file = run_dir / best_file(settings)
+    epoch, value = rows[-1]["epoch"], None
     if name is not None:
-        choose = max if mode == "max" else min
-        best = choose(rows, key=lambda row: row[name])
-        value = best[name]
+        epoch, value = _best(file, rows, name, mode)
     return TrainResult(
         run_dir,
-        run_dir / best_file(settings),
+        file,
         rows[-1]["epoch"],
         rows[-1]["step"],
-        best["epoch"],
+        epoch,
         value,
         name,
         resumed,
         finished_before,
     )
+
+
+def _best(file, rows, name, mode):
+    """Returns (epoch, value) of the best model's file, (None, None) without."""
+    if not file.is_file():
+        return None, None
+    note = training.read_best(file)
+    if note is None:  # Release 0.1 kept no note in the file.
+        choose = max if mode == "max" else min
+        note = choose(rows, key=lambda row: row[name])
+        return note["epoch"], note[name]
+    return note["epoch"], note["value"]

@@ -79,6 +79,7 @@ DEFENCES = {
         classifier(), pool(), num_draws=3
     ),
     "noise": lambda: inference.GaussianNoiseInference(classifier(), 0.1, 3),
+    "smoothing": lambda: inference.RandomizedSmoothing(classifier(), 0.1, 3),
     "rotation": lambda: inference.RandomRotationInference(
         classifier(), 20.0, 3
     ),

@@ -34,6 +34,9 @@ DEFENCES = {
     "noise": lambda c, p, n, **k: inference.GaussianNoiseInference(
         c, 0.1, n, **k
     ),
+    "smoothing": lambda c, p, n, **k: inference.RandomizedSmoothing(
+        c, 0.1, n, **k
+    ),
     "rotation": lambda c, p, n, **k: inference.RandomRotationInference(
         c, (-20, 40), n, **k
     ),

@@ -283,6 +283,11 @@ ROWS = {
     ],
     "fig4": samples_rows,
     "fig5": example_rows,
+    "certified": lambda: [
+        {"model": m, "label": 1, "predicted": c, "radius": 0.1 * c * i}
+        for m in ("smoothing 0.25 x30", "smoothing 0.5 x30")
+        for i, c in enumerate((1, 1, 0, 1))
+    ],
     "varmixup_fig3": samples_rows,
     "varmixup_fig4": lambda: [
         {"model": m, "eps": e, "error": 3.0 * e, "num_examples": 9}
