@@ -159,10 +159,8 @@ class Attack(_config.Configurable):
         _build(model_fn, images)
         logits = self._check_outputs(function, images, labels, targets)
         if self._takes_one_draw(model_fn) and self._first(function, "answer"):
-            again = self._predict(function, images)
-            if differ(again, logits):
-                text = RANDOM_MODEL.format(self.name)
-                warnings.warn(text, stacklevel=2)
+            if differ(self._predict(function, images), logits):
+                warnings.warn(RANDOM_MODEL.format(self.name), stacklevel=2)
         seed = self._check_seed(seed, len(images))
         if hasattr(model_fn, "reseed"):
             model_fn.reseed(seed)
@@ -170,8 +168,7 @@ class Attack(_config.Configurable):
         adversarial, *counts = self._watched(model_fn, arguments)
         if hasattr(model_fn, "draw"):
             # A randomised defence takes fresh draws that follow this seed.
-            seeds = draw_seeds(seed, len(images))
-            logits = model_fn(adversarial, seed=seeds)
+            logits = model_fn(adversarial, seed=draw_seeds(seed, len(images)))
         else:
             logits = self._predict(function, adversarial)
         _inputs.check_logits(logits, len(images))
@@ -188,9 +185,8 @@ class Attack(_config.Configurable):
     def _trace_anew(self):
         """Makes what is compiled, without any trace."""
         self._predict = _compile(_logits)
-        self._execute = self._run_and_project
-        if self.compiled:
-            self._execute = _compile(self._run_and_project)
+        run = self._run_and_project
+        self._execute = _compile(run) if self.compiled else run
 
     def _bound_memory(self):
         """Drops the traces when there are too many; warns once."""

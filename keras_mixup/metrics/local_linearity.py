@@ -87,12 +87,12 @@ def local_linearity_error(
     _checks.check(len(images), "images", "at least one", images.shape)
     labels = _inputs.read_labels(labels, len(images))
     batch_size = _checks.check_integer(batch_size, "batch_size")
+    _classifiers.check_output(model_fn(images[:1]), "model_fn")
     if draws_seed is not None:
         draws_seed = _checks.check_integer(draws_seed, "draws_seed", 0)
         okay = hasattr(model_fn, "predict_from_draws")
         expected = "a defence with `predict_from_draws` beside `draws_seed`"
         _checks.check(okay, "model_fn", expected, model_fn)
-    _classifiers.check_output(model_fn(images[:1]), "model_fn")
     settings = (loss_fn, norm, threat.bounds, num_steps, num_starts, draws_seed)
     errors = _compiled(model_fn, settings, images, labels)
     radius = tf.constant(threat.eps, tf.float32)

@@ -10,7 +10,7 @@ _HOMES = {
     "Results": "results",
     "Stop": "stopping",
     "Stopped": "stopping",
-    "TrainResult": "training",
+    "TrainResult": "train_result",
     "TrainSettings": "settings",
     "evaluate": "evaluation",
     "export": "exporting",
@@ -21,7 +21,7 @@ _HOMES = {
     "write_figures": "results",
 }
 # Modules that import TensorFlow as soon as they are imported.
-_WITH_TENSORFLOW = ("evaluation", "exporting", "training")
+_WITH_TENSORFLOW = ("evaluation", "exporting", "train_result", "training")
 
 __all__ = [
     "EvaluateResult",

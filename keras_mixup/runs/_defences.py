@@ -103,8 +103,8 @@ def build_all(settings, classifier, pool, trained):
         if registry.accepts("defence", name, "vae"):
             vae = autoencoder.load(settings.vae)
         row = rows.get(name, Defaults({}, ""))
+        flags = registry.entry("defence", name).flags
         for options, taken in _variants(settings, name, row.arguments):
-            flags = registry.entry("defence", name).flags
             with _checks.called({"mix_weight": "mix_weights", **flags}):
                 defence = build(name, classifier, pool, vae, **options)
             title = label(defence)

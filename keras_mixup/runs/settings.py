@@ -275,7 +275,7 @@ class _TrainSettings(_settings.Settings):
         "Steps of PGD on the validation images after each epoch; 0: none.",
         0,
         _CLASSIFIER,
-        "10 where the algorithm attacks and `monitor` is no other, else 0",
+        "10 where the algorithm attacks, unless `monitor` is another; else 0",
     )
     monitor: (
         "Literal['val_accuracy', 'val_robust_accuracy', 'val_loss', 'val_psnr']"

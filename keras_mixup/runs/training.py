@@ -1,8 +1,5 @@
 """A training run: of a classifier, or of VarMixup's autoencoder."""
 
-import pathlib
-from typing import NamedTuple
-
 import keras
 
 from keras_mixup import ThreatModel
@@ -14,61 +11,7 @@ from keras_mixup import training
 from keras_mixup.runs import _process
 from keras_mixup.runs import autoencoder
 from keras_mixup.runs import folder
-
-_TITLES = {
-    "val_accuracy": "validation accuracy {:.2%}",
-    "val_robust_accuracy": "robust validation accuracy {:.2%}",
-    "val_loss": "validation loss {:.4f}",
-    "val_psnr": "validation PSNR {:.2f} dB",
-}
-
-
-class TrainResult(NamedTuple):
-    """The result of a training run.
-
-    Attributes:
-        run_dir: `pathlib.Path`.
-        best_file: `pathlib.Path` of the weights of the best epoch; of the
-            last one without validation images.
-        epochs: int, finished epochs.
-        steps: int, finished steps.
-        best_epoch: int, from 1, as `best_file` itself says; None without one.
-        best_value: float, the monitored metric of that epoch, or None.
-        monitor: str, the metric's name; None without validation images.
-        resumed: bool, whether an earlier call had begun the run.
-        finished_before: bool, whether an earlier call had ended it.
-    """
-
-    run_dir: pathlib.Path
-    best_file: pathlib.Path
-    epochs: int
-    steps: int
-    best_epoch: int | None
-    best_value: float | None
-    monitor: str | None
-    resumed: bool
-    finished_before: bool
-
-    @property
-    def text(self):
-        """str: the result in a sentence or two."""
-        word = "Resumed and trained" if self.resumed else "Trained"
-        text = f"{word} {self.epochs} epochs ({self.steps} steps)."
-        if self.finished_before:
-            text = (
-                f"The run in {self.run_dir} is finished; nothing was trained."
-            )
-        if self.monitor is None:
-            note = "No validation images; the last weights"
-            return f"{text} {note}: {self.best_file}"
-        if self.best_epoch is None:
-            return f"{text} The best model is gone: no file {self.best_file}"
-        if self.finished_before:
-            return text
-        best = _TITLES[self.monitor].format(self.best_value)
-        return (
-            f"{text} Best {best} in epoch {self.best_epoch}: {self.best_file}"
-        )
+from keras_mixup.runs import train_result
 
 
 def train(settings, run_dir, resume=False, progress=None, verbose=0, stop=None):
@@ -113,7 +56,7 @@ def train(settings, run_dir, resume=False, progress=None, verbose=0, stop=None):
         run_dir, resumed = folder.create(run_dir, "train", settings, resume)
         with folder.owned(run_dir):
             if resumed and (run_dir / _files.FINAL).exists():
-                return _result(settings, run_dir, resumed, True)
+                return train_result.of_run(settings, run_dir, resumed, True)
             if resumed and (text := folder.changed_versions(run_dir)):
                 say(text)
             _announce(settings, model, train_set, validation, run_dir, say)
@@ -122,7 +65,7 @@ def train(settings, run_dir, resume=False, progress=None, verbose=0, stop=None):
             if settings.task == "vae":
                 autoencoder.write_report(run_dir, validation, settings, say)
             _finish(settings, model, run_dir)
-    return _result(settings, run_dir, resumed, False)
+    return train_result.of_run(settings, run_dir, resumed, False)
 
 
 def build(settings, steps_per_epoch):
@@ -364,7 +307,7 @@ def _fit(settings, model, sets, run_dir, verbose, say=None, stop=None):
         checkpoint_every=settings.checkpoint_every,
         monitor=name,
         mode=mode,
-        best_file=best_file(settings),
+        best_file=train_result.best_file(settings),
         callbacks=_callbacks(settings, validation, run_dir),
         early_stopping=settings.early_stopping,
         on_start=start,
@@ -372,12 +315,6 @@ def _fit(settings, model, sets, run_dir, verbose, say=None, stop=None):
         stop=stop,
         verbose=verbose,
     )
-
-
-def best_file(settings):
-    """Returns the name of the file with the best epoch's weights."""
-    is_vae = settings.task == "vae"
-    return _files.BEST_VAE if is_vae else _files.BEST_CLASSIFIER
 
 
 def _callbacks(settings, validation, run_dir):
@@ -406,39 +343,7 @@ def _require_tensorboard():
 
 def _finish(settings, model, run_dir):
     if settings.num_validation == 0:
-        best = str(run_dir / best_file(settings))
+        best = str(run_dir / train_result.best_file(settings))
         training.save_atomically(model.trained_model, best)
     final = str(run_dir / _files.FINAL)
     training.save_atomically(model.trained_model, final)
-
-
-def _result(settings, run_dir, resumed, finished_before):
-    rows = _files.read_lines(run_dir / _files.METRICS)
-    name, mode = settings.monitored
-    file = run_dir / best_file(settings)
-    epoch, value = rows[-1]["epoch"], None
-    if name is not None:
-        epoch, value = _best(file, rows, name, mode)
-    return TrainResult(
-        run_dir,
-        file,
-        rows[-1]["epoch"],
-        rows[-1]["step"],
-        epoch,
-        value,
-        name,
-        resumed,
-        finished_before,
-    )
-
-
-def _best(file, rows, name, mode):
-    """Returns (epoch, value) of the best model's file, (None, None) without."""
-    if not file.is_file():
-        return None, None
-    note = training.read_best(file)
-    if note is None:  # Release 0.1 kept no note in the file.
-        choose = max if mode == "max" else min
-        note = choose(rows, key=lambda row: row[name])
-        return note["epoch"], note[name]
-    return note["epoch"], note["value"]
