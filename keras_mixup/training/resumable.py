@@ -102,24 +102,18 @@ def fit_resumable(
     if extra is not None:
         extra = _image_set(extra)
         data.check_extra(images, extra, extra_share, batch_size)
-        checksum = zlib.crc32(extra.labels.tobytes())
-        shaping |= {"extra_share": extra_share, "labels of extra": checksum}
+        shaping |= _describe_extra(extra, extra_share)
     if model.batch_norm_images is None and images.images.ndim == 4:
         model.batch_norm_images = images.images
     _check_same(pathlib.Path(directory), shaping, resumed=start > 0)
     epoch, model.skip = checkpoint.resume_position(start, steps_per_epoch)
     _begin(run_dir, start, progress, on_start)
-    judging, validation = [], None
-    if validation_data is not None:
-        validation = data.evaluation_dataset(
-            _image_set(validation_data), batch_size
-        )
-        path = str(run_dir / best_file)
-        judging = [best_model.BestModel(path, monitor, mode)]
-    if early_stopping:
-        judging.append(
-            early_stopping_lib.EarlyStopping(monitor, early_stopping, mode)
-        )
+    validation = validation_data
+    if validation is not None:
+        validation = _image_set(validation)
+        validation = data.evaluation_dataset(validation, batch_size)
+    best = str(run_dir / best_file) if validation is not None else None
+    judging = _judging(best, monitor, mode, early_stopping)
     return model.fit(
         _stream(images, extra, extra_share, batch_size, seed, start, augment),
         initial_epoch=epoch,
@@ -145,6 +139,11 @@ def fit_resumable(
         # The pipeline has its own order; Keras would warn.
         shuffle=False,
     )
+
+
+def _describe_extra(extra, share):
+    checksum = zlib.crc32(extra.labels.tobytes())
+    return {"extra_share": share, "labels of extra": checksum}
 
 
 def _stream(images, extra, share, batch_size, seed, start, augment):
@@ -186,6 +185,18 @@ def _described(model, images):
         "image shape": list(images.images.shape[1:]),
         "checksum of labels": zlib.crc32(images.labels.tobytes()),
     }
+
+
+def _judging(best, monitor, mode, early_stopping):
+    """Returns the callbacks that read the monitored metric, a list."""
+    judging = []
+    if best is not None:
+        judging.append(best_model.BestModel(best, monitor, mode))
+    if early_stopping:
+        judging.append(
+            early_stopping_lib.EarlyStopping(monitor, early_stopping, mode)
+        )
+    return judging
 
 
 def _check_same(directory, arguments, resumed):
