@@ -32,6 +32,7 @@ LEVELS = {
     "evaluation": 5,
     "export": 5,
     "training": 5,
+    "reproduce": 6,
     "studies": 6,
     "reporting": 7,
     "runs": 8,

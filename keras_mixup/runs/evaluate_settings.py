@@ -123,11 +123,12 @@ class _EvaluateSettings(_settings.Settings):
     mix_weights: "tuple[MixWeight, ...] | None" = field(
         None,
         "MI-OL, MI-PL, VarMI: weights of the input, each a row: 0.6, "
-        "uniform:0.4:0.6 or beta:2:1; default: the paper's for the run.",
+        "uniform:0.4:0.6 or beta:2:1.",
         owners=(
             ("defences", registry.taking("defence", "mix_weight")),
             ("figures", _PAIRED),
         ),
+        unset="the paper's for the run",
     )
     num_draws = _DEFENCE["num_draws"].but(
         30, (("defences", ANY), ("figures", _PAIRED))
