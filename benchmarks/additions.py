@@ -31,7 +31,9 @@ FLAGS.string("model", "small_convnet", "Architecture.")
 FLAGS.integer("width", None, "Width of the architecture.", minimum=1)
 FLAGS.integer("num_train", None, "Class-balanced subset.", minimum=1)
 FLAGS.integer("num_test", None, "Class-balanced subset.", minimum=1)
-FLAGS.integer("num_strong", 200, "Test images for AutoAttack.", minimum=1)
+FLAGS.integer(
+    "num_strong", 200, "Test images for AutoAttack; 0: leave it out.", minimum=0
+)
 FLAGS.integer("few", 300, "Training images of the rows on few.", minimum=1)
 FLAGS.integer("epochs", 60, "Epochs.", minimum=1)
 FLAGS.number("eps", 0.1, "L-infinity radius in [0, 1] units.")
@@ -127,21 +129,7 @@ def measure(flags, name, seed):
     settings = training_settings(flags, name, seed)
     trained = runs.train(settings, folder, resume=True)
     seconds = time.process_time() - start
-    found = runs.evaluate(
-        runs.EvaluateSettings(
-            classifier=str(folder / "final.keras"),
-            num_examples=flags.num_test,
-            attacks=("clean", "pgd", "autoattack"),
-            eps=flags.eps,
-            step_size=flags.test_step_size,
-            pgd_steps=(20,),
-            adaptive_examples=flags.num_strong,
-            defences=(),
-            probe=False,
-            seed=seed,
-        ),
-        folder,
-    )
+    found = runs.evaluate(evaluation_settings(flags, folder, seed), folder)
     return {
         "name": name,
         "seed": seed,
@@ -151,8 +139,27 @@ def measure(flags, name, seed):
     }
 
 
+def evaluation_settings(flags, folder, seed):
+    """Returns the `EvaluateSettings` for the last step of a run."""
+    strong = {}
+    if flags.num_strong:
+        strong = {"adaptive_examples": flags.num_strong}
+    return runs.EvaluateSettings(
+        classifier=str(folder / "final.keras"),
+        num_examples=flags.num_test,
+        attacks=("clean", "pgd", *(["autoattack"] if strong else [])),
+        eps=flags.eps,
+        step_size=flags.test_step_size,
+        pgd_steps=(20,),
+        defences=(),
+        probe=False,
+        seed=seed,
+        **strong,
+    )
+
+
 def accuracies(records):
-    """Returns {column: accuracy in percent} of the one model."""
+    """Returns {column: accuracy in percent} for the attacks that were run."""
     hits = {}
     for record in records:
         right = record.prediction == record.label
@@ -175,7 +182,10 @@ def table(rows):
     for name in ROWS:
         own = [row for row in rows if row["name"] == name]
         if own:
-            cells = [_cell([row[column] for row in own]) for column in _COLUMNS]
+            cells = [
+                _cell([row[column] for row in own if column in row])
+                for column in _COLUMNS
+            ]
             seconds = np.mean([row["train_cpu_seconds"] for row in own])
             cells.append(f"{seconds:.0f}")
             lines.append(f"| {name} | {' | '.join(cells)} |")
@@ -183,6 +193,8 @@ def table(rows):
 
 
 def _cell(values):
+    if not values:
+        return "-"
     mean = f"{np.mean(values):.1f}"
     if len(values) == 1:
         return mean
