@@ -57,7 +57,7 @@ def main(flags):
             f"| {row['what']} | {row['cost']} "
             f"| {row['seconds']:.3f} | {row['ratio']:.2f} |"
         )
-    program.write_figures(flags.json, FLAGS, flags, rows=rows)
+    program.write_figures(FLAGS, flags, rows=rows)
 
 
 def random_batch(size):
@@ -81,7 +81,9 @@ def train_steps(flags, images, labels):
     for name in flags.algorithms:
         member = family.MEMBERS[name]
         model = member.build(classifier, attack)
-        functions[name] = _step_of(model, images, labels, member.compiled)
+        functions[name] = _step_of(
+            model, images, labels, member.compile_arguments()
+        )
     seconds = _timed(functions, flags)
     rows = []
     for name in flags.algorithms:

@@ -11,6 +11,7 @@ from keras_mixup import _checks
 from keras_mixup import _classifiers
 from keras_mixup import _files
 from keras_mixup import _inputs
+from keras_mixup import _stopping
 from keras_mixup import data
 from keras_mixup.evaluation import batch_run
 from keras_mixup.evaluation import identity
@@ -41,6 +42,7 @@ def evaluate(
     model_name="classifier",
     num_classes=None,
     verbose=True,
+    stop=None,
 ):
     """Scores every model under every attack and returns the records.
 
@@ -92,6 +94,8 @@ def evaluate(
             from one-hot labels, or asks only that it covers the labels and
             is the same for all models.
         verbose: bool, whether to show a progress bar.
+        stop: callable without arguments, asked after each attacked batch; it
+            returns the reason to stop, a str, or something false.
 
     Returns:
         `Records`, in the order batch, attack, model, seed, row; the worst
@@ -102,6 +106,7 @@ def evaluate(
             logits [B, C] with every label below C, or an attack whose images
             leave its ball, or a file of records of something else.
         tf.errors.ResourceExhaustedError: when a single row is too large.
+        Stopped: `stop` gave a reason; the records so far are in the file.
     """
     _check_models(models)
     specs = specs_lib.check_specs(attacks, models.values())
@@ -136,7 +141,15 @@ def evaluate(
         found = identity.describe(models, columns, examples, about, pool_id)
         found = identity.merged(records_path, found, models)
     return records_lib.Records(
-        _loop(run, examples, batch_size, done, (records_path, found), verbose),
+        _loop(
+            run,
+            examples,
+            batch_size,
+            done,
+            (records_path, found),
+            verbose,
+            stop or _stopping.never,
+        ),
         {s.column: s.facts for s in columns if s.knowledge != "none"},
         identity.settings_of_defences(models, pool_id),
     )
@@ -173,7 +186,7 @@ def _subject(name, models, model_name, seeds, pool_split, scorer):
     return batch_run.Subject(name, model, row, *seeds, pool_split, scorer)
 
 
-def _loop(run, examples, batch_size, done, file, verbose):
+def _loop(run, examples, batch_size, done, file, verbose, stop):
     count = -(-len(examples.labels) // batch_size)
     advance = _progress(count * len(run.columns)) if verbose else lambda: None
     collected, (path, found) = [], file
@@ -188,6 +201,7 @@ def _loop(run, examples, batch_size, done, file, verbose):
             done.update((record.key, record) for record in fresh)
             collected += [done[key] for key in run.keys(batch, column)]
             advance()
+            _stopping.check_stop(stop, f"with {len(collected)} records")
     return collected
 
 

@@ -1,22 +1,21 @@
 """The classifier and the data set of an evaluation or an export."""
 
 import pathlib
-import zipfile
-
-import keras
 
 from keras_mixup import _checks
 from keras_mixup import _classifiers
 from keras_mixup import _files
+from keras_mixup.runs import _model_file
 from keras_mixup.runs import autoencoder
 from keras_mixup.runs import folder
 from keras_mixup.runs.settings import check_vae
 
 
-def classifier_path(given, run_dir):
+def classifier_path(given, run_dir, weights="best"):
     """Returns the path of the classifier's file, before anything is loaded.
 
-    `given` is a .keras file, or None for the classifier of the run folder.
+    `given` is a .keras file, or None for the classifier of the run folder, of
+    the epoch that was `"best"` on validation images or of the `"last"` one.
 
     Raises:
         ValueError: both are None, or the file is no .keras file.
@@ -27,7 +26,11 @@ def classifier_path(given, run_dir):
             "A classifier is needed: `run_dir`, the folder of a training run, "
             "or `classifier`, a .keras file."
         )
-    path = pathlib.Path(given or pathlib.Path(run_dir, _files.BEST_CLASSIFIER))
+    okay = not given or weights == "best"
+    expected = "left out with `classifier`, which names the file"
+    _checks.check(okay, "weights", expected, weights)
+    names = {"best": _files.BEST_CLASSIFIER, "last": _files.FINAL}
+    path = pathlib.Path(given or pathlib.Path(run_dir, names[weights]))
     if not path.is_file():
         raise FileNotFoundError(
             f"No classifier at {path}. Train one, or name another .keras file "
@@ -42,15 +45,11 @@ def load_classifier(path, spec=None):
     """Returns the classifier in a .keras file.
 
     Raises:
-        ValueError: it is no classifier, or takes images of another shape than
-            those of the `DatasetSpec`.
+        FileNotFoundError: there is no such file.
+        ValueError: it is damaged or no classifier, or takes images of another
+            shape than those of the `DatasetSpec`.
     """
-    try:
-        classifier = keras.models.load_model(path, compile=False)
-    except (OSError, TypeError, ValueError, zipfile.BadZipFile) as error:
-        raise ValueError(
-            f"{path} is no classifier that can be loaded: {error}"
-        ) from error
+    classifier = _model_file.load_model(path, "classifier")
     _classifiers.check_classifier(classifier)
     if spec is not None:
         shape = tuple(classifier.input_shape[1:])

@@ -7,12 +7,13 @@ from keras_mixup.training._latent_space import reconstruction_psnr
 from keras_mixup.training.adversarial import AdversarialTraining
 from keras_mixup.training.adversarial_mixup import AdversarialMixup
 from keras_mixup.training.base import Algorithm
-from keras_mixup.training.callbacks import BestModel
+from keras_mixup.training.best_model import BestModel
+from keras_mixup.training.best_model import read_best
+from keras_mixup.training.best_model import save_atomically
 from keras_mixup.training.callbacks import MetricsLog
 from keras_mixup.training.callbacks import RetraceGuard
 from keras_mixup.training.callbacks import StopOnNaN
 from keras_mixup.training.callbacks import read_metrics
-from keras_mixup.training.callbacks import save_atomically
 from keras_mixup.training.checkpoint import Checkpoint
 from keras_mixup.training.checkpoint import latest_step
 from keras_mixup.training.checkpoint import resume_position
@@ -22,6 +23,7 @@ from keras_mixup.training.cutmix_adversarial import CutMixTRADES
 from keras_mixup.training.directional import DirectionalAdversarialTraining
 from keras_mixup.training.early_stopping import EarlyStopping
 from keras_mixup.training.erm import ERM
+from keras_mixup.training.gaussian_augmentation import GaussianAugmentation
 from keras_mixup.training.interpolated import InterpolatedAdversarialTraining
 from keras_mixup.training.latent import LatentAdversarialTraining
 from keras_mixup.training.manifold import ManifoldMixup
@@ -64,6 +66,7 @@ __all__ = [
     "CutMixTRADES",
     "DirectionalAdversarialTraining",
     "EarlyStopping",
+    "GaussianAugmentation",
     "InterpolatedAdversarialTraining",
     "LatentAdversarialTraining",
     "LocalLinearityRegularization",
@@ -86,6 +89,7 @@ __all__ = [
     "latent_codes",
     "latest_step",
     "make_schedule",
+    "read_best",
     "read_metrics",
     "reconstruction_psnr",
     "resume_position",

@@ -92,16 +92,14 @@ class Algorithm(train_step.TrainStep):
         return images, targets, weights
 
     def guard(self, data, name):
-        """Returns the batch; its labels are checked at every step."""
-        images, labels, *rest = data
-        place = [f" in a {name} step after step", self.step.value]
-        classes = self._num_classes()
-        check = functions.assert_labels(labels, classes, place)
+        """Returns the batch; images and labels are checked at every step."""
+        images, labels, *rest = super().guard(data, name)
+        classes, place = self._num_classes(), functions.place_of(self, name)
+        labels = functions.assert_labels(labels, classes, place)
         # Whatever reads the images comes after the check, as do averages of
         # BatchNormalization and the counter of steps.
-        with tf.control_dependencies(check):
-            parts = (tf.identity(part) for part in (images, labels))
-            return (*parts, *rest)
+        with tf.control_dependencies([labels]):
+            return (tf.identity(images), labels, *rest)
 
     def _num_classes(self):
         # A subclassed classifier has no symbolic output to read.

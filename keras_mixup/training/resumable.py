@@ -8,6 +8,7 @@ import tensorflow as tf
 from keras_mixup import _checks
 from keras_mixup import _files
 from keras_mixup import data
+from keras_mixup.training import best_model
 from keras_mixup.training import callbacks as callbacks_lib
 from keras_mixup.training import checkpoint
 from keras_mixup.training import early_stopping as early_stopping_lib
@@ -32,6 +33,8 @@ def fit_resumable(
     checkpoint_every=500,
     callbacks=(),
     on_start=None,
+    progress=None,
+    stop=None,
     verbose="auto",
 ):
     """Trains as `fit` does, and goes on where an earlier call was stopped.
@@ -43,7 +46,8 @@ def fit_resumable(
     epoch, step).
 
     The folder receives checkpoints/, metrics.jsonl (a line per epoch) and,
-    with validation images, the best model.
+    with validation images, the best model. A damaged checkpoint is passed
+    over for an older one, with a warning.
 
     Args:
         model: a compiled algorithm, made in the same way at every call.
@@ -71,6 +75,10 @@ def fit_resumable(
             part of the checkpoint, unless they have a `state` variable.
         on_start: callable without arguments, called before the first step of
             a fresh run.
+        progress: callable of a str, which is told where the run begins; None
+            for silence.
+        stop: callable without arguments, asked after each batch. The reason
+            that it returns, a str, ends the call with a checkpoint.
         verbose: as for `fit`.
 
     Returns:
@@ -78,7 +86,9 @@ def fit_resumable(
 
     Raises:
         ValueError: for arguments out of range, or a folder with the
-            checkpoint of another model or of other arguments.
+            checkpoint of another model or of other arguments, or with damaged
+            checkpoints alone.
+        Stopped: `stop` gave a reason (`keras_mixup.runs.Stopped`).
     """
     run_dir, images = pathlib.Path(run_dir), _image_set(images)
     _checks.check_integer(epochs, "epochs")
@@ -92,24 +102,18 @@ def fit_resumable(
     if extra is not None:
         extra = _image_set(extra)
         data.check_extra(images, extra, extra_share, batch_size)
-        checksum = zlib.crc32(extra.labels.tobytes())
-        shaping |= {"extra_share": extra_share, "labels of extra": checksum}
+        shaping |= _describe_extra(extra, extra_share)
     if model.batch_norm_images is None and images.images.ndim == 4:
         model.batch_norm_images = images.images
     _check_same(pathlib.Path(directory), shaping, resumed=start > 0)
     epoch, model.skip = checkpoint.resume_position(start, steps_per_epoch)
-    if on_start is not None and not start:
-        on_start()
-    judging, validation = [], None
-    if validation_data is not None:
-        validation = data.evaluation_dataset(
-            _image_set(validation_data), batch_size
-        )
-        path = str(run_dir / best_file)
-        judging = [callbacks_lib.BestModel(path, monitor, mode)]
-    if early_stopping:
-        stop = early_stopping_lib.EarlyStopping(monitor, early_stopping, mode)
-        judging.append(stop)
+    _begin(run_dir, start, progress, on_start)
+    validation = validation_data
+    if validation is not None:
+        validation = _image_set(validation)
+        validation = data.evaluation_dataset(validation, batch_size)
+    best = str(run_dir / best_file) if validation is not None else None
+    judging = _judging(best, monitor, mode, early_stopping)
     return model.fit(
         _stream(images, extra, extra_share, batch_size, seed, start, augment),
         initial_epoch=epoch,
@@ -120,7 +124,10 @@ def fit_resumable(
             # Before the checkpoint, so that no NaN is ever saved.
             callbacks_lib.StopOnNaN(),
             checkpoint.Checkpoint(
-                directory, checkpoint_every, _state([*judging, *callbacks])
+                directory,
+                checkpoint_every,
+                _state([*judging, *callbacks]),
+                stop=stop,
             ),
             callbacks_lib.RetraceGuard(),
             # What measures comes before what reads it.
@@ -132,6 +139,11 @@ def fit_resumable(
         # The pipeline has its own order; Keras would warn.
         shuffle=False,
     )
+
+
+def _describe_extra(extra, share):
+    checksum = zlib.crc32(extra.labels.tobytes())
+    return {"extra_share": share, "labels of extra": checksum}
 
 
 def _stream(images, extra, share, batch_size, seed, start, augment):
@@ -152,6 +164,18 @@ def _steps_per_epoch(count, batch_size):
     return count // batch_size
 
 
+def _begin(run_dir, start, progress, on_start):
+    """Says at which step the run begins; calls `on_start` of a fresh one."""
+    text = f"Resuming at step {start}."
+    if not start:
+        begun = (run_dir / _files.METRICS).exists()
+        text = f"Starting at step 0{': there is no checkpoint' * begun}."
+    if progress is not None:
+        progress(text)
+    if on_start is not None and not start:
+        on_start()
+
+
 def _described(model, images):
     """Returns what tells another algorithm and other images, a dict."""
     return {
@@ -161,6 +185,18 @@ def _described(model, images):
         "image shape": list(images.images.shape[1:]),
         "checksum of labels": zlib.crc32(images.labels.tobytes()),
     }
+
+
+def _judging(best, monitor, mode, early_stopping):
+    """Returns the callbacks that read the monitored metric, a list."""
+    judging = []
+    if best is not None:
+        judging.append(best_model.BestModel(best, monitor, mode))
+    if early_stopping:
+        judging.append(
+            early_stopping_lib.EarlyStopping(monitor, early_stopping, mode)
+        )
+    return judging
 
 
 def _check_same(directory, arguments, resumed):

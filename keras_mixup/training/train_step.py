@@ -374,8 +374,11 @@ class TrainStep(_config.Configurable, descent.Descent, keras.Model):
             data: the local batch, as it came.
             name: `"train"` or `"test"`.
         """
-        del name
-        return data
+        return functions.assert_batch(self, data, name)
+
+    def input_range(self, name):
+        """Returns (low, high) of a pixel in a `"train"` or `"test"` step."""
+        return 0.0, 1.0
 
     def step_seed(self):
         """Returns int32 [2]: a function of (seed, step, replica)."""

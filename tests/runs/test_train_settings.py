@@ -4,6 +4,7 @@ import json
 
 import calls
 import keras
+import numpy as np
 import pytest
 from calls import built as build
 
@@ -13,6 +14,7 @@ from keras_mixup import registry
 from keras_mixup import runs
 from keras_mixup import training
 from keras_mixup.cli import main
+from keras_mixup.runs import source
 from keras_mixup.runs import training as run
 
 
@@ -205,6 +207,83 @@ def test_yogi_gets_schedule_and_both_kinds_of_decay():
 )
 def test_the_monitored_metric(arguments, expected):
     assert parse(*arguments).monitored == expected
+
+
+ATTACKING = "--algorithm=adversarial_training"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "monitored", "steps"),
+    [
+        ([ATTACKING], ("val_robust_accuracy", "max"), 10),
+        (["--algorithm=trades"], ("val_robust_accuracy", "max"), 10),
+        (
+            ["--algorithm=adversarial_mixup", "--robust_validation=3"],
+            ("val_robust_accuracy", "max"),
+            3,
+        ),
+        ([ATTACKING, "--monitor=val_accuracy"], ("val_accuracy", "max"), 0),
+        ([ATTACKING, "--robust_validation=0"], ("val_accuracy", "max"), 0),
+        (["--algorithm=mixup"], ("val_accuracy", "max"), 0),
+        (["--num_validation=0"], (None, None), 0),
+        ([ATTACKING, "--num_validation=0"], (None, None), 0),
+    ],
+)
+def test_an_algorithm_that_attacks_is_judged_under_attack(
+    arguments, monitored, steps
+):
+    settings = parse(*arguments)
+    assert settings.monitored == monitored
+    assert settings.robust_steps == steps
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["--monitor=val_accuracy"], "`monitor` must be left out with"),
+        (["--early_stopping=3"], "`early_stopping` must be left out with"),
+        (["--robust_validation=3"], "`robust_validation` must be left out"),
+        (["--task=vae"], "`num_validation` must be 1 or more for task=vae"),
+    ],
+)
+def test_nothing_is_monitored_without_validation_images(arguments, text):
+    with pytest.raises(ValueError, match=text):
+        parse("--num_validation=0", *arguments)
+
+
+def test_a_run_on_all_images_keeps_the_last_weights(tmp_path):
+    settings = runs.TrainSettings(
+        width=2,
+        algorithm="erm",
+        num_validation=0,
+        epochs=2,
+        batch_size=256,
+        learning_rate=0.01,
+    )
+    said = []
+    folder = tmp_path / "run"
+    result = runs.train(settings, folder, progress=said.append)
+    assert "on 1297 images" in said[-1]
+    assert result.best_epoch == 2
+    assert result.monitor is result.best_value is None
+    assert "The last weights" in result.text
+    row = training.read_metrics(str(folder / "metrics.jsonl"))[-1]
+    assert not [name for name in row if name.startswith("val_")]
+    last, best = (
+        keras.models.load_model(folder / f"{name}.keras", compile=False)
+        for name in ("final", "classifier")
+    )
+    images = data.load_arrays("digits", "test").images[:8]
+    np.testing.assert_array_equal(last(images), best(images))
+
+
+def test_the_last_weights_are_scored_on_demand(tmp_path):
+    for name in ("final", "classifier"):
+        (tmp_path / f"{name}.keras").touch()
+    assert source.classifier_path(None, tmp_path).stem == "classifier"
+    assert source.classifier_path(None, tmp_path, "last").stem == "final"
+    with pytest.raises(ValueError, match="`weights` must be left out with"):
+        source.classifier_path(str(tmp_path / "final.keras"), "", "last")
 
 
 def test_robust_accuracy_must_be_measured_to_be_monitored():

@@ -21,6 +21,7 @@ FAMILY = {
     "erm": (training.ERM, {}, False),
     "mixup": (training.Mixup, {}, False),
     "cutmix": (training.CutMix, {}, False),
+    "noise": (training.GaussianAugmentation, {}, False),
     "regmixup": (training.RegMixup, {"alpha": 1.0}, False),
     "dat": (training.DirectionalAdversarialTraining, {}, False),
     "manifold": (training.ManifoldMixup, {}, False),
