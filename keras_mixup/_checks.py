@@ -1,6 +1,8 @@
 """Argument checks with one error form: name, what was expected, what came."""
 
 import numbers
+import os
+from collections.abc import Sequence
 
 
 def check(condition, name, expected, received, hint=""):
@@ -86,16 +88,59 @@ def check_within(values, name, expected, low=0.0, high=1.0, hint=""):
     check(inside, name, expected, received, hint)
 
 
-def check_integer(value, name, minimum=1):
+# The largest number that a loop inside TensorFlow counts to.
+LARGEST = 2**31 - 1
+
+
+def check_integer(value, name, minimum=1, maximum=LARGEST):
     """Returns `value` as an int of at least `minimum`.
 
     Raises:
-        ValueError: when it is no integer or smaller than `minimum`.
+        ValueError: when it is no integer, smaller than `minimum`, or larger
+            than `maximum`, unless that is None.
     """
     integral = isinstance(value, numbers.Integral)
     okay = integral and not isinstance(value, bool) and value >= minimum
     check(okay, name, f"an integer >= {minimum}", value)
+    okay = maximum is None or value <= maximum
+    check(okay, name, f"an integer <= {maximum}", value)
     return int(value)
+
+
+def check_seed(value, name="seed"):
+    """Returns `value` as an int >= 0 of any size.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    return check_integer(value, name, 0, maximum=None)
+
+
+def check_path(value, name):
+    """Returns `value`, the path of a file or a folder.
+
+    Raises:
+        ValueError: when it is no str or path, or empty.
+    """
+    okay = isinstance(value, (str, os.PathLike)) and str(value) != ""
+    check(okay, name, "a path", value)
+    return value
+
+
+def check_instance(value, name, kind, expected):
+    """Returns `value` if it is a `kind`.
+
+    Args:
+        value: any object.
+        name: str, the argument's name in the error.
+        kind: a class, or a tuple of classes.
+        expected: str, completes "`name` must be ...".
+
+    Raises:
+        ValueError: otherwise.
+    """
+    check(isinstance(value, kind), name, expected, value)
+    return value
 
 
 def check_image_shape(shape, name="input_shape"):
@@ -105,7 +150,9 @@ def check_image_shape(shape, name="input_shape"):
         ValueError: unless it has three positive integers.
     """
     sizes = isinstance(shape, (tuple, list)) and len(shape) == 3
-    okay = sizes and all(isinstance(n, int) and n > 0 for n in shape)
+    okay = sizes and all(
+        isinstance(n, int) and 0 < n <= LARGEST for n in shape
+    )
     expected = "three positive integers (height, width, channels)"
     check(okay, name, expected, shape)
     return tuple(shape)
@@ -117,7 +164,8 @@ def check_seeds(seeds, name, minimum=1):
     Raises:
         ValueError: for fewer, repeated or negative ones.
     """
-    seeds = [check_integer(seed, name, 0) for seed in seeds]
+    check_instance(seeds, name, Sequence, "a sequence of integers")
+    seeds = [check_seed(seed, name) for seed in seeds]
     unique = len(set(seeds)) == len(seeds) >= minimum
     least = f"{minimum} or more " if minimum > 1 else ""
     check(unique, name, f"{least}different integers", tuple(seeds))
@@ -131,7 +179,12 @@ def check_choice(value, name, choices):
         ValueError: otherwise; the text lists the choices.
     """
     listed = ", ".join(repr(choice) for choice in choices)
-    check(value in choices, name, f"one of {listed}", value)
+    try:
+        # True equals 1, and is none.
+        okay = value in tuple(choices) and not isinstance(value, bool)
+    except (TypeError, ValueError):  # of an array, say
+        okay = False
+    check(okay, name, f"one of {listed}", value)
     return value
 
 

@@ -230,6 +230,10 @@ class _TrainSettings(_settings.Settings):
     threads: "int" = field(
         0, "CPU threads in and between ops; 0: as many as cores.", 0
     )
+    deterministic: "bool" = field(
+        False,
+        "Only ops whose result does not depend on timing; slower on a GPU.",
+    )
     precision: "Literal['float32', 'mixed_bfloat16']" = field(
         "float32", "Keras precision policy."
     )
