@@ -106,7 +106,9 @@ class Attack(_config.Configurable):
         return told(as_function(model_fn))
 
     @typing.final
-    def __call__(self, model_fn, images, labels, *, targets=None, seed=None):
+    def __call__(
+        self, model_fn, images, labels=None, *, targets=None, seed=None
+    ):
         """Attacks a batch of images.
 
         Args:
@@ -114,9 +116,11 @@ class Attack(_config.Configurable):
                 Keras model (called with `training=False`), a defence or a
                 function.
             images: float [B, H, W, C] in the threat's bounds; what is outside
-                by rounding is clipped.
+                by rounding is clipped. Or a finite `tf.data.Dataset` or
+                `PyDataset` of images and labels, which is read into memory
+                and attacked as one batch.
             labels: the true labels, integers [B] or [B, 1], or probabilities
-                [B, C].
+                [B, C]; None beside a data set.
             targets: integers [B], the classes to lead to, other ones than
                 the labels, or None.
             seed: None (fresh), an int, or int32 [2]; for an attack with
@@ -146,6 +150,7 @@ class Attack(_config.Configurable):
         function = told(as_function(model_fn))
         subject = self.target_of(model_fn)
         self._bound_memory()
+        images, labels = _inputs.read_pairs(images, labels)
         images = _inputs.check_images(images, self.threat)
         labels = _inputs.check_labels(labels, len(images))
         if targets is not None:
@@ -154,10 +159,8 @@ class Attack(_config.Configurable):
         _build(model_fn, images)
         logits = self._check_outputs(function, images, labels, targets)
         if self._takes_one_draw(model_fn) and self._first(function, "answer"):
-            again = self._predict(function, images)
-            if differ(again, logits):
-                text = RANDOM_MODEL.format(self.name)
-                warnings.warn(text, stacklevel=2)
+            if differ(self._predict(function, images), logits):
+                warnings.warn(RANDOM_MODEL.format(self.name), stacklevel=2)
         seed = self._check_seed(seed, len(images))
         if hasattr(model_fn, "reseed"):
             model_fn.reseed(seed)
@@ -165,8 +168,7 @@ class Attack(_config.Configurable):
         adversarial, *counts = self._watched(model_fn, arguments)
         if hasattr(model_fn, "draw"):
             # A randomised defence takes fresh draws that follow this seed.
-            seeds = draw_seeds(seed, len(images))
-            logits = model_fn(adversarial, seed=seeds)
+            logits = model_fn(adversarial, seed=draw_seeds(seed, len(images)))
         else:
             logits = self._predict(function, adversarial)
         _inputs.check_logits(logits, len(images))
@@ -183,9 +185,8 @@ class Attack(_config.Configurable):
     def _trace_anew(self):
         """Makes what is compiled, without any trace."""
         self._predict = _compile(_logits)
-        self._execute = self._run_and_project
-        if self.compiled:
-            self._execute = _compile(self._run_and_project)
+        run = self._run_and_project
+        self._execute = _compile(run) if self.compiled else run
 
     def _bound_memory(self):
         """Drops the traces when there are too many; warns once."""

@@ -4,6 +4,7 @@ from keras_mixup import runs
 from keras_mixup._settings import Setting
 from keras_mixup.cli import flags as flags_lib
 from keras_mixup.cli import main as main_lib
+from keras_mixup.runs import shared
 
 USAGE = """Attacks a classifier and its defences: keras-mixup evaluate ...
 
@@ -30,7 +31,7 @@ out, and the table says "not measured".
 --figures draws the papers' figures, --corruptions scores on corrupted images.
 """
 _OWN = (
-    Setting("run_dir", "str", None, "Folder of a training run, or a new one."),
+    shared.RUN_DIR,
     Setting("verbose", "bool", True, "Show progress."),
     main_lib.MAX_MINUTES,
 )

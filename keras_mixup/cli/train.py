@@ -6,6 +6,7 @@ from keras_mixup import runs
 from keras_mixup._settings import Setting
 from keras_mixup.cli import flags as flags_lib
 from keras_mixup.cli import main as main_lib
+from keras_mixup.runs import shared
 
 USAGE = """Trains a classifier: keras-mixup train --run_dir=runs/mine ...
 
@@ -20,7 +21,7 @@ report.md. --vae=PATH then names it to var_erm, var_mixup and
 var_interpolated_adversarial_training.
 """
 _OWN = (
-    Setting("run_dir", "str", None, "Folder of the run; must not exist."),
+    shared.RUN_DIR,
     Setting("resume", "bool", False, "Continue the run in --run_dir, if any."),
     Setting(
         "verbose",

@@ -10,6 +10,7 @@ import numpy as np
 from keras_mixup import _checks
 from keras_mixup import _classifiers
 from keras_mixup import _files
+from keras_mixup import _inputs
 from keras_mixup import _stopping
 from keras_mixup import data
 from keras_mixup.evaluation import batch_run
@@ -27,7 +28,7 @@ def evaluate(
     models,
     attacks,
     images,
-    labels,
+    labels=None,
     *,
     batch_size=128,
     eval_seeds=(0,),
@@ -65,8 +66,11 @@ def evaluate(
         models: dict name -> callable from images to logits; a defence (with
             `draw` and `classifier`) is scored around its classifier.
         attacks: list of `AttackSpec`, or tuples (name, attack, knowledge).
-        images: uint8 [n, H, W, C], or floats in [0, 1].
-        labels: int [n], or one-hot [n, C]; the true ones.
+        images: uint8 [n, H, W, C], or floats in [0, 1]; or a finite
+            `tf.data.Dataset` or `PyDataset` of images and labels, in a fixed
+            order. It is read into memory.
+        labels: int [n], or one-hot [n, C]; the true ones. None beside a
+            data set.
         batch_size: int, rows per step; the last batch is padded. An attack's
             random draws depend on the batch it works on.
         eval_seeds: ints, for the draws of randomised defences; 10 or more
@@ -111,6 +115,7 @@ def evaluate(
     selection = _checks.check_seeds(selection_seeds, "selection_seeds", 0)
     _checks.check_integer(attack_seed, "attack_seed", 0)
     _checks.check_integer(batch_size, "batch_size")
+    images, labels = _inputs.read_pairs(images, labels)
     examples = data.image_set(images, labels, example_ids)
     batch_size = min(batch_size, len(examples.labels))
     pieces = memory.Pieces(batch_size)

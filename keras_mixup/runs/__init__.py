@@ -7,24 +7,28 @@ _HOMES = {
     "EvaluateSettings": "evaluate_settings",
     "ExportResult": "exporting",
     "ExportSettings": "export_settings",
+    "Results": "results",
     "Stop": "stopping",
     "Stopped": "stopping",
-    "TrainResult": "training",
+    "TrainResult": "train_result",
     "TrainSettings": "settings",
     "evaluate": "evaluation",
     "export": "exporting",
     "list_exports": "exporting",
+    "prepare": "_process",
     "train": "training",
     "verify_export": "exporting",
+    "write_figures": "results",
 }
 # Modules that import TensorFlow as soon as they are imported.
-_WITH_TENSORFLOW = ("evaluation", "exporting", "training")
+_WITH_TENSORFLOW = ("evaluation", "exporting", "train_result", "training")
 
 __all__ = [
     "EvaluateResult",
     "EvaluateSettings",
     "ExportResult",
     "ExportSettings",
+    "Results",
     "Stop",
     "Stopped",
     "TrainResult",
@@ -32,8 +36,10 @@ __all__ = [
     "evaluate",
     "export",
     "list_exports",
+    "prepare",
     "train",
     "verify_export",
+    "write_figures",
 ]
 
 

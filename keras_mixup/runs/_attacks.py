@@ -5,6 +5,7 @@ stored beside the records.
 """
 
 from keras_mixup import ThreatModel
+from keras_mixup import _checks
 from keras_mixup import attacks
 from keras_mixup import data
 from keras_mixup import evaluation
@@ -82,11 +83,12 @@ def _build(settings, name, threat, verbose, options):
     if inner:
         inside = inner[0].name
         attack = _build(settings, inside, threat, verbose, {})
-        found = registry.find("attack", name)
-        return found(attack, **options)
+        with _checks.called(entry.flags):
+            return registry.find("attack", name)(attack, **options)
     if "verbose" in entry.arguments:
         options["verbose"] = int(verbose)
-    return registry.build("attack", name, threat, **options)
+    with _checks.called({"num_steps": "pgd_steps", **entry.flags}):
+        return registry.build("attack", name, threat, **options)
 
 
 def _chosen(settings, entry):

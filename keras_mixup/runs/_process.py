@@ -47,14 +47,10 @@ def prepared(settings):
     Raises:
         ValueError: another number of threads after TensorFlow's first op.
     """
-    import_tensorflow()
+    prepare(settings)
     import keras
     import tensorflow as tf
 
-    _set_threads(settings.threads)
-    if getattr(settings, "deterministic", False):
-        tf.config.experimental.enable_op_determinism()
-    keras.utils.set_random_seed(settings.seed)
     before = keras.config.dtype_policy()
     strategy = tf.distribute.get_strategy()
     if getattr(settings, "strategy", "none") == "mirrored":
@@ -64,6 +60,22 @@ def prepared(settings):
         yield strategy
     finally:
         keras.config.set_dtype_policy(before)
+
+
+def prepare(settings):
+    """Applies seed, threads and `deterministic` of settings to the process.
+
+    Raises:
+        ValueError: another number of threads after TensorFlow's first op.
+    """
+    import_tensorflow()
+    import keras
+    import tensorflow as tf
+
+    _set_threads(settings.threads)
+    if getattr(settings, "deterministic", False):
+        tf.config.experimental.enable_op_determinism()
+    keras.utils.set_random_seed(settings.seed)
 
 
 def _set_threads(threads):

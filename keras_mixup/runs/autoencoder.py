@@ -74,15 +74,15 @@ def start(settings, model, images):
     model.vae.start_from_pca(data.as_float(images[rows]), seed=settings.seed)
 
 
-def describe(vae, path, validation):
-    """Returns a sentence: how well an autoencoder reconstructs images."""
-    images = data.as_float(validation.images)
+def describe(vae, path, split, image_set):
+    """Returns a sentence: how well an autoencoder reconstructs a split."""
+    images = data.as_float(image_set.images)
     value = training.reconstruction_psnr(vae, images)
     size = tuple(images.shape[1:])
     note = "" if size == tuple(vae.input_shape) else ", images are resized"
     return (
         f"Autoencoder {path}: latent size {vae.latent_size}, PSNR "
-        f"{value:.2f} dB on the {len(images)} validation images{note}."
+        f"{value:.2f} dB on the {len(images)} {split} images{note}."
     )
 
 

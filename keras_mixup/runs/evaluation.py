@@ -38,6 +38,8 @@ class Job(NamedTuple):
         parts: list of (specs, examples), slow attacks apart.
         reduced: the same with attacks of radius lambda eps, for the classifier.
         worst: (specs, examples) of the worst case, or None.
+        trained: dict, the settings of the training run.
+        origins: dict label -> which arguments of a defence are defaults.
         say: callable of one line of text.
         stop: callable that returns a reason to stop, or something false.
     """
@@ -54,6 +56,8 @@ class Job(NamedTuple):
     parts: list
     reduced: list
     worst: tuple | None
+    trained: dict
+    origins: dict
     verbose: bool
     say: object
     stop: object
@@ -141,7 +145,9 @@ def evaluate(settings, run_dir, progress=None, verbose=False, stop=None):
         Stopped: `stop` gave a reason; the finished records are kept.
     """
     say = progress or (lambda text: None)
-    path = source.classifier_path(settings.classifier, run_dir)
+    path = source.classifier_path(
+        settings.classifier, run_dir, settings.weights
+    )
     run_dir = pathlib.Path(run_dir)
     folder.check_writable(run_dir)
     settings, trained = source.completed(settings, run_dir)
@@ -186,7 +192,7 @@ def _prepare(settings, run_dir, path, trained, verbose, say, stop):
             seed=settings.seed,
         )
         pool, pool_text = _defences.make_pool(train_set, spec.num_classes)
-    defences = _defences.build_all(settings, classifier, pool, trained)
+    defences, origins = _defences.build_all(settings, classifier, pool, trained)
     models = {_model_name(settings, trained): classifier, **defences}
     reduced, parts = [], _attacks.parts(settings, specs, image_set)
     if settings.controls:
@@ -205,6 +211,8 @@ def _prepare(settings, run_dir, path, trained, verbose, say, stop):
         parts,
         reduced,
         _attacks.worst_case_part(settings, parts),
+        trained,
+        origins,
         verbose,
         say,
         stop,
@@ -231,6 +239,12 @@ def _model_name(settings, trained):
 
 def _compute(job):
     """Adds the missing records, then looks for red flags of the models."""
+    job.say(f"Scoring {job.path}")
+    for text in _defences.origin_texts(job.origins):
+        job.say(text)
+    for spec in job.specs:
+        if getattr(spec.attack, "notice", ""):
+            job.say(spec.attack.notice)
     if job.worst:
         _evaluate(job, job.models, *job.worst, job.settings.selection_seeds)
     for part, examples in job.parts:
@@ -273,6 +287,7 @@ def _note_call(job):
     path = job.run_dir / _files.EVALUATION
     found = _files.read_json(path)
     call = folder.describe("evaluate", job.settings)
+    call["defaults"] = job.origins
     found["calls"] = [*found.get("calls", []), call]
     found.setdefault("classifier", {})["file"] = str(job.path)
     _files.write_json(path, found)

@@ -11,10 +11,11 @@ from keras_mixup.runs import folder
 from keras_mixup.runs.settings import check_vae
 
 
-def classifier_path(given, run_dir):
+def classifier_path(given, run_dir, weights="best"):
     """Returns the path of the classifier's file, before anything is loaded.
 
-    `given` is a .keras file, or None for the classifier of the run folder.
+    `given` is a .keras file, or None for the classifier of the run folder, of
+    the epoch that was `"best"` on validation images or of the `"last"` one.
 
     Raises:
         ValueError: both are None, or the file is no .keras file.
@@ -25,7 +26,11 @@ def classifier_path(given, run_dir):
             "A classifier is needed: `run_dir`, the folder of a training run, "
             "or `classifier`, a .keras file."
         )
-    path = pathlib.Path(given or pathlib.Path(run_dir, _files.BEST_CLASSIFIER))
+    okay = not given or weights == "best"
+    expected = "left out with `classifier`, which names the file"
+    _checks.check(okay, "weights", expected, weights)
+    names = {"best": _files.BEST_CLASSIFIER, "last": _files.FINAL}
+    path = pathlib.Path(given or pathlib.Path(run_dir, names[weights]))
     if not path.is_file():
         raise FileNotFoundError(
             f"No classifier at {path}. Train one, or name another .keras file "

@@ -1,8 +1,5 @@
 """A training run: of a classifier, or of VarMixup's autoencoder."""
 
-import pathlib
-from typing import NamedTuple
-
 import keras
 
 from keras_mixup import ThreatModel
@@ -14,57 +11,7 @@ from keras_mixup import training
 from keras_mixup.runs import _process
 from keras_mixup.runs import autoencoder
 from keras_mixup.runs import folder
-
-_TITLES = {
-    "val_accuracy": "validation accuracy {:.2%}",
-    "val_robust_accuracy": "robust validation accuracy {:.2%}",
-    "val_loss": "validation loss {:.4f}",
-    "val_psnr": "validation PSNR {:.2f} dB",
-}
-
-
-class TrainResult(NamedTuple):
-    """The result of a training run.
-
-    Attributes:
-        run_dir: `pathlib.Path`.
-        best_file: `pathlib.Path` of the weights of the best epoch.
-        epochs: int, finished epochs.
-        steps: int, finished steps.
-        best_epoch: int, from 1, as `best_file` itself says; None without one.
-        best_value: float, the monitored metric of that epoch, or None.
-        monitor: str, the metric's name.
-        resumed: bool, whether an earlier call had begun the run.
-        finished_before: bool, whether an earlier call had ended it.
-    """
-
-    run_dir: pathlib.Path
-    best_file: pathlib.Path
-    epochs: int
-    steps: int
-    best_epoch: int | None
-    best_value: float | None
-    monitor: str
-    resumed: bool
-    finished_before: bool
-
-    @property
-    def text(self):
-        """str: the result in a sentence or two."""
-        word = "Resumed and trained" if self.resumed else "Trained"
-        text = f"{word} {self.epochs} epochs ({self.steps} steps)."
-        if self.finished_before:
-            text = (
-                f"The run in {self.run_dir} is finished; nothing was trained."
-            )
-        if self.best_epoch is None:
-            return f"{text} The best model is gone: no file {self.best_file}"
-        if self.finished_before:
-            return text
-        best = _TITLES[self.monitor].format(self.best_value)
-        return (
-            f"{text} Best {best} in epoch {self.best_epoch}: {self.best_file}"
-        )
+from keras_mixup.runs import train_result
 
 
 def train(settings, run_dir, resume=False, progress=None, verbose=0, stop=None):
@@ -102,22 +49,23 @@ def train(settings, run_dir, resume=False, progress=None, verbose=0, stop=None):
         _require_tensorboard()
     with _process.prepared(settings) as strategy:
         train_set, validation = _load(settings)
+        extra = _load_extra(settings, train_set)
         steps = _steps_per_epoch(settings, len(train_set.labels), strategy)
         with strategy.scope():
             model = build(settings, steps)
         run_dir, resumed = folder.create(run_dir, "train", settings, resume)
         with folder.owned(run_dir):
             if resumed and (run_dir / _files.FINAL).exists():
-                return _result(settings, run_dir, resumed, True)
+                return train_result.of_run(settings, run_dir, resumed, True)
             if resumed and (text := folder.changed_versions(run_dir)):
                 say(text)
             _announce(settings, model, train_set, validation, run_dir, say)
-            told = run_dir, verbose, say, stop
-            _fit(settings, model, train_set, validation, *told)
+            sets = (train_set, extra, validation)
+            _fit(settings, model, sets, run_dir, verbose, say, stop)
             if settings.task == "vae":
                 autoencoder.write_report(run_dir, validation, settings, say)
-            _finish(model, run_dir)
-    return _result(settings, run_dir, resumed, False)
+            _finish(settings, model, run_dir)
+    return train_result.of_run(settings, run_dir, resumed, False)
 
 
 def build(settings, steps_per_epoch):
@@ -126,12 +74,29 @@ def build(settings, steps_per_epoch):
         model = autoencoder.build(settings, build_attack(settings))
     else:
         model = _build_algorithm(settings, _build_classifier(settings))
-    model.compile(
-        optimizer=build_optimizer(settings, steps_per_epoch),
-        l2_penalty=settings.weight_decay,
-        jit_compile=False,
-    )
+    with _checks.called({"l2_penalty": "weight_decay"}):
+        model.compile(
+            optimizer=build_optimizer(settings, steps_per_epoch),
+            l2_penalty=settings.weight_decay,
+            weight_perturbation=settings.weight_perturbation,
+            weight_average=_build_average(settings, steps_per_epoch),
+            jit_compile=False,
+        )
     return model
+
+
+def _build_average(settings, steps_per_epoch):
+    if settings.weight_average == "ema":
+        return training.EMA(settings.ema_decay)
+    if settings.weight_average == "none":
+        return None
+    start = settings.swa_start
+    start = start if start >= 1.0 else start * settings.epochs
+    expected = f"before the end of the {settings.epochs} epochs"
+    okay = start < settings.epochs
+    _checks.check(okay, "swa_start", expected, settings.swa_start)
+    every = settings.swa_every * steps_per_epoch
+    return training.SWA(round(start * steps_per_epoch), every)
 
 
 def _build_classifier(settings):
@@ -151,9 +116,9 @@ def _build_classifier(settings):
     synchronized = settings.strategy != "none" and not settings.attack_training
     if synchronized and takes("synchronized"):
         options["synchronized"] = True
-    return registry.build(
-        "model", settings.model, spec.image_shape, spec.num_classes, **options
-    )
+    shape = spec.image_shape, spec.num_classes
+    with _checks.called({"width_factor": "width"}):
+        return registry.build("model", settings.model, *shape, **options)
 
 
 def _build_algorithm(settings, classifier):
@@ -183,16 +148,20 @@ def options_of(settings, kind, name, prefix=""):
 
     `prefix` begins the name of a setting whose own name is taken.
     """
-    options = {}
+    keys = _keys(settings, kind, name, prefix)
+    values = {a: getattr(settings, key) for a, key in keys.items()}
+    return {a: value for a, value in values.items() if value is not None}
+
+
+def _keys(settings, kind, name, prefix=""):
+    """Returns dict argument -> name of its setting."""
+    keys = {}
     for setting in registry.entry(kind, name).settings:
-        for key in (f"{prefix}{setting.name}", setting.name):
+        for key in (setting.name, f"{prefix}{setting.name}"):
             declared = settings.declared.get(key)
-            if declared is None or not _owns(declared, kind, name):
-                continue
-            if getattr(settings, key) is not None:
-                options[setting.name] = getattr(settings, key)
-            break
-    return options
+            if declared is not None and _owns(declared, kind, name):
+                keys[setting.name] = key
+    return keys
 
 
 def _owns(declared, kind, name):
@@ -209,10 +178,12 @@ def build_attack(settings, name=None, num_steps=None):
         return None
     eps = 8 / 255 if settings.eps is None else settings.eps
     threat = ThreatModel(settings.norm, eps)
-    options = options_of(settings, "attack", chosen, prefix="attack_")
+    names = _keys(settings, "attack", chosen, "attack_")
+    options = options_of(settings, "attack", chosen, "attack_")
     if name is not None:
         options = {"num_steps": num_steps, "step_size": settings.step_size}
-    return registry.build("attack", chosen, threat, **options)
+    with _checks.called(names):
+        return registry.build("attack", chosen, threat, **options)
 
 
 def augmentation(settings):
@@ -226,15 +197,38 @@ def augmentation(settings):
 def _load(settings):
     """Returns (training images, validation images)."""
     options = {"data_dir": settings.data_dir, "download": settings.download}
-    if settings.num_validation:
+    if settings.num_validation is not None:
         options["num_validation"] = settings.num_validation
     train_set = data.load_arrays(settings.dataset, "train", **options)
-    validation = data.load_arrays(settings.dataset, "validation", **options)
+    validation = None
+    if settings.num_validation != 0:
+        validation = data.load_arrays(settings.dataset, "validation", **options)
     if settings.num_train:
         train_set = data.class_balanced_subset(
             train_set, settings.num_train, settings.seed
         )
     return train_set, validation
+
+
+def _load_extra(settings, train_set):
+    """Returns the second source of training images, or None."""
+    name = settings.extra_dataset
+    if name is None:
+        return None
+    _checks.check_choice(name, "extra_dataset", tuple(data.DATASETS))
+    kinds = [
+        (spec.image_shape, spec.num_classes)
+        for spec in (data.DATASETS[settings.dataset], data.DATASETS[name])
+    ]
+    shape, classes = kinds[0]
+    expected = f"a data set of {shape} images and {classes} classes"
+    _checks.check(kinds[0] == kinds[1], "extra_dataset", expected, name)
+    extra = data.load_arrays(
+        name, "train", settings.data_dir, settings.download
+    )
+    share, size = settings.extra_share, settings.batch_size
+    data.check_extra(train_set, extra, share, size)
+    return extra
 
 
 def _steps_per_epoch(settings, num_examples, strategy):
@@ -273,7 +267,10 @@ def build_optimizer(settings, steps_per_epoch):
 
 def _announce(settings, model, train_set, validation, run_dir, say):
     if settings.vae:
-        say(autoencoder.describe(model.vae, settings.vae, validation))
+        shown = ("training", train_set)
+        if validation is not None:
+            shown = ("validation", validation)
+        say(autoencoder.describe(model.vae, settings.vae, *shown))
     what = "an autoencoder" if settings.task == "vae" else settings.algorithm
     steps = len(train_set.labels) // settings.batch_size
     say(
@@ -283,16 +280,8 @@ def _announce(settings, model, train_set, validation, run_dir, say):
     )
 
 
-def _fit(
-    settings,
-    model,
-    train_set,
-    validation,
-    run_dir,
-    verbose,
-    say=None,
-    stop=None,
-):
+def _fit(settings, model, sets, run_dir, verbose, say=None, stop=None):
+    train_set, extra, validation = sets
     name, mode = settings.monitored
     start = None
     if settings.task == "vae":
@@ -300,6 +289,7 @@ def _fit(
         def start():
             autoencoder.start(settings, model, train_set.images)
 
+    model.batch_norm_images = train_set.images
     if settings.cache_latents:
         codes = training.latent_codes(model.vae, train_set.images)
         train_set = train_set._replace(images=codes)
@@ -311,11 +301,13 @@ def _fit(
         batch_size=settings.batch_size,
         seed=settings.seed,
         augment=augmentation(settings),
+        extra=extra,
+        extra_share=settings.extra_share,
         validation_data=validation,
         checkpoint_every=settings.checkpoint_every,
         monitor=name,
         mode=mode,
-        best_file=best_file(settings),
+        best_file=train_result.best_file(settings),
         callbacks=_callbacks(settings, validation, run_dir),
         early_stopping=settings.early_stopping,
         on_start=start,
@@ -325,17 +317,11 @@ def _fit(
     )
 
 
-def best_file(settings):
-    """Returns the name of the file with the best epoch's weights."""
-    is_vae = settings.task == "vae"
-    return _files.BEST_VAE if is_vae else _files.BEST_CLASSIFIER
-
-
 def _callbacks(settings, validation, run_dir):
     """Returns the run's own callbacks, those that measure first."""
     callbacks = []
-    if settings.robust_validation:
-        attack = build_attack(settings, "pgd", settings.robust_validation)
+    if settings.robust_steps:
+        attack = build_attack(settings, "pgd", settings.robust_steps)
         images = data.as_float(validation.images)
         callbacks.append(
             training.RobustValidation(attack, images, validation.labels)
@@ -355,36 +341,9 @@ def _require_tensorboard():
         ) from error
 
 
-def _finish(model, run_dir):
+def _finish(settings, model, run_dir):
+    if settings.num_validation == 0:
+        best = str(run_dir / train_result.best_file(settings))
+        training.save_atomically(model.trained_model, best)
     final = str(run_dir / _files.FINAL)
     training.save_atomically(model.trained_model, final)
-
-
-def _result(settings, run_dir, resumed, finished_before):
-    rows = _files.read_lines(run_dir / _files.METRICS)
-    name, _ = settings.monitored
-    file = run_dir / best_file(settings)
-    epoch, value = _best(file, rows, *settings.monitored)
-    return TrainResult(
-        run_dir,
-        file,
-        rows[-1]["epoch"],
-        rows[-1]["step"],
-        epoch,
-        value,
-        name,
-        resumed,
-        finished_before,
-    )
-
-
-def _best(file, rows, name, mode):
-    """Returns (epoch, value) of the best model's file, (None, None) without."""
-    if not file.is_file():
-        return None, None
-    note = training.read_best(file)
-    if note is None:  # Release 0.1 kept no note in the file.
-        choose = max if mode == "max" else min
-        note = choose(rows, key=lambda row: row[name])
-        return note["epoch"], note[name]
-    return note["epoch"], note["value"]

@@ -67,7 +67,8 @@ class BestModel(keras.callbacks.Callback):
                 "monitor": self.monitor,
                 "value": value,
             }
-            save_atomically(self.model.trained_model, self.path, note)
+            with self.model.averaged_weights():
+                save_atomically(self.model.trained_model, self.path, note)
             self.best.assign(self._sign * value)
 
     def _look_at_file(self, epoch):

@@ -255,6 +255,8 @@ def assert_batch(model, data, name):
     images = assert_images(images, bounds, place)
     if weights is not None:
         weights = assert_sample_weight(weights, place)
+        with tf.control_dependencies([weights]):
+            images = tf.identity(images)
     return keras.utils.pack_x_y_sample_weight(images, labels, weights)
 
 

@@ -23,6 +23,8 @@ def fit_resumable(
     batch_size=64,
     seed=0,
     augment=None,
+    extra=None,
+    extra_share=0.5,
     validation_data=None,
     monitor="val_accuracy",
     mode="max",
@@ -50,12 +52,17 @@ def fit_resumable(
     Args:
         model: a compiled algorithm, made in the same way at every call.
         images: `data.ImageSet`, or a pair (images, labels): uint8 or float
-            in [0, 1], [n, H, W, C], and int [n].
+            in [0, 1], [n, H, W, C], and int [n]; or a finite
+            `tf.data.Dataset` of these, which is read into memory.
         run_dir: str or path, made when missing.
         epochs: int >= 1, of the whole run.
         batch_size: int in 1..n; the rest of an epoch is left out.
         seed: int >= 0, of order and augmentation.
         augment: None, `"crop"` or `"crop_flip"`.
+        extra: like `images`, a second source of training images of the same
+            shape and classes, or None. An epoch has as many steps as without.
+        extra_share: float in (0, 1), the part of `extra` in each batch, see
+            `data.mixed_training_dataset`.
         validation_data: like `images`, or None.
         monitor, mode: which metric chooses the best model, `"max"` or
             `"min"`.
@@ -92,6 +99,13 @@ def fit_resumable(
     shaping = {"batch_size": batch_size, "seed": seed, "augment": augment}
     shaping |= {"monitor": monitor, "mode": mode, "best_file": best_file}
     shaping |= _described(model, images)
+    if extra is not None:
+        extra = _image_set(extra)
+        data.check_extra(images, extra, extra_share, batch_size)
+        checksum = zlib.crc32(extra.labels.tobytes())
+        shaping |= {"extra_share": extra_share, "labels of extra": checksum}
+    if model.batch_norm_images is None and images.images.ndim == 4:
+        model.batch_norm_images = images.images
     _check_same(pathlib.Path(directory), shaping, resumed=start > 0)
     epoch, model.skip = checkpoint.resume_position(start, steps_per_epoch)
     _begin(run_dir, start, progress, on_start)
@@ -107,9 +121,7 @@ def fit_resumable(
             early_stopping_lib.EarlyStopping(monitor, early_stopping, mode)
         )
     return model.fit(
-        data.training_dataset(
-            images, batch_size, seed, start_step=start, augment=augment
-        ),
+        _stream(images, extra, extra_share, batch_size, seed, start, augment),
         initial_epoch=epoch,
         epochs=epochs,
         steps_per_epoch=steps_per_epoch,
@@ -132,6 +144,16 @@ def fit_resumable(
         verbose=verbose,
         # The pipeline has its own order; Keras would warn.
         shuffle=False,
+    )
+
+
+def _stream(images, extra, share, batch_size, seed, start, augment):
+    if extra is None:
+        return data.training_dataset(
+            images, batch_size, seed, start_step=start, augment=augment
+        )
+    return data.mixed_training_dataset(
+        images, extra, share, batch_size, seed, start, augment
     )
 
 
@@ -194,7 +216,8 @@ def _state(callbacks):
 def _image_set(images):
     if isinstance(images, data.ImageSet):
         return images
-    okay = isinstance(images, (tuple, list)) and len(images) == 2
-    expected = "a data.ImageSet or a pair (images, labels)"
+    pair = isinstance(images, (tuple, list)) and len(images) == 2
+    okay = pair or hasattr(images, "cardinality")
+    expected = "a data.ImageSet, a pair (images, labels) or a tf.data.Dataset"
     _checks.check(okay, "images", expected, type(images).__name__)
-    return data.image_set(*images)
+    return data.image_set(*images) if pair else data.image_set(images)

@@ -13,7 +13,7 @@ from calls import visible
 
 from keras_mixup import runs
 from keras_mixup import training
-from keras_mixup.runs import training as run_training
+from keras_mixup.runs import train_result
 
 ALGORITHMS = ("erm", "mixup", "interpolated_adversarial_training")
 
@@ -191,9 +191,9 @@ def test_the_result_names_the_epoch_of_the_best_file_itself(tmp_path, capsys):
         keras.saving.load_model(best), best, {"epoch": 1, "value": 0.25}
     )
     settings = runs.TrainSettings(task="classifier")
-    result = run_training._result(settings, folder, False, False)
+    result = train_result.of_run(settings, folder, False, False)
     assert (result.best_epoch, result.best_value) == (1, 0.25)
     best.unlink()
-    result = run_training._result(settings, folder, False, False)
+    result = train_result.of_run(settings, folder, False, False)
     assert result.best_epoch is None and len(rows) == 2
     assert result.text.endswith(f"The best model is gone: no file {best}")

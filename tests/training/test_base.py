@@ -147,6 +147,23 @@ def test_weights_of_later_batches_are_checked_in_the_graph(value):
         fit(compiled(toys.linear()), images, labels, sample_weight=weights)
 
 
+@pytest.mark.parametrize("steps", [1, 3])
+def test_a_refused_batch_leaves_no_trace(steps):
+    """Neither in weights and counters nor in averages, which see no label."""
+    images, labels = toys.data()
+    labels = np.where(np.arange(24) == 17, toys.CLASSES, labels)
+    net = toys.noisy_network()
+    model, twin = training.ERM(net), training.ERM(toys.noisy_network())
+    for each in (model, twin):
+        each.compile("sgd", steps_per_execution=steps)
+    fit(twin, images[:16], labels[:16])
+    with pytest.raises(tf.errors.InvalidArgumentError, match="`y` must be in"):
+        fit(model, images, labels)
+    pairs = zip(model.variables, twin.variables, strict=True)
+    for ours, theirs in pairs:
+        np.testing.assert_array_equal(ours, theirs)
+
+
 def test_labels_are_checked_on_every_replica(strategy):
     images, labels = toys.data()
     labels[[16, 20]] = toys.CLASSES
