@@ -109,17 +109,13 @@ def fit_resumable(
     _check_same(pathlib.Path(directory), shaping, resumed=start > 0)
     epoch, model.skip = checkpoint.resume_position(start, steps_per_epoch)
     _begin(run_dir, start, progress, on_start)
-    judging, validation = [], None
+    validation, best = None, None
     if validation_data is not None:
         validation = data.evaluation_dataset(
             _image_set(validation_data), batch_size
         )
-        path = str(run_dir / best_file)
-        judging = [best_model.BestModel(path, monitor, mode)]
-    if early_stopping:
-        judging.append(
-            early_stopping_lib.EarlyStopping(monitor, early_stopping, mode)
-        )
+        best = run_dir / best_file
+    judging = _judging(best, early_stopping, monitor, mode)
     return model.fit(
         _stream(images, extra, extra_share, batch_size, seed, start, augment),
         initial_epoch=epoch,
@@ -163,6 +159,18 @@ def _steps_per_epoch(count, batch_size):
     expected = f"at most the {count} images"
     _checks.check(batch_size <= count, "batch_size", expected, batch_size)
     return count // batch_size
+
+
+def _judging(best, early_stopping, monitor, mode):
+    """Returns the callbacks that read the metric `monitor`."""
+    found = []
+    if best is not None:
+        found.append(best_model.BestModel(str(best), monitor, mode))
+    if early_stopping:
+        found.append(
+            early_stopping_lib.EarlyStopping(monitor, early_stopping, mode)
+        )
+    return found
 
 
 def _begin(run_dir, start, progress, on_start):
