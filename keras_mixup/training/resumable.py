@@ -111,9 +111,8 @@ def fit_resumable(
     _begin(run_dir, start, progress, on_start)
     validation, best = None, None
     if validation_data is not None:
-        validation = data.evaluation_dataset(
-            _image_set(validation_data), batch_size
-        )
+        held_out = _image_set(validation_data)
+        validation = data.evaluation_dataset(held_out, batch_size)
         best = run_dir / best_file
     judging = _judging(best, early_stopping, monitor, mode)
     return model.fit(
