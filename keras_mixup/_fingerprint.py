@@ -3,6 +3,10 @@
 import hashlib
 import json
 
+import keras
+
+from keras_mixup import _checks
+
 
 def fingerprint(model):
     """Returns the sha256 of a Keras model's configuration and weights.
@@ -14,6 +18,8 @@ def fingerprint(model):
     Args:
         model: `keras.Model` or layer.
     """
+    layer = keras.layers.Layer
+    _checks.check_instance(model, "model", layer, "a keras.Model")
     config = config_of(model)
     if config is None:
         return _digest({"class": type(model).__name__}, model)

@@ -36,11 +36,20 @@ MADE_BY_US = {
     "attacks": ("Attack", "AttackPart", "AttackResult", "Facts", "describe"),
     "data": ("Batch", "DatasetSpec", "ImageSet"),
     "evaluation": (
-        *("Budget", "Column", "Estimate", "Record", "Records", "Row"),
+        *(
+            "AttackSpec",
+            "Budget",
+            "Column",
+            "Estimate",
+            "Record",
+            "Records",
+            "Row",
+        ),
         *("Summary", "WorstCase", "append_records", "summarize"),
         "write_records",
     ),
     "export": ("SavedModelInfo", "SignatureCheck"),
+    "inference": ("Certificates", "defence_label", "paper_settings"),
     "metrics": ("FeatureDistances",),
     "training": ("RetraceGuard", "StopOnNaN"),
 }
@@ -127,6 +136,7 @@ OWN = {
     "Yogi.initial_accumulator": NUMBER,
     "choose_threshold.false_positive_rate": NUMBER,
     "corruption_accuracy.accuracies": MODEL,
+    "facts_of.attack": (),  # of anything: what is not stated is unknown
     "detection_auc.adversarial_scores": ARRAY,
     "detection_auc.clean_scores": ARRAY,
     "estimate.predictions": ARRAY,
@@ -239,6 +249,15 @@ class Parts:
             "kind": "snow",
             "severity": 1,
             "name": "digits",
+            "accuracies": {
+                (kind, severity): 0.5
+                for kind in metrics.STANDARD_CORRUPTIONS
+                for severity in range(1, 6)
+            },
+            "dataset": "cifar10",
+            "examples": self.set,
+            "extra": self.set,
+            "logits": IMAGES.reshape(COUNT, -1)[:, :CLASSES],
         }
         if name == "make_schedule":
             given["kind"] = "constant"
@@ -246,7 +265,8 @@ class Parts:
         return {
             p.name: given[p.name]
             for p in needed
-            if p.default is p.empty and p.kind not in _VARIADIC
+            if (p.default is p.empty or p.name == "labels")
+            and p.kind not in _VARIADIC
         }
 
 
