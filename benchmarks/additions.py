@@ -18,7 +18,6 @@ import keras
 import numpy as np
 
 from benchmarks import program
-from keras_mixup import _settings
 from keras_mixup import runs
 
 FLAGS = program.Flags(__doc__)
@@ -89,8 +88,12 @@ _UNATTACKED = (
 def main(flags):
     """Runs what is missing, then prints the table."""
     names = flags.rows or list(ROWS)
-    for name in names:
-        _settings.check_known(name, "row", tuple(ROWS))
+    unknown = [name for name in names if name not in ROWS]
+    if unknown:
+        known = ", ".join(ROWS)
+        raise ValueError(
+            f"`rows` must be among {known}. Received: {unknown[0]!r}"
+        )
     settings = {
         k: v for k, v in FLAGS.as_dict(flags).items() if k not in _ASIDE
     }

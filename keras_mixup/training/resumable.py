@@ -102,19 +102,18 @@ def fit_resumable(
     if extra is not None:
         extra = _image_set(extra)
         data.check_extra(images, extra, extra_share, batch_size)
-        checksum = zlib.crc32(extra.labels.tobytes())
-        shaping |= {"extra_share": extra_share, "labels of extra": checksum}
+        shaping |= _describe_extra(extra, extra_share)
     if model.batch_norm_images is None and images.images.ndim == 4:
         model.batch_norm_images = images.images
     _check_same(pathlib.Path(directory), shaping, resumed=start > 0)
     epoch, model.skip = checkpoint.resume_position(start, steps_per_epoch)
     _begin(run_dir, start, progress, on_start)
-    validation, best = None, None
-    if validation_data is not None:
-        held_out = _image_set(validation_data)
-        validation = data.evaluation_dataset(held_out, batch_size)
-        best = run_dir / best_file
-    judging = _judging(best, early_stopping, monitor, mode)
+    validation = validation_data
+    if validation is not None:
+        validation = _image_set(validation)
+        validation = data.evaluation_dataset(validation, batch_size)
+    best = str(run_dir / best_file) if validation is not None else None
+    judging = _judging(best, monitor, mode, early_stopping)
     return model.fit(
         _stream(images, extra, extra_share, batch_size, seed, start, augment),
         initial_epoch=epoch,
@@ -142,6 +141,11 @@ def fit_resumable(
     )
 
 
+def _describe_extra(extra, share):
+    checksum = zlib.crc32(extra.labels.tobytes())
+    return {"extra_share": share, "labels of extra": checksum}
+
+
 def _stream(images, extra, share, batch_size, seed, start, augment):
     if extra is None:
         return data.training_dataset(
@@ -158,18 +162,6 @@ def _steps_per_epoch(count, batch_size):
     expected = f"at most the {count} images"
     _checks.check(batch_size <= count, "batch_size", expected, batch_size)
     return count // batch_size
-
-
-def _judging(best, early_stopping, monitor, mode):
-    """Returns the callbacks that read the metric `monitor`."""
-    found = []
-    if best is not None:
-        found.append(best_model.BestModel(str(best), monitor, mode))
-    if early_stopping:
-        found.append(
-            early_stopping_lib.EarlyStopping(monitor, early_stopping, mode)
-        )
-    return found
 
 
 def _begin(run_dir, start, progress, on_start):
@@ -193,6 +185,18 @@ def _described(model, images):
         "image shape": list(images.images.shape[1:]),
         "checksum of labels": zlib.crc32(images.labels.tobytes()),
     }
+
+
+def _judging(best, monitor, mode, early_stopping):
+    """Returns the callbacks that read the monitored metric, a list."""
+    judging = []
+    if best is not None:
+        judging.append(best_model.BestModel(best, monitor, mode))
+    if early_stopping:
+        judging.append(
+            early_stopping_lib.EarlyStopping(monitor, early_stopping, mode)
+        )
+    return judging
 
 
 def _check_same(directory, arguments, resumed):
