@@ -282,6 +282,8 @@ def parse_mix_weight(value, name="mix_weight"):
         ValueError: for a text that is none of these.
     """
     if isinstance(value, (list, tuple)):
+        expected = 'a number, or parts such as ("uniform", 0.4, 0.6)'
+        check(len(value) > 0, name, expected, value)
         kind, *given = value
     elif isinstance(value, str):
         kind, *given = value.split(":")
