@@ -173,6 +173,7 @@ ALLOWED = {
     "num_validation": (None,),
     "version": (None,),
     "every": (HUGE,),
+    "step": (HUGE,),
     "checkpoint_every": (HUGE,),
 }
 
@@ -184,7 +185,7 @@ def classifier():
         keras.layers.Conv2D(2, 3, name="stage_1"),
         keras.layers.ReLU(name="stage_2"),
         keras.layers.Flatten(),
-        keras.layers.Dense(CLASSES),
+        keras.layers.Dense(CLASSES, bias_initializer="ones"),
     ]
     return keras.Sequential(layers)
 
@@ -199,7 +200,7 @@ class Parts:
         self.pool = inference.SamplePool(IMAGES, LABELS, dtype="float32")
         self.set = data.image_set(IMAGES, LABELS)
         self.attack = attacks.PGD(THREAT, 0.1, num_steps=1)
-        self.defence = inference.MixupInferenceOL(
+        self.defence = inference.MixupInferencePL(
             self.classifier, self.pool, 0.5, 2
         )
 
