@@ -8,12 +8,17 @@ from collections.abc import Sequence
 
 
 class ArgumentError(ValueError):
-    """A wrong argument; its text is made from the parts given to `check`."""
+    """A wrong argument.
 
-    def __str__(self):
-        name, expected, received, hint = self.args
-        text = f"`{name}` must be {expected}. Received: {name}={received!r}"
-        return f"{text}. {hint}" if hint else text
+    Args:
+        text: str. Keras makes the error anew with a longer text, and without
+            parts, when it comes out of a layer.
+        parts: (name, expected, received, hint), as given to `check`, or None.
+    """
+
+    def __init__(self, text, parts=None):
+        super().__init__(text)
+        self.parts = parts
 
 
 @contextlib.contextmanager
@@ -29,8 +34,16 @@ def called(names):
     try:
         yield
     except ArgumentError as error:
-        name, *rest = error.args
-        raise ArgumentError(names.get(name, name), *rest) from error
+        if error.parts is None:
+            raise
+        name, *rest = error.parts
+        raise _made(names.get(name, name), *rest) from error
+
+
+def _made(*parts):
+    name, expected, received, hint = parts
+    text = f"`{name}` must be {expected}. Received: {name}={received!r}"
+    return ArgumentError(f"{text}. {hint}" if hint else text, parts)
 
 
 def check(condition, name, expected, received, hint=""):
@@ -47,7 +60,7 @@ def check(condition, name, expected, received, hint=""):
         ArgumentError: a `ValueError`, when `condition` is false.
     """
     if not condition:
-        raise ArgumentError(name, expected, received, hint)
+        raise _made(name, expected, received, hint)
 
 
 def parse_number(value, name="value"):
