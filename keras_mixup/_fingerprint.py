@@ -5,7 +5,10 @@ import hashlib
 import inspect
 import json
 
+import keras
 import numpy as np
+
+from keras_mixup import _checks
 
 # Marks what cannot be told from another object of its name.
 UNIDENTIFIED = "unidentified"
@@ -26,6 +29,8 @@ def fingerprint(model):
     Args:
         model: `keras.Model` or layer.
     """
+    layer = keras.layers.Layer
+    _checks.check_instance(model, "model", layer, "a keras.Model")
     config = config_of(model)
     if config is None:
         return _digest({"class": type(model).__name__}, model)

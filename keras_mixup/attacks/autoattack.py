@@ -117,7 +117,7 @@ class AutoAttack(base.Attack):
         self.version = _checks.check_choice(
             version, "version", _versions.VERSIONS
         )
-        self.seed = _checks.check_integer(seed, "seed", minimum=0)
+        self.seed = _checks.check_seed(seed)
         self.batch_size = _checks.check_integer(batch_size, "batch_size")
         self.num_steps = _checks.check_integer(num_steps, "num_steps")
         self.num_targets = _checks.check_integer(num_targets, "num_targets")

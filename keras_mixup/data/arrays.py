@@ -9,6 +9,7 @@ from keras_mixup import _checks
 from keras_mixup import _inputs
 from keras_mixup.data.pipeline import as_float
 from keras_mixup.data.specs import ImageSet
+from keras_mixup.data.specs import check_set
 
 
 class Batch(NamedTuple):
@@ -37,7 +38,8 @@ def padded_batches(examples, batch_size):
         examples: `ImageSet`.
         batch_size: int.
     """
-    count = len(examples.labels)
+    count = len(check_set(examples, "examples").labels)
+    _checks.check_integer(batch_size, "batch_size")
     for start in range(0, count, batch_size):
         picked = np.arange(start, start + batch_size)
         picked[picked >= count] = start

@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from keras_mixup import _checks
+
 
 class ImageSet(NamedTuple):
     """A split held in memory.
@@ -18,6 +20,14 @@ class ImageSet(NamedTuple):
     images: np.ndarray
     labels: np.ndarray
     example_ids: np.ndarray
+
+
+def check_set(image_set, name="image_set"):
+    """Returns an `ImageSet`; raises `ValueError` for something else."""
+    okay = hasattr(image_set, "images") and hasattr(image_set, "labels")
+    received = type(image_set).__name__
+    _checks.check(okay, name, "a data.ImageSet", received)
+    return image_set
 
 
 class DatasetSpec(NamedTuple):

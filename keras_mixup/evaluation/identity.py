@@ -13,6 +13,7 @@ import pathlib
 import keras
 import numpy as np
 
+from keras_mixup import _checks
 from keras_mixup import _files
 from keras_mixup import attacks as attacks_lib
 from keras_mixup._fingerprint import UNIDENTIFIED
@@ -64,6 +65,7 @@ def read_records(path):
         FileNotFoundError: there is no such file.
         ValueError: a line is no record, or the identity is no JSON.
     """
+    _checks.check_path(path, "path")
     records, beside = Records(read_lines(path)), path_of(path)
     if beside.is_file():
         found = _read(beside)

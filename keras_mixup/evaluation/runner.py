@@ -111,7 +111,7 @@ def evaluate(
     least = MIN_EVAL_SEEDS if len(selection_seeds) else 1
     given = _checks.check_seeds(eval_seeds, "eval_seeds", least)
     selection = _checks.check_seeds(selection_seeds, "selection_seeds", 0)
-    _checks.check_integer(attack_seed, "attack_seed", 0)
+    _checks.check_seed(attack_seed, "attack_seed")
     _checks.check_integer(batch_size, "batch_size")
     images, labels = _inputs.read_pairs(images, labels)
     examples = data.image_set(images, labels, example_ids)

@@ -78,7 +78,10 @@ def worst_case(
     (arXiv 2003.01690), section 6; separate draws for choosing and scoring
     as AutoAttack's version for randomised models lacks them.
     """
-    _checks.check(len(candidates), "candidates", "one or more", candidates)
+    _checks.check(callable(model), "model", "a callable", model)
+    okay = isinstance(candidates, (list, tuple)) and len(candidates) > 0
+    expected = "a list of one or more arrays of images"
+    _checks.check(okay, "candidates", expected, type(candidates).__name__)
     selection = _checks.check_seeds(selection_seeds, "selection_seeds")
     scored = _checks.check_seeds(eval_seeds, "eval_seeds", MIN_EVAL_SEEDS)
     sets = [

@@ -8,6 +8,7 @@ import numpy as np
 from scipy import stats
 
 from keras_mixup import _checks
+from keras_mixup import _inputs
 
 QUANTILE = 1.959963984540054  # Of the standard normal, at 97.5 %.
 
@@ -47,7 +48,9 @@ def estimate(predictions, labels):
     Raises:
         ValueError: for other shapes, or without any example or seed.
     """
-    predictions, labels = np.asarray(predictions), np.asarray(labels)
+    expected = "integers of shape [seeds, examples]"
+    predictions = _inputs.read_array(predictions, "predictions", expected)
+    labels = _inputs.read_array(labels, "labels", "integers, one per example")
     okay = predictions.ndim == 2 and predictions.size > 0
     shape = predictions.shape
     _checks.check(okay, "predictions", "of shape [seeds, examples]", shape)

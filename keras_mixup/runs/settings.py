@@ -295,6 +295,7 @@ class _TrainSettings(_settings.Settings):
     tensorboard: "bool" = field(False, "Also write TensorBoard logs.")
     seed = shared.SEED
     threads = shared.THREADS
+    deterministic: "bool" = field(False, "Deterministic ops; slower on a GPU.")
     precision: "Literal['float32', 'mixed_bfloat16']" = field(
         "float32", "Keras precision policy."
     )
