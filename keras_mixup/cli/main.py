@@ -1,7 +1,7 @@
 """The command `keras-mixup`: errors and exit codes of all commands.
 
 A user's mistake is one line on stderr and exit code 2; `--debug` shows the
-traceback. Any other exception is a fault of the package and has its traceback.
+traceback and TensorFlow's log. Any other exception is a fault of the package and has its traceback.
 """
 
 import difflib
@@ -12,6 +12,8 @@ import traceback
 
 from absl import flags as absl_flags
 
+from keras_mixup.runs import _process
+
 COMMANDS = ("train", "evaluate", "export")
 _USER_ERRORS = (
     absl_flags.Error,
@@ -20,6 +22,8 @@ _USER_ERRORS = (
     OSError,
     ValueError,
 )
+# 128 + SIGPIPE, as a shell reports it.
+_CLOSED_PIPE = 141
 _USAGE = """keras-mixup COMMAND --flag=value ...
 
 Commands:
@@ -75,16 +79,21 @@ def guarded(make_flags, main, argv):
 
     `make_flags` returns the `Flags`, `main` is called with the parsed ones.
     """
-    # Before TensorFlow is imported: hides its start-up notices.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     debug = "--debug" in argv
+    _process.notices_shown = debug
+    if not debug:
+        _hide_log()
     try:
         flags = make_flags().parse(argv)
         debug = flags.debug
         if flags.help:
             print(flags.help_text())
-            return 0
-        main(flags)
+        else:
+            main(flags)
+        # Here, where a reader who went away can still be told of.
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return _without_reader()
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
@@ -95,6 +104,24 @@ def guarded(make_flags, main, argv):
         print(f"error: {line}", file=sys.stderr)
         return 2
     return 0
+
+
+def _hide_log():
+    """Silences TensorFlow's own log, before it is imported.
+
+    Of the process of a command alone: whoever imports the library chooses for
+    himself.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+def _without_reader():
+    """Returns the exit code of a program whose output nobody reads."""
+    # What is still buffered would raise again when Python ends.
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+    return _CLOSED_PIPE
 
 
 def say(line):

@@ -133,7 +133,7 @@ class _TrainSettings(_settings.Settings):
     task: "Literal['classifier', 'vae']" = field(
         "classifier", "What to train: a classifier, or VarMixup's autoencoder."
     )
-    dataset: "str" = field("digits", "Data set; see docs/data.md.")
+    dataset: "str" = field("digits", "Data set; `keras-mixup list` names them.")
     data_dir: "str | None" = field(None, "Folder of prepared tfds data sets.")
     download: "bool" = field(False, "Let tfds download what is missing.")
     num_train: "int | None" = field(
@@ -147,12 +147,12 @@ class _TrainSettings(_settings.Settings):
     )
     model: "str" = field(
         "small_convnet",
-        "Architecture; see docs/training.md.",
+        "Architecture; `keras-mixup list` names them.",
         owners=_CLASSIFIER,
     )
     width: "int | None" = field(None, "Width of the architecture.", 1)
     algorithm: "str" = field(
-        "mixup", "Algorithm; see docs/training.md.", owners=_CLASSIFIER
+        "mixup", "Algorithm; `keras-mixup list` names them.", owners=_CLASSIFIER
     )
     vae: "str | None" = field(
         None,
