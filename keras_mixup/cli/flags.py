@@ -5,10 +5,21 @@ import pathlib
 
 from absl import flags as absl_flags
 
+from keras_mixup import _own_modules
+from keras_mixup._settings import Setting
+
 _HERE = pathlib.Path(__file__).parent.parent
 FLAGFILES = _HERE / "flagfiles"
 # Where flag files lay up to release 0.1.
 _FORMER = "apps/flagfiles/"
+_IMPORT = Setting(
+    "import",
+    "str",
+    (),
+    "Modules to import first, from the working directory or Python's path: "
+    "those whose classes a .keras file needs.",
+    many=True,
+)
 
 
 class _Parser(absl_flags.ArgumentParser):
@@ -40,7 +51,7 @@ class Flags:
     def __init__(self, settings, own, usage):
         self.usage = usage
         self._settings = settings
-        self._all = {s.name: s for s in (*settings.values(), *own)}
+        self._all = {s.name: s for s in (*settings.values(), *own, _IMPORT)}
         self._values = absl_flags.FlagValues()
         self._typed = frozenset()
         for setting in self._all.values():
@@ -73,6 +84,15 @@ class Flags:
                 f"Arguments are flags, --name=value. Received: {rest[0]!r}"
             )
         return self
+
+    def import_modules(self):
+        """Imports what --import names, so that Keras knows its classes.
+
+        Raises:
+            ImportError: a module does not import; the text has its own error.
+        """
+        for module in getattr(self, _IMPORT.name):
+            _own_modules.import_module(module, _IMPORT.name)
 
     def settings(self, kind):
         """Returns the settings that the command line gives.

@@ -1,7 +1,8 @@
 """The command `keras-mixup`: errors and exit codes of all commands.
 
 A user's mistake is one line on stderr and exit code 2; `--debug` shows the
-traceback and TensorFlow's log. Any other exception is a fault of the package and has its traceback.
+traceback and TensorFlow's log. Any other exception is a fault of the package
+and has its traceback.
 """
 
 import difflib
@@ -14,7 +15,7 @@ from absl import flags as absl_flags
 
 from keras_mixup.runs import _process
 
-COMMANDS = ("train", "evaluate", "export")
+COMMANDS = ("train", "evaluate", "export", "list")
 _USER_ERRORS = (
     absl_flags.Error,
     FloatingPointError,
@@ -30,6 +31,7 @@ Commands:
   train      train a classifier, or VarMixup's autoencoder
   evaluate   attack a classifier and its defences
   export     export a defended classifier for TensorFlow Serving
+  list       list the names of models, data sets, algorithms, attacks, ...
 
 `keras-mixup COMMAND --help` lists the flags of a command.
 """
@@ -89,6 +91,9 @@ def guarded(make_flags, main, argv):
         if flags.help:
             print(flags.help_text())
         else:
+            if getattr(flags, "import"):
+                _process.import_tensorflow()
+                flags.import_modules()
             main(flags)
         # Here, where a reader who went away can still be told of.
         sys.stdout.flush()

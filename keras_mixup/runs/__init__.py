@@ -11,12 +11,13 @@ _HOMES = {
     "TrainSettings": "settings",
     "evaluate": "evaluation",
     "export": "exporting",
+    "list_datasets": "_data",
     "list_exports": "exporting",
     "train": "training",
     "verify_export": "exporting",
 }
 # Modules that import TensorFlow as soon as they are imported.
-_WITH_TENSORFLOW = ("evaluation", "exporting", "training")
+_WITH_TENSORFLOW = ("_data", "evaluation", "exporting", "training")
 
 __all__ = [
     "EvaluateResult",
@@ -27,6 +28,7 @@ __all__ = [
     "TrainSettings",
     "evaluate",
     "export",
+    "list_datasets",
     "list_exports",
     "train",
     "verify_export",

@@ -52,8 +52,9 @@ def _specs(settings, name, threat, verbose):
         aim = f" to {settings.targeted.replace('_', '-')}"
     for options in _variants(settings, name, threat):
         attack = _build(settings, name, threat, verbose, options)
+        shown = name.rpartition(":")[2] if ":" in name else attack.name
         yield evaluation.AttackSpec(
-            f"{attack.name}{_suffix(attack, name, options)}{aim}",
+            f"{shown}{_suffix(attack, name, options)}{aim}",
             attack,
             attack.knowledge,
             settings.targeted,
@@ -91,7 +92,7 @@ def _build(settings, name, threat, verbose, options):
 
 def _chosen(settings, entry):
     values = {
-        argument: getattr(settings, flag)
+        argument: getattr(settings, flag, None)
         for argument, flag in entry.flags.items()
     }
     return {a: value for a, value in values.items() if value is not None}

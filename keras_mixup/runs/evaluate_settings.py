@@ -9,6 +9,8 @@ from keras_mixup import registry
 from keras_mixup._settings import ANY
 from keras_mixup._settings import MixWeight
 from keras_mixup._settings import field
+from keras_mixup.runs import _own_attacks
+from keras_mixup.runs import data_settings
 from keras_mixup.runs.settings import owned
 
 # Without an attack; scored by `evaluate` itself.
@@ -68,7 +70,9 @@ class _EvaluateSettings(_settings.Settings):
     model_name: "str | None" = field(
         None, "Row name; default: algorithm and model."
     )
-    dataset: "str | None" = field(None, "Data set; default: that of the run.")
+    dataset: "str | None" = field(
+        None, "Data set, as in training; default: that of the run."
+    )
     data_dir: "str | None" = field(
         None, "Folder of tfds data sets; default: as the run."
     )
@@ -221,17 +225,19 @@ class _EvaluateSettings(_settings.Settings):
         return super().choosers() | {"adaptive"}
 
     def value(self, name):
-        """Returns the setting; for "attacks" `all_attacks`."""
+        """Returns the setting; all attacks, and the data set's kind."""
+        if name == "dataset":
+            return data_settings.kind_of(self.dataset)
         return self.all_attacks if name == "attacks" else getattr(self, name)
 
     @property
     def all_attacks(self):
         """The attacks' names and, where needed, `ADAPTIVE`."""
-        through = [name for name in self.attacks if name in THROUGH]
         # Attacks by queries alone are too weak to judge a defence.
         plain = (CLEAN, *WHITE_BOX, "transfer")
         attacked = any(name not in plain for name in self.attacks)
-        known = any(name in WHITE_BOX for name in through)
+        known = any(map(_own_attacks.differentiates_through, self.attacks))
+        known = known or any(name in WHITE_BOX for name in self.attacks)
         if self.adaptive and self.defences and attacked and not known:
             return (*self.attacks, ADAPTIVE)
         return self.attacks
@@ -290,7 +296,11 @@ class _EvaluateSettings(_settings.Settings):
             _checks.check(given, name, "a list of at least one", values)
 
     def _check_attacks(self):
-        through = [name for name in self.attacks if name in THROUGH]
+        through = [
+            name
+            for name in self.attacks
+            if name in THROUGH or _own_attacks.goes_through(name)
+        ]
         targeted = self.targeted != "none"
         _refuse(
             (
@@ -368,4 +378,6 @@ _OWNED = {
 for _name in ("pl_weight", "ol_weight", "threshold"):
     # Fig. 3a shows a detector with these settings.
     _OWNED[_name] = _settings.also_owned(_OWNED[_name], ("figures", ("fig3a",)))
-EvaluateSettings = _settings.complete(_EvaluateSettings, _OWNED.values())
+EvaluateSettings = _settings.complete(
+    _EvaluateSettings, [*_OWNED.values(), *data_settings.SETTINGS]
+)

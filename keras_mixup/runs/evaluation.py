@@ -16,6 +16,7 @@ from keras_mixup.reporting import tables
 from keras_mixup.reporting import verdicts
 from keras_mixup.reporting import worst_case_table
 from keras_mixup.runs import _attacks
+from keras_mixup.runs import _data
 from keras_mixup.runs import _defences
 from keras_mixup.runs import _process
 from keras_mixup.runs import _studies
@@ -33,6 +34,7 @@ class Job(NamedTuple):
         settings: `EvaluateSettings`, with data set and autoencoder.
         path: path of the classifier's file.
         pool_text: str, identifies the pool.
+        about: dict, what is told of the images beside the records.
         models: dict name -> model, the classifier first.
         parts: list of (specs, examples), slow attacks apart.
         reduced: the same with attacks of radius lambda eps, for the classifier.
@@ -47,6 +49,7 @@ class Job(NamedTuple):
     image_set: object
     pool: object
     pool_text: str
+    about: dict
     models: dict
     specs: list
     parts: list
@@ -152,15 +155,11 @@ def evaluate(settings, run_dir, progress=None, verbose=False):
 
 def _prepare(settings, run_dir, path, trained, verbose, say):
     """Loads everything and returns the `Job`."""
-    image_set = _defences.load_split(
-        trained,
-        settings.dataset,
-        settings.split,
-        settings.data_dir,
-        num_examples=settings.num_examples,
-        seed=settings.seed,
+    images = _data.of_run(settings, trained)
+    image_set = images.load(
+        settings.split, settings.num_examples, settings.seed
     )
-    spec = data.DATASETS[settings.dataset]
+    spec = images.spec
     classifier = source.load_classifier(path, spec)
     few = data.as_float(image_set.images[:16])
     logits = classifier(few, training=False)
@@ -168,14 +167,7 @@ def _prepare(settings, run_dir, path, trained, verbose, say):
     specs = _attacks.build_specs(settings, verbose)
     pool, pool_text = None, ""
     if settings.needs_pool:
-        train_set = _defences.load_split(
-            trained,
-            settings.dataset,
-            "train",
-            settings.data_dir,
-            num_examples=settings.pool_size,
-            seed=settings.seed,
-        )
+        train_set = images.load("train", settings.pool_size, settings.seed)
         pool, pool_text = _defences.make_pool(train_set, spec.num_classes)
     defences = _defences.build_all(settings, classifier, pool, trained)
     models = {_model_name(settings, trained): classifier, **defences}
@@ -191,6 +183,7 @@ def _prepare(settings, run_dir, path, trained, verbose, say):
         image_set,
         pool,
         pool_text,
+        _about(settings, spec),
         models,
         specs,
         parts,
@@ -199,6 +192,13 @@ def _prepare(settings, run_dir, path, trained, verbose, say):
         verbose,
         say,
     )
+
+
+def _about(settings, spec):
+    told = {"dataset": settings.dataset, "split": settings.split}
+    if spec.class_names:
+        told["class_names"] = list(spec.class_names)
+    return told
 
 
 def _reduced(defences, parts):
@@ -251,7 +251,7 @@ def _evaluate(job, models, specs, image_set, selection_seeds=()):
         records_path=str(job.run_dir / _files.RECORDS),
         example_ids=image_set.example_ids,
         pool_split="train",
-        about={"dataset": settings.dataset, "split": settings.split},
+        about=job.about,
         pool_id=job.pool_text or None,
         verbose=job.verbose,
     )

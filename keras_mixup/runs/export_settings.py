@@ -4,6 +4,7 @@ from keras_mixup import _checks
 from keras_mixup import _settings
 from keras_mixup import registry
 from keras_mixup._settings import field
+from keras_mixup.runs import data_settings
 from keras_mixup.runs.settings import check_vae
 from keras_mixup.runs.settings import owned
 
@@ -72,6 +73,12 @@ class _ExportSettings(_settings.Settings):
         False, "Export a classifier that looks untrained."
     )
 
+    def value(self, name):
+        """Returns the setting; for "dataset" its kind."""
+        if name == "dataset":
+            return data_settings.kind_of(self.dataset)
+        return getattr(self, name)
+
     def check(self):
         """Raises `ValueError` for settings that do not go together."""
         known = ("none", *registry.names("defence"))
@@ -98,8 +105,11 @@ class _ExportSettings(_settings.Settings):
 ExportSettings = _settings.complete(
     _ExportSettings,
     [
-        setting
-        for name, setting in owned("defence", "defence").items()
-        if name not in ("max_inputs", "score")
+        *(
+            setting
+            for name, setting in owned("defence", "defence").items()
+            if name not in ("max_inputs", "score")
+        ),
+        *data_settings.SETTINGS,
     ],
 )

@@ -12,6 +12,7 @@ from keras_mixup import _settings
 from keras_mixup import registry
 from keras_mixup._settings import ANY
 from keras_mixup._settings import field
+from keras_mixup.runs import data_settings
 
 # Arguments that a run sets by itself.
 _GIVEN = ("seed", "name", "width", "width_factor", "from_codes", "verbose")
@@ -133,7 +134,7 @@ class _TrainSettings(_settings.Settings):
     task: "Literal['classifier', 'vae']" = field(
         "classifier", "What to train: a classifier, or VarMixup's autoencoder."
     )
-    dataset: "str" = field("digits", "Data set; `keras-mixup list` names them.")
+    dataset: "str" = field("digits", f"Data set: {data_settings.HELP}.")
     data_dir: "str | None" = field(None, "Folder of prepared tfds data sets.")
     download: "bool" = field(False, "Let tfds download what is missing.")
     num_train: "int | None" = field(
@@ -248,7 +249,9 @@ class _TrainSettings(_settings.Settings):
         self.monitored  # noqa: B018 - raises
 
     def value(self, name):
-        """Returns the setting; for "attack" `attack_name`."""
+        """Returns the setting; "attack" as named, "dataset" by its kind."""
+        if name == "dataset":
+            return data_settings.kind_of(self.dataset)
         return self.attack_name if name == "attack" else getattr(self, name)
 
     @property
@@ -308,5 +311,6 @@ TrainSettings = _settings.complete(
         *_MODELS.values(),
         *_of_attacks(_TAKEN).values(),
         *_of_autoencoder().values(),
+        *data_settings.SETTINGS,
     ],
 )

@@ -11,6 +11,7 @@ from keras_mixup import _files
 from keras_mixup import data
 from keras_mixup import registry
 from keras_mixup import training
+from keras_mixup.runs import _data
 from keras_mixup.runs import _process
 from keras_mixup.runs import autoencoder
 from keras_mixup.runs import folder
@@ -125,7 +126,7 @@ def build(settings, steps_per_epoch):
 
 
 def _build_classifier(settings):
-    spec = data.DATASETS[settings.dataset]
+    spec = _data.of_training(settings).spec
     options = options_of(settings, "model", settings.model)
 
     def takes(argument):
@@ -207,7 +208,7 @@ def build_attack(settings, name=None, num_steps=None):
 
 def augmentation(settings):
     """Returns the augmentation's name, or None."""
-    own = data.DATASETS[settings.dataset].augment
+    own = _data.of_training(settings).spec.augment
     return {"default": own, "none": None}.get(
         settings.augment, settings.augment
     )
@@ -215,16 +216,9 @@ def augmentation(settings):
 
 def _load(settings):
     """Returns (training images, validation images)."""
-    options = {"data_dir": settings.data_dir, "download": settings.download}
-    if settings.num_validation:
-        options["num_validation"] = settings.num_validation
-    train_set = data.load_arrays(settings.dataset, "train", **options)
-    validation = data.load_arrays(settings.dataset, "validation", **options)
-    if settings.num_train:
-        train_set = data.class_balanced_subset(
-            train_set, settings.num_train, settings.seed
-        )
-    return train_set, validation
+    source = _data.of_training(settings)
+    train_set = source.load("train", settings.num_train, settings.seed)
+    return train_set, source.load("validation")
 
 
 def _steps_per_epoch(settings, num_examples, strategy):
