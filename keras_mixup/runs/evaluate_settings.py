@@ -65,7 +65,9 @@ class _EvaluateSettings(_settings.Settings):
     """
 
     classifier: "str | None" = field(
-        None, "A .keras file; default: the run folder's classifier.keras."
+        None,
+        "A .keras file, a SavedModel's folder or package.module:Name; default: "
+        "the run folder's classifier.keras.",
     )
     model_name: "str | None" = field(
         None, "Row name; default: algorithm and model."
@@ -167,8 +169,8 @@ class _EvaluateSettings(_settings.Settings):
     )
     feature_net: "str | None" = field(
         None,
-        "Features from this .keras classifier, or from Keras' InceptionV3 "
-        "weights (.h5); default: from the classifier itself.",
+        "Features from this .keras classifier, Keras' InceptionV3 weights "
+        "(.h5) or package.module:Name; default: the classifier itself.",
         owners=(("figures", ("varmixup_fig5",)),),
     )
     eta_runs: "tuple[str, ...]" = field(

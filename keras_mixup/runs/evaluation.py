@@ -18,6 +18,7 @@ from keras_mixup.reporting import worst_case_table
 from keras_mixup.runs import _attacks
 from keras_mixup.runs import _data
 from keras_mixup.runs import _defences
+from keras_mixup.runs import _own_models
 from keras_mixup.runs import _process
 from keras_mixup.runs import _studies
 from keras_mixup.runs import folder
@@ -215,7 +216,10 @@ def _model_name(settings, trained):
     """Returns the classifier's name in records and tables."""
     if settings.model_name:
         return settings.model_name
-    parts = [trained.get(name) for name in ("algorithm", "model")]
+    if settings.classifier and _own_models.is_own(settings.classifier):
+        return pathlib.Path(settings.classifier).name.rpartition(":")[2]
+    network = "start_from" if trained.get("start_from") else "model"
+    parts = [trained.get(name) for name in ("algorithm", network)]
     return " ".join(part for part in parts if part) or "classifier"
 
 

@@ -16,7 +16,9 @@ class _ExportSettings(_settings.Settings):
 
     run_dir: "str | None" = field(None, "Folder of a training run.")
     classifier: "str | None" = field(
-        None, "A .keras file; default: the run folder's classifier.keras."
+        None,
+        "A .keras file, a SavedModel's folder or package.module:Name; default: "
+        "the run folder's classifier.keras.",
     )
     dataset: "str | None" = field(
         None, "Data set of the pool; default: that of the run."

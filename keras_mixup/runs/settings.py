@@ -152,6 +152,12 @@ class _TrainSettings(_settings.Settings):
         owners=_CLASSIFIER,
     )
     width: "int | None" = field(None, "Width of the architecture.", 1)
+    start_from: "str | None" = field(
+        None,
+        "Start from this trained classifier, a .keras file or run folder, "
+        "instead of a new `model`.",
+        owners=_CLASSIFIER,
+    )
     algorithm: "str" = field(
         "mixup", "Algorithm; `keras-mixup list` names them.", owners=_CLASSIFIER
     )
@@ -244,9 +250,23 @@ class _TrainSettings(_settings.Settings):
         registry.check_name("algorithm", self.algorithm)
         if self.attack is not None:
             registry.check_name("attack", self.attack)
+        for name in ("model", "width"):
+            given = self.start_from is not None and name in self.given
+            expected = "left out with start_from, which has its own"
+            _checks.check(not given, name, expected, getattr(self, name))
         super().check()
         self._check_needed()
         self.monitored  # noqa: B018 - raises
+
+    @classmethod
+    def choosers(cls):
+        """Returns the names of the settings that own others, a set."""
+        return super().choosers() | {"start_from"}
+
+    def in_effect(self, name):
+        """Whether the setting changes anything beside the others."""
+        replaced = self.start_from is not None and name in ("model", "width")
+        return not replaced and super().in_effect(name)
 
     def value(self, name):
         """Returns the setting; "attack" as named, "dataset" by its kind."""

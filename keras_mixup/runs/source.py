@@ -8,6 +8,7 @@ import keras
 from keras_mixup import _checks
 from keras_mixup import _classifiers
 from keras_mixup import _files
+from keras_mixup.runs import _own_models
 from keras_mixup.runs import autoencoder
 from keras_mixup.runs import folder
 from keras_mixup.runs.settings import check_vae
@@ -16,7 +17,8 @@ from keras_mixup.runs.settings import check_vae
 def classifier_path(given, run_dir):
     """Returns the path of the classifier's file, before anything is loaded.
 
-    `given` is a .keras file, or None for the classifier of the run folder.
+    `given` is a .keras file, the folder of a SavedModel, `package.module:Name`,
+    or None for the classifier of the run folder.
 
     Raises:
         ValueError: both are None, or the file is no .keras file.
@@ -27,30 +29,30 @@ def classifier_path(given, run_dir):
             "A classifier is needed: `run_dir`, the folder of a training run, "
             "or `classifier`, a .keras file."
         )
+    if given and _own_models.is_own(given):
+        return pathlib.Path(given)
     path = pathlib.Path(given or pathlib.Path(run_dir, _files.BEST_CLASSIFIER))
     if not path.is_file():
         raise FileNotFoundError(
             f"No classifier at {path}. Train one, or name another .keras file "
             "as `classifier`."
         )
-    expected = "a .keras file"
+    expected = "a .keras file, a SavedModel's folder or package.module:Name"
     _checks.check(path.suffix == ".keras", "classifier", expected, str(path))
     return path
 
 
 def load_classifier(path, spec=None):
-    """Returns the classifier in a .keras file.
+    """Returns the classifier of `classifier_path`.
 
     Raises:
         ValueError: it is no classifier, or takes images of another shape than
             those of the `DatasetSpec`.
     """
-    try:
-        classifier = keras.models.load_model(path, compile=False)
-    except (OSError, TypeError, ValueError, zipfile.BadZipFile) as error:
-        raise ValueError(
-            f"{path} is no classifier that can be loaded: {error}"
-        ) from error
+    if _own_models.is_own(path):
+        classifier = _own_models.load(path, spec)
+    else:
+        classifier = _load_keras(path)
     _classifiers.check_classifier(classifier)
     if spec is not None:
         shape = tuple(classifier.input_shape[1:])
@@ -58,6 +60,16 @@ def load_classifier(path, spec=None):
         expected = f"a model of {spec.image_shape} images, as {spec.name} has"
         _checks.check(fits, "classifier", expected, shape)
     return classifier
+
+
+def _load_keras(path):
+    try:
+        return keras.models.load_model(path, compile=False)
+    except (OSError, TypeError, ValueError, zipfile.BadZipFile) as error:
+        raise ValueError(
+            f"{path} is no classifier that can be loaded: "
+            f"{_own_models.reason(error)}"
+        ) from error
 
 
 def trained_settings(run_dir):

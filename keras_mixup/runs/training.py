@@ -12,6 +12,7 @@ from keras_mixup import data
 from keras_mixup import registry
 from keras_mixup import training
 from keras_mixup.runs import _data
+from keras_mixup.runs import _own_models
 from keras_mixup.runs import _process
 from keras_mixup.runs import autoencoder
 from keras_mixup.runs import folder
@@ -127,6 +128,8 @@ def build(settings, steps_per_epoch):
 
 def _build_classifier(settings):
     spec = _data.of_training(settings).spec
+    if settings.start_from is not None:
+        return _own_models.start_from(settings, spec)
     options = options_of(settings, "model", settings.model)
 
     def takes(argument):
