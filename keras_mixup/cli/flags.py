@@ -5,6 +5,7 @@ import pathlib
 
 from absl import flags as absl_flags
 
+from keras_mixup import _checks
 from keras_mixup import _own_modules
 from keras_mixup._settings import Setting
 
@@ -46,10 +47,15 @@ class Flags:
         settings: dict name -> `Setting` of the run.
         own: list of `Setting` of the command itself.
         usage: str, the text that `--help` prints above the flags.
+        others: str, what arguments are that are no flags; None refuses them.
+
+    Attributes:
+        others: tuple of str, the arguments that are no flags.
     """
 
-    def __init__(self, settings, own, usage):
-        self.usage = usage
+    def __init__(self, settings, own, usage, others=None):
+        self.usage, self.others = usage, ()
+        self._wanted = others
         self._settings = settings
         self._all = {s.name: s for s in (*settings.values(), *own, _IMPORT)}
         self._values = absl_flags.FlagValues()
@@ -79,7 +85,10 @@ class Flags:
         argv = [argv[0], *_with_flag_files(argv[1:])]
         self._typed = self._names(argv[1:])
         rest = self._values(argv)[1:]
-        if rest:
+        if self._wanted is not None:
+            _checks.check(rest or self.help, "arguments", self._wanted, rest)
+            self.others = tuple(rest)
+        elif rest:
             raise ValueError(
                 f"Arguments are flags, --name=value. Received: {rest[0]!r}"
             )

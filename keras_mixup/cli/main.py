@@ -15,7 +15,7 @@ from absl import flags as absl_flags
 
 from keras_mixup.runs import _process
 
-COMMANDS = ("train", "evaluate", "export", "list")
+COMMANDS = ("train", "evaluate", "compare", "export", "list")
 _USER_ERRORS = (
     absl_flags.Error,
     FloatingPointError,
@@ -30,6 +30,7 @@ _USAGE = """keras-mixup COMMAND --flag=value ...
 Commands:
   train      train a classifier, or VarMixup's autoencoder
   evaluate   attack a classifier and its defences
+  compare    compare evaluated runs in one table
   export     export a defended classifier for TensorFlow Serving
   list       list the names of models, data sets, algorithms, attacks, ...
 

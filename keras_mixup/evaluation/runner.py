@@ -39,6 +39,7 @@ def evaluate(
     pool_id=None,
     model_name="classifier",
     num_classes=None,
+    keep=None,
     verbose=True,
 ):
     """Scores every model under every attack and returns the records.
@@ -87,6 +88,10 @@ def evaluate(
         num_classes: int, the width that all outputs must have; None takes it
             from one-hot labels, or asks only that it covers the labels and
             is the same for all models.
+        keep: callable that gets the images of each attack, such as a
+            `stored.Keeper`: (batch, `AttackSpec`, `Subject`, evaluation seed,
+            `Crafted`). With it, images are made again where only their
+            records are known. None keeps none.
         verbose: bool, whether to show a progress bar.
 
     Returns:
@@ -124,7 +129,7 @@ def evaluate(
     if selection:
         columns += specs_lib.worst_case_specs(specs, selection)
     crafter = Crafter(subjects, specs, attack_seed, pieces)
-    run = batch_run.BatchRun(subjects, columns, crafter, attack_seed)
+    run = batch_run.BatchRun(subjects, columns, crafter, attack_seed, keep)
     done, found = {}, None
     if records_path is not None:
         done = _existing(records_path, examples, verbose)

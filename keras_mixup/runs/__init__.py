@@ -3,12 +3,14 @@
 import importlib
 
 _HOMES = {
+    "CompareResult": "comparing",
     "EvaluateResult": "evaluation",
     "EvaluateSettings": "evaluate_settings",
     "ExportResult": "exporting",
     "ExportSettings": "export_settings",
     "TrainResult": "training",
     "TrainSettings": "settings",
+    "compare": "comparing",
     "evaluate": "evaluation",
     "export": "exporting",
     "list_datasets": "_data",
@@ -17,15 +19,17 @@ _HOMES = {
     "verify_export": "exporting",
 }
 # Modules that import TensorFlow as soon as they are imported.
-_WITH_TENSORFLOW = ("_data", "evaluation", "exporting", "training")
+_WITH_TENSORFLOW = ("_data", "comparing", "evaluation", "exporting", "training")
 
 __all__ = [
+    "CompareResult",
     "EvaluateResult",
     "EvaluateSettings",
     "ExportResult",
     "ExportSettings",
     "TrainResult",
     "TrainSettings",
+    "compare",
     "evaluate",
     "export",
     "list_datasets",

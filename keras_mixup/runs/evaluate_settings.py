@@ -208,6 +208,12 @@ class _EvaluateSettings(_settings.Settings):
         "Worst case: seeds that choose the attack.",
         owners=(("worst_case", (True,)),),
     )
+    save_adversarial: "bool" = field(
+        False, "Keep the attacks' images as .npz files in adversarial/."
+    )
+    adversarial: "tuple[str, ...]" = field(
+        (), "Also score on these files of save_adversarial, as oblivious."
+    )
     controls: "bool" = field(
         False,
         "Add mean-image shrinkage, and attacks of radius lambda eps on the "

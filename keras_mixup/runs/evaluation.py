@@ -10,6 +10,7 @@ from keras_mixup import evaluation
 from keras_mixup import reporting
 from keras_mixup.evaluation import controls
 from keras_mixup.evaluation import red_flags
+from keras_mixup.evaluation import stored
 from keras_mixup.reporting import card
 from keras_mixup.reporting import pictures
 from keras_mixup.reporting import tables
@@ -40,6 +41,7 @@ class Job(NamedTuple):
         parts: list of (specs, examples), slow attacks apart.
         reduced: the same with attacks of radius lambda eps, for the classifier.
         worst: (specs, examples) of the worst case, or None.
+        keep: `stored.Keeper`, or None.
         say: callable of one line of text.
     """
 
@@ -57,6 +59,7 @@ class Job(NamedTuple):
     reduced: list
     worst: tuple | None
     verbose: bool
+    keep: object
     say: object
 
 
@@ -191,6 +194,7 @@ def _prepare(settings, run_dir, path, trained, verbose, say):
         reduced,
         _attacks.worst_case_part(settings, parts),
         verbose,
+        stored.Keeper() if settings.save_adversarial else None,
         say,
     )
 
@@ -208,7 +212,8 @@ def _reduced(defences, parts):
         (smaller, examples)
         for weight in controls.mix_weights(defences.values())
         for part, examples in parts
-        if (smaller := controls.reduced_specs(part, weight))
+        if not any(map(_attacks.is_stored, part))
+        and (smaller := controls.reduced_specs(part, weight))
     ]
 
 
@@ -232,6 +237,9 @@ def _compute(job):
     bare = {n: m for n, m in job.models.items() if m is job.classifier}
     for part, examples in job.reduced:
         _evaluate(job, bare, part, examples)
+    if job.keep is not None:
+        for path in job.keep.write(job.run_dir / _files.ADVERSARIAL):
+            job.say(f"  {path}")
     _note_call(job)
     if job.settings.probe:
         _probe(job)
@@ -257,6 +265,7 @@ def _evaluate(job, models, specs, image_set, selection_seeds=()):
         pool_split="train",
         about=job.about,
         pool_id=job.pool_text or None,
+        keep=job.keep,
         verbose=job.verbose,
     )
 
@@ -297,7 +306,11 @@ def _few(job, count):
 
 def _pictures(job):
     """Stores eight examples under the first oblivious attack."""
-    oblivious = [spec for spec in job.specs if spec.knowledge == "oblivious"]
+    oblivious = [
+        spec
+        for spec in job.specs
+        if spec.knowledge == "oblivious" and not _attacks.is_stored(spec)
+    ]
     if not oblivious:
         return
     shown = _few(job, _SHOWN_IMAGES)
