@@ -61,17 +61,14 @@ def compare(run_dirs, output=None, leaderboard=None):
     lines, examples = [], {}
     for name, path in zip(names, paths, strict=True):
         found = _lines(name, path)
-        for line in found:
-            examples[name, line.row, line.compared.budget] = _examples(
-                path, line.example_ids
-            )
+        examples[name] = _examples(path, found[0].example_ids)
         lines += found
     _check_same(lines, examples)
     lines, files = run_table.order(lines), []
     if output is not None:
         files += _write_tables(pathlib.Path(output), lines)
     if leaderboard is not None:
-        shown = next(iter(examples.values()))
+        shown = examples[names[0]]
         places = dict(zip(names, paths, strict=True))
         files.append(_write_leaderboard(leaderboard, lines, shown, places))
     return CompareResult(lines, tuple(files))
@@ -97,7 +94,17 @@ def _lines(name, path):
     found = run_table.lines(name, records, probed)
     expected = "a run that was evaluated under an attack"
     _checks.check(found, "run_dirs", expected, str(path))
-    return found
+    # Slow attacks see fewer examples: on these everything is compared.
+    fewest = min((line.example_ids for line in found), key=len)
+    shared = all(fewest <= line.example_ids for line in found)
+    expected = "a run whose models were attacked on the same examples"
+    _checks.check(fewest and shared, "run_dirs", expected, str(path))
+    few = records.where(lambda record: record.example_id in fewest)
+    flags = {line.row: line.flags for line in found}
+    return [
+        line._replace(flags=flags[line.row])
+        for line in run_table.lines(name, few, probed)
+    ]
 
 
 def _examples(path, ids):
@@ -110,24 +117,17 @@ def _examples(path, ids):
 def _check_same(lines, examples):
     """Raises `ValueError` unless all lines have one threat and one set."""
     first = lines[0]
-    budgets = {line.compared.budget for line in lines if line.run == first.run}
-    wanted = examples[first.run, first.row, first.compared.budget]
     for line in lines:
         shown = budget_text(line.compared.budget)
-        expected = (
-            f"runs of one threat model; {first.run} has "
-            f"{', '.join(sorted(map(budget_text, budgets)))}"
-        )
-        received = f"{line.run} with {shown}"
+        expected = f"runs of one threat model; {first.run} has "
+        expected += budget_text(first.compared.budget)
         okay = line.compared.budget == first.compared.budget
-        _checks.check(okay, "run_dirs", expected, received)
-        own = examples[line.run, line.row, line.compared.budget]
-        expected = (
-            f"runs scored on the same examples; {first.run} has {len(wanted)}"
-        )
-        received = (
-            f"{line.run}, {line.row.defence}, with {_differing(own, wanted)}"
-        )
+        _checks.check(okay, "run_dirs", expected, f"{line.run} with {shown}")
+    wanted = examples[first.run]
+    for name, own in examples.items():
+        expected = f"runs scored on the same examples; {first.run} has "
+        expected += f"{len(wanted)}"
+        received = f"{name} with {_differing(own, wanted)}"
         _checks.check(_agree(own, wanted), "run_dirs", expected, received)
 
 
