@@ -202,19 +202,19 @@ def check_inference(found, folder):
     assert found["through_mean"].gradients.rows == 20
 
 
-CHECKS = {
-    "evaluation": check_evaluation,
-    "inference": check_inference,
-    "own": check_own,
-}
-
-
 def check_own(found, folder):
     """The network of the page, on images of the page's kind."""
     page = (ROOT / "docs/own.md").read_text("utf-8")
     assert "--model=mynet:Net" in page
     net = importlib.import_module("mynet").Net((8, 8, 1), 3)
     assert net(np.zeros((2, 8, 8, 1), "float32")).shape == (2, 3)
+
+
+CHECKS = {
+    "evaluation": check_evaluation,
+    "inference": check_inference,
+    "own": check_own,
+}
 
 
 def own_file(block):
