@@ -57,7 +57,7 @@ def main(flags):
             f"| {row['what']} | {row['cost']} "
             f"| {row['seconds']:.3f} | {row['ratio']:.2f} |"
         )
-    program.write_figures(flags.json, FLAGS, flags, rows=rows)
+    program.write_figures(FLAGS, flags, rows=rows)
 
 
 def random_batch(size):
@@ -79,8 +79,11 @@ def train_steps(flags, images, labels):
     attack = attacks.PGD(ThreatModel("linf", "8/255"), num_steps=k)
     functions = bare.passes(classifier, images, labels)
     for name in flags.algorithms:
-        model = family.MEMBERS[name].build(classifier, attack)
-        functions[name] = _step_of(model, images, labels)
+        member = family.MEMBERS[name]
+        model = member.build(classifier, attack)
+        functions[name] = _step_of(
+            model, images, labels, member.compile_arguments()
+        )
     seconds = _timed(functions, flags)
     rows = []
     for name in flags.algorithms:
@@ -103,8 +106,8 @@ def _expected(seconds, counts):
     return [np.dot(each, list(counts.values())) for each in rounds]
 
 
-def _step_of(model, images, labels):
-    model.compile(bare.sgd())
+def _step_of(model, images, labels, options):
+    model.compile(bare.sgd(), **options)
     model.train_on_batch(images.numpy(), labels.numpy())
     batches = tf.data.Dataset.from_tensors((images, labels)).repeat()
     strategy = model.distribute_strategy

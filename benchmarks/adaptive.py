@@ -23,7 +23,7 @@ from keras_mixup.studies import drawing
 
 FLAGS = program.Flags(__doc__)
 FLAGS.string_list("run_dirs", "", "Folders of training runs.")
-FLAGS.number("eps", 0.1, "Radius in L-infinity.")
+FLAGS.of_training(eps=0.1)
 FLAGS.number("mix_weight", 0.6, "MI-OL: weight of the input.")
 FLAGS.integer("num_draws", 30, "Draws of the defence.", minimum=1)
 FLAGS.integer("num_examples", 100, "Test images.", minimum=1)
@@ -65,16 +65,20 @@ def points(flags):
     ]
 
 
-def curves(flags, folder):
-    """Returns the rows of one classifier's curves."""
+def defend(flags, folder):
+    """Returns MI-OL in front of one classifier."""
     classifier = keras.models.load_model(
         folder / "classifier.keras", compile=False
     )
     train = data.load_arrays("digits", "train")
     pool = inference.SamplePool(train.images, train.labels, dtype="float32")
-    defence = inference.MixupInferenceOL(
+    return inference.MixupInferenceOL(
         classifier, pool, flags.mix_weight, flags.num_draws
     )
+
+
+def searches(flags):
+    """Returns dict name -> `AttackSpec` of every point of the curves."""
     specs = {}
     for _, steps, draws in points(flags):
         attack = attacks.MixupInferenceAttack(
@@ -88,11 +92,17 @@ def curves(flags, folder):
         specs[attack.name] = evaluation.AttackSpec(
             attack.name, attack, "adaptive"
         )
+    return specs
+
+
+def curves(flags, folder):
+    """Returns the rows of one classifier's curves."""
+    specs = searches(flags)
     examples = data.load_arrays(
         "digits", "test", num_examples=flags.num_examples
     )
     records = evaluation.evaluate(
-        {"MI-OL": defence},
+        {"MI-OL": defend(flags, folder)},
         list(specs.values()),
         examples.images,
         examples.labels,

@@ -21,11 +21,11 @@ import tensorflow as tf
 from benchmarks import family
 from benchmarks import program
 from keras_mixup import ThreatModel
-from keras_mixup import _settings
 from keras_mixup import attacks
 from keras_mixup import data
 from keras_mixup import registry
-from keras_mixup.runs import training as run
+from keras_mixup import runs
+from keras_mixup.runs import training
 
 FLAGS = program.Flags(__doc__)
 FLAGS.string("results", None, "JSON-lines file, read and added to.")
@@ -33,32 +33,16 @@ FLAGS.string_list(
     "algorithms", ",".join(family.MEMBERS), "Which, in the order to run."
 )
 FLAGS.integer_list("seeds", "0,1,2", "One network each.")
-FLAGS.string("dataset", "digits", "Data set; see docs/data.md.")
-FLAGS.string("data_dir", None, "Folder of prepared tfds data sets.")
-FLAGS.integer("num_train", None, "Class-balanced subset.", minimum=1)
+FLAGS.of_training("dataset", "data_dir", "num_train")
 FLAGS.integer("num_test", None, "Class-balanced subset.", minimum=1)
 FLAGS.integer("num_long", None, "Subset for the longer attack.", minimum=1)
-FLAGS.string("model", "small_convnet", "Architecture.")
-FLAGS.integer("width", None, "Width of the architecture.", minimum=1)
-FLAGS.integer("epochs", 100, "Epochs.", minimum=2)
-FLAGS.integer("batch_size", 64, "Images per step.", minimum=2)
-FLAGS.choice("optimizer", "adam", ["sgd", "adam", "yogi"], "Optimizer.")
-FLAGS.number("learning_rate", 0.001, "Learning rate before any drop.")
-FLAGS.number("momentum", None, "SGD: momentum; 0.9 unless given.")
-FLAGS.number("weight_decay", 0.0, "Coupled weight decay.")
-FLAGS.number("decoupled_weight_decay", None, "Keras' own.")
-FLAGS.choice(
-    "schedule",
-    "constant",
-    ["constant", "piecewise", "cosine"],
-    "Learning-rate schedule.",
+# Of the network and of its training.
+_SHAPING = (
+    *("model", "width", "batch_size", "optimizer", "learning_rate"),
+    *("momentum", "weight_decay", "decoupled_weight_decay", "schedule"),
+    *("drops", "drop_factor", "warmup_epochs"),
 )
-FLAGS.number_list("drops", "", "Piecewise: epochs or fractions.")
-FLAGS.number("drop_factor", 0.1, "Piecewise: factor at each drop.")
-FLAGS.number("warmup_epochs", 0.0, "Epochs of linear warm-up.")
-FLAGS.number("eps", 0.1, "L-infinity radius in [0, 1] units.")
-FLAGS.number("step_size", 0.05, "Training attack: step.")
-FLAGS.integer("num_steps", 5, "Training attack: steps.", minimum=1)
+FLAGS.of_training(*_SHAPING, epochs=100, eps=0.1, step_size=0.05, num_steps=5)
 FLAGS.number("test_step_size", 0.025, "Test attacks: step.")
 FLAGS.integer_list("test_steps", "20,100", "Test attacks: steps, short, long.")
 FLAGS.choice(
@@ -70,7 +54,7 @@ FLAGS.choice(
 FLAGS.runtime()
 
 # What does not change a result.
-_ASIDE = ("results", "algorithms", "seeds", "seed", "data_dir", "threads")
+_ASIDE = ("algorithms",)
 _ACCURACIES = ("clean", "short", "long")
 _SECONDS = ("cpu_seconds", "wall_seconds")
 
@@ -95,17 +79,17 @@ class _Clock(keras.callbacks.Callback):
 def main(flags):
     """Runs what is missing, then prints the table."""
     for name in flags.algorithms:
-        _settings.check_known(name, "algorithm", tuple(family.MEMBERS))
-    settings = {
-        k: v for k, v in FLAGS.as_dict(flags).items() if k not in _ASIDE
-    }
-    results = program.Results(flags.results, settings, ("algorithm", "seed"))
+        registry.check_name("algorithm", name, tuple(family.MEMBERS))
+    if flags.epochs < 2:
+        raise ValueError("--epochs must be 2 or more: the first one traces.")
+    results = program.results(FLAGS, flags, ("algorithm", "seed"), _ASIDE)
     program.prepare(flags)
     sets = load_sets(flags)
     for seed in flags.seeds:
         for name in flags.algorithms:
             if (name, seed) not in results:
-                results.add(train_and_attack(flags, name, seed, sets))
+                row = train_and_attack(flags, name, seed, sets)
+                program.say(results.add(row))
     print(table(results.rows, flags))
 
 
@@ -150,34 +134,42 @@ def train_and_attack(flags, name, seed, sets):
     }
 
 
+def settings_of(flags, member, seed, steps_per_epoch):
+    """Returns the `runs.TrainSettings` of one network."""
+    shape = data.DATASETS[flags.dataset].image_shape
+    values = {name: getattr(flags, name) for name in _SHAPING}
+    if member.attacked:
+        values["step_size"] = flags.step_size
+        values |= {"eps": flags.eps, "num_steps": flags.num_steps}
+    default = runs.TrainSettings.declared
+    return runs.TrainSettings(
+        dataset=flags.dataset,
+        algorithm=member.algorithm.registered_name,
+        epochs=flags.epochs,
+        seed=seed,
+        precision=flags.policy,
+        **member.compiled,
+        **{n: v for n, v in values.items() if v != default[n].default},
+        **member.arguments(
+            *(flags.num_steps, flags.eps, shape, 5 * steps_per_epoch)
+        ),
+    )
+
+
 def train(flags, member, seed, image_set):
     """Returns (classifier, its clock, what `fit` logged)."""
     keras.backend.clear_session()
     gc.collect()
     keras.config.set_dtype_policy(flags.policy)  # clear_session unsets it
     keras.utils.set_random_seed(seed)
-    spec = data.DATASETS[flags.dataset]
-    classifier = registry.build(
-        "model",
-        flags.model,
-        spec.image_shape,
-        spec.num_classes,
-        mean=spec.mean,
-        std=spec.std,
-        **({"width": flags.width} if flags.width else {}),
-    )
     steps_per_epoch = len(image_set.labels) // flags.batch_size
-    threat = ThreatModel("linf", flags.eps)
-    attack = attacks.PGD(threat, flags.step_size, flags.num_steps)
-    model = member.build(classifier, attack, seed, 5 * steps_per_epoch)
-    model.compile(
-        run.build_optimizer(flags, steps_per_epoch),
-        l2_penalty=flags.weight_decay,
-    )
+    settings = settings_of(flags, member, seed, steps_per_epoch)
+    model = training.build(settings, steps_per_epoch)
     clock = _Clock()
+    augment = training.augmentation(settings)
     history = model.fit(
         data.training_dataset(
-            image_set, flags.batch_size, seed, augment=spec.augment
+            image_set, flags.batch_size, seed, augment=augment
         ),
         epochs=flags.epochs,
         steps_per_epoch=steps_per_epoch,
@@ -185,7 +177,7 @@ def train(flags, member, seed, image_set):
         verbose=0,
         shuffle=False,
     ).history
-    return classifier, clock, history
+    return model.classifier, clock, history
 
 
 def accuracies(classifier, attack, image_set, batch_size=100):
@@ -219,7 +211,9 @@ def table(rows, flags):
     for name, member in family.MEMBERS.items():
         own = [row for row in rows if row["algorithm"] == name]
         if own:
-            cells = [_cell([row[key] for row in own]) for key in _ACCURACIES]
+            cells = [
+                program.cell([row[key] for row in own]) for key in _ACCURACIES
+            ]
             cells += [
                 f"{np.mean([row[key] for row in own]):.2f}" for key in _SECONDS
             ]
@@ -228,13 +222,6 @@ def table(rows, flags):
             counts = f"{passes} + {member.training_passes}"
             lines.append(f"| {member.title} | {counts} | {' | '.join(cells)} |")
     return "\n".join(lines)
-
-
-def _cell(values):
-    mean = f"{np.mean(values):.1f}"
-    if len(values) == 1:
-        return mean
-    return f"{mean} ± {np.std(values, ddof=1):.1f}"
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ count; ours hold the tracing of every attack.
 """
 
 import os
-import pathlib
 import time
 
 import keras
@@ -21,19 +20,16 @@ import numpy as np
 from benchmarks import program
 from benchmarks import torch_twin
 from keras_mixup import ThreatModel
-from keras_mixup import _files
 from keras_mixup import attacks
 from keras_mixup import data
+from keras_mixup import runs
 from keras_mixup.data import pipeline
 
 FLAGS = program.Flags(__doc__)
 FLAGS.string("classifier", None, "File of a trained SmallConvNet.")
 FLAGS.string("title", None, "Name of the row; the file's folder unless given.")
-FLAGS.string("dataset", "digits", "Data set; see docs/data.md.")
-FLAGS.string("data_dir", None, "Folder of prepared tfds data sets.")
+FLAGS.of_training("dataset", "data_dir", "norm", eps="8/255")
 FLAGS.integer("num_examples", 500, "Test images, class-balanced.", minimum=1)
-FLAGS.choice("norm", "linf", ["linf", "l2"], "Norm of the ball.")
-FLAGS.number("eps", "8/255", "Radius in [0, 1] units.")
 FLAGS.integer("batch_size", 250, "Images at a time.", minimum=1)
 FLAGS.integer("num_steps", 100, "Steps of APGD and FAB.", minimum=1)
 FLAGS.integer("num_targets", 9, "Targets of APGD-T and FAB-T.", minimum=1)
@@ -46,16 +42,15 @@ def main(flags):
     """Compares on one classifier, or prints the table."""
     if not flags.classifier and not flags.results:
         raise ValueError("--classifier or --results is needed.")
-    path = pathlib.Path(flags.results) if flags.results else None
+    results = runs.Results(flags.results) if flags.results else None
     if not flags.classifier:
-        print(table(_files.read_lines(path)))
+        print(table(results.rows))
         return
     program.prepare(flags)
     row = compare(flags)
     print(table([row]))
-    if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _files.append_lines(path, [row])
+    if results is not None:
+        results.add(row)
 
 
 def compare(flags):

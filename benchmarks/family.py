@@ -1,5 +1,7 @@
 """Every training algorithm in the settings that the benchmarks compare."""
 
+import math
+import types
 from typing import NamedTuple
 
 from keras_mixup import training
@@ -23,6 +25,8 @@ class Member(NamedTuple):
         other: None, or a function of k: {bare pass: count} in place of the
             two numbers above, where those do not tell the whole price. The
             names are those of `bare.passes`.
+        compiled: dict, settings of a run that are no arguments of the
+            algorithm but of its `compile`.
     """
 
     title: str
@@ -32,6 +36,7 @@ class Member(NamedTuple):
     input_gradients: object = lambda k: k
     training_passes: int = 1
     other: object = None
+    compiled: dict = types.MappingProxyType({})
 
     def bare_passes(self, k):
         """Returns {name of a bare pass: how many of them} of a step."""
@@ -52,19 +57,41 @@ class Member(NamedTuple):
             seed: int.
             warmup_steps: int, of CURE's distance.
         """
-        options = dict(self.options)
+        options = self.arguments(
+            attack.num_steps,
+            attack.threat.eps,
+            classifier.input_shape[1:],
+            warmup_steps,
+        )
         if self.attacked:
             options["attack"] = attack
+        return self.algorithm(classifier, seed=seed, **options)
+
+    def compile_arguments(self):
+        """Returns the arguments of `compile` that `compiled` stands for."""
+        made = {"ema": training.EMA}
+        return {
+            name: made[value]() if value in made else value
+            for name, value in self.compiled.items()
+        }
+
+    def arguments(self, num_steps, eps, image_shape, warmup_steps=0):
+        """Returns the algorithm's own arguments, a dict.
+
+        Args:
+            num_steps: int, k of the attack.
+            eps: float, the radius of its ball.
+            image_shape: (height, width, channels).
+            warmup_steps: int, of CURE's distance.
+        """
+        options = dict(self.options)
         if self.algorithm is training.LatentAdversarialTraining:
-            options["latent_steps"] = attack.num_steps
+            options["latent_steps"] = num_steps
         if self.algorithm is training.CurvatureRegularization:
-            size = 1
-            for side in classifier.input_shape[1:]:
-                size *= side
-            corner = attack.threat.eps * size**0.5
+            corner = eps * math.prod(image_shape) ** 0.5
             options["distance"] = _DISTANCE * corner
             options["warmup_steps"] = warmup_steps
-        return self.algorithm(classifier, seed=seed, **options)
+        return options
 
 
 def _plain(title, algorithm, **options):
@@ -79,6 +106,18 @@ MEMBERS = {
     "erm": _plain("ERM", training.ERM),
     "mixup": _plain("Mixup", training.Mixup),
     "cutmix": _plain("CutMix", training.CutMix),
+    "gaussian_augmentation": _plain(
+        "Gaussian augmentation", training.GaussianAugmentation, noise_stddev=0.1
+    ),
+    "regmixup": Member(
+        "RegMixup",
+        training.RegMixup,
+        {},
+        False,
+        lambda k: 0,
+        training_passes=2,
+    ),
+    "dat": _plain("directional AT", training.DirectionalAdversarialTraining),
     "manifold_mixup": _plain("ManifoldMixup", training.ManifoldMixup),
     "at": Member("AT", training.AdversarialTraining, {}),
     "at_1to1": Member(
@@ -87,7 +126,27 @@ MEMBERS = {
         {"clean_weight": 1.0},
         training_passes=2,
     ),
+    "at_awp": Member(
+        "AT, weight perturbation",
+        training.AdversarialTraining,
+        {},
+        training_passes=2,
+        compiled={"weight_perturbation": 0.01},
+    ),
+    "at_ema": Member(
+        "AT, averaged weights",
+        training.AdversarialTraining,
+        {},
+        compiled={"weight_average": "ema"},
+    ),
     "trades": Member("TRADES, beta 6", training.TRADES, {}, training_passes=2),
+    "avmixup": Member("AVmixup", training.AdversarialVertexMixup, {}),
+    "cutmix_at": Member(
+        "CutMix, then AT", training.CutMixAdversarialTraining, {}
+    ),
+    "cutmix_trades": Member(
+        "CutMix, then TRADES", training.CutMixTRADES, {}, training_passes=2
+    ),
     "iat": Member(
         "interpolated AT",
         training.InterpolatedAdversarialTraining,

@@ -23,11 +23,8 @@ from keras_mixup.data import pipeline
 
 FLAGS = program.Flags(__doc__)
 FLAGS.string("classifier", None, "File of a trained classifier.")
-FLAGS.string("dataset", "digits", "Data set; see docs/data.md.")
-FLAGS.string("data_dir", None, "Folder of prepared tfds data sets.")
+FLAGS.of_training("dataset", "data_dir", "norm", eps="8/255")
 FLAGS.integer("num_examples", 500, "Test images, class-balanced.", minimum=1)
-FLAGS.choice("norm", "linf", ["linf", "l2"], "Norm of the ball.")
-FLAGS.number("eps", "8/255", "Radius in [0, 1] units.")
 FLAGS.number("step_size", "2/255", "Step in the same unit.")
 FLAGS.integer("num_steps", 50, "Steps.", minimum=1)
 FLAGS.integer("rounds", 5, "Counted rounds.", minimum=1)
@@ -49,7 +46,7 @@ def main(flags):
             f"| {row['name']} | {row['accuracy']:.1f} | {row['apart']} | "
             f"{row['seconds']:.2f} | {row['ratio']:.2f} |"
         )
-    program.write_figures(flags.json, FLAGS, flags, rows=rows)
+    program.write_figures(FLAGS, flags, rows=rows)
 
 
 def compare(flags):

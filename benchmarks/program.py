@@ -1,14 +1,11 @@
 """Flags, one-line errors and results of all benchmarks."""
 
-import pathlib
+import statistics
 import sys
 
-from keras_mixup import _files
-from keras_mixup._settings import Setting
+from keras_mixup import runs
 from keras_mixup.cli import flags as flags_lib
 from keras_mixup.cli import main as main_lib
-from keras_mixup.runs import _process
-from keras_mixup.runs import folder
 
 
 class Flags:
@@ -22,9 +19,15 @@ class Flags:
         self._usage, self._declared = usage, []
 
     def _add(self, kind, name, default, text, **options):
-        setting = Setting(name, kind, None, text, **options)
-        setting = Setting(name, kind, setting.parse(default), text, **options)
-        self._declared.append(setting)
+        setting = flags_lib.Setting(name, kind, None, text, **options)
+        self._declared.append(setting.but(setting.parse(default)))
+
+    def of_training(self, *names, **defaults):
+        """Declares settings of `runs.TrainSettings`, some with a default."""
+        for name in (*names, *defaults):
+            setting = runs.TrainSettings.declared[name]
+            default = setting.parse(defaults.get(name, setting.default))
+            self._declared.append(setting.but(default, (), setting.unset))
 
     def string(self, name, default, text):
         """Declares a text."""
@@ -60,10 +63,7 @@ class Flags:
 
     def runtime(self):
         """Declares --seed and --threads."""
-        self.integer("seed", 0, "Seed of everything random.", 0)
-        self.integer(
-            "threads", 0, "CPU threads in and between ops; 0: all cores.", 0
-        )
+        self.of_training("seed", "threads")
 
     def parse(self, argv):
         """Returns the values of a command line, the program's name first."""
@@ -91,55 +91,38 @@ def run(main, flags):
 
 def prepare(values):
     """Applies --seed and --threads to TensorFlow and Keras."""
-    import keras
-
-    _process.import_tensorflow()
-    _process._set_threads(values.threads)
-    keras.utils.set_random_seed(values.seed)
+    runs.prepare(values)
 
 
-def write_figures(path, flags, values, **figures):
-    """Writes figures as JSON, with settings, versions and commit.
+def write_figures(flags, values, **figures):
+    """Writes figures to --json, if it is given; JSON values by name."""
+    if values.json:
+        runs.write_figures(values.json, flags.as_dict(values), **figures)
+
+
+def results(flags, values, key, aside):
+    """Returns the `runs.Results` of --results.
 
     Args:
-        path: str, or None for nothing.
         flags: `Flags`.
         values: the parsed command line.
-        **figures: JSON values.
-    """
-    if path:
-        described = folder.described(flags.as_dict(values))
-        _files.write_json(path, {**described, **figures})
-
-
-class Results:
-    """Rows of one table in a JSON-lines file, to which rows are added.
-
-    Args:
-        path: str.
-        settings: dict of JSON values, the same for all rows of a table.
         key: names of the entries that identify a row.
-
-    Raises:
-        ValueError: no path, or the file holds rows of other settings.
+        aside: names of the flags that change no row.
     """
+    settings = flags.as_dict(values)
+    for name in ("results", "seed", "seeds", "data_dir", "threads", *aside):
+        settings.pop(name, None)
+    return runs.Results(values.results, settings, key)
 
-    def __init__(self, path, settings, key):
-        if not path:
-            raise ValueError("--results=FILE is needed.")
-        self._path, self._key = pathlib.Path(path), key
-        self._settings = settings
-        exists = self._path.is_file()
-        self.rows = _files.read_lines(self._path) if exists else []
-        if any(row["settings"] != settings for row in self.rows):
-            raise ValueError(f"{path} holds rows of other settings.")
 
-    def __contains__(self, key):
-        return key in [tuple(row[k] for k in self._key) for row in self.rows]
+def cell(numbers, digits=1):
+    """Returns mean ± deviation of several numbers, or the only one, as text."""
+    mean = f"{statistics.fmean(numbers):.{digits}f}"
+    if len(numbers) == 1:
+        return mean
+    return f"{mean} ± {statistics.stdev(numbers):.{digits}f}"
 
-    def add(self, row):
-        """Keeps a row, a dict, and prints it."""
-        self.rows.append({**row, "settings": self._settings})
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        _files.append_lines(self._path, self.rows[-1:])
-        main_lib.say(_files.to_lines([row]).rstrip())
+
+def say(line):
+    """Prints a line at once."""
+    main_lib.say(line)

@@ -68,7 +68,7 @@ def main(flags):
             base_path = export_network(flags, folder)
             figures["ratio"] = ratios(flags, base_path)
         figures["load"] = load(flags, base_path)
-    program.write_figures(flags.json, FLAGS, flags, **figures)
+    program.write_figures(FLAGS, flags, **figures)
     errors = sum(row["errors"] for row in figures["load"]["rows"])
     if errors:
         raise ValueError(f"{errors} requests failed")

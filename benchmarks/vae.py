@@ -20,13 +20,11 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks import program
-from keras_mixup import _checks
 from keras_mixup import ops
 from keras_mixup.runs import autoencoder
 
 FLAGS = program.Flags(__doc__)
-FLAGS.string("dataset", "digits", "Data set.")
-FLAGS.string("data_dir", None, "Folder of prepared tfds data sets.")
+FLAGS.of_training("dataset", "data_dir")
 FLAGS.string_list("vaes", "", "Run folders or files of autoencoders.")
 FLAGS.string("classifier", None, "A classifier.keras, for the accuracies.")
 FLAGS.integer("num_examples", None, "Test images; all.", minimum=2)
@@ -39,7 +37,8 @@ FLAGS.runtime()
 
 def main(flags):
     """Measures and prints the table."""
-    _checks.check(len(flags.vaes) > 0, "vaes", "at least one path", flags.vaes)
+    if not flags.vaes:
+        raise ValueError("--vaes=PATH is needed.")
     files = [autoencoder.file_of(path) for path in flags.vaes]
     program.prepare(flags)
     from keras_mixup import data
@@ -77,7 +76,7 @@ def main(flags):
         attacked = attacked_psnr(vae, some, flags.eps, flags.num_steps)
         bent = bend(vae, images)
         add(str(file), _restore(vae, images), attacked=attacked, bend=bent)
-    program.write_figures(flags.json, FLAGS, flags, rows=rows)
+    program.write_figures(FLAGS, flags, rows=rows)
 
 
 def pca(train, images, components):

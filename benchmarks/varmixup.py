@@ -25,15 +25,16 @@ import numpy as np
 
 from benchmarks import program
 from keras_mixup import ThreatModel
-from keras_mixup import _settings
 from keras_mixup import attacks
 from keras_mixup import data
 from keras_mixup import evaluation
 from keras_mixup import inference
 from keras_mixup import metrics
 from keras_mixup import registry
+from keras_mixup import runs
 from keras_mixup import training
 from keras_mixup.runs import autoencoder
+from keras_mixup.runs import training as run
 
 FLAGS = program.Flags(__doc__)
 FLAGS.string("results", None, "JSON-lines file, read and added to.")
@@ -43,34 +44,17 @@ FLAGS.string(
 )
 FLAGS.string_list("rows", "", "Which rows of the table; empty for all.")
 FLAGS.integer_list("seeds", "0,1,2", "One network each.")
-FLAGS.string("dataset", "digits", "Data set; see docs/data.md.")
-FLAGS.string("data_dir", None, "Folder of prepared tfds data sets.")
-FLAGS.integer("num_train", None, "Class-balanced subset.", minimum=1)
+FLAGS.of_training("dataset", "data_dir", "num_train")
 FLAGS.integer("num_test", None, "Class-balanced subset.", minimum=1)
 FLAGS.integer("num_adaptive", 100, "Subset for the adaptive attack.", minimum=1)
 FLAGS.integer("adaptive_steps", 50, "Steps of the adaptive attack.", minimum=1)
 FLAGS.integer("adaptive_draws", 15, "Draws per adaptive step.", minimum=1)
-FLAGS.string("model", "small_convnet", "Architecture.")
-FLAGS.integer("width", None, "Width of the architecture.", minimum=1)
-FLAGS.integer("epochs", 60, "Epochs.", minimum=1)
-FLAGS.integer("batch_size", 64, "Images per step.", minimum=2)
-FLAGS.number("learning_rate", 0.001, "Of Adam.")
-FLAGS.number("eps", 0.1, "L-infinity radius in [0, 1] units.")
-FLAGS.integer("num_steps", 10, "Training attack: steps of eps / 4.", minimum=1)
-FLAGS.number("alpha", 1.0, "Mixup: lambda ~ Beta(alpha, alpha), eta.")
+FLAGS.of_training("model", "width", "batch_size", "learning_rate")
+FLAGS.of_training(epochs=60, eps=0.1, num_steps=10, alpha=1.0)
 FLAGS.runtime()
 
 # What does not change a result.
-_ASIDE = (
-    "results",
-    "rows",
-    "seeds",
-    "seed",
-    "data_dir",
-    "threads",
-    "vae",
-    "adv_vae",
-)
+_ASIDE = ("rows", "vae", "adv_vae")
 
 
 class Row(NamedTuple):
@@ -114,17 +98,15 @@ def main(flags):
     """Runs what is missing, then prints the table."""
     names = flags.rows or list(ROWS)
     for name in names:
-        _settings.check_known(name, "row", tuple(ROWS))
+        registry.check_name("row", name, tuple(ROWS))
     files = {n: autoencoder.file_of(getattr(flags, n)) for n in _VAES}
-    settings = {
-        k: v for k, v in FLAGS.as_dict(flags).items() if k not in _ASIDE
-    }
-    results = program.Results(flags.results, settings, ("name", "seed"))
+    results = program.results(FLAGS, flags, ("name", "seed"), _ASIDE)
     program.prepare(flags)
     for seed in flags.seeds:
         for name in names:
             if (name, seed) not in results:
-                results.add(measure(flags, name, seed, files))
+                row = measure(flags, name, seed, files)
+                program.say(results.add(row))
     print(table(results.rows))
     for name, file in files.items():
         print(_training_time(name, file))
@@ -151,10 +133,11 @@ def measure(flags, name, seed, files):
     keras.utils.set_random_seed(seed)
     train = _load(flags, "train", flags.num_train)
     test = _load(flags, "test", flags.num_test)
-    vae = autoencoder.load(str(files[row.vae])) if row.vae else None
-    classifier, seconds = fit(flags, row, seed, train, vae)
+    model, seconds = fit(flags, row, seed, train, files)
+    classifier = model.classifier
     models = {"bare": classifier}
     if row.defence:
+        vae = getattr(model, "vae", None)
         models["defended"] = defend(flags, row, classifier, vae, train)
     found = {"name": name, "seed": seed, "train_cpu_seconds": seconds}
     for attack_specs, image_set in parts(flags, test):
@@ -182,42 +165,49 @@ def _load(flags, split, number):
     )
 
 
-def fit(flags, row, seed, train, vae):
-    """Returns (trained classifier, CPU seconds of its training)."""
-    spec = data.DATASETS[flags.dataset]
-    options = {"mean": spec.mean, "std": spec.std}
-    if flags.width:
-        options["width"] = flags.width
-    classifier = registry.build(
-        "model", flags.model, spec.image_shape, spec.num_classes, **options
-    )
-    options = {"seed": seed}
-    if vae is not None:
-        options["vae"] = vae
-    if row.attacked:
-        threat = ThreatModel("linf", flags.eps)
-        step = threat.eps / 4
-        options["attack"] = attacks.PGD(threat, step, flags.num_steps)
-    if "Mixup" in row.algorithm.__name__:
-        options["alpha"] = flags.alpha
-    start = time.process_time()
-    model = row.algorithm(classifier, **options)
-    if vae is not None and not row.attacked and spec.augment is None:
+def settings_of(flags, row, seed, files):
+    """Returns the `runs.TrainSettings` of one network."""
+    values = {}
+    if row.vae:
+        values["vae"] = str(files[row.vae])
         # Without augmentation the codes of an image are always the same.
-        model = row.algorithm(classifier, from_codes=True, **options)
-        codes = training.latent_codes(vae, train.images)
-        train = train._replace(images=codes)
-    model.compile(keras.optimizers.Adam(flags.learning_rate))
-    model.fit(
-        data.training_dataset(
-            train, flags.batch_size, seed, augment=spec.augment
-        ),
+        plain = data.DATASETS[flags.dataset].augment is None
+        values["cache_latents"] = plain and not row.attacked
+    if row.attacked:
+        values |= {"eps": flags.eps, "step_size": flags.eps / 4}
+        values["num_steps"] = flags.num_steps
+    if "Mixup" in row.algorithm.__name__:
+        values["alpha"] = flags.alpha
+    return runs.TrainSettings(
+        dataset=flags.dataset,
+        model=flags.model,
+        width=flags.width,
+        algorithm=row.algorithm.registered_name,
+        learning_rate=flags.learning_rate,
         epochs=flags.epochs,
-        steps_per_epoch=len(train.labels) // flags.batch_size,
+        seed=seed,
+        **{name: value for name, value in values.items() if value},
+    )
+
+
+def fit(flags, row, seed, train, files):
+    """Returns (trained algorithm, CPU seconds of its training)."""
+    start = time.process_time()
+    settings = settings_of(flags, row, seed, files)
+    steps = len(train.labels) // flags.batch_size
+    model = run.build(settings, steps)
+    if settings.cache_latents:
+        codes = training.latent_codes(model.vae, train.images)
+        train = train._replace(images=codes)
+    augment = run.augmentation(settings)
+    model.fit(
+        data.training_dataset(train, flags.batch_size, seed, augment=augment),
+        epochs=flags.epochs,
+        steps_per_epoch=steps,
         verbose=0,
         shuffle=False,
     )
-    return classifier, round(time.process_time() - start, 1)
+    return model, round(time.process_time() - start, 1)
 
 
 def defend(flags, row, classifier, vae, train):
@@ -310,23 +300,19 @@ def _title(name, row, model):
 
 
 def _line(title, rows, model):
-    cells = [_cell([row[model][column] for row in rows]) for column in _COLUMNS]
+    cells = [
+        program.cell([row[model][column] for row in rows])
+        for column in _COLUMNS
+    ]
     if model == "bare":
         for column, digits in (("ece", 3), ("local_linearity", 3)):
             values = [row[model][column] for row in rows]
-            cells.append(_cell(values, digits))
+            cells.append(program.cell(values, digits))
         seconds = np.mean([row["train_cpu_seconds"] for row in rows])
         cells.append(f"{seconds:.0f}")
     else:
         cells += ["", "", ""]
     return f"| {title} | {' | '.join(cells)} |"
-
-
-def _cell(values, digits=1):
-    mean = f"{np.mean(values):.{digits}f}"
-    if len(values) == 1:
-        return mean
-    return f"{mean} ± {np.std(values, ddof=1):.{digits}f}"
 
 
 if __name__ == "__main__":

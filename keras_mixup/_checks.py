@@ -1,10 +1,38 @@
 """Argument checks with one error form: name, what was expected, what came."""
 
+import contextlib
+import difflib
 import numbers
 
 
+class ArgumentError(ValueError):
+    """A wrong argument; its text is made from the parts given to `check`."""
+
+    def __str__(self):
+        name, expected, received, hint = self.args
+        text = f"`{name}` must be {expected}. Received: {name}={received!r}"
+        return f"{text}. {hint}" if hint else text
+
+
+@contextlib.contextmanager
+def called(names):
+    """Within it, errors have the names that a user knows arguments by.
+
+    Args:
+        names: dict argument -> name, such as that of a setting.
+
+    Raises:
+        ArgumentError: as the block does, of the other name.
+    """
+    try:
+        yield
+    except ArgumentError as error:
+        name, *rest = error.args
+        raise ArgumentError(names.get(name, name), *rest) from error
+
+
 def check(condition, name, expected, received, hint=""):
-    """Raises `ValueError` naming the argument unless `condition` holds.
+    """Raises `ArgumentError` naming the argument unless `condition` holds.
 
     Args:
         condition: bool.
@@ -14,12 +42,10 @@ def check(condition, name, expected, received, hint=""):
         hint: str, one more sentence on the remedy.
 
     Raises:
-        ValueError: when `condition` is false.
+        ArgumentError: a `ValueError`, when `condition` is false.
     """
-    if condition:
-        return
-    text = f"`{name}` must be {expected}. Received: {name}={received!r}"
-    raise ValueError(f"{text}. {hint}" if hint else text)
+    if not condition:
+        raise ArgumentError(name, expected, received, hint)
 
 
 def parse_number(value, name="value"):
@@ -142,4 +168,96 @@ def check_flag(value, name):
         ValueError: otherwise.
     """
     check(isinstance(value, bool), name, "True or False", value)
+    return value
+
+
+def parse_integer(value, name):
+    """Returns `value`, or what a text means, as an int.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    if isinstance(value, str):
+        try:
+            value = int(value)
+        except ValueError:
+            check(False, name, "a whole number", value)
+    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    check(whole, name, "a whole number", value)
+    return int(value)
+
+
+def parse_flag(value, name):
+    """Returns `value`, or what `true`, `false`, `1` or `0` means, as a bool.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    words = {"true": True, "1": True, "false": False, "0": False}
+    value = words.get(value.lower(), value) if isinstance(value, str) else value
+    return check_flag(value, name)
+
+
+def check_text(value, name):
+    """Returns `value` if it is a str.
+
+    Raises:
+        ValueError: otherwise.
+    """
+    check(isinstance(value, str), name, "a text", value)
+    return value
+
+
+def check_known(name, kind, known):
+    """Returns `name` if it is one of `known`.
+
+    Raises:
+        ValueError: otherwise; the text names the nearest and lists all.
+    """
+    near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
+    hint = f'Did you mean "{near[0]}"?' if near else ""
+    expected = f"one of {', '.join(known)}"
+    check(name in known, kind, expected, name, hint=hint)
+    return name
+
+
+def parse_mix_weight(value, name="mix_weight"):
+    """Reads `0.6`, `uniform:0.4:0.6`, `beta:2:1`, `learned` or `frozen`.
+
+    Returns:
+        float, a tuple such as ("uniform", 0.4, 0.6), or the word.
+
+    Raises:
+        ValueError: for a text that is none of these.
+    """
+    if isinstance(value, (list, tuple)):
+        kind, *given = value
+    elif isinstance(value, str):
+        kind, *given = value.split(":")
+    else:
+        kind, given = value, ()
+    if kind in ("learned", "frozen") and not given:
+        return kind
+    if not given:
+        return parse_number(kind, name)
+    check_choice(kind, name, ("uniform", "beta"))
+    return kind, *(parse_number(n, name) for n in given)
+
+
+def check_file_name(value, name, source):
+    """Returns `value`, a name read from data, if it stays in its folder.
+
+    Args:
+        value: str, to be joined to the path of a folder.
+        name: str, the argument that gave the data.
+        source: str, the file in which the name was found.
+
+    Raises:
+        ValueError: when it is empty, has a separator, or means another
+            folder.
+    """
+    plain = isinstance(value, str) and value not in ("", ".", "..")
+    okay = plain and not any(c in value for c in "/\\:\0")
+    expected = f"a folder whose {source} has plain names of files"
+    check(okay, name, expected, value)
     return value

@@ -12,7 +12,8 @@ _REMEDY = (
 _ONE_OUTPUT = "a model with one output, the logits [batch, classes]"
 _SHARED = (
     "keras.Model(model.inputs[0], model.outputs[i]) has one of them alone, and "
-    "the same weights"
+    "the same weights. Of a subclassed model, call another one that returns "
+    "model(x)[i]"
 )
 _SQUASHING = ("softmax", "sigmoid", "hard_sigmoid", "sparsemax")
 # What a row of probabilities may lack to 1, by the dtype of the outputs.

@@ -8,6 +8,9 @@ import contextlib
 import json
 import os
 import pathlib
+import re
+import shutil
+import uuid
 import warnings
 
 # What lies in the folder of a run.
@@ -29,6 +32,9 @@ VAE_REPORT = "report.md"
 STUDIES = "figures"
 TENSORBOARD = "tensorboard"
 
+# What a process has not finished: its number, then the final name.
+_TEMPORARY = re.compile(r"\.([1-9]\d*)\.(.+)")
+
 
 @contextlib.contextmanager
 def replacing(path):
@@ -44,12 +50,70 @@ def replacing(path):
     path = pathlib.Path(path)
     temporary = path.with_name(f".{os.getpid()}.{path.name}")
     try:
-        yield temporary
-        sync(temporary)
-        os.replace(temporary, path)
-        sync(path.absolute().parent)
+        with _naming(path):
+            yield temporary
+            sync(temporary)
+            os.replace(temporary, path)
+            sync(path.absolute().parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _naming(path):
+    """Adds the file to a system's error that lacks it, as a full disk's."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            error.filename = str(path)
+        raise
+
+
+def scratch_path(parent, name):
+    """Returns a new hidden path of this process in the folder `parent`.
+
+    Args:
+        parent: str or path of a folder.
+        name: str, what will be made of it.
+    """
+    hidden = f".{os.getpid()}.{name}.{uuid.uuid4().hex}"
+    return pathlib.Path(parent) / hidden
+
+
+def remove_leftovers(folder, name=""):
+    """Removes what killed processes left half-written in a folder.
+
+    Args:
+        folder: str or path; it need not exist.
+        name: str, how the final name begins; empty for every name.
+    """
+    folder = pathlib.Path(folder)
+    for path in list(folder.iterdir()) if folder.is_dir() else ():
+        found = _TEMPORARY.match(path.name)
+        if found is None or not found.group(2).startswith(name):
+            continue
+        if _is_dead(int(found.group(1))):
+            remove(path)
+
+
+def remove(path):
+    """Removes a file or a folder with its content, as far as possible."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _is_dead(process):
+    """Whether there is no process of that number on this machine."""
+    try:
+        os.kill(process, 0)
+    except (OverflowError, ProcessLookupError):
+        return True
+    except PermissionError:  # of another user
+        return False
+    return False
 
 
 def write_bytes(path, content):
@@ -106,7 +170,7 @@ def append_lines(path, rows):
         path: str or path, created if missing.
         rows: iterable of dicts of JSON values.
     """
-    with open(path, "ab+") as file:
+    with _naming(path), open(path, "ab+") as file:
         file.seek(0)
         text = file.read() if _ends_torn(file) else b""
         if text:

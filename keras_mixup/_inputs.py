@@ -7,6 +7,56 @@ from keras_mixup import _checks
 _SHAPE = "of shape [B, H, W, C], with at least one image"
 
 
+def read_pairs(images, labels=None, name="images"):
+    """Returns images and labels, taken out of a data set where one is given.
+
+    Args:
+        images: an array, returned as it is, or a finite `tf.data.Dataset` or
+            `keras.utils.PyDataset` of pairs (images, labels): batches, or
+            single images [H, W, C]. All of it is read into memory, once.
+        labels: an array, or None beside a data set.
+        name: str, the argument's name in the error.
+
+    Raises:
+        ValueError: for arrays without labels, a data set beside labels, one
+            without an end, or with other elements than pairs.
+    """
+    batches = _batches(images, name)
+    if batches is None:
+        _checks.check(labels is not None, "labels", "given with images", labels)
+        return images, labels
+    received = type(images).__name__
+    okay = labels is None
+    _checks.check(okay, "labels", f"None beside a {received}", "labels")
+    pairs = []
+    for batch in batches:
+        okay = isinstance(batch, (tuple, list)) and len(batch) == 2
+        expected = "a data set of pairs (images, labels)"
+        shown = f"{received} of {type(batch).__name__}"
+        if isinstance(batch, (tuple, list)):
+            shown += f"s of {len(batch)}"
+        _checks.check(okay, name, expected, shown)
+        pairs.append([np.asarray(part) for part in batch])
+    _checks.check(pairs, name, "a data set that is not empty", received)
+    join = np.stack if pairs[0][0].ndim == 3 else np.concatenate
+    return tuple(join(parts) for parts in zip(*pairs, strict=True))
+
+
+def _batches(images, name):
+    """Returns an iterable over a data set's elements; None for an array."""
+    expected = "a data set with an end"
+    hint = "Give images.take(n), or the number of batches"
+    if hasattr(images, "element_spec") and hasattr(images, "cardinality"):
+        endless = int(images.cardinality()) == -1
+        _checks.check(not endless, name, expected, "an infinite one", hint)
+        return images
+    if hasattr(images, "num_batches") and hasattr(images, "__getitem__"):
+        number = images.num_batches
+        _checks.check(number is not None, name, expected, number, hint)
+        return (images[index] for index in range(number))
+    return None
+
+
 def read_labels(labels, count=None, num_classes=None, name="labels"):
     """Returns labels as int32 [n], or as probabilities float32 [n, C].
 
@@ -91,15 +141,19 @@ def read_images(images, name="images", bounds=(0.0, 1.0), levels=False):
     low, high = bounds
     expected = f"{'uint8, or ' * levels}float in [{low:g}, {high:g}]"
     hint = "Divide images in 0..255 by 255" if high <= 1.0 else ""
-    # NumPy does not count bfloat16 as floating.
-    floating = np.issubdtype(images.dtype, np.floating)
-    floating = floating or images.dtype.name == "bfloat16"
+    floating = is_floating(images.dtype)
     _checks.check(floating, name, expected, f"dtype {images.dtype}", hint)
     images = images.astype(np.float32, copy=False)
     _checks.check_within(images, name, expected, low, high, hint)
     if images.min() < np.float32(low) or images.max() > np.float32(high):
         images = images.clip(*np.float32(bounds))
     return images
+
+
+def is_floating(dtype):
+    """Returns whether a NumPy dtype is one of floats of any precision."""
+    # NumPy does not count bfloat16 as floating.
+    return np.issubdtype(dtype, np.floating) or dtype.name == "bfloat16"
 
 
 def check_layout(shape, name="images"):

@@ -7,7 +7,6 @@ from `Setting`s. Nothing here imports TensorFlow.
 import ast
 import dataclasses
 import difflib
-import numbers
 import typing
 
 from keras_mixup import _checks
@@ -35,6 +34,7 @@ class Setting:
         owners: tuple of (setting, values): it has an effect where one of
             these other settings has one of the values. `ANY` means any value
             but None, False and empty. Empty: it always has an effect.
+        unset: str, what holds if the default is None, for `--help`.
     """
 
     name: str
@@ -45,6 +45,21 @@ class Setting:
     choices: tuple = ()
     minimum: float | None = None
     owners: tuple = ()
+    unset: str = ""
+
+    def but(self, default=None, owners=(), unset=""):
+        """Returns the same setting with another default and other owners."""
+        return dataclasses.replace(
+            self, default=default, owners=owners, unset=unset
+        )
+
+    @property
+    def meaning(self):
+        """tuple: all but the default and the owners, the same everywhere."""
+        return (
+            *(self.name, self.kind, self.many),
+            *(self.choices, self.minimum, self.help),
+        )
 
     def parse(self, value):
         """Returns `value`, or what a text of the command line means.
@@ -62,6 +77,13 @@ class Setting:
         okay = isinstance(value, (list, tuple))
         _checks.check(okay, self.name, "a list", value)
         return tuple(self._one(item) for item in value)
+
+    @property
+    def default_text(self):
+        """str: what holds where nothing is given."""
+        if self.default in (None, (), ""):
+            return self.unset or "none"
+        return self.text(self.default)
 
     @property
     def owners_text(self):
@@ -95,70 +117,12 @@ class Setting:
         return value
 
 
-def _integer(value, name):
-    if isinstance(value, str):
-        try:
-            value = int(value)
-        except ValueError:
-            _checks.check(False, name, "a whole number", value)
-    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    _checks.check(whole, name, "a whole number", value)
-    return int(value)
-
-
-def _switch(value, name):
-    words = {"true": True, "1": True, "false": False, "0": False}
-    value = words.get(value.lower(), value) if isinstance(value, str) else value
-    return _checks.check_flag(value, name)
-
-
-def _string(value, name):
-    _checks.check(isinstance(value, str), name, "a text", value)
-    return value
-
-
-def check_known(name, kind, known):
-    """Returns `name` if it is one of `known`.
-
-    Raises:
-        ValueError: otherwise; the text names the nearest and lists all.
-    """
-    near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
-    hint = f'Did you mean "{near[0]}"?' if near else ""
-    expected = f"one of {', '.join(known)}"
-    _checks.check(name in known, kind, expected, name, hint=hint)
-    return name
-
-
-def parse_mix_weight(value, name="mix_weight"):
-    """Reads `0.6`, `uniform:0.4:0.6`, `beta:2:1`, `learned` or `frozen`.
-
-    Returns:
-        float, a tuple such as ("uniform", 0.4, 0.6), or the word.
-
-    Raises:
-        ValueError: for a text that is none of these.
-    """
-    if isinstance(value, (list, tuple)):
-        kind, *given = value
-    elif isinstance(value, str):
-        kind, *given = value.split(":")
-    else:
-        kind, given = value, ()
-    if kind in ("learned", "frozen") and not given:
-        return kind
-    if not given:
-        return _checks.parse_number(kind, name)
-    _checks.check_choice(kind, name, ("uniform", "beta"))
-    return kind, *(_checks.parse_number(n, name) for n in given)
-
-
 _PARSERS = {
-    "int": _integer,
+    "int": _checks.parse_integer,
     "float": _checks.parse_number,
-    "bool": _switch,
-    "str": _string,
-    "mix_weight": parse_mix_weight,
+    "bool": _checks.parse_flag,
+    "str": _checks.check_text,
+    "mix_weight": _checks.parse_mix_weight,
 }
 
 
@@ -199,32 +163,50 @@ def also_owned(setting, owner):
     return dataclasses.replace(setting, owners=(*setting.owners, owner))
 
 
-def field(default, help, minimum=None, owners=()):
+def field(default, help, minimum=None, owners=(), unset=""):
     """Returns a dataclass field that declares a `Setting`.
 
     Args:
-        default, help, minimum, owners: as in `Setting`.
+        default, help, minimum, owners, unset: as in `Setting`.
     """
-    metadata = {"help": help, "minimum": minimum, "owners": owners}
+    metadata = {
+        **{"help": help, "minimum": minimum},
+        **{"owners": owners, "unset": unset},
+    }
     return dataclasses.field(default=default, metadata=metadata)
+
+
+def own_settings(base):
+    """Returns dict name -> `Setting` of what the body of a class declares."""
+    annotations = base.__dict__.get("__annotations__", {})
+    return {
+        name: own
+        if isinstance(own, Setting)
+        else from_annotation(
+            name, annotations[name], own.default, **own.metadata
+        )
+        for name, own in vars(base).items()
+        if isinstance(own, (Setting, dataclasses.Field))
+    }
 
 
 def complete(base, owned=()):
     """Returns `base` as a frozen dataclass with more fields.
 
     Args:
-        base: subclass of `Settings` whose annotated attributes are `field`s.
-        owned: iterable of `Setting`, what registered things take. A name
-            that `base` declares itself is left to `base`.
+        base: subclass of `Settings` whose attributes are annotated `field`s,
+            or `Setting`s that are declared elsewhere.
+        owned: iterable of `Setting`, what registered things take. Of one that
+            `base` has too, `base` chooses the default and the owners.
+
+    Raises:
+        TypeError: `base` declares again what is in `owned`.
     """
-    declared = {}
-    for name, annotation in base.__annotations__.items():
-        own = base.__dict__[name]
-        declared[name] = from_annotation(
-            name, annotation, own.default, **own.metadata
-        )
+    declared = own_settings(base)
     for setting in owned:
-        declared.setdefault(setting.name, setting)
+        mine = declared.setdefault(setting.name, setting)
+        if mine.meaning != setting.meaning:
+            raise TypeError(f"Two declarations: {mine} and {setting}.")
     fields = [
         (s.name, s.kind, dataclasses.field(default=s.default))
         for s in declared.values()

@@ -8,7 +8,8 @@ A class or function registers itself where it stands:
 Names and settings are read from the source text, so that a command line can
 list, suggest and refuse before TensorFlow is imported. A setting is an
 annotated argument of the constructor: its default is the argument's, its help
-is what the docstring's `Args:` says of it. `package.module:Name` stands for
+is what the docstring's `Args:` says of it, its minimum is n if that begins with
+"int >= n" or "float >= n". `package.module:Name` stands for
 anything of that kind that was not registered, and an installed package adds
 names through the entry points `keras_mixup.<kind>`.
 """
@@ -20,6 +21,7 @@ import inspect
 import logging
 import os
 import pathlib
+import re
 import sys
 import typing
 import warnings
@@ -140,7 +142,7 @@ def check_name(kind, name, known=None):
     known = names(kind) if known is None else known
     if name not in known and (kind, name) in _LEFT_OUT:
         raise ValueError(_LEFT_OUT[kind, name])
-    return _settings.check_known(name, kind, known)
+    return _checks.check_known(name, kind, known)
 
 
 def find(kind, name):
@@ -175,6 +177,11 @@ def build(kind, name, *arguments, **options):
         expected = f"one of {listed} for {name}"
         _checks.check(key in taken, "option", expected, key)
     return find(kind, name)(*arguments, **{**described.fixed, **given})
+
+
+def setting(kind, name, argument):
+    """Returns the `Setting` of an annotated argument of `name`."""
+    return {s.name: s for s in entry(kind, name).settings}[argument]
 
 
 def accepts(kind, name, argument):
@@ -281,6 +288,7 @@ def _entry(kind, name, target, label=None, flags=None, **fixed):
             str(parameter.annotation),
             _value(parameter.default),
             help_texts.get(parameter.name, ""),
+            minimum=_minimum(help_texts.get(parameter.name, "")),
         )
         if setting is not None:
             settings.append(setting)
@@ -335,6 +343,12 @@ def _help_texts(target):
     return {}
 
 
+def _minimum(text):
+    """Returns 1 for a description that begins with "int >= 1", or None."""
+    found = re.match(r"(even )?(int|float) >= (\d+)", text)
+    return int(found[3]) if found else None
+
+
 def _value(default):
     """Returns the value of a default's source text; None for no constant."""
     if default is None:
@@ -370,9 +384,8 @@ def _target(kind, path):
         hint = f"It cannot be read: {type(error).__name__}: {error}"
         expected = f"a registered name or {_own_modules.FORM}"
         _checks.check(False, kind, expected, path, hint=hint)
-    known = target.is_class or target.is_function
     expected = "the path of a class or a function, made by class or def"
-    _checks.check(known, kind, expected, path)
+    _checks.check(target.is_class or target.is_function, kind, expected, path)
     return target
 
 

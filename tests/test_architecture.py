@@ -13,6 +13,7 @@ LEVELS = {
     "_checks": 0,
     "_corruption_kinds": 0,
     "_files": 0,
+    "_stopping": 0,
     "_tables": 0,
     "_settings": 1,
     "_config": 1,
@@ -180,6 +181,51 @@ def test_file_keeps_the_rules(path):
 def test_files_are_found():
     found = {str(path) for path in project_files()}
     assert {"keras_mixup/ops/ascent.py", "apps/train.py"} <= found
+
+
+def private_imports(tree):
+    """The private modules of keras_mixup that a file outside of it imports."""
+    for _, name, _ in imported_modules(tree):
+        top, *parts = name.split(".")
+        if top == "keras_mixup" and any(part[0] == "_" for part in parts):
+            if parts != ["__version__"]:
+                yield name
+
+
+def users_files():
+    tops = ("apps", "benchmarks", "docs", "examples")
+    return [
+        path.relative_to(ROOT)
+        for top in tops
+        for path in sorted((ROOT / top).rglob("*.py"))
+    ]
+
+
+@pytest.mark.parametrize("path", users_files(), ids=str)
+def test_what_is_outside_imports_what_is_public(path):
+    tree = ast.parse((ROOT / path).read_text("utf-8"))
+    assert list(private_imports(tree)) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ("from keras_mixup import _files", ["keras_mixup._files"]),
+        ("import keras_mixup.runs._process", ["keras_mixup.runs._process"]),
+        ("from keras_mixup._a import B", ["keras_mixup._a.B"]),
+        ("from keras_mixup import runs", []),
+        ("from keras_mixup import __version__", []),
+        ("from apps import _check_python", []),
+    ],
+)
+def test_a_private_import_is_found(code, found):
+    assert list(private_imports(ast.parse(code))) == found
+
+
+@pytest.mark.parametrize("path", users_files(), ids=str)
+def test_functions_outside_are_short_enough(path):
+    source = (ROOT / path).read_text("utf-8")
+    assert list(size_faults(path, source, ast.parse(source))) == []
 
 
 PLANTED = [

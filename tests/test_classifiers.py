@@ -14,6 +14,7 @@ from keras_mixup import attacks
 from keras_mixup import evaluation
 from keras_mixup import export
 from keras_mixup import inference
+from keras_mixup import metrics
 from keras_mixup import models
 from keras_mixup import training
 
@@ -124,6 +125,23 @@ class GivesDict(keras.Model):
         return {"logits": self.head(self.flatten(images))}
 
 
+@keras.saving.register_keras_serializable("keras_mixup_tests")
+class GivesList(GivesDict):
+    """Returns a list."""
+
+    def call(self, images):
+        return [super().call(images)["logits"]] * 2
+
+
+def evaluate(model):
+    specs = [("clean", None, "none")]
+    evaluation.evaluate({"classifier": model}, specs, IMAGES, LABELS)
+
+
+def linearity(model):
+    metrics.local_linearity_error(model, IMAGES, LABELS, 0.1)
+
+
 def fit(model):
     algorithm = training.ERM(model)
     algorithm.compile("sgd")
@@ -132,11 +150,19 @@ def fit(model):
 
 @pytest.mark.parametrize(
     "use",
-    [fit, ENTRANCES["attack"], lambda m: ENTRANCES["defence"](m)(IMAGES)],
+    [
+        fit,
+        evaluate,
+        linearity,
+        ENTRANCES["attack"],
+        lambda m: ENTRANCES["defence"](m)(IMAGES),
+    ],
 )
-def test_a_dict_of_a_subclassed_model_is_refused_on_the_first_batch(use):
+def test_outputs_of_a_subclassed_model_are_refused_on_the_first_batch(use):
     with pytest.raises(ValueError, match="with one output.*dict of logits"):
         use(GivesDict())
+    with pytest.raises(ValueError, match="with one output.*list of 0, 1"):
+        use(GivesList())
 
 
 @pytest.mark.parametrize("entrance", ["attack", "AutoAttack"])

@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -95,3 +97,19 @@ def test_a_whole_line_that_is_no_object_is_named(tmp_path, line):
     with pytest.raises(ValueError, match="line 2") as caught:
         _files.read_lines(file)
     assert str(file) in str(caught.value)
+
+
+def test_leftovers_of_dead_processes_are_removed(tmp_path):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    (tmp_path / f".{dead.pid}.vae.keras").write_text("half")
+    folder = tmp_path / f".{dead.pid}.run.1"
+    (folder / "deep").mkdir(parents=True)
+    kept = {f".{os.getpid()}.vae.keras", ".lock", ".0.a", "12.b"}
+    for name in kept:
+        (tmp_path / name).write_text("mine")
+    _files.remove_leftovers(tmp_path, "run.")
+    assert not folder.exists()
+    _files.remove_leftovers(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == kept
+    _files.remove_leftovers(tmp_path / "absent")

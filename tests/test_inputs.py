@@ -108,3 +108,81 @@ def test_channels_first_are_refused_where_they_are_evident(shape):
 def test_narrow_images_and_features_are_no_channels_first(shape):
     _inputs.check_layout(shape)
     _inputs.check_layout((None, None, None, 3))
+
+
+class Pairs(keras.utils.PyDataset):
+    """Two batches of two."""
+
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, index):
+        rows = slice(2 * index, 2 * index + 2)
+        return IMAGES[rows], CLASSES[rows]
+
+
+SINGLE = tf.data.Dataset.from_tensor_slices((IMAGES, CLASSES[:, None]))
+DATA_SETS = {
+    "tf.data": lambda: SINGLE.batch(3),
+    "tf.data of single images": lambda: SINGLE,
+    "PyDataset": Pairs,
+}
+
+
+@pytest.mark.parametrize("form", DATA_SETS)
+def test_every_entrance_takes_a_data_set(form, classifier, tmp_path):
+    attack, make = attacks.PGD(THREAT, 0.02, 2), DATA_SETS[form]
+    found = attack(classifier, make(), seed=0)
+    same = attack(classifier, IMAGES, CLASSES, seed=0)
+    np.testing.assert_array_equal(found.images, same.images)
+    specs = [("clean", None, "none")]
+    net = {"net": classifier}
+    records = evaluation.evaluate(net, specs, make(), verbose=False)
+    assert [r.label for r in records] == CLASSES.tolist()
+    again = evaluation.evaluate(net, specs, IMAGES, CLASSES, verbose=False)
+    assert [r.loss for r in records] == [r.loss for r in again]
+    pool = inference.SamplePool(make(), dtype="float32")
+    assert pool.class_counts == (1, 1, 2)
+    robust = training.RobustValidation(attack, make())
+    np.testing.assert_array_equal(robust.images, np.float32(IMAGES))
+
+
+def test_fit_resumable_takes_a_data_set(classifier, tmp_path):
+    model = training.ERM(classifier)
+    model.compile("sgd")
+    batches, each = SINGLE.batch(3), {"epochs": 1, "batch_size": 2}
+    training.fit_resumable(
+        model, batches, tmp_path, validation_data=batches, verbose=0, **each
+    )
+    assert int(model.step.numpy()) == 2
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "match"),
+    [
+        (SINGLE.batch(2).repeat(), None, "`images` must be a data set with an"),
+        (SINGLE.batch(2), CLASSES, "`labels` must be None beside a"),
+        (SINGLE.map(lambda x, y: (x, y, y)), None, "pairs .*tuples of 3"),
+        (SINGLE.map(lambda x, y: x), None, "`images` must be a data set of p"),
+        (SINGLE.take(0), None, "a data set that is not empty"),
+        (IMAGES, None, "`labels` must be given with images"),
+    ],
+)
+def test_other_data_sets_are_refused(images, labels, match, classifier):
+    for entrance in (
+        lambda: attacks.PGD(THREAT)(classifier, images, labels),
+        lambda: inference.SamplePool(images, labels),
+    ):
+        with pytest.raises(ValueError, match=match):
+            entrance()
+
+
+def test_images_of_every_float_dtype_make_a_pool():
+    levels = np.round(IMAGES * 255) / 255
+    pools = [
+        inference.SamplePool(np.asarray(tf.cast(levels, d)), CLASSES, "float32")
+        for d in (tf.float64, tf.float32, tf.bfloat16)
+    ]
+    first, second, rounded = (pool.images.numpy() for pool in pools)
+    np.testing.assert_array_equal(first, second)
+    np.testing.assert_allclose(rounded, first, atol=2**-8)

@@ -51,9 +51,11 @@ PUBLIC = {
         "MixupInferenceCombined",
         "MixupInferenceOL",
         "MixupInferencePL",
+        "RandomCropPadInference",
         "RandomCropResizeInference",
         "RandomResizePadInference",
         "RandomRotationInference",
+        "RandomizedSmoothing",
         "SamplePool",
         "VarMixupInference",
     ),
@@ -81,6 +83,8 @@ PUBLIC = {
     "runs": (
         "EvaluateSettings",
         "ExportSettings",
+        "Stop",
+        "Stopped",
         "TrainSettings",
         "evaluate",
         "export",
@@ -118,6 +122,7 @@ PUBLIC = {
         "Mixup",
         "read_metrics",
         "reconstruction_psnr",
+        "read_best",
         "resume_position",
         "RetraceGuard",
         "RobustValidation",
@@ -192,6 +197,14 @@ SIGNATURES = {
     "inference.GaussianNoiseInference": (
         ["classifier", "stddev", "num_draws"],
         {"num_draws": 30},
+    ),
+    "inference.RandomizedSmoothing": (
+        ["classifier", "stddev", "num_draws"],
+        {"stddev": 0.25, "num_draws": 30},
+    ),
+    "training.GaussianAugmentation": (
+        ["classifier", "noise_stddev"],
+        {"noise_stddev": 0.25},
     ),
     "training.Mixup": (
         ["classifier", "alpha", "mix_weight", "weight_per"],

@@ -5,6 +5,7 @@ from typing import Literal
 
 import pytest
 
+from keras_mixup import _checks
 from keras_mixup import _settings
 from keras_mixup._settings import ANY
 from keras_mixup._settings import MixWeight
@@ -157,7 +158,7 @@ def test_replace_changes_and_takes_back():
     ],
 )
 def test_a_mixing_weight_is_read(text, expected):
-    assert _settings.parse_mix_weight(text) == expected
+    assert _checks.parse_mix_weight(text) == expected
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import tensorflow as tf
 from keras_mixup import _checks
 from keras_mixup import _classifiers
 from keras_mixup import _inputs
+from keras_mixup._inputs import read_pairs as read_pairs
 
 
 def check_images(images, threat):

@@ -192,7 +192,21 @@ class MixupInferenceAttack(base.Attack):
         if self.inner == "apgd":
             name += "-apgd"
         draws = "" if self.num_draws is None else f"x{self.num_draws}"
-        return f"{name}-{self.num_steps}{draws}"
+        name += f"-{self.num_steps}{draws}"
+        # The names of the other recipes are in records of release 0.1.
+        published = self.recipe.startswith("pang2020") and self.notice
+        return f"{name} step {self.step_size:.3g}" if published else name
+
+    @property
+    def notice(self):
+        """str: that the step is not the recipe's own; "" where it is."""
+        own = self.threat.eps / RECIPES[self.recipe]["steps_per_eps"]
+        if abs(self.step_size - own) <= 1e-9:
+            return ""
+        return (
+            f"{self.recipe}: {self.num_steps} steps of {self.step_size:.3g} "
+            f"at eps {self.threat.eps:.3g}. The recipe's own are {own:.3g}"
+        )
 
     uses_gradients = True
 

@@ -162,7 +162,7 @@ class AutoAttack(base.Attack):
         self,
         model_fn,
         images,
-        labels,
+        labels=None,
         *,
         batch_size=None,
         path=None,
@@ -172,7 +172,8 @@ class AutoAttack(base.Attack):
 
         Args:
             model_fn: callable from images to logits.
-            images: float32 [n, H, W, C] in the threat's bounds.
+            images: float [n, H, W, C] in the threat's bounds, or a data set
+                of images and labels, as in a call.
             labels: the true labels, integers [n] or probabilities [n, C].
             batch_size: int, or None for the constructor's.
             path: str or None, a file (.npz) for the progress, written every
@@ -188,6 +189,7 @@ class AutoAttack(base.Attack):
         """
         size = self.batch_size if batch_size is None else batch_size
         _checks.check_integer(size, "batch_size")
+        images, labels = _inputs.read_pairs(images, labels)
         images = _inputs.check_images(images, self.threat)
         labels = _inputs.check_labels(labels, len(images))
         base._build(model_fn, images)

@@ -18,6 +18,9 @@ from keras_mixup.attacks import _inputs
 from keras_mixup.attacks import results
 from keras_mixup.threat import ThreatModel
 
+# Traces are dropped beyond these, since each one takes megabytes.
+_MOST_TRACES = 32
+
 
 class Attack(_config.Configurable):
     """Base class: a subclass defines `run`, callers call the object.
@@ -52,12 +55,10 @@ class Attack(_config.Configurable):
         okay = isinstance(threat, ThreatModel)
         _checks.check(okay, "threat", "a keras_mixup.ThreatModel", threat)
         self.threat = threat
-        self._predict = _compile(_logits)
         self._watch = None
         self._seen = weakref.WeakKeyDictionary()
-        self._execute = self._run_and_project
-        if self.compiled:
-            self._execute = _compile(self._run_and_project)
+        self._warned_of_traces = False
+        self._trace_anew()
 
     @property
     def name(self):
@@ -105,7 +106,9 @@ class Attack(_config.Configurable):
         return told(as_function(model_fn))
 
     @typing.final
-    def __call__(self, model_fn, images, labels, *, targets=None, seed=None):
+    def __call__(
+        self, model_fn, images, labels=None, *, targets=None, seed=None
+    ):
         """Attacks a batch of images.
 
         Args:
@@ -113,9 +116,11 @@ class Attack(_config.Configurable):
                 Keras model (called with `training=False`), a defence or a
                 function.
             images: float [B, H, W, C] in the threat's bounds; what is outside
-                by rounding is clipped.
+                by rounding is clipped. Or a finite `tf.data.Dataset` or
+                `PyDataset` of images and labels, which is read into memory
+                and attacked as one batch.
             labels: the true labels, integers [B] or [B, 1], or probabilities
-                [B, C].
+                [B, C]; None beside a data set.
             targets: integers [B], the classes to lead to, other ones than
                 the labels, or None.
             seed: None (fresh), an int, or int32 [2]; for an attack with
@@ -133,8 +138,9 @@ class Attack(_config.Configurable):
             RuntimeError: inside a `tf.function`.
 
         Warns:
-            UserWarning: where gradients lead nowhere, and for a randomised
-                model of which the attack takes a single draw for its loss.
+            UserWarning: where gradients lead nowhere, for a randomised model
+                of which the attack takes a single draw for its loss, and where
+                each call brings another callable, which is traced anew.
         """
         if not tf.executing_eagerly():
             raise RuntimeError(
@@ -143,6 +149,8 @@ class Attack(_config.Configurable):
             )
         function = told(as_function(model_fn))
         subject = self.target_of(model_fn)
+        self._bound_memory()
+        images, labels = _inputs.read_pairs(images, labels)
         images = _inputs.check_images(images, self.threat)
         labels = _inputs.check_labels(labels, len(images))
         if targets is not None:
@@ -151,10 +159,8 @@ class Attack(_config.Configurable):
         _build(model_fn, images)
         logits = self._check_outputs(function, images, labels, targets)
         if self._takes_one_draw(model_fn) and self._first(function, "answer"):
-            again = self._predict(function, images)
-            if differ(again, logits):
-                text = RANDOM_MODEL.format(self.name)
-                warnings.warn(text, stacklevel=2)
+            if differ(self._predict(function, images), logits):
+                warnings.warn(RANDOM_MODEL.format(self.name), stacklevel=2)
         seed = self._check_seed(seed, len(images))
         if hasattr(model_fn, "reseed"):
             model_fn.reseed(seed)
@@ -162,8 +168,7 @@ class Attack(_config.Configurable):
         adversarial, *counts = self._watched(model_fn, arguments)
         if hasattr(model_fn, "draw"):
             # A randomised defence takes fresh draws that follow this seed.
-            seeds = draw_seeds(seed, len(images))
-            logits = model_fn(adversarial, seed=seeds)
+            logits = model_fn(adversarial, seed=draw_seeds(seed, len(images)))
         else:
             logits = self._predict(function, adversarial)
         _inputs.check_logits(logits, len(images))
@@ -176,6 +181,26 @@ class Attack(_config.Configurable):
         return results.AttackResult(
             adversarial, success, *counts, gradients, parts
         )
+
+    def _trace_anew(self):
+        """Makes what is compiled, without any trace."""
+        self._predict = _compile(_logits)
+        run = self._run_and_project
+        self._execute = _compile(run) if self.compiled else run
+
+    def _bound_memory(self):
+        """Drops the traces when there are too many; warns once."""
+        if self._predict.experimental_get_tracing_count() < _MOST_TRACES:
+            return
+        self._trace_anew()
+        if not self._warned_of_traces:
+            self._warned_of_traces = True
+            warnings.warn(
+                f"{self.name} was traced {_MOST_TRACES} times, which is slow: "
+                "a lambda made for each call is traced at each call. Pass one "
+                "lasting object: the Keras model, the defence or a function.",
+                stacklevel=3,
+            )
 
     def _watched(self, model_fn, arguments):
         """Runs the attack; a model without a gradient is refused by name."""

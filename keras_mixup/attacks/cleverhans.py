@@ -161,6 +161,9 @@ class CleverHansSPSA(base.Attack):
         )
         self.early_stop = _checks.check_flag(early_stop, "early_stop")
         self.verbose = _checks.check_choice(verbose, "verbose", (0, 1))
+
+    def _trace_anew(self):
+        super()._trace_anew()
         # One trace for all images: cleverhans needs a batch of exactly one.
         self._attack_image = tf.function(self._perturb, jit_compile=False)
 

@@ -18,20 +18,21 @@ class FGSM(pgd.PGD):
 
     It takes one step as long as the radius, from the image itself (Goodfellow
     et al., 2015, "Explaining and harnessing adversarial examples", section
-    4). With `num_steps` > 1 it is the basic iterative method (Kurakin et al.,
-    2017, Eq. 2), with `momentum` also MI-FGSM (Dong et al., 2018, Algorithm
+    4). Where `step_size` is None, a step is eps / `num_steps`. With
+    `num_steps` > 1 it is the basic iterative method (Kurakin et al., 2017,
+    Eq. 2), with `momentum` also MI-FGSM (Dong et al., 2018, Algorithm
     1). With a random start and a step of 1.25 eps it is the attack of fast
     adversarial training (Wong et al., 2020, "Fast is better than free").
 
     Args:
         threat: `ThreatModel`.
         num_steps: int >= 1, the steps.
-        step_size: float > 0 or `"2/255"`, in the unit of `threat.eps`. FGSM
-            takes eps / `num_steps` by default.
+        step_size: float > 0 or `"2/255"`, in the unit of `threat.eps`.
         momentum: float >= 0, the share of the past gradients in each step.
         random_start: bool, whether to start uniformly in the ball.
         loss: str, the loss that is maximised, as for `PGD`.
-        label_source: `"true"` or `"predicted"`, as for `PGD`.
+        label_source: `"true"` or `"predicted"`, the label that an untargeted
+            attack leads away from.
 
     Raises:
         ValueError: for arguments outside these ranges.

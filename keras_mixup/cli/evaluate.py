@@ -4,6 +4,7 @@ from keras_mixup import runs
 from keras_mixup._settings import Setting
 from keras_mixup.cli import flags as flags_lib
 from keras_mixup.cli import main as main_lib
+from keras_mixup.runs import shared
 
 USAGE = """Attacks a classifier and its defences: keras-mixup evaluate ...
 
@@ -11,8 +12,9 @@ Reads classifier.keras and config.json from the folder of a training run (or
 --classifier and --dataset), and writes there records.jsonl (one line per
 example, model, attack and seed), evaluation.json (identity and settings),
 pictures.npz and report.html. Existing records are not computed again, so the
-same command line continues a killed call. robustness_card.json and .md sum up
-each model; --worst_case adds the per-example worst of all attacks.
+same command line continues a killed call. SIGTERM, Ctrl-C and --max_minutes
+keep the finished records and end with exit code 75. robustness_card.json and
+.md sum up each model; --worst_case adds the per-example worst of all attacks.
 
 Oblivious attacks, made on the bare classifier for all defences: pgd, fgsm,
 cleverhans_pgd, spsa, cleverhans_spsa, apgd, targeted_apgd, square, varmixup_pgd
@@ -29,8 +31,9 @@ out, and the table says "not measured".
 --figures draws the papers' figures, --corruptions scores on corrupted images.
 """
 _OWN = (
-    Setting("run_dir", "str", None, "Folder of a training run, or a new one."),
+    shared.RUN_DIR,
     Setting("verbose", "bool", True, "Show progress."),
+    main_lib.MAX_MINUTES,
 )
 
 
@@ -42,10 +45,12 @@ def make_flags():
 def main(flags):
     """Evaluates; prints the table, the verdicts and the red flags."""
     settings = flags.settings(runs.EvaluateSettings)
-    result = runs.evaluate(
-        settings,
-        flags.run_dir,
-        progress=main_lib.say,
-        verbose=flags.verbose,
-    )
+    with runs.Stop(flags.max_minutes) as stop:
+        result = runs.evaluate(
+            settings,
+            flags.run_dir,
+            progress=main_lib.say,
+            verbose=flags.verbose,
+            stop=stop,
+        )
     print(result.text)

@@ -13,6 +13,7 @@ _HERE = pathlib.Path(__file__).parent.parent
 FLAGFILES = _HERE / "flagfiles"
 # Where flag files lay up to release 0.1.
 _FORMER = "apps/flagfiles/"
+# The flags of every command.
 _IMPORT = Setting(
     "import",
     "str",
@@ -20,6 +21,11 @@ _IMPORT = Setting(
     "Modules to import first, from the working directory or Python's path: "
     "those whose classes a .keras file needs.",
     many=True,
+)
+_COMMON = (
+    _IMPORT,
+    Setting("help", "bool", False, "Print this help and stop."),
+    Setting("debug", "bool", False, "Show the traceback of an error."),
 )
 
 
@@ -57,34 +63,35 @@ class Flags:
         self.usage, self.others = usage, ()
         self._wanted = others
         self._settings = settings
-        self._all = {s.name: s for s in (*settings.values(), *own, _IMPORT)}
+        every = (*settings.values(), *own, *_COMMON)
+        self._all = {s.name: s for s in every}
         self._values = absl_flags.FlagValues()
         self._typed = frozenset()
         for setting in self._all.values():
             _define(setting, self._values)
-        for name, text in (
-            ("help", "Print this help and stop."),
-            ("debug", "Show the traceback of an error."),
-        ):
-            absl_flags.DEFINE_bool(name, False, text, flag_values=self._values)
 
     def __getattr__(self, name):
-        setting = self._all.get(name)
+        if name not in self._all:
+            raise AttributeError(f"There is no flag {name!r}.")
         flag = self._values[name]
-        return flag.value if flag.present or not setting else setting.default
+        return flag.value if flag.present else self._all[name].default
 
     def parse(self, argv):
         """Reads `argv`, the program's name first; returns the flags.
 
         Raises:
-            absl.flags.Error: for an unknown flag or a bad value.
-            ValueError: for an argument that is no flag.
+            absl.flags.Error: for an unknown flag.
+            ValueError: for a bad value, and for an argument that is no flag.
             FileNotFoundError: for an unknown flag file.
         """
         self._values.unparse_flags()
         argv = [argv[0], *_with_flag_files(argv[1:])]
         self._typed = self._names(argv[1:])
-        rest = self._values(argv)[1:]
+        try:
+            rest = self._values(argv)[1:]
+        except absl_flags.IllegalFlagValueError as error:
+            # absl puts the flag in front of the text, which names it already.
+            raise error.__context__ from None
         if self._wanted is not None:
             _checks.check(rest or self.help, "arguments", self._wanted, rest)
             self.others = tuple(rest)
@@ -137,34 +144,27 @@ class Flags:
             "name of one that comes with the package, such as digits/mixup."
         )
         listed = {"flagfile": flagfile}
-        for name in self._values:
-            setting = self._all.get(name)
-            listed[name] = _help(name, setting, self._values[name].help)
+        for name, setting in self._all.items():
+            listed[name] = _help(name, setting)
         shown = "\n".join(listed[name] for name in sorted(listed))
         return f"{self.usage.strip()}\n\nFlags:\n{shown}\n"
 
 
 def _define(setting, values):
-    if setting.kind == "bool":
-        absl_flags.DEFINE_bool(
-            setting.name, None, setting.help, flag_values=values
-        )
-        return
-    absl_flags.DEFINE(
-        _Parser(setting), setting.name, None, setting.help, flag_values=values
+    flag = absl_flags.Flag(
+        *(_Parser(setting), None, setting.name, None, setting.help),
+        boolean=setting.kind == "bool",
     )
+    absl_flags.DEFINE_flag(flag, flag_values=values)
 
 
-def _help(name, setting, text):
-    if setting is None:
-        return f"  --{name}\n      {text}"
-    parts = [text]
+def _help(name, setting):
+    parts = [setting.help]
     if setting.choices:
         parts.append(f"One of {', '.join(map(str, setting.choices))}.")
     if setting.owners:
         parts.append(f"With {setting.owners_text}.")
-    if setting.default not in (None, (), ""):
-        parts.append(f"Default: {setting.text(setting.default)}.")
+    parts.append(f"Default: {setting.default_text}.")
     return f"  --{name}\n      {' '.join(parts)}"
 
 

@@ -1,8 +1,9 @@
 """The command `keras-mixup`: errors and exit codes of all commands.
 
-A user's mistake is one line on stderr and exit code 2; `--debug` shows the
-traceback and TensorFlow's log. Any other exception is a fault of the package
-and has its traceback.
+A user's mistake is one line on stderr and exit code 2, a full disk or memory
+one line and exit code 74, a run that was asked to stop exit code 75. `--debug`
+shows the traceback and TensorFlow's log. Any other exception is a fault of the
+package and has its traceback.
 """
 
 import difflib
@@ -11,17 +12,18 @@ import os
 import sys
 import traceback
 
-from absl import flags as absl_flags
-
+from keras_mixup import _stopping
+from keras_mixup._settings import Setting
+from keras_mixup.cli import errors
 from keras_mixup.runs import _process
 
 COMMANDS = ("train", "evaluate", "compare", "export", "list")
-_USER_ERRORS = (
-    absl_flags.Error,
-    FloatingPointError,
-    ImportError,
-    OSError,
-    ValueError,
+RESUME = 75  # stopped as asked: EX_TEMPFAIL of sysexits.h
+MAX_MINUTES = Setting(
+    "max_minutes",
+    "float",
+    None,
+    "Stop after so many minutes, with exit code 75.",
 )
 # 128 + SIGPIPE, as a shell reports it.
 _CLOSED_PIPE = 141
@@ -67,7 +69,7 @@ def run(command):
 
 
 def exit_code(command, argv):
-    """Runs a command of `COMMANDS`; returns the exit code: 0, 2 or 130."""
+    """Runs a command of `COMMANDS`; returns the exit code, see `guarded`."""
 
     def module():
         return importlib.import_module(f"keras_mixup.cli.{command}")
@@ -98,17 +100,22 @@ def guarded(make_flags, main, argv):
             main(flags)
         # Here, where a reader who went away can still be told of.
         sys.stdout.flush()
+    except _stopping.Stopped as stopped:
+        print(stopped, file=sys.stderr)
+        return RESUME
     except BrokenPipeError:
         return _without_reader()
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
-    except _USER_ERRORS as error:
+    except Exception as error:
+        found = errors.described(error)
+        if found is None:
+            raise
         if debug:
             traceback.print_exc()
-        line = " ".join(str(error).split())
-        print(f"error: {line}", file=sys.stderr)
-        return 2
+        print(f"error: {found[0]}", file=sys.stderr)
+        return found[1]
     return 0
 
 

@@ -10,6 +10,8 @@ from keras_mixup.data.corruptions import load_corrupted
 from keras_mixup.data.corruptions import published_name
 from keras_mixup.data.load import load
 from keras_mixup.data.load import load_arrays
+from keras_mixup.data.mixed import check_extra
+from keras_mixup.data.mixed import mixed_training_dataset
 from keras_mixup.data.pipeline import as_float
 from keras_mixup.data.pipeline import evaluation_dataset
 from keras_mixup.data.pipeline import training_dataset
@@ -25,6 +27,7 @@ __all__ = [
     "DatasetSpec",
     "ImageSet",
     "as_float",
+    "check_extra",
     "check_images",
     "class_balanced_subset",
     "corrupt",
@@ -34,6 +37,7 @@ __all__ = [
     "load",
     "load_arrays",
     "load_corrupted",
+    "mixed_training_dataset",
     "padded_batches",
     "prepare_tiny_imagenet",
     "published_name",

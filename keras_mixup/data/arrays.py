@@ -45,11 +45,12 @@ def padded_batches(examples, batch_size):
         yield Batch(as_float(images), *others, size)
 
 
-def image_set(images, labels, example_ids=None):
+def image_set(images, labels=None, example_ids=None):
     """Returns checked images and labels as an `ImageSet`.
 
     Args:
-        images: uint8 or float [n, H, W, C]; floats in [0, 1].
+        images: uint8 or float [n, H, W, C]; floats in [0, 1]. Or a data set
+            of both, see `_inputs.read_pairs`.
         labels: int [n] or [n, 1], or one-hot [n, C].
         example_ids: int [n], all different, or None for 0..n-1.
 
@@ -57,6 +58,7 @@ def image_set(images, labels, example_ids=None):
         ValueError: for no images, another shape or dtype, values outside
             [0, 1], NaN, counts that do not match, or an id given twice.
     """
+    images, labels = _inputs.read_pairs(images, labels)
     images = _inputs.read_images(images, levels=True)
     count = len(images)
     if example_ids is None:

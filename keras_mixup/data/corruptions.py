@@ -198,6 +198,7 @@ def _read_folders(folder, kind, severity):
     wnids = _existing(folder / "wnids.txt").read_text("utf-8").split()
     images, labels = [], []
     for label, wnid in enumerate(wnids):
+        _checks.check_file_name(wnid, "data_dir", "wnids.txt")
         place = _existing(folder / kind / str(severity) / wnid)
         for path in sorted(place.glob("*.JPEG")):
             content = tf.io.read_file(str(path))

@@ -55,8 +55,8 @@ def load_arrays(
             digits need none.
         download: bool, downloads a missing data set into `data_dir`.
         num_examples: None for all, or int >= 1: a class-balanced subset.
-        num_validation: None for the data set's own number, or int >= 1; the
-            digits' 200 are fixed.
+        num_validation: None for the data set's own number, or int >= 0; 0
+            leaves all images in the train split. The digits' 200 are fixed.
         seed: int, of the subset; the splits do not depend on it.
 
     Returns:
@@ -69,6 +69,9 @@ def load_arrays(
     spec = DATASETS[_checks.check_choice(name, "name", DATASETS)]
     _checks.check_choice(split, "split", ("train", "validation", "test"))
     num_validation = _num_validation(spec, num_validation)
+    okay = num_validation > 0 or split != "validation"
+    expected = '1 or more for split="validation"'
+    _checks.check(okay, "num_validation", expected, num_validation)
     source_split = "test" if split == "test" else "train"
     if spec.source == "digits":
         image_set = digits.read_digits(source_split)
@@ -84,6 +87,8 @@ def load_arrays(
 
 
 def _part_of_train(image_set, name, split, num_validation):
+    if not num_validation:
+        return image_set
     expected = f"below {len(image_set.labels)}, the size of the train split"
     okay = num_validation < len(image_set.labels)
     _checks.check(okay, "num_validation", expected, num_validation)
@@ -100,8 +105,9 @@ def _part_of_train(image_set, name, split, num_validation):
 def _num_validation(spec, num_validation):
     if num_validation is None:
         return spec.num_validation
-    number = _checks.check_integer(num_validation, "num_validation")
-    fixed = spec.source == "digits" and number != spec.num_validation
-    expected = f"None or {spec.num_validation}: the digits' splits are fixed"
+    number = _checks.check_integer(num_validation, "num_validation", 0)
+    fixed = spec.source == "digits" and number not in (0, spec.num_validation)
+    expected = f"None or {spec.num_validation}, or 0 for none: the digits' "
+    expected += "splits are fixed"
     _checks.check(not fixed, "num_validation", expected, num_validation)
     return number

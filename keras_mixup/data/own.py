@@ -111,13 +111,15 @@ def split_of(own, split, num_validation=None):
         own: `OwnData`.
         split: `"train"`, `"validation"` or `"test"`.
         num_validation: int, how many images are cut from train for the
-            validation split; None: a tenth.
+            validation split; None: a tenth. With 0, train has all.
 
     Raises:
         ValueError: `num_validation` for data with a validation split of their
             own, or more than there are.
     """
     _checks.check_choice(split, "split", ("train", "validation", "test"))
+    if split == "train" and num_validation == 0:
+        return own.train
     if own.validation is not None:
         expected = "None for data with a validation split of their own"
         okay = num_validation is None

@@ -2,11 +2,11 @@
 
 import os
 import shutil
-import tempfile
 
 import tensorflow as tf
 
 from keras_mixup import _checks
+from keras_mixup import _files
 from keras_mixup.data.specs import DATASETS
 
 _VERSION = "1.0.0"
@@ -33,7 +33,8 @@ def prepare_tiny_imagenet(source_dir, data_dir):
     Raises:
         FileNotFoundError: when a part of `source_dir` is missing.
         FileExistsError: when `data_dir` already holds the data set.
-        ValueError: when a file listed belongs to no class.
+        ValueError: when a file listed belongs to no class, or a name listed
+            leads out of its folder.
     """
     spec = DATASETS["tiny_imagenet"]
     target = os.path.join(data_dir, spec.source, _VERSION)
@@ -43,13 +44,17 @@ def prepare_tiny_imagenet(source_dir, data_dir):
             f"Received: data_dir={data_dir!r}, which has {target}"
         )
     wnids = _read_lines(source_dir, "wnids.txt")
+    for wnid in wnids:
+        _checks.check_file_name(wnid, "source_dir", "wnids.txt")
     splits = {
         "train": _list_train(source_dir, wnids),
         "test": _list_validation(source_dir, wnids),
     }
     os.makedirs(data_dir, exist_ok=True)
     # In the same file system, so that the last step is one rename.
-    scratch = tempfile.mkdtemp(prefix=".incomplete_", dir=data_dir)
+    _files.remove_leftovers(data_dir, "tiny_imagenet")
+    scratch = str(_files.scratch_path(data_dir, "tiny_imagenet"))
+    os.mkdir(scratch)
     try:
         _store(spec, wnids, splits, scratch)
         os.makedirs(os.path.dirname(target), exist_ok=True)
@@ -111,6 +116,7 @@ def _list_validation(source_dir, wnids):
         name, wnid = line.split()[:2]
         expected = f"a folder whose {name} is of a class in wnids.txt"
         _checks.check(wnid in known, "source_dir", expected, wnid)
+        _checks.check_file_name(name, "source_dir", "val_annotations.txt")
         paths.append(_existing(source_dir, "val", "images", name))
         labels.append(known[wnid])
     return paths, labels

@@ -10,6 +10,8 @@ import numpy as np
 from keras_mixup import _checks
 from keras_mixup import _classifiers
 from keras_mixup import _files
+from keras_mixup import _inputs
+from keras_mixup import _stopping
 from keras_mixup import data
 from keras_mixup.evaluation import batch_run
 from keras_mixup.evaluation import identity
@@ -26,7 +28,7 @@ def evaluate(
     models,
     attacks,
     images,
-    labels,
+    labels=None,
     *,
     batch_size=128,
     eval_seeds=(0,),
@@ -41,6 +43,7 @@ def evaluate(
     num_classes=None,
     keep=None,
     verbose=True,
+    stop=None,
 ):
     """Scores every model under every attack and returns the records.
 
@@ -64,8 +67,11 @@ def evaluate(
         models: dict name -> callable from images to logits; a defence (with
             `draw` and `classifier`) is scored around its classifier.
         attacks: list of `AttackSpec`, or tuples (name, attack, knowledge).
-        images: uint8 [n, H, W, C], or floats in [0, 1].
-        labels: int [n], or one-hot [n, C]; the true ones.
+        images: uint8 [n, H, W, C], or floats in [0, 1]; or a finite
+            `tf.data.Dataset` or `PyDataset` of images and labels, in a fixed
+            order. It is read into memory.
+        labels: int [n], or one-hot [n, C]; the true ones. None beside a
+            data set.
         batch_size: int, rows per step; the last batch is padded. An attack's
             random draws depend on the batch it works on.
         eval_seeds: ints, for the draws of randomised defences; 10 or more
@@ -93,6 +99,8 @@ def evaluate(
             `Crafted`). With it, images are made again where only their
             records are known. None keeps none.
         verbose: bool, whether to show a progress bar.
+        stop: callable without arguments, asked after each attacked batch; it
+            returns the reason to stop, a str, or something false.
 
     Returns:
         `Records`, in the order batch, attack, model, seed, row; the worst
@@ -103,6 +111,7 @@ def evaluate(
             logits [B, C] with every label below C, or an attack whose images
             leave its ball, or a file of records of something else.
         tf.errors.ResourceExhaustedError: when a single row is too large.
+        Stopped: `stop` gave a reason; the records so far are in the file.
     """
     _check_models(models)
     specs = specs_lib.check_specs(attacks, models.values())
@@ -111,6 +120,7 @@ def evaluate(
     selection = _checks.check_seeds(selection_seeds, "selection_seeds", 0)
     _checks.check_integer(attack_seed, "attack_seed", 0)
     _checks.check_integer(batch_size, "batch_size")
+    images, labels = _inputs.read_pairs(images, labels)
     examples = data.image_set(images, labels, example_ids)
     batch_size = min(batch_size, len(examples.labels))
     pieces = memory.Pieces(batch_size)
@@ -136,7 +146,15 @@ def evaluate(
         found = identity.describe(models, columns, examples, about, pool_id)
         found = identity.merged(records_path, found, models)
     return records_lib.Records(
-        _loop(run, examples, batch_size, done, (records_path, found), verbose),
+        _loop(
+            run,
+            examples,
+            batch_size,
+            done,
+            (records_path, found),
+            verbose,
+            stop or _stopping.never,
+        ),
         {s.column: s.facts for s in columns if s.knowledge != "none"},
         identity.settings_of_defences(models, pool_id),
     )
@@ -173,7 +191,7 @@ def _subject(name, models, model_name, seeds, pool_split, scorer):
     return batch_run.Subject(name, model, row, *seeds, pool_split, scorer)
 
 
-def _loop(run, examples, batch_size, done, file, verbose):
+def _loop(run, examples, batch_size, done, file, verbose, stop):
     count = -(-len(examples.labels) // batch_size)
     advance = _progress(count * len(run.columns)) if verbose else lambda: None
     collected, (path, found) = [], file
@@ -188,6 +206,7 @@ def _loop(run, examples, batch_size, done, file, verbose):
             done.update((record.key, record) for record in fresh)
             collected += [done[key] for key in run.keys(batch, column)]
             advance()
+            _stopping.check_stop(stop, f"with {len(collected)} records")
     return collected
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_mixup import _checks
+from keras_mixup import _classifiers
 from keras_mixup import ops
 from keras_mixup.evaluation import specs as specs_lib
 
@@ -110,7 +111,9 @@ class Scorer:
             seeds = None
             if seed is not None:
                 seeds = row_seeds(seed, example_ids, purpose)
-            return (self._answer(images, seeds),)
+            outputs = self._answer(images, seeds)
+            _classifiers.check_output(outputs, self.name)
+            return (outputs,)
 
         return self._pieces(piece, images, example_ids)[0]
 

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import shutil
-import uuid
 
 from keras_mixup import _files
 
@@ -47,6 +46,7 @@ def write_version(base_path, version, write):
 
     TF Serving loads every folder in `base_path` with an integer name. So the
     content is written under another name, and the folder is renamed at the end.
+    What killed processes left there is removed first.
 
     Args:
         base_path: path of the model's folder on a local file system; created
@@ -65,7 +65,8 @@ def write_version(base_path, version, write):
     base_path = os.path.abspath(os.fspath(base_path))
     check_version(base_path, version)
     missing = _missing_folders(base_path)
-    partial = os.path.join(base_path, f".incoming-{uuid.uuid4().hex}")
+    _files.remove_leftovers(base_path, "incoming")
+    partial = str(_files.scratch_path(base_path, "incoming"))
     try:
         for folder in reversed(missing):
             # Another export of the same model may have made it meanwhile.

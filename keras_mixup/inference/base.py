@@ -32,7 +32,7 @@ class RandomizedInference(_config.Configurable, keras.layers.Layer):
     Args:
         classifier: `keras.Model` or layer from float32 [B, H, W, C] in
             [0, 1] to logits [B, classes].
-        num_draws: int, N, default 30 as in the paper.
+        num_draws: int >= 1, the draws N of a prediction.
         max_inputs: int, about how many inputs one pass of the classifier may
             have, or None for a single pass. Larger batches are split into
             chunks of draws; a chunk has at least one draw of the whole batch.

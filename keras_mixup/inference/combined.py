@@ -42,8 +42,8 @@ class MixupInferenceCombined(base.RandomizedInference):
             `mix_weight` in `MixupInferenceOL`.
         ol_weight: MI-OL's weight of the input, default 0.4. (Table 4 prints
             both weights under one name; the released code assigns them so.)
-        threshold: float in [-1, 1], default 0.2.
-        num_draws: int, N of each of the two, default 30.
+        threshold: float in [-1, 1], the score that counts as an attack.
+        num_draws: int >= 1, the draws N of a prediction.
         fallback: `"input"` (F(x), the paper) or `"mixup_pl"` (MI-PL's mean,
             the released code).
         score: `"component"` or `"max_difference"`, see `MixupInferencePL`.

@@ -79,7 +79,7 @@ class MixupInferenceOL(MixupInference):
         mix_weight: float in [0, 1], `("uniform", low, high)` or
             `("beta", a, b)`, the weight of the input (default 0.5). Warns
             when it is fixed at 1 / classes or less (Eq. 17).
-        num_draws: int, N, default 30.
+        num_draws: int >= 1, the draws N of a prediction.
 
     Other arguments, call arguments, returns: see `RandomizedInference`.
 
@@ -113,7 +113,7 @@ class MixupInferencePL(MixupInference):
         pool: `SamplePool` of training images.
         mix_weight: float in [0, 1], `("uniform", low, high)` or
             `("beta", a, b)`, the weight of the input (default 0.5).
-        num_draws: int, N, default 30.
+        num_draws: int >= 1, the draws N of a prediction.
         score: `"component"` (the predicted label's component, the paper) or
             `"max_difference"` (the largest component before minus the
             largest after, as in the released code).

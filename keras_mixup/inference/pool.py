@@ -39,7 +39,7 @@ def _stored_rows(images, dtype):
         if dtype == "uint8":
             return images
         return images.astype("float32") / np.float32(255)
-    floating = np.issubdtype(images.dtype, np.floating)
+    floating = _inputs.is_floating(images.dtype)
     expected = "uint8, or float"
     _checks.check(floating, "images", expected, str(images.dtype))
     images = images.astype("float32")
@@ -70,8 +70,9 @@ class SamplePool(keras.layers.Layer):
 
     Args:
         images: uint8 [P, ...], or float [P, ...]: images in [0, 1], or any
-            other rows, such as latent codes, with `dtype="float32"`.
-        labels: int [P] or [P, 1], or one-hot [P, C].
+            other rows, such as latent codes, with `dtype="float32"`. Or a
+            finite `tf.data.Dataset` or `PyDataset` of images and labels.
+        labels: int [P] or [P, 1], or one-hot [P, C]; None beside a data set.
         dtype: `"uint8"` (default; floats must be multiples of 1/255) or
             `"float32"`, how the rows are stored.
         num_classes: int C, or None for the largest label plus one.
@@ -99,8 +100,9 @@ class SamplePool(keras.layers.Layer):
     """
 
     def __init__(
-        self, images, labels, dtype="uint8", num_classes=None, name=None
+        self, images, labels=None, dtype="uint8", num_classes=None, name=None
     ):
+        images, labels = _inputs.read_pairs(images, labels)
         _checks.check_choice(dtype, "dtype", ("uint8", "float32"))
         labels, num_classes = _class_labels(labels, num_classes)
         counts = _class_counts(labels, num_classes)

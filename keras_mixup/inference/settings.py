@@ -5,12 +5,16 @@ import warnings
 from keras_mixup import _checks
 from keras_mixup import registry
 
+# The tables' noise is in the units of the released code's images.
+_PER_UNIT = 2.0  # The length of their range, [-1, 1].
 
-def _settings(stddev, degrees, resize_pad, crop_resize, ol, combined=None):
+
+def _settings(stddev, degrees, crop_pad, crop_resize, ol, combined=None):
     settings = {
-        "gaussian_noise": {"stddev": stddev},
-        "random_rotation": {"degrees": degrees},
-        "random_resize_pad": {"size_range": resize_pad},
+        "gaussian_noise": {"stddev": stddev / _PER_UNIT},
+        "random_rotation": {"degrees": degrees, "interpolation": "nearest"},
+        "random_crop_pad": {"size_range": crop_pad},
+        "random_resize_pad": {"size_range": crop_pad},
         "random_crop_resize": {"size_range": crop_resize},
         "mixup_inference_ol": {"mix_weight": ol},
     }
@@ -34,6 +38,7 @@ _PAPER = {
     ),
     ("cifar100", "iat"): _settings(0.06, 20.0, (22, 30), (24, 32), 0.6),
 }
+PAPER_ROWS = tuple(_PAPER)
 _PAPER_SIDE = 32
 
 
@@ -63,24 +68,27 @@ def paper_settings(dataset, training, image_size=_PAPER_SIDE):
         dataset: `"cifar10"` (Table 4) or `"cifar100"` (Table 5).
         training: `"mixup"`, `"iat"` (interpolated adversarial training), or
             on cifar10 `"erm"` or `"at"`, the ablations.
-        image_size: int, the images' side. The sizes of the two resizing
-            defences are scaled from the paper's 32 pixels, and rounded.
+        image_size: int, the images' side. The sizes of the crops are scaled
+            from the paper's 32 pixels, and rounded.
 
     Returns:
         dict from a defence's registered name to a dict of its arguments,
-        `num_draws` = 30 among them.
+        `num_draws` = 30 among them. Noise is in units of [0, 1]: the tables
+        print twice as much, since the released code adds it to images in
+        [-1, 1]. The row "Xie et al. (2018)" is `"random_crop_pad"`.
+        `"random_resize_pad"`, which the tables do not have, takes its sizes.
 
     Raises:
         ValueError: for a pair that is not in the tables.
 
     Example:
 
-    >>> paper_settings("cifar10", "mixup", 64)["random_resize_pad"]
+    >>> paper_settings("cifar10", "mixup", 64)["random_crop_pad"]
     {'size_range': (32, 48), 'num_draws': 30}
     """
     _checks.check_integer(image_size, "image_size")
     pair = (dataset, training)
-    _checks.check_choice(pair, "(dataset, training)", tuple(_PAPER))
+    _checks.check_choice(pair, "(dataset, training)", PAPER_ROWS)
     result = _Settings()
     for name, arguments in _PAPER[pair].items():
         result[name] = {**arguments, "num_draws": _PAPER_DRAWS}

@@ -52,7 +52,7 @@ class VarMixupInference(mixup_inference.MixupInference):
             vae.encode)`), or of the images, which are then encoded here.
         mix_weight: float in [0, 1], `("uniform", low, high)` or
             `("beta", a, b)`, the weight of the input (default 0.5, Table 1).
-        num_draws: int, N, default 30 (Table 1).
+        num_draws: int >= 1, the draws N of a prediction.
         average: `"probabilities"`, or `"logits"`: the mean logits, as log
             probabilities.
         label_from: the predicted label, which the partners do not have, is

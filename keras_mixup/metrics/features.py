@@ -1,6 +1,7 @@
 """Features of images, for distances between sets of images."""
 
 import pathlib
+import warnings
 from typing import NamedTuple
 
 import keras
@@ -12,6 +13,9 @@ from keras_mixup.metrics import frechet
 from keras_mixup.metrics import kernel_distance
 
 _INCEPTION_SIDE = 299
+# The largest bias of the Frechet distance without a warning, as a share of
+# the features' variance.
+_TOLERATED = 0.05
 
 
 class FeatureDistances(NamedTuple):
@@ -111,14 +115,37 @@ def feature_distances(feature_model, images_a, images_b, batch_size=256):
         images_a: float [n, H, W, C] in [0, 1], n >= 2.
         images_b: float [m, H, W, C] in [0, 1], m >= 2.
         batch_size: int >= 1.
+
+    Warns:
+        UserWarning: for too few images. Between two samples of one normal
+            distribution the Frechet distance is about d / 4 (1 / n + 1 / m)
+            of the total variance of the d features, and more than 5 % of it
+            hide a difference. The kernel distance is unbiased.
     """
     both = [
         compute_features(feature_model, images, batch_size)
         for images in (images_a, images_b)
     ]
+    _warn_of_few(*both)
     return FeatureDistances(
         feature_model.name,
         frechet.frechet_distance(*both),
         kernel_distance.kernel_inception_distance(*both),
         tuple(len(features) for features in both),
+    )
+
+
+def _warn_of_few(first, second):
+    counts, width = (len(first), len(second)), first.shape[1]
+    bias = 0.25 * width * sum(1.0 / count for count in counts)
+    if bias <= _TOLERATED:
+        return
+    needed = round(0.5 * width / _TOLERATED)
+    warnings.warn(
+        f"{counts[0]} and {counts[1]} images are few for {width} features: "
+        f"the Frechet distance is about {bias:.0%} of the features' variance "
+        f"even without a difference. Take {needed} images each, compare with "
+        "the distance of equally many images of one set, or read the kernel "
+        "distance, which is unbiased.",
+        stacklevel=3,
     )

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_mixup import _checks
+from keras_mixup import _classifiers
 from keras_mixup import _inputs
 from keras_mixup import ops
 from keras_mixup import threat as threat_lib
@@ -40,6 +41,7 @@ def local_linearity_error(
     loss_fn=ops.cross_entropy,
     batch_size=128,
     seed=0,
+    draws_seed=None,
 ):
     """Returns the largest gap between the loss and its tangent in a ball.
 
@@ -51,10 +53,9 @@ def local_linearity_error(
     stages counts, which is a lower bound of the maximum.
 
     Args:
-        model_fn: callable from images [B, H, W, C] to logits [B, C]. Fix the
-            draws of a random defence, `lambda x: defence(x, seed=0)`, since
-            the difference between two draws is no curvature. It is traced in
-            the first call; pass the same object to later calls.
+        model_fn: callable from images [B, H, W, C] to logits [B, C], or with
+            `draws_seed` a defence. It is traced in the first call; pass the
+            same object to later calls.
         images: float [N, H, W, C] in [0, 1].
         labels: int [N], or probabilities [N, C].
         eps: float > 0 or a fraction, the radius.
@@ -65,13 +66,18 @@ def local_linearity_error(
         loss_fn: callable (labels, logits) -> [B].
         batch_size: int >= 1, images at a time.
         seed: int, of the random starts.
+        draws_seed: int, the seed of a defence's draws at x. They are held at
+            every x + delta, so that the loss is one smooth function: another
+            draw is no curvature, nor is a change of the predicted label that
+            swaps all partners of Mixup Inference. None calls `model_fn` as it
+            is. `lambda x: defence(x, seed=0)` fixes the seed alone.
 
     Returns:
         NumPy float32 [N]. The paper's Fig. 4 shows the mean over a test set.
         Costs about num_starts * (num_steps + 24) passes per image.
 
     Raises:
-        ValueError: for arguments out of range.
+        ValueError: for arguments out of range, or several outputs.
     """
     threat = threat_lib.ThreatModel(norm, eps, bounds, unbounded=True)
     _checks.check(threat.eps > 0, "eps", "a number > 0", eps)
@@ -81,7 +87,13 @@ def local_linearity_error(
     _checks.check(len(images), "images", "at least one", images.shape)
     labels = _inputs.read_labels(labels, len(images))
     batch_size = _checks.check_integer(batch_size, "batch_size")
-    settings = (loss_fn, norm, threat.bounds, num_steps, num_starts)
+    _classifiers.check_output(model_fn(images[:1]), "model_fn")
+    if draws_seed is not None:
+        draws_seed = _checks.check_integer(draws_seed, "draws_seed", 0)
+        okay = hasattr(model_fn, "predict_from_draws")
+        expected = "a defence with `predict_from_draws` beside `draws_seed`"
+        _checks.check(okay, "model_fn", expected, model_fn)
+    settings = (loss_fn, norm, threat.bounds, num_steps, num_starts, draws_seed)
     errors = _compiled(model_fn, settings, images, labels)
     radius = tf.constant(threat.eps, tf.float32)
     found = []
@@ -127,15 +139,22 @@ def _errors(
     bounds,
     num_steps,
     num_starts,
+    draws_seed,
     images,
     labels,
     eps,
     seed,
 ):
     model_fn = find()
+    answer = model_fn
+    if draws_seed is not None:
+        draws = model_fn.draw(images, draws_seed)
+
+        def answer(points):
+            return model_fn.predict_from_draws(points, draws)
 
     def loss(points):
-        return loss_fn(labels, model_fn(points))
+        return loss_fn(labels, answer(points))
 
     ball = _Ball(norm, eps, bounds)
     gap = _Gap(loss, images)

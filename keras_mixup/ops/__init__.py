@@ -46,6 +46,7 @@ from keras_mixup.ops.reconstruction import psnr
 from keras_mixup.ops.reconstruction import squared_error
 from keras_mixup.ops.resampling import resize
 from keras_mixup.ops.resampling import sample_bilinear
+from keras_mixup.ops.resampling import sample_nearest
 from keras_mixup.ops.selection import select
 
 __all__ = [
@@ -87,6 +88,7 @@ __all__ = [
     "sample_beta",
     "sample_beta_above",
     "sample_bilinear",
+    "sample_nearest",
     "sample_mix_weight",
     "seed_pair",
     "select",

@@ -1,7 +1,7 @@
 """The distribution of the mixing weight lambda: checked, drawn, averaged.
 
 It is a number in [0, 1], `("uniform", low, high)` or `("beta", a, b)`.
-`_settings.parse_mix_weight` reads it from a text.
+`_checks.parse_mix_weight` reads it from a text.
 """
 
 import tensorflow as tf

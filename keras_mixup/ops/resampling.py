@@ -1,4 +1,4 @@
-"""Bilinear sampling and resizing, differentiable in the images."""
+"""Sampling and resizing, differentiable in the images."""
 
 import tensorflow as tf
 
@@ -39,6 +39,28 @@ def sample_bilinear(images, rows, columns, fill="constant"):
             values = tf.gather(flat, index, axis=1, batch_dims=1)
             total += weight[..., None] * values
     return total
+
+
+def sample_nearest(images, rows, columns):
+    """Samples the nearest pixel, 0 beyond the image.
+
+    Args:
+        images: float [B, H, W, C].
+        rows: float32 [B, ...], where to sample; pixel i covers
+            [i - 1/2, i + 1/2).
+        columns: float32 [B, ...], of the same shape.
+
+    Returns:
+        [B, ..., C], differentiable in `images`.
+    """
+    shape = tf.shape(images)
+    height, width = shape[1], shape[2]
+    flat = tf.reshape(images, [shape[0], height * width, images.shape[3]])
+    row, column = tf.floor(rows + 0.5), tf.floor(columns + 0.5)
+    index = _index(row, height) * width + _index(column, width)
+    values = tf.gather(flat, index, axis=1, batch_dims=1)
+    inside = _inside(row, height) & _inside(column, width)
+    return tf.where(inside[..., None], values, tf.zeros([], values.dtype))
 
 
 def _inside(position, size):

@@ -8,18 +8,30 @@ _HOMES = {
     "EvaluateSettings": "evaluate_settings",
     "ExportResult": "exporting",
     "ExportSettings": "export_settings",
-    "TrainResult": "training",
+    "Results": "results",
+    "Stop": "stopping",
+    "Stopped": "stopping",
+    "TrainResult": "train_result",
     "TrainSettings": "settings",
     "compare": "comparing",
     "evaluate": "evaluation",
     "export": "exporting",
     "list_datasets": "_data",
     "list_exports": "exporting",
+    "prepare": "_process",
     "train": "training",
     "verify_export": "exporting",
+    "write_figures": "results",
 }
 # Modules that import TensorFlow as soon as they are imported.
-_WITH_TENSORFLOW = ("_data", "comparing", "evaluation", "exporting", "training")
+_WITH_TENSORFLOW = (
+    "_data",
+    "comparing",
+    "evaluation",
+    "exporting",
+    "train_result",
+    "training",
+)
 
 __all__ = [
     "CompareResult",
@@ -27,6 +39,9 @@ __all__ = [
     "EvaluateSettings",
     "ExportResult",
     "ExportSettings",
+    "Results",
+    "Stop",
+    "Stopped",
     "TrainResult",
     "TrainSettings",
     "compare",
@@ -34,8 +49,10 @@ __all__ = [
     "export",
     "list_datasets",
     "list_exports",
+    "prepare",
     "train",
     "verify_export",
+    "write_figures",
 ]
 
 

@@ -15,8 +15,8 @@ from keras_mixup import registry
 from keras_mixup.evaluation import specs as specs_lib
 from keras_mixup.evaluation import stored
 from keras_mixup.evaluation.labels import number_text
+from keras_mixup.runs._owned import parts_of
 from keras_mixup.runs.evaluate_settings import CLEAN
-from keras_mixup.runs.settings import parts_of
 
 # With a radius of 0 any legal step will do.
 _ANY_STEP = 0.01
@@ -87,11 +87,12 @@ def _build(settings, name, threat, verbose, options):
     if inner:
         inside = inner[0].name
         attack = _build(settings, inside, threat, verbose, {})
-        found = registry.find("attack", name)
-        return found(attack, **options)
+        with _checks.called(entry.flags):
+            return registry.find("attack", name)(attack, **options)
     if "verbose" in entry.arguments:
         options["verbose"] = int(verbose)
-    return registry.build("attack", name, threat, **options)
+    with _checks.called({"num_steps": "pgd_steps", **entry.flags}):
+        return registry.build("attack", name, threat, **options)
 
 
 def _chosen(settings, entry):

@@ -4,8 +4,8 @@ import functools
 import pathlib
 from typing import NamedTuple
 
+from keras_mixup import _checks
 from keras_mixup import _own_modules
-from keras_mixup import _settings
 from keras_mixup import data
 from keras_mixup.data import own as own_lib
 from keras_mixup.data import own_sources
@@ -69,7 +69,7 @@ class Source(NamedTuple):
 
     def _known(self):
         known = (*data.DATASETS, *data_settings.plug_ins())
-        return _settings.check_known(self.dataset, "dataset", known)
+        return _checks.check_known(self.dataset, "dataset", known)
 
     def _own(self):
         name, kind = self.dataset, data_settings.kind_of(self.dataset)
@@ -93,6 +93,12 @@ def of_training(settings):
         settings.num_validation,
         _options({n: getattr(settings, n) for n in data_settings.NAMES}),
     )
+
+
+def of_extra(settings):
+    """Returns the `Source` of the second data set of `TrainSettings`."""
+    own = of_training(settings)
+    return own._replace(dataset=settings.extra_dataset, num_validation=None)
 
 
 def of_run(settings, trained):
@@ -123,7 +129,8 @@ def list_datasets():
     rows = []
     for name, spec in data.DATASETS.items():
         size = " x ".join(map(str, spec.image_shape))
-        shown = f"{size}, {spec.num_classes} classes"
+        shown = f"{size}, {spec.num_classes} classes, "
+        shown += f"{spec.num_validation} validation images"
         rows.append((name, shown, "keras_mixup"))
     for name, point in data_settings.plug_ins().items():
         owner = point.dist.name if point.dist else ""
@@ -149,7 +156,7 @@ def _function(name):
 
 
 # A run asks for its splits one after the other.
-@functools.lru_cache(maxsize=1)
+@functools.lru_cache(maxsize=2)
 def _read(source, kind, stamp):
     name = source.dataset
     if kind == "npz":

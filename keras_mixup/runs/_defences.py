@@ -1,6 +1,7 @@
 """From settings to defences, their pool and their names."""
 
 import hashlib
+from typing import NamedTuple
 
 from keras_mixup import _checks
 from keras_mixup import evaluation
@@ -12,21 +13,62 @@ from keras_mixup.runs import autoencoder
 _PAPER_NAMES = {
     "mixup": "mixup",
     "interpolated_adversarial_training": "iat",
+    "erm": "erm",
+    "adversarial_training": "at",
+}
+_TABLES = {"cifar10": "Table 4", "cifar100": "Table 5"}
+# Defences without a row in those tables.
+_WITHOUT_ROW = {
+    "mixup_inference_pl": (0.5, "Mixup Inference, Table 4, MI-Combined"),
+    "var_mixup_inference": (0.5, "VarMixup, Table 1"),
 }
 
 
-def paper_settings(trained, image_size):
-    """Returns dict registered name -> the MI paper's arguments for a run.
+class Defaults(NamedTuple):
+    """Arguments of a defence where none are given.
 
-    If the paper's tables have no row for the run's data set or algorithm, the
-    row of mixup on CIFAR-10 is used.
+    Attributes:
+        arguments: dict name -> value.
+        source: str, the paper's row that they are taken from.
     """
-    dataset = trained.get("dataset")
-    dataset = dataset if dataset == "cifar100" else "cifar10"
-    training = _PAPER_NAMES.get(trained.get("algorithm"), "mixup")
-    fallback = inference.paper_settings("cifar10", "mixup", image_size)
-    own = inference.paper_settings(dataset, training, image_size)
-    return {**fallback, **own}
+
+    arguments: dict
+    source: str
+
+
+def defaults(trained, image_size):
+    """Returns dict registered name -> `Defaults`, one rule for all defences.
+
+    They are the arguments of the MI paper for the run's data set and
+    algorithm. Where its tables have no such row, another data set is preferred
+    to another algorithm: first the run's algorithm on CIFAR-10, then mixup on
+    the run's data set, then mixup on CIFAR-10.
+    """
+    dataset, algorithm = trained.get("dataset"), trained.get("algorithm")
+    training = _PAPER_NAMES.get(algorithm)
+    found = {
+        name: Defaults({"mix_weight": weight}, source)
+        for name, (weight, source) in _WITHOUT_ROW.items()
+    }
+    pairs = [("cifar10", "mixup"), (dataset, "mixup")]
+    pairs += [("cifar10", training), (dataset, training)]
+    for pair in pairs:
+        if pair not in inference.PAPER_ROWS:
+            continue
+        source = f"Mixup Inference, {_TABLES[pair[0]]}, {pair[1]}"
+        if pair != (dataset, training):
+            lacking = algorithm or "its training", dataset or "its data set"
+            source += ", for want of a row of {} on {}".format(*lacking)
+        rows = inference.paper_settings(*pair, image_size)
+        for name, arguments in rows.items():
+            found[name] = Defaults(arguments, source)
+    return found
+
+
+def paper_settings(trained, image_size):
+    """Returns dict registered name -> arguments of `defaults`."""
+    rows = defaults(trained, image_size)
+    return {name: row.arguments for name, row in rows.items()}
 
 
 def build(name, classifier, pool=None, vae=None, **options):
@@ -48,17 +90,38 @@ def build(name, classifier, pool=None, vae=None, **options):
 
 
 def build_all(settings, classifier, pool, trained):
-    """Returns dict label -> defence, in the order of the settings."""
-    paper = paper_settings(trained, classifier.input_shape[1])
-    defences = {}
+    """Returns (defences, origins), in the order of the settings.
+
+    Both are dicts with the defences' labels as keys. An origin is a dict from
+    an argument that was not given to its value and the paper's row.
+    """
+    rows = defaults(trained, classifier.input_shape[1])
+    defences, origins = {}, {}
     for name in settings.defences:
         vae = None
         if registry.accepts("defence", name, "vae"):
             vae = autoencoder.load(settings.vae)
-        for options in _variants(settings, name, paper.get(name, {})):
-            defence = build(name, classifier, pool, vae, **options)
-            defences[label(defence)] = defence
-    return defences
+        row = rows.get(name, Defaults({}, ""))
+        flags = registry.entry("defence", name).flags
+        for options, taken in _variants(settings, name, row.arguments):
+            with _checks.called({"mix_weight": "mix_weights", **flags}):
+                defence = build(name, classifier, pool, vae, **options)
+            title = label(defence)
+            defences[title] = defence
+            origins[title] = {
+                argument: {"value": value, "from": row.source}
+                for argument, value in taken.items()
+            }
+    return defences, origins
+
+
+def origin_texts(origins):
+    """Yields a line for each defence: its defaults and where they are from."""
+    for title, own in origins.items():
+        if own:
+            values = ", ".join(f"{n}={v['value']}" for n, v in own.items())
+            source = next(iter(own.values()))["from"]
+            yield f"{title}: {values} by default, from {source}"
 
 
 def label(defence):
@@ -68,21 +131,25 @@ def label(defence):
 
 
 def _variants(settings, name, paper):
-    """Yields the arguments of each row: one row per mixing weight."""
+    """Yields (arguments, those of them from the paper): a row per weight."""
     entry = registry.entry("defence", name)
-    options = {"num_draws": settings.num_draws}
+    options, taken = {"num_draws": settings.num_draws}, {}
     for argument, flag in entry.flags.items():
         # Of a class of the user's own, there is no such flag.
         value = getattr(settings, flag, None)
-        if value is None and "mix_weight" not in entry.arguments:
-            value = paper.get(argument)
+        if value is None and argument in paper:
+            value = taken[argument] = paper[argument]
         if value is not None:
             options[argument] = value
     if "mix_weight" not in entry.arguments:
-        yield options
-        return
-    for weight in settings.mix_weights:
-        yield {"mix_weight": weight, **options}
+        yield options, taken
+    elif settings.mix_weights is not None:
+        for weight in settings.mix_weights:
+            yield {"mix_weight": weight, **options}, taken
+    else:
+        if "mix_weight" in paper:
+            taken["mix_weight"] = paper["mix_weight"]
+        yield {**taken, **options}, taken
 
 
 def make_pool(image_set, num_classes):

@@ -3,6 +3,16 @@
 from keras_mixup import registry
 
 
+def through(names, known):
+    """Returns those of the names that go through the defence, a list.
+
+    Args:
+        names: sequence of str.
+        known: sequence of str, the registered ones that do.
+    """
+    return [name for name in names if name in known or goes_through(name)]
+
+
 def goes_through(name):
     """Whether the attack is one of the user's own that knows the defence.
 

@@ -2,7 +2,6 @@
 
 import inspect
 import pathlib
-import re
 
 import keras
 
@@ -74,25 +73,6 @@ def _makes(function):
     fixed = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     return not any(
         p.default is p.empty and p.kind not in fixed for p in parameters
-    )
-
-
-def reason(error):
-    """Returns why a .keras file cannot be loaded, from Keras' own error.
-
-    Of a class that Keras does not know, the text says how to import it.
-    """
-    text = str(error)
-    found = re.search(r"Could not locate (?:class|function) '(\w+)'", text)
-    if not found:
-        return text
-    name = found[1]
-    place = re.search(rf"'module': '([\w.]+)', 'class_name': '{name}'", text)
-    module = place[1] if place else None
-    where = f" of the module {module}" if module else ""
-    return (
-        f"It needs the class {name}{where}, which is not imported. Give "
-        f"--import={module or 'MODULE'}; in Python, import that module first"
     )
 
 

@@ -51,12 +51,10 @@ def prepared(settings):
     Raises:
         ValueError: another number of threads after TensorFlow's first op.
     """
-    import_tensorflow()
+    prepare(settings)
     import keras
     import tensorflow as tf
 
-    _set_threads(settings.threads)
-    keras.utils.set_random_seed(settings.seed)
     before = keras.config.dtype_policy()
     strategy = tf.distribute.get_strategy()
     if getattr(settings, "strategy", "none") == "mirrored":
@@ -66,6 +64,19 @@ def prepared(settings):
         yield strategy
     finally:
         keras.config.set_dtype_policy(before)
+
+
+def prepare(settings):
+    """Applies `settings.seed` and `settings.threads` to the process.
+
+    Raises:
+        ValueError: another number of threads after TensorFlow's first op.
+    """
+    import_tensorflow()
+    import keras
+
+    _set_threads(settings.threads)
+    keras.utils.set_random_seed(settings.seed)
 
 
 def _set_threads(threads):

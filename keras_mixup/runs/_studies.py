@@ -9,10 +9,12 @@ from keras_mixup import _checks
 from keras_mixup import _corruption_kinds
 from keras_mixup import _files
 from keras_mixup import _own_modules
+from keras_mixup import _stopping
 from keras_mixup import data
 from keras_mixup import evaluation
 from keras_mixup import metrics
 from keras_mixup import studies
+from keras_mixup.runs import _defences
 from keras_mixup.runs import _own_models
 from keras_mixup.runs import autoencoder
 from keras_mixup.runs import folder
@@ -27,10 +29,11 @@ _SHARED = (
 
 
 def check(settings):
-    """Refuses figures and corruptions that cannot be made, before any work.
+    """Refuses what cannot be made, before any work.
 
     Raises:
-        ValueError: a run of `eta_runs` is no run folder, or the data set has
+        ValueError: certificates without noise or with an impossible chance of
+            error; a run of `eta_runs` is no run folder, or the data set has
             no published corruptions.
         FileNotFoundError: a run was not evaluated, or a file is missing.
         ImportError: imagecorruptions is not installed.
@@ -46,6 +49,12 @@ def check(settings):
         _own_modules.is_path(net) or pathlib.Path(net).is_file()
     ):
         raise FileNotFoundError(f"No feature net at {net}.")
+    if settings.certify:
+        alpha, sigma = settings.certify_alpha, settings.smoothing_stddev
+        okay = 0.0 < alpha < 1.0
+        _checks.check(okay, "certify_alpha", "a number in (0, 1)", alpha)
+        okay = sigma is None or sigma > 0.0
+        _checks.check(okay, "smoothing_stddev", "above 0 to certify", sigma)
     if settings.corruptions != "none":
         # The first cell, of a single image if it is made here.
         _make_set(settings, _grey())(_kinds(settings)[0], 1)
@@ -54,12 +63,14 @@ def check(settings):
 def draw(job):
     """Makes the figures of an `evaluation.Job` and writes them."""
     settings = job.settings
-    if not settings.figures:
+    names = (*settings.figures, *(["certified"] if settings.certify else []))
+    if not names:
         return
     context = _context(job)
     count = len(context.image_set.labels)
-    for name in settings.figures:
+    for name in names:
         study = studies.find(name)
+        _stopping.check_stop(job.stop, f"before the figure {name}")
         job.say(f"{name}: {study.label}, {count} examples")
         rows = study.make(context)
         for path in studies.write_study(job.run_dir, name, rows):
@@ -74,8 +85,18 @@ def _context(job):
     paths = {"VarMixup": settings.vae, "adv-VarMixup": settings.adv_vae}
     if not settings.needs_vae:
         paths = {}
-    usual = {"pl_weight": 0.5, "ol_weight": 0.4, "threshold": 0.2}
-    combined = (getattr(settings, name) for name in usual)
+    side = job.classifier.input_shape[1]
+    rows = _defences.paper_settings(job.trained, side)
+    weight = rows["mixup_inference_ol"]["mix_weight"]
+    if settings.mix_weights is not None:
+        weight = settings.mix_weights[0]
+    usual = rows["mixup_inference_combined"]
+    combined = [
+        usual[name]
+        if getattr(settings, name) is None
+        else getattr(settings, name)
+        for name in ("pl_weight", "ol_weight", "threshold")
+    ]
     return studies.Context(
         classifier=job.classifier,
         models=job.models,
@@ -85,16 +106,18 @@ def _context(job):
         ),
         threat=ThreatModel(settings.norm, settings.eps),
         folder=directory,
-        mix_weight=settings.mix_weights[0],
-        combined=tuple(
-            default if value is None else value
-            for value, default in zip(combined, usual.values(), strict=True)
-        ),
+        mix_weight=weight,
+        combined=tuple(combined),
         eval_seeds=settings.seeds,
         **{name: getattr(settings, name) for name in _SHARED},
         example_eps=settings.figure_eps,
         vaes={t: autoencoder.load(p) for t, p in paths.items() if p},
         feature_net=_feature_net(settings.feature_net),
+        certify_options={
+            "num_draws": settings.certify_draws,
+            "alpha": settings.certify_alpha,
+            "seed": settings.attack_seed,
+        },
         records=lambda: evaluation.read_records(job.run_dir / _files.RECORDS),
         eta_runs=tuple(map(_eta_run, settings.eta_runs)),
         verbose=job.verbose,

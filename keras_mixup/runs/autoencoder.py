@@ -2,7 +2,6 @@
 
 import pathlib
 
-import keras
 import numpy as np
 
 from keras_mixup import _checks
@@ -12,6 +11,7 @@ from keras_mixup import models
 from keras_mixup import studies
 from keras_mixup import training
 from keras_mixup.runs import _data
+from keras_mixup.runs import _model_file
 
 # More images hardly change the components, but need memory.
 _PCA_IMAGES = 20_000
@@ -38,10 +38,10 @@ def load(path):
 
     Raises:
         FileNotFoundError: there is none.
-        ValueError: the file holds another model.
+        ValueError: the file is damaged, or holds another model.
     """
     file = file_of(path)
-    model = keras.saving.load_model(str(file), compile=False)
+    model = _model_file.load_model(file, "autoencoder")
     okay = isinstance(model, models.MMDVAE)
     _checks.check(okay, "vae", "a file with an MMDVAE", str(file))
     return model
@@ -75,15 +75,15 @@ def start(settings, model, images):
     model.vae.start_from_pca(data.as_float(images[rows]), seed=settings.seed)
 
 
-def describe(vae, path, validation):
-    """Returns a sentence: how well an autoencoder reconstructs images."""
-    images = data.as_float(validation.images)
+def describe(vae, path, split, image_set):
+    """Returns a sentence: how well an autoencoder reconstructs a split."""
+    images = data.as_float(image_set.images)
     value = training.reconstruction_psnr(vae, images)
     size = tuple(images.shape[1:])
     note = "" if size == tuple(vae.input_shape) else ", images are resized"
     return (
         f"Autoencoder {path}: latent size {vae.latent_size}, PSNR "
-        f"{value:.2f} dB on the {len(images)} validation images{note}."
+        f"{value:.2f} dB on the {len(images)} {split} images{note}."
     )
 
 

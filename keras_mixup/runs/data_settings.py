@@ -1,4 +1,4 @@
-"""The settings of a user's own data, which all whole runs have."""
+"""The settings of a user's own data, and of images that attacks left."""
 
 import importlib.metadata
 import pathlib
@@ -18,18 +18,22 @@ _HELP = {
     "channels": "Own data: bring images to 1 (grey) or 3 (colour) channels.",
     "class_names": "Own data: names of the classes, in the labels' order.",
     "test_share": "Own data without a test split: the share that is cut for "
-    "it; default: 0.2.",
-    "split_seed": "Own data without a test split: seed of that cut; default: "
-    "0.",
+    "it.",
+    "split_seed": "Own data without a test split: seed of that cut.",
 }
 NAMES = tuple(_HELP)
+_UNSET = {
+    "image_size": "as they are",
+    "channels": "as they are",
+    "class_names": "those of the source",
+    "test_share": "0.2",
+    "split_seed": "0",
+}
 
 
 def _setting(name, kind, minimum=None, **options):
-    text = _HELP[name]
-    return Setting(
-        name, kind, None, text, minimum=minimum, owners=_OWNERS, **options
-    )
+    told = {"help": _HELP[name], "unset": _UNSET[name], "owners": _OWNERS}
+    return Setting(name, kind, minimum=minimum, **told, **options)
 
 
 SETTINGS = (
@@ -38,6 +42,19 @@ SETTINGS = (
     _setting("class_names", "str", many=True),
     _setting("test_share", "float", 0.0),
     _setting("split_seed", "int", 0),
+)
+SAVE_ADVERSARIAL = Setting(
+    "save_adversarial",
+    "bool",
+    False,
+    "Keep the attacks' images as .npz files in adversarial/.",
+)
+ADVERSARIAL = Setting(
+    "adversarial",
+    "str",
+    (),
+    "Also score on these files of save_adversarial, as oblivious.",
+    many=True,
 )
 
 

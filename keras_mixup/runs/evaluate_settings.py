@@ -11,7 +11,8 @@ from keras_mixup._settings import MixWeight
 from keras_mixup._settings import field
 from keras_mixup.runs import _own_attacks
 from keras_mixup.runs import data_settings
-from keras_mixup.runs.settings import owned
+from keras_mixup.runs import shared
+from keras_mixup.runs._owned import owned
 
 # Without an attack; scored by `evaluate` itself.
 CLEAN = "clean"
@@ -36,7 +37,9 @@ ATTACKS = (
     CLEAN,
     *(name for name in registry.names("attack") if name not in _PARTS),
 )
-STUDIES = tuple(n for n in registry.names("study") if n != "corruptions")
+# Studies that have a setting of their own.
+_APART = ("certified", "corruptions")
+STUDIES = tuple(n for n in registry.names("study") if n not in _APART)
 # They stop at the classifier's boundary.
 _AT_BOUNDARY = ("fab", "targeted_fab")
 _PGD = ("pgd", "cleverhans_pgd")
@@ -54,7 +57,7 @@ def _studies(need):
 _POOLED = registry.taking("defence", "pool")
 _LATENT = registry.taking("defence", "vae")
 _PAIRED = _studies("needs_pool")
-_ADAPTIVE = (("attacks", (*RECIPES, *AVERAGED)), ("figures", ANY))
+_DEFENCE = owned("defences", "defence", flags=True)
 
 
 class _EvaluateSettings(_settings.Settings):
@@ -64,36 +67,31 @@ class _EvaluateSettings(_settings.Settings):
     list under `flags`.
     """
 
-    classifier: "str | None" = field(
-        None,
-        "A .keras file, a SavedModel's folder or package.module:Name; default: "
-        "the run folder's classifier.keras.",
+    classifier = shared.CLASSIFIER
+    weights: "Literal['best', 'last']" = field(
+        "best",
+        "Of the run folder: the epoch that was best on validation images, or "
+        "the last one.",
     )
     model_name: "str | None" = field(
-        None, "Row name; default: algorithm and model."
+        None, "Row name.", unset="algorithm and model"
     )
-    dataset: "str | None" = field(
-        None, "Data set, as in training; default: that of the run."
-    )
-    data_dir: "str | None" = field(
-        None, "Folder of tfds data sets; default: as the run."
-    )
+    dataset = shared.DATASET.but(unset="that of the run")
+    data_dir = shared.DATA_DIR.but(unset="that of the run")
     split: "Literal['test', 'validation', 'train']" = field(
         "test", "Split to score."
     )
     num_examples: "int | None" = field(
-        None, "Class-balanced subset chosen by seed; default: all.", 1
+        None, "Class-balanced subset chosen by seed.", 1, unset="all"
     )
     attacks: "tuple[str, ...]" = field(
         ("clean", "cleverhans_pgd"), f"Any of {', '.join(ATTACKS)}."
     )
     adaptive: "bool" = field(True, "Attack through each defence as well.")
-    norm: "Literal['linf', 'l2']" = field("linf", "Norm of the ball.")
-    eps: "float" = field(8 / 255, "Radius in [0, 1] units, as 8/255.")
-    step_size: "float | None" = field(
-        None,
-        "PGD: step, same unit; default: eps / 4.",
-        owners=(("attacks", _PGD),),
+    norm = shared.NORM
+    eps = shared.EPS
+    step_size = registry.setting("attack", "pgd", "step_size").but(
+        owners=(("attacks", _PGD),), unset="eps / 4"
     )
     pgd_steps: "tuple[int, ...]" = field(
         (10,),
@@ -115,49 +113,44 @@ class _EvaluateSettings(_settings.Settings):
     )
     adaptive_examples: "int | None" = field(
         None,
-        "Adaptive attacks are slow: examples; default: all.",
+        "Adaptive attacks are slow: examples.",
         1,
         (("attacks", THROUGH), ("figures", ANY)),
-    )
-    adaptive_steps: "int | None" = field(
-        None, "Steps; default: as the recipe.", 1, _ADAPTIVE
-    )
-    adaptive_draws: "int | None" = field(
-        None, "Draws per step or query; default: as the attack.", 1, _ADAPTIVE
+        "all",
     )
     defences: "tuple[str, ...]" = field(
         ("mixup_inference_ol",),
         f"Any of {', '.join(registry.names('defence'))}; empty for none.",
     )
-    mix_weights: "tuple[MixWeight, ...]" = field(
-        (0.5,),
+    mix_weights: "tuple[MixWeight, ...] | None" = field(
+        None,
         "MI-OL, MI-PL, VarMI: weights of the input, each a row: 0.6, "
-        "uniform:0.4:0.6 or beta:2:1.",
+        "uniform:0.4:0.6 or beta:2:1; default: the paper's for the run.",
         owners=(
             ("defences", registry.taking("defence", "mix_weight")),
             ("figures", _PAIRED),
         ),
     )
-    num_draws: "int" = field(
-        30,
-        "Draws per prediction.",
-        1,
-        (("defences", ANY), ("figures", _PAIRED)),
+    num_draws = _DEFENCE["num_draws"].but(
+        30, (("defences", ANY), ("figures", _PAIRED))
     )
     pool_size: "int | None" = field(
         None,
-        "Pool images from train; default: all.",
+        "Pool images from train.",
         1,
         (("defences", _POOLED), ("figures", _PAIRED)),
+        "all",
     )
-    vae: "str | None" = field(
-        None,
-        "Autoencoder, .keras file or folder; default: that of the run.",
+    vae = shared.VAE.but(
         owners=(("defences", _LATENT), ("figures", _studies("needs_vae"))),
+        unset="that of the run",
     )
     figures: "tuple[str, ...]" = field((), f"Any of {', '.join(STUDIES)}.")
     figure_examples: "int" = field(
-        100, "Figures: examples.", 1, (("figures", ANY),)
+        100,
+        "Figures and certificates: examples.",
+        1,
+        (("figures", ANY), ("certify", (True,))),
     )
     figure_eps: "float" = field(
         16 / 255, "fig5: radius, L-infinity.", owners=(("figures", ("fig5",)),)
@@ -166,17 +159,33 @@ class _EvaluateSettings(_settings.Settings):
         None,
         "A second autoencoder, for adv-VarMixup.",
         owners=(("figures", _studies("needs_vae")),),
+        unset="none",
     )
     feature_net: "str | None" = field(
         None,
         "Features from this .keras classifier, Keras' InceptionV3 weights "
-        "(.h5) or package.module:Name; default: the classifier itself.",
+        "(.h5) or package.module:Name.",
         owners=(("figures", ("varmixup_fig5",)),),
+        unset="the classifier itself",
     )
     eta_runs: "tuple[str, ...]" = field(
         (),
         "Evaluated run folders.",
         owners=(("figures", ("varmixup_fig6a",)),),
+    )
+    certify: "bool" = field(
+        False, "Certify the L2 radius of each answer of randomized_smoothing."
+    )
+    certify_draws: "int" = field(
+        10_000,
+        "Votes of each image; more votes certify larger radii.",
+        1,
+        (("certify", (True,)),),
+    )
+    certify_alpha: "float" = field(
+        0.001,
+        "Chance that a certificate is wrong.",
+        owners=(("certify", (True,)),),
     )
     corruptions: "Literal['none', 'imagecorruptions', 'published']" = field(
         "none",
@@ -186,19 +195,20 @@ class _EvaluateSettings(_settings.Settings):
     )
     corruption_dir: "str | None" = field(
         None,
-        "Unpacked folder of the published set; CIFAR-10-C: the tfds folder, "
-        "default: data_dir.",
+        "Unpacked folder of the published set; CIFAR-10-C: the tfds folder.",
         owners=(("corruptions", ("published",)),),
+        unset="data_dir with CIFAR-10-C",
     )
     corruption_kinds: "tuple[str, ...]" = field(
         (),
-        "Kinds of corruption; default: the 15 standard ones.",
+        "Kinds of corruption.",
         owners=(("corruptions", ("imagecorruptions", "published")),),
+        unset="the 15 standard ones",
     )
     eval_seeds: "tuple[int, ...] | None" = field(
         None,
-        "Seeds of the defences' draws; default: 0 to 2, with worst_case 0 "
-        "to 9.",
+        "Seeds of the defences' draws.",
+        unset="0 to 2, with worst_case 0 to 9",
     )
     worst_case: "bool" = field(
         False, "Per example the worst attack, scored on fresh draws."
@@ -208,12 +218,8 @@ class _EvaluateSettings(_settings.Settings):
         "Worst case: seeds that choose the attack.",
         owners=(("worst_case", (True,)),),
     )
-    save_adversarial: "bool" = field(
-        False, "Keep the attacks' images as .npz files in adversarial/."
-    )
-    adversarial: "tuple[str, ...]" = field(
-        (), "Also score on these files of save_adversarial, as oblivious."
-    )
+    save_adversarial = data_settings.SAVE_ADVERSARIAL
+    adversarial = data_settings.ADVERSARIAL
     controls: "bool" = field(
         False,
         "Add mean-image shrinkage, and attacks of radius lambda eps on the "
@@ -221,11 +227,9 @@ class _EvaluateSettings(_settings.Settings):
     )
     probe: "bool" = field(True, "Ask each model for red flags.")
     attack_seed: "int" = field(0, "Seed of the attacks.", 0)
-    batch_size: "int" = field(100, "Images per attacked batch.", 1)
-    seed: "int" = field(0, "Seed of everything else that is random.", 0)
-    threads: "int" = field(
-        0, "CPU threads in and between ops; 0: as many as cores.", 0
-    )
+    batch_size = shared.BATCH_SIZE.but(100)
+    seed = shared.SEED
+    threads = shared.THREADS
 
     @classmethod
     def choosers(cls):
@@ -275,12 +279,13 @@ class _EvaluateSettings(_settings.Settings):
 
     def check(self):
         """Raises `ValueError` for settings that do not go together."""
-        for name in self.attacks:
-            registry.check_name("attack", name, ATTACKS)
-        for name in self.defences:
-            registry.check_name("defence", name)
+        with _checks.called({"attack": "attacks", "defence": "defences"}):
+            for name in self.attacks:
+                registry.check_name("attack", name, ATTACKS)
+            for name in self.defences:
+                registry.check_name("defence", name)
         for name in self.figures:
-            _settings.check_known(name, "figure", STUDIES)
+            _checks.check_known(name, "figures", STUDIES)
         kinds = (*_corruption_kinds.STANDARD, *_corruption_kinds.EXTRA)
         for kind in self.corruption_kinds:
             _checks.check_choice(kind, "corruption_kinds", kinds)
@@ -294,6 +299,8 @@ class _EvaluateSettings(_settings.Settings):
         needed = ("attacks", "mix_weights", "pgd_steps", "eval_seeds")
         for name in (*needed, "defences", "figures", "corruption_kinds"):
             values = self.seeds if name == "eval_seeds" else getattr(self, name)
+            if values is None:  # The papers' default is chosen later.
+                continue
             once = len(set(values)) == len(values)
             _checks.check(once, name, "free of repetitions", values)
             if name == "eval_seeds":
@@ -304,11 +311,7 @@ class _EvaluateSettings(_settings.Settings):
             _checks.check(given, name, "a list of at least one", values)
 
     def _check_attacks(self):
-        through = [
-            name
-            for name in self.attacks
-            if name in THROUGH or _own_attacks.goes_through(name)
-        ]
+        through = _own_attacks.through(self.attacks, THROUGH)
         targeted = self.targeted != "none"
         _refuse(
             (
@@ -353,6 +356,11 @@ class _EvaluateSettings(_settings.Settings):
                 "figures=varmixup_fig3 needs `defences`.",
             ),
             (
+                self.certify and "randomized_smoothing" not in self.defences,
+                "certify needs defences=randomized_smoothing. Other defences "
+                "have no certificate.",
+            ),
+            (
                 "varmixup_fig6a" in self.figures and not self.eta_runs,
                 "figures=varmixup_fig6a needs `eta_runs`, evaluated folders.",
             ),
@@ -379,13 +387,13 @@ def _refuse(*cases):
             raise ValueError(text)
 
 
-_OWNED = {
-    **owned("attacks", "attack", flags=True),
-    **owned("defences", "defence", flags=True),
-}
-for _name in ("pl_weight", "ol_weight", "threshold"):
+_OWNED = {**owned("attacks", "attack", flags=True), **_DEFENCE}
+for _name, _figures in (
     # Fig. 3a shows a detector with these settings.
-    _OWNED[_name] = _settings.also_owned(_OWNED[_name], ("figures", ("fig3a",)))
+    *((name, ("fig3a",)) for name in ("pl_weight", "ol_weight", "threshold")),
+    *((name, ANY) for name in ("adaptive_steps", "adaptive_draws")),
+):
+    _OWNED[_name] = _settings.also_owned(_OWNED[_name], ("figures", _figures))
 EvaluateSettings = _settings.complete(
     _EvaluateSettings, [*_OWNED.values(), *data_settings.SETTINGS]
 )

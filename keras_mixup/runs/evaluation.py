@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from keras_mixup import _classifiers
 from keras_mixup import _files
+from keras_mixup import _stopping
 from keras_mixup import data
 from keras_mixup import evaluation
 from keras_mixup import reporting
@@ -41,8 +42,11 @@ class Job(NamedTuple):
         parts: list of (specs, examples), slow attacks apart.
         reduced: the same with attacks of radius lambda eps, for the classifier.
         worst: (specs, examples) of the worst case, or None.
+        trained: dict, the settings of the training run.
+        origins: dict label -> which arguments of a defence are defaults.
         keep: `stored.Keeper`, or None.
         say: callable of one line of text.
+        stop: callable that returns a reason to stop, or something false.
     """
 
     settings: object
@@ -58,9 +62,12 @@ class Job(NamedTuple):
     parts: list
     reduced: list
     worst: tuple | None
+    trained: dict
+    origins: dict
     verbose: bool
     keep: object
     say: object
+    stop: object
 
 
 class EvaluateResult(NamedTuple):
@@ -116,7 +123,7 @@ class EvaluateResult(NamedTuple):
         return "\n".join([*parts, f"\nReport: {self.report}"])
 
 
-def evaluate(settings, run_dir, progress=None, verbose=False):
+def evaluate(settings, run_dir, progress=None, verbose=False, stop=None):
     """Attacks a classifier and its defences, and writes the results.
 
     The folder receives records.jsonl (one line per example, model, attack and
@@ -129,6 +136,9 @@ def evaluate(settings, run_dir, progress=None, verbose=False):
         run_dir: str or path, the folder of a training run, or a new one.
         progress: callable of a str, called at each step; None for silence.
         verbose: bool, whether to show progress bars.
+        stop: callable without arguments, such as a `Stop`, asked after each
+            attacked batch; it returns the reason to stop, a str, or something
+            false.
 
     Returns:
         `EvaluateResult`.
@@ -139,25 +149,30 @@ def evaluate(settings, run_dir, progress=None, verbose=False):
         OSError: for a missing file, or a folder that cannot be written or is
             owned by another process.
         ImportError: an optional package is missing; the text names it.
+        Stopped: `stop` gave a reason; the finished records are kept.
     """
     say = progress or (lambda text: None)
-    path = source.classifier_path(settings.classifier, run_dir)
+    path = source.classifier_path(
+        settings.classifier, run_dir, settings.weights
+    )
     run_dir = pathlib.Path(run_dir)
     folder.check_writable(run_dir)
     settings, trained = source.completed(settings, run_dir)
     _studies.check(settings)
     with _process.prepared(settings):
-        job = _prepare(settings, run_dir, path, trained, verbose, say)
+        told = verbose, say, stop or _stopping.never
+        job = _prepare(settings, run_dir, path, trained, *told)
         run_dir.mkdir(parents=True, exist_ok=True)
         with folder.owned(run_dir):
             _compute(job)
+            _stopping.check_stop(job.stop, "after the attacks")
             _studies.draw(job)
             _studies.corruptions(job)
             _pictures(job)
             return _finish(job)
 
 
-def _prepare(settings, run_dir, path, trained, verbose, say):
+def _prepare(settings, run_dir, path, trained, verbose, say, stop):
     """Loads everything and returns the `Job`."""
     images = _data.of_run(settings, trained)
     image_set = images.load(
@@ -173,7 +188,7 @@ def _prepare(settings, run_dir, path, trained, verbose, say):
     if settings.needs_pool:
         train_set = images.load("train", settings.pool_size, settings.seed)
         pool, pool_text = _defences.make_pool(train_set, spec.num_classes)
-    defences = _defences.build_all(settings, classifier, pool, trained)
+    defences, origins = _defences.build_all(settings, classifier, pool, trained)
     models = {_model_name(settings, trained): classifier, **defences}
     reduced, parts = [], _attacks.parts(settings, specs, image_set)
     if settings.controls:
@@ -193,9 +208,12 @@ def _prepare(settings, run_dir, path, trained, verbose, say):
         parts,
         reduced,
         _attacks.worst_case_part(settings, parts),
+        trained,
+        origins,
         verbose,
         stored.Keeper() if settings.save_adversarial else None,
         say,
+        stop,
     )
 
 
@@ -230,6 +248,12 @@ def _model_name(settings, trained):
 
 def _compute(job):
     """Adds the missing records, then looks for red flags of the models."""
+    job.say(f"Scoring {job.path}")
+    for text in _defences.origin_texts(job.origins):
+        job.say(text)
+    for spec in job.specs:
+        if getattr(spec.attack, "notice", ""):
+            job.say(spec.attack.notice)
     if job.worst:
         _evaluate(job, job.models, *job.worst, job.settings.selection_seeds)
     for part, examples in job.parts:
@@ -267,6 +291,7 @@ def _evaluate(job, models, specs, image_set, selection_seeds=()):
         pool_id=job.pool_text or None,
         keep=job.keep,
         verbose=job.verbose,
+        stop=job.stop,
     )
 
 
@@ -275,6 +300,7 @@ def _note_call(job):
     path = job.run_dir / _files.EVALUATION
     found = _files.read_json(path)
     call = folder.describe("evaluate", job.settings)
+    call["defaults"] = job.origins
     found["calls"] = [*found.get("calls", []), call]
     found.setdefault("classifier", {})["file"] = str(job.path)
     _files.write_json(path, found)

@@ -5,52 +5,45 @@ from keras_mixup import _settings
 from keras_mixup import registry
 from keras_mixup._settings import field
 from keras_mixup.runs import data_settings
+from keras_mixup.runs import shared
+from keras_mixup.runs._owned import owned
 from keras_mixup.runs.settings import check_vae
-from keras_mixup.runs.settings import owned
 
+_OWNED = owned("defence", "defence")
 _DETECTORS = ("mixup_inference_pl", "mixup_inference_combined")
 
 
 class _ExportSettings(_settings.Settings):
     """The settings of `export`: these, and those of the registered defences."""
 
-    run_dir: "str | None" = field(None, "Folder of a training run.")
-    classifier: "str | None" = field(
-        None,
-        "A .keras file, a SavedModel's folder or package.module:Name; default: "
-        "the run folder's classifier.keras.",
-    )
-    dataset: "str | None" = field(
-        None, "Data set of the pool; default: that of the run."
-    )
-    data_dir: "str | None" = field(
-        None, "Folder of tfds data sets; default: as the run."
-    )
+    run_dir = shared.RUN_DIR
+    classifier = shared.CLASSIFIER
+    dataset = shared.DATASET.but(unset="that of the run")
+    data_dir = shared.DATA_DIR.but(unset="that of the run")
     defence: "str" = field(
         "mixup_inference_ol",
         f"none, or one of {', '.join(registry.names('defence'))}.",
     )
     pool_per_class: "int | None" = field(
         None,
-        "Pool: training images of each class, chosen by seed; default: all.",
+        "Pool: training images of each class, chosen by seed.",
         1,
         (("defence", registry.taking("defence", "pool")),),
+        "all",
     )
-    seed: "int" = field(0, "Seed of the choice of pool images.", 0)
-    vae: "str | None" = field(
-        None,
-        "Autoencoder, .keras file or run folder.",
+    seed = shared.SEED
+    vae = shared.VAE.but(
         owners=(("defence", registry.taking("defence", "vae")),),
+        unset="none, so it must be given",
     )
-    threshold: "float | None" = field(
-        None,
-        "Score that counts as an attack; default: 0.2.",
-        owners=(("defence", _DETECTORS),),
+    threshold = _OWNED["threshold"].but(
+        owners=(("defence", _DETECTORS),), unset="0.2"
     )
     threshold_fpr: "float | None" = field(
         None,
         "The same, chosen on validation images for this false positive rate.",
         owners=(("defence", _DETECTORS),),
+        unset="none",
     )
     threshold_images: "int" = field(
         1000,
@@ -59,11 +52,11 @@ class _ExportSettings(_settings.Settings):
         (("defence", _DETECTORS),),
     )
     name: "str | None" = field(
-        None, "Model name; default: that of the run, and the defence."
+        None, "Model name.", unset="that of the run, and the defence"
     )
     saved_models: "str" = field("saved_models", "Folder of all exports.")
     version: "int | None" = field(
-        None, "Version; default: above the largest there.", 1
+        None, "Version.", 1, unset="one above the largest there"
     )
     default_signature: "str" = field(
         "serving_default", "Signature that clients get who name none."
@@ -92,7 +85,7 @@ class _ExportSettings(_settings.Settings):
         if entry and "vae" in entry.arguments:
             check_vae(self.vae, f"defence={self.defence}")
         if self.name is not None:
-            plain = self.name not in ("", "..") and "/" not in self.name
+            plain = self.name not in ("", ".", "..") and "/" not in self.name
             expected = "the name of one folder"
             _checks.check(plain, "name", expected, self.name)
 
@@ -109,7 +102,7 @@ ExportSettings = _settings.complete(
     [
         *(
             setting
-            for name, setting in owned("defence", "defence").items()
+            for name, setting in _OWNED.items()
             if name not in ("max_inputs", "score")
         ),
         *data_settings.SETTINGS,

@@ -6,7 +6,6 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_mixup import _checks
-from keras_mixup import _settings
 from keras_mixup import data
 from keras_mixup import export as export_lib
 from keras_mixup.runs import _card
@@ -102,7 +101,7 @@ def export(settings, progress=None):
     path = source.classifier_path(settings.classifier, settings.run_dir)
     trained = source.trained_settings(settings.run_dir)
     signature = settings.default_signature
-    _settings.check_known(
+    _checks.check_known(
         signature, "default_signature", tuple(export_lib.SIGNATURES)
     )
     base_path = pathlib.Path(settings.saved_models) / _name(settings, path)
@@ -113,7 +112,7 @@ def export(settings, progress=None):
             f"{path} looks untrained: all its biases are zero. Train it, or "
             "set allow_untrained=True."
         )
-    defence, pool_text = _build_defence(settings, classifier, trained)
+    defence, pool_text = _build_defence(settings, classifier, trained, say)
     threshold, how = _threshold(settings, defence, trained)
     card = _card.model_card(settings, trained, path, defence, pool_text, how)
     say(f"Exporting {path} behind {settings.defence}")
@@ -216,14 +215,21 @@ def _name(settings, path):
     return f"{found}_{settings.defence}"
 
 
-def _build_defence(settings, classifier, trained):
+def _build_defence(settings, classifier, trained, say):
     """Returns (the defence, or without one the classifier; the pool's text)."""
     entry = settings.entry
     if entry is None:
         return classifier, ""
-    # The defaults of an evaluation.
-    paper = _defences.paper_settings(trained, classifier.input_shape[1])
-    options = dict(paper.get(settings.defence, {}))
+    rows = _defences.defaults(trained, classifier.input_shape[1])
+    row = rows.get(settings.defence, _defences.Defaults({}, ""))
+    options = dict(row.arguments)
+    taken = {
+        name: {"value": value, "from": row.source}
+        for name, value in options.items()
+        if getattr(settings, name, None) is None
+    }
+    for text in _defences.origin_texts({settings.defence: taken}):
+        say(text)
     for setting in entry.settings:
         value = getattr(settings, setting.name, None)
         if value is not None:

@@ -2,13 +2,13 @@
 
 import contextlib
 import datetime
+import hashlib
 import importlib.metadata
 import os
 import pathlib
 import shutil
 import subprocess
 import sys
-import tempfile
 
 import keras_mixup
 from keras_mixup import _files
@@ -17,6 +17,8 @@ _LOCK = ".lock"
 _VERSIONED = ("keras", "numpy", "tensorflow", "tensorflow-datasets")
 # Settings that may differ between a run and its continuation.
 _FREE = ("data_dir", "download", "tensorboard", "threads")
+# Settings that name a file, whose content counts and not its path.
+_FILES = ("vae",)
 
 
 def check(path, resume=False):
@@ -88,13 +90,16 @@ def create(path, what, settings, resume=False):
         return path, True
     parent = path.absolute().parent
     parent.mkdir(parents=True, exist_ok=True)
-    fresh = tempfile.mkdtemp(prefix=f".{path.name}.", dir=parent)
+    _files.remove_leftovers(parent, f"{path.name}.")
+    fresh = _files.scratch_path(parent, path.name)
     try:
-        os.chmod(fresh, 0o755)
+        fresh.mkdir()
         config = describe(what, settings)
-        _files.write_json(pathlib.Path(fresh) / _files.CONFIG, config)
+        config["checksums"] = _checksums(settings.as_dict())
+        _files.write_json(fresh / _files.CONFIG, config)
         # Fails if another process made the folder in the meantime.
         os.rename(fresh, path)
+        _files.sync(parent)
     except BaseException:
         shutil.rmtree(fresh, ignore_errors=True)
         raise
@@ -123,25 +128,78 @@ def owned(path):
         ) from error
     try:
         file.write_text(f"{os.getpid()}\n", "utf-8")
+        _files.remove_leftovers(path)
         yield
     finally:
         lock.release()
 
 
 def _check_same_settings(path, settings):
-    recorded, asked = read_settings(path), settings.as_dict()
+    config, asked = read_config(path), settings.as_dict()
+    recorded, known = _settings_in(config), config.get("checksums", {})
     for name, now in asked.items():
         if name not in recorded or name in _FREE:
             continue
         before = recorded[name]
         if before is None:  # What was not given had its default.
             before = settings.declared[name].default
-        if before != now:
+        file = name in _FILES and _same_file(before, now, known.get(name))
+        if before != now and not file:
             raise ValueError(
                 f"The run in {path} was started with {name}={before}. "
                 f"Received: {name}={now}. Resume with the same settings, or "
                 "choose another run_dir."
             )
+        if name in known and known[name] != _checksum(now):
+            raise ValueError(
+                f"`{name}` must be the file that the run in {path} was started "
+                f"with. Received: {name}={now}, which has changed. Put the "
+                "former file there, or choose another run_dir."
+            )
+
+
+def _same_file(before, now, checksum):
+    """Whether two paths lead to one file; its content counts if known."""
+    if not isinstance(before, str) or not isinstance(now, str):
+        return False
+    if checksum is not None:
+        return _checksum(now) == checksum
+    return os.path.abspath(before) == os.path.abspath(now)
+
+
+def _checksums(settings):
+    """Returns dict name -> checksum of the files that settings name."""
+    found = {name: _checksum(settings.get(name)) for name in _FILES}
+    return {name: value for name, value in found.items() if value}
+
+
+def _checksum(path):
+    """Returns SHA-256 of an autoencoder's file or run folder, or None."""
+    file = pathlib.Path(path or "")
+    file = file / _files.BEST_VAE if file.is_dir() else file
+    if not file.is_file():
+        return None
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def changed_versions(path):
+    """Returns a sentence on versions that changed since a run began, or None.
+
+    Args:
+        path: str or path of the run folder.
+    """
+    before = read_config(path).get("versions", {})
+    changes = [
+        f"{name} {before[name]}, now {now}"
+        for name, now in _versions().items()
+        if before.get(name) not in (None, now)
+    ]
+    if not changes:
+        return None
+    return (
+        f"The run began with {'; '.join(changes)}. Its end may differ from "
+        "that of an undisturbed run."
+    )
 
 
 def read_config(path):
@@ -161,7 +219,10 @@ def read_config(path):
 
 def read_settings(path):
     """Returns the settings in the config.json of a run folder, a dict."""
-    config = read_config(path)
+    return _settings_in(read_config(path))
+
+
+def _settings_in(config):
     # Release 0.1 called them flags.
     return config.get("settings", config.get("flags", {}))
 
@@ -173,16 +234,20 @@ def describe(what, settings):
 
 def described(settings):
     """Returns `settings`, a dict, with versions, commit and time."""
-    versions = {name: _version(name) for name in _VERSIONED}
-    versions["keras_mixup"] = keras_mixup.__version__
-    versions["python"] = sys.version.split()[0]
     now = datetime.datetime.now(datetime.timezone.utc)
     return {
         "settings": settings,
-        "versions": versions,
+        "versions": _versions(),
         "git_commit": _git_commit(),
         "time": now.isoformat(timespec="seconds"),
     }
+
+
+def _versions():
+    versions = {name: _version(name) for name in _VERSIONED}
+    versions["keras_mixup"] = keras_mixup.__version__
+    versions["python"] = sys.version.split()[0]
+    return versions
 
 
 def _version(package):

@@ -13,77 +13,19 @@ from keras_mixup import registry
 from keras_mixup._settings import ANY
 from keras_mixup._settings import field
 from keras_mixup.runs import data_settings
+from keras_mixup.runs import shared
+from keras_mixup.runs._owned import GIVEN
+from keras_mixup.runs._owned import owned
 
-# Arguments that a run sets by itself.
-_GIVEN = ("seed", "name", "width", "width_factor", "from_codes", "verbose")
 _VAE_CLASSES = (
     "keras_mixup.training.mmd_vae:MMDVAETraining",
     "keras_mixup.models.mmd_vae:MMDVAE",
 )
 _CLASSIFIER = (("task", ("classifier",)),)
 _VAE = (("task", ("vae",)),)
+_ROBUST_STEPS = 10
 _ATTACKING = (("attack", ANY), ("robust_validation", ANY))
-
-
-def owned(chooser, kind, flags=False, base=None):
-    """Returns dict name -> `Setting` of everything registered under a kind.
-
-    Arguments of the same name share a setting.
-
-    Args:
-        chooser: str, the setting that chooses among the registered names.
-        kind: str, of the registry.
-        flags: bool, whether several names are chosen at once. Then only the
-            arguments under `flags` of a registration are settings, under the
-            names given there.
-        base: str, the class that they descend from; None takes all.
-    """
-    found = {}
-    for name in registry.names(kind):
-        if base is not None and base not in registry.entry(kind, name).bases:
-            continue
-        for entry in parts_of(kind, name):
-            for setting in entry.settings:
-                key = entry.flags.get(setting.name) if flags else setting.name
-                if key is None or setting.name in _GIVEN:
-                    continue
-                mine = dataclasses.replace(
-                    setting,
-                    name=key,
-                    default=None,
-                    owners=((chooser, (name,)),),
-                )
-                found[key] = merged(found.get(key), mine)
-    return found
-
-
-def parts_of(kind, name):
-    """Returns a tuple: the `Entry` of a name and that of its inner attack."""
-    entry = registry.entry(kind, name)
-    inner = entry.fixed.get("attack")
-    if not isinstance(inner, str):
-        return (entry,)
-    return (entry, *parts_of(kind, inner))
-
-
-def merged(first, second):
-    """Returns one `Setting` for two owners; `TypeError` for different kinds."""
-    if first is None:
-        return second
-    if (first.kind, first.many) != (second.kind, second.many):
-        raise TypeError(
-            f"Two things take {first.name!r} as {first.kind} and as "
-            f"{second.kind}: {first.owners}, {second.owners}."
-        )
-    owners = {}
-    for owner, values in (*first.owners, *second.owners):
-        owners[owner] = (*owners.get(owner, ()), *values)
-    choices = ()
-    if first.choices and second.choices:
-        choices = tuple(dict.fromkeys((*first.choices, *second.choices)))
-    return dataclasses.replace(
-        first, choices=choices, owners=tuple(owners.items())
-    )
+_SWA = (("weight_average", ("swa",)),)
 
 
 def check_vae(path, owner):
@@ -117,10 +59,11 @@ def _of_autoencoder():
     found = {}
     for path in _VAE_CLASSES:
         for setting in registry.entry("algorithm", path).settings:
-            if setting.name not in _GIVEN:
-                found[setting.name] = dataclasses.replace(
-                    setting, default=None, owners=_VAE
-                )
+            if setting.name not in GIVEN:
+                text = "None"
+                if setting.default is not None:
+                    text = setting.text(setting.default)
+                found[setting.name] = setting.but(None, _VAE, text)
     return found
 
 
@@ -134,37 +77,57 @@ class _TrainSettings(_settings.Settings):
     task: "Literal['classifier', 'vae']" = field(
         "classifier", "What to train: a classifier, or VarMixup's autoencoder."
     )
-    dataset: "str" = field("digits", f"Data set: {data_settings.HELP}.")
-    data_dir: "str | None" = field(None, "Folder of prepared tfds data sets.")
+    dataset = shared.DATASET.but("digits")
+    data_dir = shared.DATA_DIR
     download: "bool" = field(False, "Let tfds download what is missing.")
     num_train: "int | None" = field(
-        None, "Class-balanced seeded subset of so many images.", 1
+        None,
+        "Class-balanced seeded subset of so many images.",
+        1,
+        unset="all",
     )
     num_validation: "int | None" = field(
-        None, "Images cut from the training split for validation.", 1
+        None,
+        "Images cut from the training split for validation; 0: none, and the "
+        "last epoch's weights count.",
+        0,
+        unset="as `keras-mixup list` says of the data set",
+    )
+    extra_dataset: "str | None" = field(
+        None,
+        "Data set with more training images of the same shape and classes.",
+        owners=_CLASSIFIER,
+    )
+    extra_share: "float" = field(
+        0.5,
+        "Part of the extra data set in each batch, in (0, 1).",
+        owners=(("extra_dataset", ANY),),
     )
     augment: "Literal['default', 'none', 'crop_flip', 'crop']" = field(
-        "default", "Augmentation; default: what the papers use on the data set."
+        "default",
+        "Augmentation; default is what the papers use on the data set.",
     )
     model: "str" = field(
         "small_convnet",
         "Architecture; `keras-mixup list` names them.",
         owners=_CLASSIFIER,
     )
-    width: "int | None" = field(None, "Width of the architecture.", 1)
+    width: "int | None" = field(
+        None, "Width of the architecture.", 1, unset="that of its paper"
+    )
     start_from: "str | None" = field(
         None,
         "Start from this trained classifier, a .keras file or run folder, "
-        "instead of a new `model`.",
+        "instead of a new model.",
         owners=_CLASSIFIER,
+        unset="a new model",
     )
     algorithm: "str" = field(
         "mixup", "Algorithm; `keras-mixup list` names them.", owners=_CLASSIFIER
     )
-    vae: "str | None" = field(
-        None,
-        "File or run folder of the autoencoder.",
+    vae = shared.VAE.but(
         owners=(("algorithm", registry.taking("algorithm", "vae")),),
+        unset="none, so it must be given",
     )
     cache_latents: "bool" = field(
         False,
@@ -176,31 +139,30 @@ class _TrainSettings(_settings.Settings):
     )
     attack: "str | None" = field(
         None,
-        "Attack inside training; default: pgd where the algorithm attacks.",
+        "Attack inside training.",
         owners=(("algorithm", registry.taking("algorithm", "attack")), *_VAE),
+        unset="pgd where the algorithm needs one",
     )
-    norm: "Literal['linf', 'l2']" = field(
-        "linf", "Norm of the attack's ball.", owners=_ATTACKING
-    )
-    eps: "float | None" = field(
-        None,
-        "Radius in [0, 1] units, as 8/255, which is the default.",
-        owners=_ATTACKING,
-    )
+    norm = shared.NORM.but("linf", _ATTACKING)
+    eps = shared.EPS.but(None, _ATTACKING, "8/255")
     epochs: "int" = field(120, "Epochs.", 1)
-    batch_size: "int" = field(64, "Images per step, over all replicas.", 1)
+    batch_size = shared.BATCH_SIZE
     optimizer: "Literal['sgd', 'adam', 'yogi']" = field("adam", "Optimizer.")
     learning_rate: "float" = field(0.001, "Learning rate before any drop.")
     momentum: "float | None" = field(
-        None, "Momentum; default: 0.9.", owners=(("optimizer", ("sgd",)),)
+        None, "Momentum.", owners=(("optimizer", ("sgd",)),), unset="0.9"
     )
     weight_decay: "float" = field(
         0.0,
         "L2 penalty: multiple of the weights added to the gradient, as in "
         "PyTorch.",
+        0,
     )
     decoupled_weight_decay: "float | None" = field(
-        None, "Keras' own weight decay, subtracted from the weights."
+        None,
+        "Keras' own weight decay, subtracted from the weights.",
+        0,
+        unset="none",
     )
     schedule: "Literal['constant', 'piecewise', 'cosine']" = field(
         "constant", "Learning-rate schedule."
@@ -214,29 +176,50 @@ class _TrainSettings(_settings.Settings):
         0.1, "Factor at each drop.", owners=(("schedule", ("piecewise",)),)
     )
     warmup_epochs: "float" = field(0.0, "Epochs of linear warm-up.")
+    weight_perturbation: "float" = field(
+        0.0,
+        "AWP: largest relative change of a kernel; 0: none.",
+        owners=(("attack", ANY),),
+    )
+    weight_average: "Literal['none', 'ema', 'swa']" = field(
+        "none",
+        "Average of the weights that is evaluated and saved.",
+        owners=_CLASSIFIER,
+    )
+    ema_decay: "float" = field(
+        0.995,
+        "Decay of the exponential average, at each step.",
+        owners=(("weight_average", ("ema",)),),
+    )
+    swa_start: "float" = field(
+        0.75, "Epoch (>= 1) or fraction (< 1) of the first average.", 0, _SWA
+    )
+    swa_every: "int" = field(1, "Epochs between averaged networks.", 1, _SWA)
     robust_validation: "int | None" = field(
         None,
         "Steps of PGD on the validation images after each epoch; 0: none.",
         0,
         _CLASSIFIER,
+        "10 where the algorithm attacks, unless `monitor` is another; else 0",
     )
     monitor: (
         "Literal['val_accuracy', 'val_robust_accuracy', 'val_loss', 'val_psnr']"
         " | None"
     ) = field(
-        None, "Chooses the best epoch; default: robust accuracy if measured."
+        None,
+        "The metric that chooses the best epoch.",
+        unset="robust accuracy if measured, or accuracy; loss with task=vae",
     )
     early_stopping: "int | None" = field(
         None,
         "Stop after so many epochs without a better --monitor; 0: never.",
         0,
+        unset="0",
     )
     checkpoint_every: "int" = field(500, "Steps between two checkpoints.", 1)
     tensorboard: "bool" = field(False, "Also write TensorBoard logs.")
-    seed: "int" = field(0, "Seed of everything random.", 0)
-    threads: "int" = field(
-        0, "CPU threads in and between ops; 0: as many as cores.", 0
-    )
+    seed = shared.SEED
+    threads = shared.THREADS
     precision: "Literal['float32', 'mixed_bfloat16']" = field(
         "float32", "Keras precision policy."
     )
@@ -292,23 +275,44 @@ class _TrainSettings(_settings.Settings):
     def monitored(self):
         """(name, mode) of the metric by which the best epoch is chosen.
 
+        Both are None without validation images.
+
         Raises:
             ValueError: the run does not measure `monitor`.
         """
+        if self.num_validation == 0:
+            return self._unmonitored()
         robust = "val_robust_accuracy"
         if self.task == "vae":
             allowed = ("val_loss", "val_psnr")
         else:
             allowed = ("val_accuracy", "val_loss")
-            if self.robust_validation:
+            if self.robust_steps:
                 allowed = (robust, *allowed)
         name = self.monitor or allowed[0]
         hint = ""
-        if name == robust and not self.robust_validation:
+        if name == robust and not self.robust_steps:
             hint = "Robust accuracy needs robust_validation=STEPS."
         expected = f"one of {', '.join(allowed)}"
         _checks.check(name in allowed, "monitor", expected, name, hint)
         return name, "min" if name == "val_loss" else "max"
+
+    @property
+    def robust_steps(self):
+        """int: the steps of PGD on the validation images, 0 for none."""
+        if self.robust_validation is not None or self.num_validation == 0:
+            return self.robust_validation or 0
+        robust = self.monitor in (None, "val_robust_accuracy")
+        return _ROBUST_STEPS if robust and self.attack_name else 0
+
+    def _unmonitored(self):
+        okay = self.task != "vae"
+        _checks.check(okay, "num_validation", "1 or more for task=vae", 0)
+        for name in ("monitor", "early_stopping", "robust_validation"):
+            value = getattr(self, name)
+            expected = "left out with num_validation=0"
+            _checks.check(not value, name, expected, value)
+        return None, None
 
     def _check_needed(self):
         if self.task == "vae":
@@ -322,7 +326,7 @@ class _TrainSettings(_settings.Settings):
 
 
 _ALGORITHMS = owned("algorithm", "algorithm")
-_TAKEN = (*_ALGORITHMS, *_TrainSettings.__annotations__)
+_TAKEN = (*_ALGORITHMS, *_settings.own_settings(_TrainSettings))
 _MODELS = owned("model", "model")
 TrainSettings = _settings.complete(
     _TrainSettings,

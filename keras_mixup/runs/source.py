@@ -1,24 +1,23 @@
 """The classifier and the data set of an evaluation or an export."""
 
 import pathlib
-import zipfile
-
-import keras
 
 from keras_mixup import _checks
 from keras_mixup import _classifiers
 from keras_mixup import _files
+from keras_mixup.runs import _model_file
 from keras_mixup.runs import _own_models
 from keras_mixup.runs import autoencoder
 from keras_mixup.runs import folder
 from keras_mixup.runs.settings import check_vae
 
 
-def classifier_path(given, run_dir):
+def classifier_path(given, run_dir, weights="best"):
     """Returns the path of the classifier's file, before anything is loaded.
 
     `given` is a .keras file, the folder of a SavedModel, `package.module:Name`,
-    or None for the classifier of the run folder.
+    or None for the classifier of the run folder, of the epoch that was
+    `"best"` on validation images or of the `"last"` one.
 
     Raises:
         ValueError: both are None, or the file is no .keras file.
@@ -29,9 +28,13 @@ def classifier_path(given, run_dir):
             "A classifier is needed: `run_dir`, the folder of a training run, "
             "or `classifier`, a .keras file."
         )
+    okay = not given or weights == "best"
+    expected = "left out with `classifier`, which names the file"
+    _checks.check(okay, "weights", expected, weights)
     if given and _own_models.is_own(given):
         return pathlib.Path(given)
-    path = pathlib.Path(given or pathlib.Path(run_dir, _files.BEST_CLASSIFIER))
+    names = {"best": _files.BEST_CLASSIFIER, "last": _files.FINAL}
+    path = pathlib.Path(given or pathlib.Path(run_dir, names[weights]))
     if not path.is_file():
         raise FileNotFoundError(
             f"No classifier at {path}. Train one, or name another .keras file "
@@ -46,13 +49,14 @@ def load_classifier(path, spec=None):
     """Returns the classifier of `classifier_path`.
 
     Raises:
-        ValueError: it is no classifier, or takes images of another shape than
-            those of the `DatasetSpec`.
+        FileNotFoundError: there is no such file.
+        ValueError: it is damaged or no classifier, or takes images of another
+            shape than those of the `DatasetSpec`.
     """
     if _own_models.is_own(path):
         classifier = _own_models.load(path, spec)
     else:
-        classifier = _load_keras(path)
+        classifier = _model_file.load_model(path, "classifier")
     _classifiers.check_classifier(classifier)
     if spec is not None:
         shape = tuple(classifier.input_shape[1:])
@@ -60,16 +64,6 @@ def load_classifier(path, spec=None):
         expected = f"a model of {spec.image_shape} images, as {spec.name} has"
         _checks.check(fits, "classifier", expected, shape)
     return classifier
-
-
-def _load_keras(path):
-    try:
-        return keras.models.load_model(path, compile=False)
-    except (OSError, TypeError, ValueError, zipfile.BadZipFile) as error:
-        raise ValueError(
-            f"{path} is no classifier that can be loaded: "
-            f"{_own_models.reason(error)}"
-        ) from error
 
 
 def trained_settings(run_dir):

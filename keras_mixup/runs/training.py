@@ -1,8 +1,5 @@
 """A training run: of a classifier, or of VarMixup's autoencoder."""
 
-import pathlib
-from typing import NamedTuple
-
 import keras
 
 from keras_mixup import ThreatModel
@@ -16,56 +13,10 @@ from keras_mixup.runs import _own_models
 from keras_mixup.runs import _process
 from keras_mixup.runs import autoencoder
 from keras_mixup.runs import folder
-
-_TITLES = {
-    "val_accuracy": "validation accuracy {:.2%}",
-    "val_robust_accuracy": "robust validation accuracy {:.2%}",
-    "val_loss": "validation loss {:.4f}",
-    "val_psnr": "validation PSNR {:.2f} dB",
-}
+from keras_mixup.runs import train_result
 
 
-class TrainResult(NamedTuple):
-    """The result of a training run.
-
-    Attributes:
-        run_dir: `pathlib.Path`.
-        best_file: `pathlib.Path` of the weights of the best epoch.
-        epochs: int, finished epochs.
-        steps: int, finished steps.
-        best_epoch: int, from 1.
-        best_value: float, the monitored metric of that epoch.
-        monitor: str, the metric's name.
-        resumed: bool, whether an earlier call had begun the run.
-        finished_before: bool, whether an earlier call had ended it.
-    """
-
-    run_dir: pathlib.Path
-    best_file: pathlib.Path
-    epochs: int
-    steps: int
-    best_epoch: int
-    best_value: float
-    monitor: str
-    resumed: bool
-    finished_before: bool
-
-    @property
-    def text(self):
-        """str: the result in a sentence or two."""
-        if self.finished_before:
-            return (
-                f"The run in {self.run_dir} is finished; nothing was trained."
-            )
-        word = "Resumed and trained" if self.resumed else "Trained"
-        best = _TITLES[self.monitor].format(self.best_value)
-        return (
-            f"{word} {self.epochs} epochs ({self.steps} steps). Best {best} "
-            f"in epoch {self.best_epoch}: {self.best_file}"
-        )
-
-
-def train(settings, run_dir, resume=False, progress=None, verbose=0):
+def train(settings, run_dir, resume=False, progress=None, verbose=0, stop=None):
     """Trains a classifier or an autoencoder in a folder of its own.
 
     The folder receives config.json (settings, versions, commit),
@@ -80,6 +31,8 @@ def train(settings, run_dir, resume=False, progress=None, verbose=0):
         resume: bool, continue the run in `run_dir`, if there is one.
         progress: callable of a str, called at each step; None for silence.
         verbose: int, that of Keras' `fit`.
+        stop: callable without arguments, such as a `Stop`, asked after each
+            batch; it returns the reason to stop, a str, or something false.
 
     Returns:
         `TrainResult`.
@@ -90,6 +43,7 @@ def train(settings, run_dir, resume=False, progress=None, verbose=0):
         OSError: for a folder that exists, cannot be written, or is owned by
             another process.
         ImportError: an optional package is missing; the text names it.
+        Stopped: `stop` gave a reason; a checkpoint is saved.
     """
     say = progress or (lambda text: None)
     folder.check(run_dir, resume)
@@ -97,19 +51,23 @@ def train(settings, run_dir, resume=False, progress=None, verbose=0):
         _require_tensorboard()
     with _process.prepared(settings) as strategy:
         train_set, validation = _load(settings)
+        extra = _load_extra(settings, train_set)
         steps = _steps_per_epoch(settings, len(train_set.labels), strategy)
         with strategy.scope():
             model = build(settings, steps)
         run_dir, resumed = folder.create(run_dir, "train", settings, resume)
         with folder.owned(run_dir):
             if resumed and (run_dir / _files.FINAL).exists():
-                return _result(settings, run_dir, resumed, True)
+                return train_result.of_run(settings, run_dir, resumed, True)
+            if resumed and (text := folder.changed_versions(run_dir)):
+                say(text)
             _announce(settings, model, train_set, validation, run_dir, say)
-            _fit(settings, model, train_set, validation, run_dir, verbose)
+            sets = (train_set, extra, validation)
+            _fit(settings, model, sets, run_dir, verbose, say, stop)
             if settings.task == "vae":
                 autoencoder.write_report(run_dir, validation, settings, say)
-            _finish(model, run_dir)
-    return _result(settings, run_dir, resumed, False)
+            _finish(settings, model, run_dir)
+    return train_result.of_run(settings, run_dir, resumed, False)
 
 
 def build(settings, steps_per_epoch):
@@ -118,12 +76,29 @@ def build(settings, steps_per_epoch):
         model = autoencoder.build(settings, build_attack(settings))
     else:
         model = _build_algorithm(settings, _build_classifier(settings))
-    model.compile(
-        optimizer=build_optimizer(settings, steps_per_epoch),
-        l2_penalty=settings.weight_decay,
-        jit_compile=False,
-    )
+    with _checks.called({"l2_penalty": "weight_decay"}):
+        model.compile(
+            optimizer=build_optimizer(settings, steps_per_epoch),
+            l2_penalty=settings.weight_decay,
+            weight_perturbation=settings.weight_perturbation,
+            weight_average=_build_average(settings, steps_per_epoch),
+            jit_compile=False,
+        )
     return model
+
+
+def _build_average(settings, steps_per_epoch):
+    if settings.weight_average == "ema":
+        return training.EMA(settings.ema_decay)
+    if settings.weight_average == "none":
+        return None
+    start = settings.swa_start
+    start = start if start >= 1.0 else start * settings.epochs
+    expected = f"before the end of the {settings.epochs} epochs"
+    okay = start < settings.epochs
+    _checks.check(okay, "swa_start", expected, settings.swa_start)
+    every = settings.swa_every * steps_per_epoch
+    return training.SWA(round(start * steps_per_epoch), every)
 
 
 def _build_classifier(settings):
@@ -145,9 +120,9 @@ def _build_classifier(settings):
     synchronized = settings.strategy != "none" and not settings.attack_training
     if synchronized and takes("synchronized"):
         options["synchronized"] = True
-    return registry.build(
-        "model", settings.model, spec.image_shape, spec.num_classes, **options
-    )
+    shape = spec.image_shape, spec.num_classes
+    with _checks.called({"width_factor": "width"}):
+        return registry.build("model", settings.model, *shape, **options)
 
 
 def _build_algorithm(settings, classifier):
@@ -177,16 +152,20 @@ def options_of(settings, kind, name, prefix=""):
 
     `prefix` begins the name of a setting whose own name is taken.
     """
-    options = {}
+    keys = _keys(settings, kind, name, prefix)
+    values = {a: getattr(settings, key) for a, key in keys.items()}
+    return {a: value for a, value in values.items() if value is not None}
+
+
+def _keys(settings, kind, name, prefix=""):
+    """Returns dict argument -> name of its setting."""
+    keys = {}
     for setting in registry.entry(kind, name).settings:
-        for key in (f"{prefix}{setting.name}", setting.name):
+        for key in (setting.name, f"{prefix}{setting.name}"):
             declared = settings.declared.get(key)
-            if declared is None or not _owns(declared, kind, name):
-                continue
-            if getattr(settings, key) is not None:
-                options[setting.name] = getattr(settings, key)
-            break
-    return options
+            if declared is not None and _owns(declared, kind, name):
+                keys[setting.name] = key
+    return keys
 
 
 def _owns(declared, kind, name):
@@ -203,10 +182,12 @@ def build_attack(settings, name=None, num_steps=None):
         return None
     eps = 8 / 255 if settings.eps is None else settings.eps
     threat = ThreatModel(settings.norm, eps)
-    options = options_of(settings, "attack", chosen, prefix="attack_")
+    names = _keys(settings, "attack", chosen, "attack_")
+    options = options_of(settings, "attack", chosen, "attack_")
     if name is not None:
         options = {"num_steps": num_steps, "step_size": settings.step_size}
-    return registry.build("attack", chosen, threat, **options)
+    with _checks.called(names):
+        return registry.build("attack", chosen, threat, **options)
 
 
 def augmentation(settings):
@@ -221,7 +202,27 @@ def _load(settings):
     """Returns (training images, validation images)."""
     source = _data.of_training(settings)
     train_set = source.load("train", settings.num_train, settings.seed)
+    if settings.num_validation == 0:
+        return train_set, None
     return train_set, source.load("validation")
+
+
+def _load_extra(settings, train_set):
+    """Returns the second source of training images, or None."""
+    name = settings.extra_dataset
+    if name is None:
+        return None
+    own, more = _data.of_training(settings), _data.of_extra(settings)
+    if not more.is_own:
+        _checks.check_choice(name, "extra_dataset", tuple(data.DATASETS))
+    kinds = [(s.spec.image_shape, s.spec.num_classes) for s in (own, more)]
+    shape, classes = kinds[0]
+    expected = f"a data set of {shape} images and {classes} classes"
+    _checks.check(kinds[0] == kinds[1], "extra_dataset", expected, name)
+    extra = more.load("train")
+    share, size = settings.extra_share, settings.batch_size
+    data.check_extra(train_set, extra, share, size)
+    return extra
 
 
 def _steps_per_epoch(settings, num_examples, strategy):
@@ -260,7 +261,10 @@ def build_optimizer(settings, steps_per_epoch):
 
 def _announce(settings, model, train_set, validation, run_dir, say):
     if settings.vae:
-        say(autoencoder.describe(model.vae, settings.vae, validation))
+        shown = ("training", train_set)
+        if validation is not None:
+            shown = ("validation", validation)
+        say(autoencoder.describe(model.vae, settings.vae, *shown))
     what = "an autoencoder" if settings.task == "vae" else settings.algorithm
     steps = len(train_set.labels) // settings.batch_size
     say(
@@ -270,7 +274,8 @@ def _announce(settings, model, train_set, validation, run_dir, say):
     )
 
 
-def _fit(settings, model, train_set, validation, run_dir, verbose):
+def _fit(settings, model, sets, run_dir, verbose, say=None, stop=None):
+    train_set, extra, validation = sets
     name, mode = settings.monitored
     start = None
     if settings.task == "vae":
@@ -278,6 +283,7 @@ def _fit(settings, model, train_set, validation, run_dir, verbose):
         def start():
             autoencoder.start(settings, model, train_set.images)
 
+    model.batch_norm_images = train_set.images
     if settings.cache_latents:
         codes = training.latent_codes(model.vae, train_set.images)
         train_set = train_set._replace(images=codes)
@@ -289,29 +295,27 @@ def _fit(settings, model, train_set, validation, run_dir, verbose):
         batch_size=settings.batch_size,
         seed=settings.seed,
         augment=augmentation(settings),
+        extra=extra,
+        extra_share=settings.extra_share,
         validation_data=validation,
         checkpoint_every=settings.checkpoint_every,
         monitor=name,
         mode=mode,
-        best_file=best_file(settings),
+        best_file=train_result.best_file(settings),
         callbacks=_callbacks(settings, validation, run_dir),
         early_stopping=settings.early_stopping,
         on_start=start,
+        progress=say,
+        stop=stop,
         verbose=verbose,
     )
-
-
-def best_file(settings):
-    """Returns the name of the file with the best epoch's weights."""
-    is_vae = settings.task == "vae"
-    return _files.BEST_VAE if is_vae else _files.BEST_CLASSIFIER
 
 
 def _callbacks(settings, validation, run_dir):
     """Returns the run's own callbacks, those that measure first."""
     callbacks = []
-    if settings.robust_validation:
-        attack = build_attack(settings, "pgd", settings.robust_validation)
+    if settings.robust_steps:
+        attack = build_attack(settings, "pgd", settings.robust_steps)
         images = data.as_float(validation.images)
         callbacks.append(
             training.RobustValidation(attack, images, validation.labels)
@@ -331,24 +335,9 @@ def _require_tensorboard():
         ) from error
 
 
-def _finish(model, run_dir):
+def _finish(settings, model, run_dir):
+    if settings.num_validation == 0:
+        best = str(run_dir / train_result.best_file(settings))
+        training.save_atomically(model.trained_model, best)
     final = str(run_dir / _files.FINAL)
     training.save_atomically(model.trained_model, final)
-
-
-def _result(settings, run_dir, resumed, finished_before):
-    rows = _files.read_lines(run_dir / _files.METRICS)
-    name, mode = settings.monitored
-    choose = max if mode == "max" else min
-    best = choose(rows, key=lambda row: row[name])
-    return TrainResult(
-        run_dir,
-        run_dir / best_file(settings),
-        rows[-1]["epoch"],
-        rows[-1]["step"],
-        best["epoch"],
-        best[name],
-        name,
-        resumed,
-        finished_before,
-    )

@@ -4,6 +4,8 @@ from keras_mixup.studies import autoencoder
 from keras_mixup.studies import drawing
 from keras_mixup.studies.base import Context
 from keras_mixup.studies.base import Study
+from keras_mixup.studies.certified import certificate_rows
+from keras_mixup.studies.certified import certified_accuracy
 from keras_mixup.studies.corruptions import corruption_accuracies
 from keras_mixup.studies.corruptions import corruption_means
 from keras_mixup.studies.detection import detection_curves
@@ -28,6 +30,8 @@ __all__ = [
     "adaptive_examples",
     "adaptive_samples",
     "autoencoder",
+    "certificate_rows",
+    "certified_accuracy",
     "corruption_accuracies",
     "corruption_means",
     "detection_curves",

@@ -32,6 +32,7 @@ class Context(NamedTuple):
         example_eps: float, the radius of Fig. 5.
         vaes: dict title -> autoencoder.
         feature_net: `keras.Model` of features, or None.
+        certify_options: dict, arguments of `RandomizedSmoothing.certify`.
         records: callable without arguments that gives the run's `Records`.
         eta_runs: list of (eta, `Records`) of other runs.
         verbose: bool, whether to show a progress bar.
@@ -57,6 +58,7 @@ class Context(NamedTuple):
     example_eps: float = 16 / 255
     vaes: dict = {}
     feature_net: object = None
+    certify_options: dict = {}
     records: Callable = tuple
     eta_runs: tuple = ()
     verbose: bool = False

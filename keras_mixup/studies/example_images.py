@@ -21,7 +21,7 @@ def adaptive_examples(
         defence: a defence with draws.
         images, labels: as for `evaluate`, few.
         eps: the L-infinity radius, 16/255 in the paper.
-        attack: an attack, or None for `MixupInferenceAttack(threat)`.
+        attack: an attack, or None for that of the paper, Eq. 24.
         seed: int, of the attack and of the answers' draws.
         num_shown: int, the first examples.
 
@@ -35,7 +35,9 @@ def adaptive_examples(
     batch = data.image_set(images[:num_shown], labels[:num_shown])
     clean = data.as_float(batch.images)
     if attack is None:
-        attack = attacks_lib.MixupInferenceAttack(ThreatModel("linf", eps))
+        attack = attacks_lib.MixupInferenceAttack(
+            ThreatModel("linf", eps), "pang2020_paper"
+        )
     made = attack(defence, clean, batch.labels, seed=seed).images
     answer = scoring.scoring_function(defence)
     seeds = scoring.row_seeds(seed, batch.example_ids)
@@ -81,7 +83,10 @@ def examples_figure(rows, theme="light"):
 class AdaptiveExamples(base.Study):
     """Images before and after an attack through MI-OL."""
 
-    caption = "The text above each image is the defence's answer."
+    caption = (
+        "The attack is the paper's, Eq. 24. The text above each image is the "
+        "defence's answer."
+    )
     needs_pool = True
 
     @staticmethod

@@ -59,35 +59,57 @@ def trade_off(
 
 
 def _families(context):
-    """The paper's settings of each defence; sizes are scaled to the images."""
+    """The rows of Table 2; the settings of Tables 4 and 5 are among theirs.
+
+    Sizes are scaled from 32 pixels to the images.
+    """
     classifier, pool = context.classifier, context.pool
     size = classifier.input_shape[1]
     draws = {"num_draws": context.num_draws}
 
-    def built(kind, settings, *arguments):
+    def built(kind, settings, *arguments, **options):
         return {
-            text: kind(classifier, *arguments, value, **draws)
+            text: kind(classifier, *arguments, value, **draws, **options)
             for text, value in settings.items()
         }
 
+    def crops(*first):
+        pairs = [(low, low + 8) for low in first]
+        pairs = [[round(side * size / 32) for side in pair] for pair in pairs]
+        return {f"{low}-{high}": (low, high) for low, high in pairs if low}
+
     weights = {f"{w:g}": w for w in (0.4, 0.5, 0.6, 0.7, 0.8)}
-    ranges = {
-        f"{low}-{high}": (low, high)
-        for low, high in (
-            (max(1, round(share * size)), max(1, round((share + 0.2) * size)))
-            for share in (0.5, 0.6, 0.7, 0.8)
-        )
-        if low < high <= size
-    }
-    noise = {f"{s:g}": s for s in (0.02, 0.05, 0.1, 0.2)}
-    angles = {f"{a:g}": a for a in (10.0, 20.0, 40.0)}
+    noise = {f"{s:g}": s for s in (0.0125, 0.02, 0.03, 0.0375, 0.05, 0.1)}
+    angles = {f"{a:g}": a for a in (10.0, 20.0, 30.0, 40.0)}
     return {
         "MI-OL": built(inference.MixupInferenceOL, weights, pool),
-        "MI-PL": built(inference.MixupInferencePL, weights, pool),
+        "MI-Combined": _combined(context),
         "noise": built(inference.GaussianNoiseInference, noise),
-        "rotation": built(inference.RandomRotationInference, angles),
-        "resize-pad": built(inference.RandomResizePadInference, ranges),
-        "crop-resize": built(inference.RandomCropResizeInference, ranges),
+        "rotation": built(
+            inference.RandomRotationInference, angles, interpolation="nearest"
+        ),
+        "crop-pad": built(
+            inference.RandomCropPadInference, crops(16, 18, 20, 22)
+        ),
+        "crop-resize": built(
+            inference.RandomCropResizeInference, crops(20, 22, 24)
+        ),
+    }
+
+
+def _combined(context):
+    """MI-Combined over its threshold, the weights being the paper's."""
+    pl_weight, ol_weight, _ = context.combined
+    return {
+        f"{threshold:g}": inference.MixupInferenceCombined(
+            context.classifier,
+            context.pool,
+            pl_weight,
+            ol_weight,
+            threshold,
+            context.num_draws,
+        )
+        for threshold in (0.0, 0.1, 0.2, 0.4)
     }
 
 

@@ -25,8 +25,12 @@ def linearity_rows(models, images, labels, radii, seed=0, **options):
 
     Args:
         models: dict name -> callable from images to logits, or a defence.
-            The seed of its draws is fixed, since the difference between two
-            draws is no curvature.
+            Its draws at x are held at x + delta, since the difference
+            between two draws is no curvature. One whose draws follow the
+            predicted label, such as MI-OL, has more rows: with its partners
+            drawn anew from the same seed at x + delta, so that a change of
+            the label swaps them. That is the error of the answer as the
+            paper defines it.
         images: float [N, H, W, C] in [0, 1].
         labels: int [N].
         radii: floats > 0 or fractions, L-infinity.
@@ -34,26 +38,36 @@ def linearity_rows(models, images, labels, radii, seed=0, **options):
         **options: other arguments of `metrics.local_linearity_error`.
 
     Returns:
-        list of dict with "model", "eps", "error" (mean over the images, of
-        the cross-entropy in nats) and "num_examples".
+        list of dict with "model", "draws" ("held", "redrawn", or "none" for
+        a model without), "eps", "error" (mean over the images, of the
+        cross-entropy in nats) and "num_examples".
     """
     rows = []
     for name, model in models.items():
-        answer = model
-        if specs_lib.is_randomized(model):
-            answer = functools.partial(model, seed=seed)
-        for eps in radii:
-            errors = metrics.local_linearity_error(
-                answer, images, labels, eps, seed=seed, **options
-            )
-            row = {
-                "model": name,
-                "eps": _checks.check_number(eps, "radii"),
-                "error": float(np.mean(errors)),
-                "num_examples": len(errors),
-            }
-            rows.append(row)
+        for draws, answer, own in _answers(model, seed):
+            for eps in radii:
+                errors = metrics.local_linearity_error(
+                    answer, images, labels, eps, seed=seed, **own, **options
+                )
+                row = {
+                    "model": name,
+                    "draws": draws,
+                    "eps": _checks.check_number(eps, "radii"),
+                    "error": float(np.mean(errors)),
+                    "num_examples": len(errors),
+                }
+                rows.append(row)
     return rows
+
+
+def _answers(model, seed):
+    """Yields (kind of draws, callable, options of the metric)."""
+    if not specs_lib.is_randomized(model):
+        yield "none", model, {}
+        return
+    yield "held", model, {"draws_seed": seed}
+    if getattr(model, "uses_prediction", True):
+        yield "redrawn", functools.partial(model, seed=seed), {}
 
 
 @themed
@@ -61,9 +75,13 @@ def linearity_figure(rows):
     """VarMixup, Fig. 4: the local linearity error over the radius."""
     figure, axes = new_figure(1, 1, (6.6, 4.0))
     axis = axes[0][0]
-    for place, (model, own) in enumerate(grouped(rows, "model").items()):
-        points = sorted((255.0 * row["eps"], row["error"]) for row in own)
-        line(axis, place, *zip(*points, strict=True), model)
+    for place, (model, shown) in enumerate(grouped(rows, "model").items()):
+        kinds = grouped(shown, key=lambda row: row.get("draws") == "redrawn")
+        for redrawn, own in kinds.items():
+            points = sorted((255.0 * row["eps"], row["error"]) for row in own)
+            style = {"linestyle": "--"} if redrawn else {}
+            title = f"{model}, redrawn" if redrawn else model
+            line(axis, place, *zip(*points, strict=True), title, **style)
     axis.set(
         xlabel="radius, L-infinity, in 1/255",
         ylabel="mean local linearity error (nats)",
@@ -83,7 +101,10 @@ class Linearity(base.Study):
 
     caption = (
         "The largest gap between the loss and its tangent that gradient ascent "
-        "finds, which is a lower bound. The seed of a defence's draws is fixed."
+        "finds, which is a lower bound. A defence's draws are those of the "
+        "clean image. Dashed: the partners follow the label that is predicted "
+        "at each point, as the paper defines the answer, and a change of the "
+        "label counts as curvature."
     )
 
     @staticmethod

@@ -16,8 +16,8 @@ from keras_mixup.studies.drawing import new_figure
 from keras_mixup.studies.drawing import themed
 
 _DISTANCES = (
-    ("frechet_distance", "Fréchet distance"),
     ("kernel_distance", "kernel distance"),
+    ("frechet_distance", "Fréchet distance"),
 )
 
 
@@ -32,7 +32,8 @@ def mixed_samples(first, second, vaes, mix_weight=0.5):
         second: float32 [n, H, W, C] in [0, 1], the partners.
         vaes: dict title -> autoencoder with `encode` and `decode`, such as
             {"VarMixup": vae, "adv-VarMixup": adversarial_vae}.
-        mix_weight: float in [0, 1], lambda, the weight of `first`.
+        mix_weight: float in [0, 1], lambda, the weight of `first`; or float
+            [n], one for each pair.
 
     Returns:
         dict title -> NumPy float32 [n, H, W, C]: both images, "mixup", then
@@ -43,13 +44,13 @@ def mixed_samples(first, second, vaes, mix_weight=0.5):
         ValueError: for sets of different shapes, a weight out of range, or
             an autoencoder of another number of channels.
     """
-    weight = _checks.check_number(mix_weight, "mix_weight", 0.0, 1.0)
     first, second = np.float32(first), np.float32(second)
+    weight = _weight(mix_weight, len(first))
     expected = f"of shape {first.shape}, as first"
     same = first.shape == second.shape
     _checks.check(same, "second", expected, second.shape)
     found = {"first image": first, "second image": second}
-    found["mixup"] = weight * first + (1.0 - weight) * second
+    found["mixup"] = _mix(first, second, weight)
     size, channels = first.shape[1:3], first.shape[3]
     for title, vae in vaes.items():
         shape = latent_space.image_shape(vae)
@@ -59,9 +60,26 @@ def mixed_samples(first, second, vaes, mix_weight=0.5):
             latent_space.encode(vae, tf.constant(images))
             for images in (first, second)
         ]
-        mixed = weight * codes[0] + (1.0 - weight) * codes[1]
+        mixed = _mix(*codes, weight)
         found[title] = latent_space.decode(vae, mixed, size).numpy()
     return found
+
+
+def _weight(value, count):
+    """Returns the checked weight as a float, or float32 [n]."""
+    if np.ndim(value) == 0:
+        return _checks.check_number(value, "mix_weight", 0.0, 1.0)
+    value = np.float32(value)
+    expected = f"a number, or one for each of the {count} pairs"
+    _checks.check(value.shape == (count,), "mix_weight", expected, value.shape)
+    _checks.check_within(value, "mix_weight", "numbers in [0, 1]")
+    return value
+
+
+def _mix(first, second, weight):
+    if np.ndim(weight):
+        weight = weight.reshape(-1, *[1] * (len(first.shape) - 1))
+    return weight * first + (1.0 - weight) * second
 
 
 def distance_rows(feature_model, reference, sets, batch_size=256):
@@ -111,21 +129,26 @@ def sample_rows(samples, num_shown=8):
     ]
 
 
-def training_pairs(pool, count, seed):
-    """Returns two sets of training images, float [n, H, W, C] each.
+def training_pairs(pool, count, seed, num_sets=2):
+    """Returns sets of training images, float [n, H, W, C] each.
 
     Args:
         pool: `SamplePool`.
         count: int, n at most.
         seed: int, of the choice. No image is paired with itself.
+        num_sets: int, how many sets. They have no image in common if the pool
+            has enough.
     """
     random = np.random.default_rng(seed)
     rows = random.permutation(sum(pool.class_counts)).astype("int32")
-    first, second = rows[:count], rows[count : 2 * count]
-    if len(second) < len(first):
-        # Too few for pairs without repetition.
-        second = np.roll(first, 1)
-    return pool.gather(first).numpy(), pool.gather(second).numpy()
+    sets = []
+    for place in range(num_sets):
+        chosen = rows[place * count : (place + 1) * count]
+        if len(chosen) < min(count, len(rows)):
+            # Too few for sets without repetition.
+            chosen = np.roll(rows, place)[:count]
+        sets.append(pool.gather(chosen).numpy())
+    return sets
 
 
 @themed
@@ -159,9 +182,11 @@ class Distances(base.Study):
     """Distances of mixed and of test images to training images."""
 
     caption = (
-        "Distances on different features cannot be compared with each other, "
-        "nor with published FID and KID. The Fréchet distance of few images is "
-        "biased upwards: compare with the bar of the test images."
+        "Pairs are mixed with λ from Beta(1, 1), as in training. Distances on "
+        "different features cannot be compared with each other, nor with "
+        "published FID and KID. The Fréchet distance of few images is biased "
+        "upwards: the bar of other training images shows what no difference "
+        "gives. The kernel distance is unbiased."
     )
     needs_pool = True
     needs_vae = True
@@ -169,8 +194,11 @@ class Distances(base.Study):
     @staticmethod
     def make(context):
         count = len(context.image_set.labels)
-        first, second = training_pairs(context.pool, count, context.seed)
-        made = mixed_samples(first, second, context.vaes)
+        first, second, others, reference = training_pairs(
+            context.pool, count, context.seed, 4
+        )
+        weights = np.random.default_rng(context.seed).beta(1, 1, len(first))
+        made = mixed_samples(first, second, context.vaes, weights)
         for title in ("first image", "second image"):
             made.pop(title)
         own = data.as_float(context.image_set.images)
@@ -179,8 +207,12 @@ class Distances(base.Study):
             network = metrics.classifier_features(context.classifier)
         return distance_rows(
             network,
-            first,
-            {f"{context.split} images": own, **made},
+            reference,
+            {
+                "other training images": others,
+                f"{context.split} images": own,
+                **made,
+            },
             context.batch_size,
         )
 

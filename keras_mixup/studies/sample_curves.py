@@ -4,6 +4,7 @@ from keras_mixup import attacks as attacks_lib
 from keras_mixup import evaluation
 from keras_mixup import registry
 from keras_mixup.evaluation import specs as specs_lib
+from keras_mixup.evaluation.labels import number_text
 from keras_mixup.studies import base
 from keras_mixup.studies.drawing import grouped
 from keras_mixup.studies.drawing import line
@@ -13,6 +14,8 @@ from keras_mixup.studies.drawing import new_figure
 from keras_mixup.studies.drawing import themed
 
 SAMPLES = (1, 2, 5, 10, 20, 30)
+# Those of the released code of Mixup Inference.
+RELEASED_SAMPLES = (1, 2, 3, 4, 5, 10, 15, 20, 25, 30)
 
 
 def adaptive_samples(
@@ -24,6 +27,7 @@ def adaptive_samples(
     num_draws=SAMPLES,
     num_steps=(10, 50),
     recipe="pang2020_paper",
+    step_size=None,
     **evaluate_options,
 ):
     """Returns accuracy against the number of adaptive samples (Fig. 4).
@@ -36,29 +40,35 @@ def adaptive_samples(
         num_draws: ints, the attacker's draws in each step.
         num_steps: ints.
         recipe: str, of `MixupInferenceAttack`; the paper's is Eq. 24.
+        step_size: float >= 0 or a fraction; None takes the recipe's.
         **evaluate_options: the other arguments of `evaluate`.
 
     Returns:
-        list of dicts: `model`, `defence`, `num_steps`, `num_samples` (None
-        for a classifier), `accuracy`, `std`, `num_examples`.
+        list of dicts: `model`, `defence`, `num_steps`, `step_size`, `notice`
+        (that it is not the recipe's own), `num_samples` (None for a
+        classifier), `accuracy`, `std`, `num_examples`.
 
     Source: Mixup Inference, Fig. 4 and Eq. 24.
     """
-    settings = {}
+    settings, specs = {}, []
     for steps in num_steps:
         for samples in num_draws:
             attack = attacks_lib.MixupInferenceAttack(
-                threat, recipe, num_steps=steps, num_draws=samples
+                threat,
+                recipe,
+                num_steps=steps,
+                num_draws=samples,
+                step_size=step_size,
             )
             spec = evaluation.AttackSpec(attack.name, attack, "adaptive")
-            settings[spec.name] = spec, steps, samples
-    specs = [spec for spec, _, _ in settings.values()]
+            settings[spec.name] = attack, steps, samples
+            specs.append(spec)
     records = evaluation.evaluate(
         models, specs, images, labels, **evaluate_options
     )
     rows, seen = [], set()
     for s in evaluation.summarize(records):
-        _, steps, samples = settings[s.attack]
+        attack, steps, samples = settings[s.attack]
         if s.defence == "none":
             # The number of samples does not change PGD on a classifier.
             if (s.model, steps) in seen:
@@ -70,6 +80,8 @@ def adaptive_samples(
                 "model": s.model,
                 "defence": s.defence,
                 "num_steps": steps,
+                "step_size": attack.step_size,
+                "notice": attack.notice,
                 "num_samples": samples,
                 "accuracy": s.accuracy,
                 "std": s.std,
@@ -91,6 +103,8 @@ def samples_figure(rows):
         for defence, own in grouped(shown, "defence").items():
             accuracy = [100 * row["accuracy"] for row in own]
             label = f"{count} steps"
+            if own[0].get("notice"):
+                label += f" of {number_text(own[0]['step_size'])}"
             if own[0]["num_samples"] is None:
                 style = {"color": line_colour(place), "linestyle": "--"}
                 label = f"no defence, {label}"
@@ -138,6 +152,7 @@ class AdaptiveSamples(base.Study):
             {"classifier": context.classifier, "MI-OL": defence},
             context.threat,
             *context.image_set[:2],
+            num_draws=RELEASED_SAMPLES,
             num_steps=(10, 50) if steps is None else (steps,),
             **context.evaluate_options("fig4"),
         )
@@ -155,8 +170,9 @@ class VarAdaptiveSamples(base.Study):
 
     caption = (
         "The attack of Eq. 16, as the gradient of a loss, through every "
-        "defence. A stronger recipe may go lower. Dashed: the classifier "
-        "under PGD with the same number of steps."
+        "defence. Its steps are as long as the radius, as in all of the "
+        "paper's PGD, which is weak: a stronger recipe may go lower. Dashed: "
+        "the classifier under PGD with the same steps."
     )
     needs_defences = True
 
@@ -172,6 +188,7 @@ class VarAdaptiveSamples(base.Study):
             context.threat,
             *context.image_set[:2],
             num_steps=(context.adaptive_steps or 10,),
+            step_size=context.threat.eps,
             **context.evaluate_options("varmixup_fig3"),
         )
 

@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from keras_mixup import _checks
 from keras_mixup import _classifiers
@@ -91,12 +92,14 @@ class Algorithm(train_step.TrainStep):
         return images, targets, weights
 
     def guard(self, data, name):
-        """Returns the batch; its labels are checked at every step."""
-        images, labels, *rest = data
-        place = [f" in a {name} step after step", self.step.value]
-        classes = self._num_classes()
+        """Returns the batch; images and labels are checked at every step."""
+        images, labels, *rest = super().guard(data, name)
+        classes, place = self._num_classes(), functions.place_of(self, name)
         labels = functions.assert_labels(labels, classes, place)
-        return (images, labels, *rest)
+        # Whatever reads the images comes after the check, as do averages of
+        # BatchNormalization and the counter of steps.
+        with tf.control_dependencies([labels]):
+            return (tf.identity(images), labels, *rest)
 
     def _num_classes(self):
         # A subclassed classifier has no symbolic output to read.

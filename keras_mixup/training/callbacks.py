@@ -1,4 +1,4 @@
-"""What a run keeps beside its weights, and what stops it."""
+"""The log of a run, and what stops it."""
 
 import math
 import os
@@ -7,75 +7,8 @@ import warnings
 
 import keras
 import numpy as np
-import tensorflow as tf
 
-from keras_mixup import _checks
 from keras_mixup import _files
-
-
-class BestModel(keras.callbacks.Callback):
-    """Writes the trained model to `path` when a validation metric improves.
-
-    That is the classifier, or under `MMDVAETraining` the autoencoder.
-
-    Choose on data cut from the training split, never on the test split: a
-    best epoch chosen on test data is the flaw of several published robust
-    accuracies. The file is replaced atomically.
-
-    Args:
-        path: str ending in `.keras`.
-        monitor: str, a key of the epoch's logs.
-        mode: `"max"` or `"min"`.
-
-    Attributes:
-        best: `tf.Variable` float64, so that `Checkpoint(state=[best])`
-            carries it through a resume.
-
-    A resumed run whose file is gone starts to choose anew, with a warning.
-
-    Raises:
-        ValueError: for another mode; at the first epoch's end, when
-            `monitor` is not among the logs.
-    """
-
-    def __init__(self, path, monitor="val_accuracy", mode="max"):
-        super().__init__()
-        self.path = path
-        self.monitor = monitor
-        self.mode = _checks.check_choice(mode, "mode", ("max", "min"))
-        self._sign = 1.0 if mode == "max" else -1.0
-        # Sign times value, so that larger is better in either mode.
-        self.best = tf.Variable(-math.inf, dtype=tf.float64, trainable=False)
-
-    def on_epoch_end(self, epoch, logs=None):
-        """Saves when the monitored value is the best so far."""
-        logs = logs or {}
-        expected = f"one of {sorted(logs)}"
-        _checks.check(self.monitor in logs, "monitor", expected, self.monitor)
-        value = self._sign * float(logs[self.monitor])
-        if math.isfinite(self.best.numpy()) and not os.path.exists(self.path):
-            warnings.warn(
-                f"{self.path} is gone, the model of {self.monitor} "
-                f"{self._sign * self.best.numpy():g}. The best from epoch "
-                f"{epoch + 1} on is kept there.",
-                stacklevel=2,
-            )
-            self.best.assign(-math.inf)
-        if value > float(self.best.numpy()):
-            save_atomically(self.model.trained_model, self.path)
-            self.best.assign(value)
-
-
-def save_atomically(model, path):
-    """Saves a Keras model under a temporary name, then renames it.
-
-    Args:
-        model: `keras.Model`.
-        path: str ending in `.keras`.
-    """
-    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
-    with _files.replacing(path) as temporary:
-        model.save(temporary)
 
 
 class StopOnNaN(keras.callbacks.Callback):
@@ -103,7 +36,7 @@ class MetricsLog(keras.callbacks.Callback):
 
     A line has `epoch` (from 1), `step`, `learning_rate` (of the epoch's last
     step), `seconds` and the epoch's logs. A resumed run drops the lines of
-    the epochs it repeats.
+    the epochs it repeats, and warns of lines that are gone.
 
     Args:
         path: str.
@@ -122,6 +55,13 @@ class MetricsLog(keras.callbacks.Callback):
         self._first = False
         os.makedirs(os.path.dirname(self.path) or ".", exist_ok=True)
         kept = [r for r in read_metrics(self.path) if r["epoch"] <= epoch]
+        gone = sorted(set(range(1, epoch + 1)) - {r["epoch"] for r in kept})
+        if gone:
+            warnings.warn(
+                f"{self.path} has no line of epoch "
+                f"{', '.join(map(str, gone))}, which an earlier call trained.",
+                stacklevel=2,
+            )
         _files.write_lines(self.path, kept)
 
     def on_epoch_end(self, epoch, logs=None):

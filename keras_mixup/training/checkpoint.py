@@ -1,23 +1,74 @@
 """Atomic checkpoints and exact resume, step by step."""
 
+import os
+import pathlib
 import re
+import warnings
 
 import keras
 import tensorflow as tf
 
 from keras_mixup import _checks
+from keras_mixup import _files
+from keras_mixup import _stopping
 
-_PATTERN = re.compile(r"step-(\d+)$")
+_INDEX = re.compile(r"step-(\d+)\.index$")
+# The name of a checkpoint until all of it is on the disk.
+_SAVING = ".saving"
 
 
 def latest_step(directory):
-    """Returns the step of the newest checkpoint, 0 when there is none.
+    """Returns the step of the newest whole checkpoint, 0 when there is none.
+
+    A checkpoint is whole if each of its tensors has the checksum that
+    TensorFlow stored with it. A damaged one is passed over with a warning.
 
     Args:
-        directory: str, where `Checkpoint` writes.
+        directory: str or path, where `Checkpoint` writes.
+
+    Raises:
+        ValueError: there are checkpoints, and all of them are damaged.
     """
-    path = tf.train.latest_checkpoint(directory)
-    return int(_PATTERN.search(path).group(1)) if path else 0
+    damaged = []
+    for step in reversed(_steps(directory)):
+        if _is_whole(_prefix(directory, step)):
+            if damaged:
+                warnings.warn(
+                    f"{directory}: the checkpoint of step "
+                    f"{', '.join(map(str, damaged))} is damaged. The newest "
+                    f"whole one is that of step {step}.",
+                    stacklevel=2,
+                )
+            return step
+        damaged.append(step)
+    if damaged:
+        raise ValueError(
+            f"{directory}: every checkpoint is damaged (step "
+            f"{', '.join(map(str, damaged))}). Put a whole copy in its place, "
+            "or delete the folder to begin at step 0."
+        )
+    return 0
+
+
+def _steps(directory):
+    """The steps of all checkpoints, whole or not, in order."""
+    folder = pathlib.Path(directory)
+    names = os.listdir(folder) if folder.is_dir() else ()
+    return sorted(int(m.group(1)) for m in map(_INDEX.match, names) if m)
+
+
+def _prefix(directory, step):
+    return os.path.join(directory, f"step-{step}")
+
+
+def _is_whole(prefix):
+    try:
+        reader = tf.train.load_checkpoint(prefix)
+        for name in reader.get_variable_to_shape_map():
+            reader.get_tensor(name)  # compares its checksum
+    except (tf.errors.OpError, IndexError, ValueError):
+        return False
+    return True
 
 
 def resume_position(step, steps_per_epoch):
@@ -43,9 +94,9 @@ class Checkpoint(keras.callbacks.Callback):
     What is saved: all variables of the model (dropout's seed states and the
     global step with them), the optimizer's, the metrics' and those given as
     `state`. Together with a data pipeline that starts at `latest_step`, the
-    resumed run ends with bit-identical weights. TensorFlow writes the data
-    first and switches the pointer last, so that a kill at any moment leaves
-    the previous checkpoint valid.
+    resumed run ends with bit-identical weights. A checkpoint gets its name
+    once all of it is on the disk, so that a kill at any moment leaves the one
+    before. A damaged one is passed over for an older one, see `latest_step`.
 
     Use it as the first callback. `fit_resumable` does all that a resumed run
     needs. With a pipeline of your own, start it at the step of the
@@ -67,24 +118,30 @@ class Checkpoint(keras.callbacks.Callback):
     states and the position inside an epoch.
 
     Args:
-        directory: str, made when missing.
+        directory: str or path, made when missing.
         every: int >= 1, steps between two checkpoints; the last step is
             always saved.
         state: sequence of `tf.Variable` that other callbacks keep.
         max_to_keep: int >= 1.
+        stop: callable without arguments, asked after each batch; it returns
+            the reason to stop, a str, or something false.
 
     Raises:
         ValueError: when `every` or `max_to_keep` is smaller than 1; when
-            training begins, for a checkpoint of another model, or for one
-            that ended elsewhere than `fit` begins.
+            training begins, for a checkpoint of another model, for one that
+            ended elsewhere than `fit` begins, or if all are damaged.
+        Stopped: `stop` gave a reason; the step is saved.
     """
 
-    def __init__(self, directory, every=500, state=(), max_to_keep=2):
+    def __init__(
+        self, directory, every=500, state=(), max_to_keep=2, stop=None
+    ):
         super().__init__()
         self.directory = directory
         self.every = _checks.check_integer(every, "every")
         self.state = list(state)
         self.max_to_keep = _checks.check_integer(max_to_keep, "max_to_keep")
+        self.stop = stop or _stopping.never
         self._step = 0
         # The step at which a restored run must begin, until it has begun.
         self._begin = None
@@ -93,27 +150,23 @@ class Checkpoint(keras.callbacks.Callback):
         self._trained_values = None
 
     def on_train_begin(self, logs=None):
-        """Restores the newest checkpoint, if there is one."""
+        """Restores the newest whole checkpoint, if there is one."""
         model = self.model
         variables = model.variables + model.optimizer.variables
         # All trackers, also those that evaluate() hides.
         self._metrics = [v.value for v in model.metrics_variables]
-        checkpoint = tf.train.Checkpoint(
+        self._checkpoint = tf.train.Checkpoint(
             model=[v.value for v in variables],
             metrics=self._metrics,
             state=self.state,
         )
-        self._manager = tf.train.CheckpointManager(
-            checkpoint,
-            self.directory,
-            max_to_keep=self.max_to_keep,
-            checkpoint_name="step",
-        )
-        latest = self._manager.latest_checkpoint
+        # Made now: a variable that release 0.1 stored as well.
+        self._checkpoint.save_counter  # noqa: B018
+        _remove_leftovers(pathlib.Path(self.directory))
         self._step = latest_step(self.directory)
         # A model that has these steps behind it just goes on.
-        if latest and int(model.step.numpy()) != self._step:
-            _restore(checkpoint, latest)
+        if self._step and int(model.step.numpy()) != self._step:
+            _restore(self._checkpoint, _prefix(self.directory, self._step))
             self._begin = self._step
             self._metric_values = self._measured()
 
@@ -160,6 +213,18 @@ class Checkpoint(keras.callbacks.Callback):
         step = int(self.model.step.numpy())
         if step // self.every > self._step // self.every:
             self._save(step)
+        self._stop_if_asked()
+
+    def on_test_batch_end(self, batch, logs=None):
+        """Stops between two batches of a validation, if asked to."""
+        self._stop_if_asked()
+
+    def _stop_if_asked(self):
+        reason = self.stop()
+        if reason:
+            self.on_train_end()
+            place = f"at step {int(self.model.step.numpy())}"
+            _stopping.check_stop(lambda: reason, place)
 
     def on_train_end(self, logs=None):
         """Saves the last step."""
@@ -173,15 +238,34 @@ class Checkpoint(keras.callbacks.Callback):
         self._assign(shown)
 
     def _save(self, step):
-        self._manager.save(checkpoint_number=step)
+        folder = pathlib.Path(self.directory)
+        folder.mkdir(parents=True, exist_ok=True)
+        self._checkpoint.write(str(folder / _SAVING))
+        # The index comes last: without it there is no checkpoint.
+        for file in sorted(folder.glob(f"{_SAVING}.*")):
+            _files.sync(file)
+            name = file.name.replace(_SAVING, f"step-{step}", 1)
+            file.replace(folder / name)
+        _files.sync(folder)
         self._step = step
+        kept = [s for s in _steps(folder) if s <= step]
+        for old in kept[: -self.max_to_keep]:
+            for file in sorted(folder.glob(f"step-{old}.*"), reverse=True):
+                file.unlink()
+
+
+def _remove_leftovers(folder):
+    """Removes what a kill left of a checkpoint that was being written."""
+    for name in (f"{_SAVING}*", "step-*_temp"):
+        for path in list(folder.glob(name)):
+            _files.remove(path)
 
 
 def _restore(checkpoint, path):
     errors = (AssertionError, ValueError, tf.errors.InvalidArgumentError)
     try:
         # Also fails when one of both has variables that the other lacks.
-        checkpoint.restore(path).assert_consumed()
+        checkpoint.read(path).assert_consumed()
     except errors as error:
         raise ValueError(
             f"The checkpoint {path} belongs to another classifier, algorithm "

@@ -39,21 +39,45 @@ class CutMix(mixup.Mixup):
 
         The centre of the box is given as shares of height and width.
         """
-        centre = tf.random.stateless_uniform([2], ops.fold_in(seed, 2))
-        centre = tf.broadcast_to(centre, [batch_size, 2])
+        centre = draw_centre(batch_size, seed)
         return {**super().draw(batch_size, seed), "centre": centre}
 
     def prepare_batch(self, images, targets, draws):
         """Returns the images with their boxes, and the mixed targets."""
-        inside = _boxes(tf.shape(images)[1:3], draws)
-        partners = tf.gather(images, draws["permutation"])
-        kept = 1.0 - tf.reduce_mean(tf.cast(inside, tf.float32), axis=[1, 2])
-        draws = {**draws, "mix_weight": kept}
-        return {
-            "images": tf.where(inside[..., None], partners, images),
-            "targets": mixup.mix_with_partner(targets, draws),
-            "mix_weight": kept,
-        }
+        return paste_boxes(images, targets, draws)
+
+
+def draw_centre(batch_size, seed):
+    """Draws one centre for the boxes of a batch, float32 [B, 2].
+
+    It is uniform over the image, given as shares of height and width.
+    """
+    centre = tf.random.stateless_uniform([2], ops.fold_in(seed, 2))
+    return tf.broadcast_to(centre, [batch_size, 2])
+
+
+def paste_boxes(images, targets, draws):
+    """Pastes a box of the partner into each image, and mixes the targets.
+
+    Args:
+        images: float32 [B, H, W, C].
+        targets: float32 [B, num_classes].
+        draws: dict with `"mix_weight"` [B], `"permutation"` [B] and
+            `"centre"` [B, 2].
+
+    Returns:
+        {"images": [B, H, W, C], "targets": [B, num_classes], "mix_weight":
+        float32 [B], the share of pixels that the box leaves}.
+    """
+    inside = _boxes(tf.shape(images)[1:3], draws)
+    partners = tf.gather(images, draws["permutation"])
+    kept = 1.0 - tf.reduce_mean(tf.cast(inside, tf.float32), axis=[1, 2])
+    draws = {**draws, "mix_weight": kept}
+    return {
+        "images": tf.where(inside[..., None], partners, images),
+        "targets": mixup.mix_with_partner(targets, draws),
+        "mix_weight": kept,
+    }
 
 
 def _boxes(size, draws):

@@ -237,6 +237,54 @@ def total(losses, weights, added):
     return losses if added is None else losses + added
 
 
+def place_of(model, name):
+    """Returns what an error in the graph says of its step, a list."""
+    return [f" in a {name} step after step", model.step.value]
+
+
+def assert_batch(model, data, name):
+    """Returns a batch; the step fails by name at unusable images or weights.
+
+    Args:
+        model: the `TrainStep`.
+        data: images, or a tuple of images, labels and weights.
+        name: `"train"` or `"test"`.
+    """
+    bounds, place = model.input_range(name), place_of(model, name)
+    images, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
+    images = assert_images(images, bounds, place)
+    if weights is not None:
+        weights = assert_sample_weight(weights, place)
+        with tf.control_dependencies([weights]):
+            images = tf.identity(images)
+    return keras.utils.pack_x_y_sample_weight(images, labels, weights)
+
+
+def assert_images(images, bounds, place):
+    """Returns `images`; the step fails by name where some are unusable.
+
+    Args:
+        images: float [B, ...].
+        bounds: (low, high) of a value; what is outside by rounding will do.
+        place: list, what the message says behind the rows.
+
+    Raises:
+        tf.errors.InvalidArgumentError: in the graph, for a value outside the
+            bounds, NaN or infinity.
+    """
+    images = tf.convert_to_tensor(images)
+    low, high = bounds
+    slack = _checks.ROUNDING * (high - low)
+    # NaN fails both comparisons.
+    inside = (images >= low - slack) & (images <= high + slack)
+    fits = tf.reduce_all(inside, axis=range(1, len(images.shape)))
+    text = (
+        f"`x` must be float in [{low:g}, {high:g}]. Received: NaN, infinity or "
+        "other values in the rows "
+    )
+    return _asserted(images, fits, text, tf.where(~fits)[:, 0], place)
+
+
 def assert_labels(labels, num_classes, place):
     """Returns `labels`; the step fails by name where some are unusable.
 
@@ -262,12 +310,33 @@ def assert_labels(labels, num_classes, place):
         f"`y` must be in 0..{num_classes - 1}, or rows of probabilities that "
         "sum to 1. Received: "
     )
-    okay, bad = tf.reduce_all(fits), tf.boolean_mask(labels, ~fits)
+    return _asserted(labels, fits, text, tf.boolean_mask(labels, ~fits), place)
+
+
+def assert_sample_weight(weights, place):
+    """Returns `weights`; the step fails where one is not finite or negative.
+
+    Args:
+        weights: float [B] or [B, 1].
+        place: list, what the message says behind the unusable weights.
+
+    Raises:
+        tf.errors.InvalidArgumentError: in the graph, for such a weight.
+    """
+    weights = tf.convert_to_tensor(weights)
+    fits = (weights >= 0) & (weights <= weights.dtype.max)
+    text = "`sample_weight` must be finite and >= 0. Received: "
+    bad = tf.boolean_mask(weights, ~fits)
+    return _asserted(weights, fits, text, bad, place)
+
+
+def _asserted(values, fits, text, bad, place):
+    okay = tf.reduce_all(fits)
     check = tf.debugging.Assert(okay, [text, bad, *place], summarize=9)
     if check is None:  # eager mode has already checked
-        return labels
+        return values
     with tf.control_dependencies([check]):
-        return tf.identity(labels)
+        return tf.identity(values)
 
 
 def check_sample_weight(weights, count):

@@ -34,6 +34,10 @@ class Mixing:
             weight_per, "weight_per", ("sample", "batch")
         )
 
+    def default_mix_weight(self):
+        """Returns lambda's distribution where `mix_weight` names none."""
+        return ("beta", self.alpha, self.alpha)
+
     def draw_pairs(self, batch_size, seed):
         """Draws a partner and a lambda for every example of a batch.
 
@@ -46,7 +50,7 @@ class Mixing:
         """
         distribution = self.mix_weight
         if distribution is None or isinstance(distribution, str):
-            distribution = ("beta", self.alpha, self.alpha)
+            distribution = self.default_mix_weight()
         weight = ops.sample_mix_weight(
             [batch_size] if self.weight_per == "sample" else [],
             distribution,

@@ -8,6 +8,7 @@ import tensorflow as tf
 from keras_mixup import _checks
 from keras_mixup import _files
 from keras_mixup import data
+from keras_mixup.training import best_model
 from keras_mixup.training import callbacks as callbacks_lib
 from keras_mixup.training import checkpoint
 from keras_mixup.training import early_stopping as early_stopping_lib
@@ -22,6 +23,8 @@ def fit_resumable(
     batch_size=64,
     seed=0,
     augment=None,
+    extra=None,
+    extra_share=0.5,
     validation_data=None,
     monitor="val_accuracy",
     mode="max",
@@ -30,6 +33,8 @@ def fit_resumable(
     checkpoint_every=500,
     callbacks=(),
     on_start=None,
+    progress=None,
+    stop=None,
     verbose="auto",
 ):
     """Trains as `fit` does, and goes on where an earlier call was stopped.
@@ -41,17 +46,23 @@ def fit_resumable(
     epoch, step).
 
     The folder receives checkpoints/, metrics.jsonl (a line per epoch) and,
-    with validation images, the best model.
+    with validation images, the best model. A damaged checkpoint is passed
+    over for an older one, with a warning.
 
     Args:
         model: a compiled algorithm, made in the same way at every call.
         images: `data.ImageSet`, or a pair (images, labels): uint8 or float
-            in [0, 1], [n, H, W, C], and int [n].
+            in [0, 1], [n, H, W, C], and int [n]; or a finite
+            `tf.data.Dataset` of these, which is read into memory.
         run_dir: str or path, made when missing.
         epochs: int >= 1, of the whole run.
         batch_size: int in 1..n; the rest of an epoch is left out.
         seed: int >= 0, of order and augmentation.
         augment: None, `"crop"` or `"crop_flip"`.
+        extra: like `images`, a second source of training images of the same
+            shape and classes, or None. An epoch has as many steps as without.
+        extra_share: float in (0, 1), the part of `extra` in each batch, see
+            `data.mixed_training_dataset`.
         validation_data: like `images`, or None.
         monitor, mode: which metric chooses the best model, `"max"` or
             `"min"`.
@@ -64,6 +75,10 @@ def fit_resumable(
             part of the checkpoint, unless they have a `state` variable.
         on_start: callable without arguments, called before the first step of
             a fresh run.
+        progress: callable of a str, which is told where the run begins; None
+            for silence.
+        stop: callable without arguments, asked after each batch. The reason
+            that it returns, a str, ends the call with a checkpoint.
         verbose: as for `fit`.
 
     Returns:
@@ -71,7 +86,9 @@ def fit_resumable(
 
     Raises:
         ValueError: for arguments out of range, or a folder with the
-            checkpoint of another model or of other arguments.
+            checkpoint of another model or of other arguments, or with damaged
+            checkpoints alone.
+        Stopped: `stop` gave a reason (`keras_mixup.runs.Stopped`).
     """
     run_dir, images = pathlib.Path(run_dir), _image_set(images)
     _checks.check_integer(epochs, "epochs")
@@ -82,24 +99,23 @@ def fit_resumable(
     shaping = {"batch_size": batch_size, "seed": seed, "augment": augment}
     shaping |= {"monitor": monitor, "mode": mode, "best_file": best_file}
     shaping |= _described(model, images)
+    if extra is not None:
+        extra = _image_set(extra)
+        data.check_extra(images, extra, extra_share, batch_size)
+        shaping |= _describe_extra(extra, extra_share)
+    if model.batch_norm_images is None and images.images.ndim == 4:
+        model.batch_norm_images = images.images
     _check_same(pathlib.Path(directory), shaping, resumed=start > 0)
     epoch, model.skip = checkpoint.resume_position(start, steps_per_epoch)
-    if on_start is not None and not start:
-        on_start()
-    judging, validation = [], None
-    if validation_data is not None:
-        validation = data.evaluation_dataset(
-            _image_set(validation_data), batch_size
-        )
-        path = str(run_dir / best_file)
-        judging = [callbacks_lib.BestModel(path, monitor, mode)]
-    if early_stopping:
-        stop = early_stopping_lib.EarlyStopping(monitor, early_stopping, mode)
-        judging.append(stop)
+    _begin(run_dir, start, progress, on_start)
+    validation = validation_data
+    if validation is not None:
+        validation = _image_set(validation)
+        validation = data.evaluation_dataset(validation, batch_size)
+    best = str(run_dir / best_file) if validation is not None else None
+    judging = _judging(best, monitor, mode, early_stopping)
     return model.fit(
-        data.training_dataset(
-            images, batch_size, seed, start_step=start, augment=augment
-        ),
+        _stream(images, extra, extra_share, batch_size, seed, start, augment),
         initial_epoch=epoch,
         epochs=epochs,
         steps_per_epoch=steps_per_epoch,
@@ -108,7 +124,10 @@ def fit_resumable(
             # Before the checkpoint, so that no NaN is ever saved.
             callbacks_lib.StopOnNaN(),
             checkpoint.Checkpoint(
-                directory, checkpoint_every, _state([*judging, *callbacks])
+                directory,
+                checkpoint_every,
+                _state([*judging, *callbacks]),
+                stop=stop,
             ),
             callbacks_lib.RetraceGuard(),
             # What measures comes before what reads it.
@@ -122,12 +141,39 @@ def fit_resumable(
     )
 
 
+def _describe_extra(extra, share):
+    checksum = zlib.crc32(extra.labels.tobytes())
+    return {"extra_share": share, "labels of extra": checksum}
+
+
+def _stream(images, extra, share, batch_size, seed, start, augment):
+    if extra is None:
+        return data.training_dataset(
+            images, batch_size, seed, start_step=start, augment=augment
+        )
+    return data.mixed_training_dataset(
+        images, extra, share, batch_size, seed, start, augment
+    )
+
+
 def _steps_per_epoch(count, batch_size):
     """Returns the number of full batches, at least one."""
     _checks.check_integer(batch_size, "batch_size")
     expected = f"at most the {count} images"
     _checks.check(batch_size <= count, "batch_size", expected, batch_size)
     return count // batch_size
+
+
+def _begin(run_dir, start, progress, on_start):
+    """Says at which step the run begins; calls `on_start` of a fresh one."""
+    text = f"Resuming at step {start}."
+    if not start:
+        begun = (run_dir / _files.METRICS).exists()
+        text = f"Starting at step 0{': there is no checkpoint' * begun}."
+    if progress is not None:
+        progress(text)
+    if on_start is not None and not start:
+        on_start()
 
 
 def _described(model, images):
@@ -139,6 +185,18 @@ def _described(model, images):
         "image shape": list(images.images.shape[1:]),
         "checksum of labels": zlib.crc32(images.labels.tobytes()),
     }
+
+
+def _judging(best, monitor, mode, early_stopping):
+    """Returns the callbacks that read the monitored metric, a list."""
+    judging = []
+    if best is not None:
+        judging.append(best_model.BestModel(best, monitor, mode))
+    if early_stopping:
+        judging.append(
+            early_stopping_lib.EarlyStopping(monitor, early_stopping, mode)
+        )
+    return judging
 
 
 def _check_same(directory, arguments, resumed):
@@ -169,7 +227,8 @@ def _state(callbacks):
 def _image_set(images):
     if isinstance(images, data.ImageSet):
         return images
-    okay = isinstance(images, (tuple, list)) and len(images) == 2
-    expected = "a data.ImageSet or a pair (images, labels)"
+    pair = isinstance(images, (tuple, list)) and len(images) == 2
+    okay = pair or hasattr(images, "cardinality")
+    expected = "a data.ImageSet, a pair (images, labels) or a tf.data.Dataset"
     _checks.check(okay, "images", expected, type(images).__name__)
-    return data.image_set(*images)
+    return data.image_set(*images) if pair else data.image_set(images)

@@ -25,8 +25,10 @@ class RobustValidation(keras.callbacks.Callback):
 
     Args:
         attack: attack of `keras_mixup.attacks`, such as `PGD`.
-        images: float [N, H, W, C] in [0, 1], N >= 1.
-        labels: int [N] or [N, 1], or probabilities [N, C].
+        images: float [N, H, W, C] in [0, 1], N >= 1; or a finite
+            `tf.data.Dataset` or `PyDataset` of images and labels.
+        labels: int [N] or [N, 1], or probabilities [N, C]; None beside a
+            data set.
         every: int >= 1: measured after every so many epochs, and after the
             first one; the epochs between report the last measurement again.
         batch_size: int >= 1, images attacked at a time.
@@ -39,10 +41,11 @@ class RobustValidation(keras.callbacks.Callback):
         ValueError: for bad arguments.
     """
 
-    def __init__(self, attack, images, labels, every=1, batch_size=256):
+    def __init__(self, attack, images, labels=None, every=1, batch_size=256):
         super().__init__()
         _checks.check(callable(attack), "attack", "an attack", attack)
         self.attack = attack
+        images, labels = _inputs.read_pairs(images, labels)
         self.images = _inputs.read_images(images)
         self.labels = _inputs.read_labels(labels, len(self.images))
         self.every = _checks.check_integer(every, "every")
@@ -53,7 +56,8 @@ class RobustValidation(keras.callbacks.Callback):
         """Measures, or repeats the last number, into `logs`."""
         due = (epoch + 1) % self.every == 0
         if due or math.isnan(float(self.value.numpy())):
-            self.value.assign(self.measure(epoch))
+            with self.model.averaged_weights():
+                self.value.assign(self.measure(epoch))
         if logs is not None:
             logs["val_robust_accuracy"] = float(self.value.numpy())
 

@@ -78,6 +78,19 @@ class TRADES(adversarial.AdversarialTraining):
         )
         _check_soft_attack(attack, start)
 
+    def compile(self, *args, **kwargs):
+        """Chooses the optimizer; arguments as in `Algorithm.compile`.
+
+        Raises:
+            ValueError: as there; and for `weight_perturbation` beside
+                `attack_training`.
+        """
+        super().compile(*args, **kwargs)
+        okay = not (self.weight_perturbation and self.attack_training)
+        hint = "The pass that finds the perturbation moves no averages"
+        expected = "False with weight_perturbation"
+        _checks.check(okay, "attack_training", expected, True, hint)
+
     def prepare_batch(self, images, targets, draws):
         """Returns the clean batch and the attack's seed.
 
@@ -91,8 +104,11 @@ class TRADES(adversarial.AdversarialTraining):
         if not self.beta:
             return losses, logits
         # The ascent lies inside the tape, but no gradient enters it: its
-        # start and its result are behind stop_gradient.
-        around = self.classifier(self._climb(batch, logits), training=True)
+        # start and its result are behind stop_gradient. A second pass, from
+        # perturbed weights, finds its result in the batch.
+        if "around" not in batch:
+            batch["around"] = self._climb(batch, logits)
+        around = self.classifier(batch["around"], training=True)
         return losses + self.beta * ops.kl_divergence(
             _probabilities(logits), around
         ), logits

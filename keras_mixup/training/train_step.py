@@ -9,7 +9,9 @@ from keras_mixup import _checks
 from keras_mixup import _config
 from keras_mixup import ops
 from keras_mixup.training import _metrics
+from keras_mixup.training import descent
 from keras_mixup.training import functions
+from keras_mixup.training import weight_average
 
 # Keeps the draws of a step apart from the data pipeline's, which start from
 # the same seed with purposes of their own.
@@ -25,7 +27,7 @@ _REFUSED_LOSS = (
 )
 
 
-class TrainStep(_config.Configurable, keras.Model):
+class TrainStep(_config.Configurable, descent.Descent, keras.Model):
     """A model together with the way to train it; `fit` does the rest.
 
     A subclass says what is trained and on which data: `base.Algorithm` for
@@ -62,7 +64,9 @@ class TrainStep(_config.Configurable, keras.Model):
         # Steps of an epoch, where known, and those already taken of it.
         self.epoch_steps, self.epoch_done = None, 0
         self.traces = {"train": 0, "test": 0}
-        self.l2_penalty = 0.0
+        self.averages = weight_average.Averages(name="averages")
+        self.batch_norm_images = None
+        self.set_descent()
         self._evaluating = False
 
     # === What a subclass writes ===
@@ -126,6 +130,8 @@ class TrainStep(_config.Configurable, keras.Model):
         l2_penalty=0.0,
         jit_compile=False,
         weighted_metrics=None,
+        weight_perturbation=0.0,
+        weight_average=None,
         **kwargs,
     ):
         """Chooses the optimizer; the loss belongs to the algorithm.
@@ -148,6 +154,13 @@ class TrainStep(_config.Configurable, keras.Model):
                 several times slower on CPU.
             weighted_metrics: list as `metrics`; `sample_weight` or
                 `class_weight` weigh their examples.
+            weight_perturbation: float >= 0, gamma of adversarial weight
+                perturbation (`weight_perturbation.worst_weights`). 0 leaves
+                it out; the paper has 0.01, and 0.005 with TRADES. It costs a
+                second training pass. The L2 penalty is that of the perturbed
+                weights, as in the authors' code.
+            weight_average: None, `EMA` or `SWA`: what is evaluated and
+                saved. `fit` ends with the averages in the trained model.
             **kwargs: `run_eagerly`, `steps_per_execution` and
                 `auto_scale_loss`, as in `keras.Model.compile`.
 
@@ -166,9 +179,7 @@ class TrainStep(_config.Configurable, keras.Model):
             l2_penalty = kwargs.pop("coupled_weight_decay")
         replicas = self.distribute_strategy.num_replicas_in_sync
         functions.check_compile_options(replicas, jit_compile, kwargs)
-        self.l2_penalty = _checks.check_number(
-            l2_penalty, "l2_penalty", low=0.0
-        )
+        self.set_descent(l2_penalty, weight_perturbation, weight_average)
         with self.distribute_strategy.scope():
             self._user_metrics = {
                 "metrics": _metrics.objects(metrics),
@@ -201,7 +212,14 @@ class TrainStep(_config.Configurable, keras.Model):
             key: [keras.saving.serialize_keras_object(m) for m in values]
             for key, values in getattr(self, "_user_metrics", {}).items()
         }
-        return {**config, **metrics, "l2_penalty": self.l2_penalty}
+        average = keras.saving.serialize_keras_object(self.weight_average)
+        return {
+            **config,
+            **metrics,
+            "l2_penalty": self.l2_penalty,
+            "weight_perturbation": self.weight_perturbation,
+            "weight_average": average,
+        }
 
     def compile_from_config(self, config):
         """Compiles a loaded model as it was compiled before."""
@@ -210,6 +228,7 @@ class TrainStep(_config.Configurable, keras.Model):
         config.setdefault("l2_penalty", config.pop("coupled_weight_decay", 0))
         self.compile(**config)
         self.optimizer.build(self.optimized_variables)
+        self.build_averages()
 
     @property
     def optimized_variables(self):
@@ -237,16 +256,11 @@ class TrainStep(_config.Configurable, keras.Model):
             weights = self.mix_sample_weight(weights, draws, batch)
             batch = {**batch, **weights}
         batch = tf.nest.map_structure(tf.stop_gradient, batch)
-        with tf.GradientTape() as tape, self._watch:
-            losses, outputs = self.batch_loss(batch)
-            self.keep_layer_losses(batch)
-            own = batch.pop("sample_weight", None)
-            losses = functions.total(losses, own, batch["layer_losses"])
-            loss = tf.reduce_mean(losses)
-            replicas = self.distribute_strategy.num_replicas_in_sync
-            scaled = self.optimizer.scale_loss(loss / replicas)
-        self._apply_gradients(tape, scaled)
-        self.step.assign_add(1)
+        losses, outputs = self.descend(batch)
+        # No step is counted whose batch was refused.
+        with tf.control_dependencies([images]):
+            self.step.assign_add(1)
+        self.update_averages()
         batch.update(weights or {})
         self.update_metrics(losses, batch, outputs)
         for name in self.logged:
@@ -266,12 +280,14 @@ class TrainStep(_config.Configurable, keras.Model):
         del batch, outputs
         self._loss_tracker.update_state(losses)
 
-    def fit(self, *args, **kwargs):
+    def fit(self, x=None, *args, **kwargs):
         """Trains; as `keras.Model.fit`.
 
         Warns once, where gradients of an attack are zero or not finite.
         """
-        history = super().fit(*args, **kwargs)
+        self.begin_averages(x)
+        history = super().fit(x, *args, **kwargs)
+        self.show_averages()
         self._watch.warn_once(self.trained_model.name)
         return history
 
@@ -293,7 +309,8 @@ class TrainStep(_config.Configurable, keras.Model):
         """The means of `test_step`; as `keras.Model.evaluate`."""
         before, self._evaluating = self._evaluating, True
         try:
-            return super().evaluate(*args, **kwargs)
+            with self.averaged_weights():
+                return super().evaluate(*args, **kwargs)
         finally:
             self._evaluating = before
 
@@ -301,7 +318,8 @@ class TrainStep(_config.Configurable, keras.Model):
         """The means of `test_step`; as `keras.Model.test_on_batch`."""
         before, self._evaluating = self._evaluating, True
         try:
-            return super().test_on_batch(*args, **kwargs)
+            with self.averaged_weights():
+                return super().test_on_batch(*args, **kwargs)
         finally:
             self._evaluating = before
 
@@ -344,6 +362,7 @@ class TrainStep(_config.Configurable, keras.Model):
         if not self.optimizer.built:
             with strategy.scope():
                 self.optimizer.build(self.optimized_variables)
+        self.build_averages()
         self.built = True
 
     # === Parts of a step ===
@@ -355,8 +374,11 @@ class TrainStep(_config.Configurable, keras.Model):
             data: the local batch, as it came.
             name: `"train"` or `"test"`.
         """
-        del name
-        return data
+        return functions.assert_batch(self, data, name)
+
+    def input_range(self, name):
+        """Returns (low, high) of a pixel in a `"train"` or `"test"` step."""
+        return 0.0, 1.0
 
     def step_seed(self):
         """Returns int32 [2]: a function of (seed, step, replica)."""
@@ -374,24 +396,3 @@ class TrainStep(_config.Configurable, keras.Model):
         if weights is not None:
             weights = tf.reshape(tf.cast(weights, tf.float32), [-1])
         return tf.cast(images, tf.float32), labels, weights
-
-    def keep_layer_losses(self, batch):
-        """Puts what layers and regularizers add to the loss into a batch.
-
-        A `batch_loss` of several passes calls it after the one that counts.
-        The first call decides. Without one the last pass counts.
-        """
-        if "layer_losses" not in batch:
-            batch["layer_losses"] = functions.layer_losses(self.trained_model)
-
-    def _apply_gradients(self, tape, loss):
-        variables = self.optimized_variables
-        gradients = tape.gradient(loss, variables)
-        if self.l2_penalty:
-            replicas = self.distribute_strategy.num_replicas_in_sync
-            share = self.optimizer.scale_loss(self.l2_penalty / replicas)
-            gradients = [
-                g + tf.cast(share, g.dtype) * tf.cast(v, g.dtype)
-                for g, v in zip(gradients, variables, strict=True)
-            ]
-        self.optimizer.apply(gradients, variables)

@@ -15,6 +15,8 @@ from keras_mixup.training import base
 from keras_mixup.training import interpolated
 from keras_mixup.training import mixup
 
+_LARGEST = float(np.finfo(np.float32).max)
+
 
 @registry.register("algorithm", "var_erm", label="VarERM")
 class VarERM(base.Algorithm):
@@ -98,6 +100,13 @@ class VarERM(base.Algorithm):
         if self.from_codes:
             return latent_space.image_shape(self.classifier)[:2]
         return tuple(images.shape[1:3])
+
+    def input_range(self, name):
+        """Returns (low, high) of a pixel, or of a code: any finite number."""
+        if self.from_codes and name == "train":
+            # Half of the largest, since the slack of rounding is added.
+            return -0.5 * _LARGEST, 0.5 * _LARGEST
+        return super().input_range(name)
 
     def check_images(self, images):
         """Checks images, or codes where they stand in for images."""

@@ -239,6 +239,29 @@ def test_config_round_trip():
     assert MixupInferenceAttack(THREAT).name == "tramer2020-50x15"
 
 
+@pytest.mark.parametrize(
+    ("recipe", "steps", "step", "name"),
+    [
+        ("pang2020_paper", 10, None, "pang2020_paper-10x30"),
+        ("pang2020_paper", 50, None, "pang2020_paper-50x30"),
+        ("pang2020_paper", 4, None, "pang2020_paper-4x30 step 0.0625"),
+        ("pang2020_released", 10, 0.1, "pang2020_released-10x30 step 0.1"),
+        ("tramer2020", 10, None, "tramer2020-10x15"),
+    ],
+)
+def test_a_step_that_is_not_the_recipes_own_is_told(recipe, steps, step, name):
+    attack = MixupInferenceAttack(
+        ThreatModel("linf", 0.1), recipe, steps, step_size=step
+    )
+    assert attack.name == name
+    own = 0.1 / 16 if recipe == "tramer2020" else 0.1 / 4
+    changed = abs(attack.step_size - own) > 1e-9
+    assert bool(attack.notice) == changed
+    if changed:
+        assert f"{steps} steps of {attack.step_size:.3g}" in attack.notice
+        assert attack.notice.endswith(f"own are {own:.3g}")
+
+
 def test_eps_zero_gives_the_clean_images():
     attack = MixupInferenceAttack(ThreatModel("linf", 0.0), num_steps=2)
     result = attack(ShiftDefence(), IMAGES, LABELS, seed=0)

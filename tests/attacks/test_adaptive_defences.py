@@ -53,6 +53,9 @@ DEFENCES = {
     "resize_pad": lambda f, pool: inference.RandomResizePadInference(
         f, size_range=(6, 8), num_draws=8
     ),
+    "crop_pad": lambda f, pool: inference.RandomCropPadInference(
+        f, size_range=(7, 8), num_draws=8
+    ),
     "crop_resize": lambda f, pool: inference.RandomCropResizeInference(
         f, size_range=(6, 8), num_draws=8
     ),

@@ -11,6 +11,7 @@ import tensorflow as tf
 from keras_mixup import ThreatModel
 from keras_mixup.attacks import PGD
 from keras_mixup.attacks import Attack
+from keras_mixup.attacks import base
 from keras_mixup.attacks.base import as_function
 
 THREAT = ThreatModel("linf", 0.1)
@@ -241,3 +242,38 @@ def test_calls_leave_the_settings_alone():
     before = repr(attack)
     attack(linear, IMAGES, LABELS, targets=(LABELS + 1) % 3)
     assert repr(attack) == before
+
+
+def test_traces_of_fresh_callables_are_bounded_and_said(monkeypatch):
+    """The functions that were traced are freed, but for a few."""
+    monkeypatch.setattr(base, "_MOST_TRACES", 4)
+    attack = PGD(THREAT, 0.1, num_steps=1)
+    images, labels = tf.fill([2, 2, 2, 1], 0.5), [0, 1]
+    alive = weakref.WeakSet()
+
+    def once():
+        def fresh(x):
+            return tf.reshape(x, [-1, 4])[:, :2]
+
+        alive.add(fresh)
+        attack(fresh, images, labels, seed=0)
+
+    match = "traced 4 times.*one lasting"
+    with pytest.warns(UserWarning, match=match) as found:
+        for _ in range(10):
+            once()
+    assert len(found) == 1
+    gc.collect()
+    assert len(alive) <= 4
+
+
+def test_one_callable_never_reaches_the_bound(monkeypatch):
+    monkeypatch.setattr(base, "_MOST_TRACES", 4)
+    attack = PGD(THREAT, 0.1, num_steps=1)
+
+    def network(x):
+        return tf.reshape(x, [-1, 4])[:, :2]
+
+    for count in range(1, 8):
+        images = tf.fill([count, 2, 2, 1], 0.5)
+        attack(network, images, [0] * count, seed=0)

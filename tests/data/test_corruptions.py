@@ -208,3 +208,9 @@ def test_missing_files_are_named(name, tmp_path):
         data.load_corrupted(name, "fog", 1)
     with pytest.raises(ValueError, match="`name` must be one of 'cifar10_c'"):
         data.load_corrupted("cifar10", "fog", 1)
+
+
+def test_a_class_of_tiny_imagenet_c_stays_in_its_folder(tmp_path):
+    (tmp_path / "wnids.txt").write_text("../../secret")
+    with pytest.raises(ValueError, match="whose wnids.txt has plain names"):
+        data.load_corrupted("tiny_imagenet_c", "snow", 5, tmp_path)

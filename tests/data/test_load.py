@@ -91,6 +91,10 @@ def test_missing_data_names_the_place_and_the_remedy(name, tmp_path):
         ({"name": "mnist"}, "`name` must be one of 'digits', 'cifar10'"),
         ({"split": "val"}, "`split` must be one of 'train', 'validation'"),
         ({"num_validation": 100}, "`num_validation` must be None or 200"),
+        (
+            {"num_validation": 0, "split": "validation"},
+            '`num_validation` must be 1 or more for split="validation"',
+        ),
         ({"num_examples": 5000}, "`num_examples` must be at most 1097"),
     ],
 )

@@ -96,3 +96,19 @@ def test_an_unknown_class_is_named(source, tmp_path):
         file.write("val_0.JPEG\tn99\t0\t0\t1\t1\n")
     with pytest.raises(ValueError, match="'n99'"):
         data.prepare_tiny_imagenet(source[0], str(tmp_path / "data"))
+
+
+@pytest.mark.parametrize("wnid", ["../../secret", "/etc", "..", "n01/x"])
+def test_a_class_outside_of_the_folder_is_refused(source, tmp_path, wnid):
+    with open(os.path.join(source[0], "wnids.txt"), "a") as file:
+        file.write(f"\n{wnid}\n")
+    text = "`source_dir` must be a folder whose wnids.txt has plain names"
+    with pytest.raises(ValueError, match=text):
+        data.prepare_tiny_imagenet(source[0], str(tmp_path / "data"))
+
+
+def test_an_image_outside_of_the_folder_is_refused(source, tmp_path):
+    with open(os.path.join(source[0], "val/val_annotations.txt"), "a") as file:
+        file.write("../images/val_0.JPEG\tn01\t0\t0\t1\t1\n")
+    with pytest.raises(ValueError, match="whose val_annotations.txt has plain"):
+        data.prepare_tiny_imagenet(source[0], str(tmp_path / "data"))

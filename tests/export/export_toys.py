@@ -79,10 +79,14 @@ DEFENCES = {
         classifier(), pool(), num_draws=3
     ),
     "noise": lambda: inference.GaussianNoiseInference(classifier(), 0.1, 3),
+    "smoothing": lambda: inference.RandomizedSmoothing(classifier(), 0.1, 3),
     "rotation": lambda: inference.RandomRotationInference(
         classifier(), 20.0, 3
     ),
     "resize_pad": lambda: inference.RandomResizePadInference(
+        classifier(), (2, 3), 3
+    ),
+    "crop_pad": lambda: inference.RandomCropPadInference(
         classifier(), (2, 3), 3
     ),
     "crop_resize": lambda: inference.RandomCropResizeInference(

@@ -1,6 +1,8 @@
 """Version folders appear whole or not at all."""
 
 import os
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -167,3 +169,12 @@ def test_two_first_exports_of_a_model_share_its_folder(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "mkdir", late)
     assert write_version(base, None, _fill) == str(base / "1")
+
+
+def test_what_a_killed_export_left_is_removed(tmp_path):
+    with subprocess.Popen([sys.executable, "-c", ""]) as dead:
+        dead.wait()
+    (tmp_path / f".{dead.pid}.incoming.1").mkdir()
+    (tmp_path / f".{os.getpid()}.incoming.1").mkdir()
+    write_version(tmp_path, None, lambda path: None)
+    assert sorted(os.listdir(tmp_path)) == [f".{os.getpid()}.incoming.1", "1"]

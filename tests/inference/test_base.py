@@ -34,10 +34,19 @@ DEFENCES = {
     "noise": lambda c, p, n, **k: inference.GaussianNoiseInference(
         c, 0.1, n, **k
     ),
+    "smoothing": lambda c, p, n, **k: inference.RandomizedSmoothing(
+        c, 0.1, n, **k
+    ),
     "rotation": lambda c, p, n, **k: inference.RandomRotationInference(
         c, (-20, 40), n, **k
     ),
     "resize_pad": lambda c, p, n, **k: inference.RandomResizePadInference(
+        c, (3, 6), n, **k
+    ),
+    "nearest_rotation": lambda c, p, n, **k: inference.RandomRotationInference(
+        c, 40, n, interpolation="nearest", **k
+    ),
+    "crop_pad": lambda c, p, n, **k: inference.RandomCropPadInference(
         c, (3, 6), n, **k
     ),
     "crop_resize": lambda c, p, n, **k: inference.RandomCropResizeInference(

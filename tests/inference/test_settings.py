@@ -9,8 +9,17 @@ from keras_mixup import registry
 @pytest.mark.parametrize(
     ("dataset", "training", "name", "expected"),
     [
-        ("cifar10", "mixup", "gaussian_noise", {"stddev": 0.04}),
-        ("cifar10", "mixup", "random_rotation", {"degrees": 40.0}),
+        ("cifar10", "mixup", "gaussian_noise", {"stddev": 0.02}),
+        ("cifar10", "iat", "gaussian_noise", {"stddev": 0.0375}),
+        ("cifar100", "mixup", "gaussian_noise", {"stddev": 0.0125}),
+        ("cifar100", "iat", "gaussian_noise", {"stddev": 0.03}),
+        (
+            "cifar10",
+            "mixup",
+            "random_rotation",
+            {"degrees": 40.0, "interpolation": "nearest"},
+        ),
+        ("cifar100", "iat", "random_crop_pad", {"size_range": (22, 30)}),
         (
             "cifar10",
             "iat",
@@ -33,7 +42,7 @@ from keras_mixup import registry
         ("cifar100", "iat", "mixup_inference_ol", {"mix_weight": 0.6}),
     ],
 )
-def test_has_the_printed_numbers(dataset, training, name, expected):
+def test_has_the_numbers_of_the_tables(dataset, training, name, expected):
     settings = inference.paper_settings(dataset, training)
     assert settings[name] == {**expected, "num_draws": 30}
 

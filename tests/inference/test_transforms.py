@@ -1,4 +1,4 @@
-"""The four baselines against scipy and tf.image for the same draws."""
+"""The baselines against scipy and tf.image for the same draws."""
 
 import numpy as np
 import pytest
@@ -68,7 +68,11 @@ def test_each_image_and_draw_has_its_own_box(classifier, images):
 
 @pytest.mark.parametrize(
     "defence_class",
-    [inference.RandomResizePadInference, inference.RandomCropResizeInference],
+    [
+        inference.RandomResizePadInference,
+        inference.RandomCropPadInference,
+        inference.RandomCropResizeInference,
+    ],
 )
 def test_sizes_and_places_are_uniform_and_inside(
     defence_class, classifier, images
@@ -85,6 +89,19 @@ def test_sizes_and_places_are_uniform_and_inside(
         assert len(places) == 6 - side + 1
         even = places / places.sum() * len(places)
         np.testing.assert_allclose(even, 1.0, atol=0.15)
+
+
+def test_crop_and_its_new_place_are_independent(classifier, images):
+    defence = inference.RandomCropPadInference(classifier, (3, 5), 2000)
+    draws = {k: v.numpy().ravel() for k, v in defence.draw(images, 0).items()}
+    for side in (3, 4, 5):
+        own = draws["size"] == side
+        for name in ("top", "left"):
+            pair = draws[name][own], draws[f"pad_{name}"][own]
+            counts = np.histogram2d(*pair, bins=7 - side)[0]
+            assert pair[1].max() == 6 - side
+            share = counts / counts.sum() * counts.size
+            np.testing.assert_allclose(share, 1.0, atol=0.25)
 
 
 def test_angles_are_uniform_in_the_range(classifier, images):
@@ -137,6 +154,16 @@ def test_no_noise_gives_the_classifier_back(classifier, images):
         (
             lambda c: inference.RandomCropResizeInference(c, (0, 3)),
             "`size_range` must be an integer >= 1",
+        ),
+        (
+            lambda c: inference.RandomRotationInference(
+                c, 20, interpolation="cubic"
+            ),
+            "`interpolation` must be one of",
+        ),
+        (
+            lambda c: inference.RandomCropPadInference(c, (5, 7)),
+            "`size_range` must be at most the image's shorter side, 6",
         ),
         (
             lambda c: inference.RandomResizePadInference(c, (5, 7)),

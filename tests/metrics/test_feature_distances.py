@@ -113,6 +113,7 @@ def test_classifier_features_are_what_the_last_layer_gets(classifier):
     np.testing.assert_allclose(features @ kernel + bias, expected, atol=1e-5)
 
 
+@pytest.mark.filterwarnings("ignore:.*images are few for")
 def test_distances_name_their_features(classifier):
     images = np.random.default_rng(0).random((40, 4, 4, 1), dtype="float32")
     network = metrics.classifier_features(classifier)
@@ -125,6 +126,25 @@ def test_distances_name_their_features(classifier):
     ]
     assert found.frechet_distance == frechet_distance(*features)
     assert found.kernel_distance == kernel_inception_distance(*features)
+
+
+def test_few_images_warn_of_what_no_difference_gives(classifier):
+    images = np.random.default_rng(0).random((240, 4, 4, 1), dtype="float32")
+    network = metrics.classifier_features(classifier)
+    # 6 features: 5 % of their variance at 60 images each.
+    metrics.feature_distances(network, images[:60], images[60:120])
+    with pytest.warns(UserWarning, match="59 and 60 images .* Take 60 images"):
+        metrics.feature_distances(network, images[:59], images[60:120])
+
+
+def test_the_share_in_the_warning_is_that_of_equal_distributions():
+    generator = np.random.default_rng(0)
+    width, n, m = 64, 256, 512
+    first = generator.normal(size=(n, width))
+    second = generator.normal(size=(m, width))
+    share = 0.25 * width * (1 / n + 1 / m)
+    found = frechet_distance(first, second) / width
+    np.testing.assert_allclose(found, share, rtol=0.2)
 
 
 def test_grey_images_are_shown_to_a_colour_net_in_three_channels():

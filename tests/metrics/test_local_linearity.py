@@ -62,6 +62,39 @@ def test_linear_loss_has_no_error():
     np.testing.assert_allclose(found, 0.0, atol=1e-6)
 
 
+class _Jump:
+    """Linear, but for an offset that follows the sign of the first pixel."""
+
+    def draw(self, images, seed):
+        first = images[:, 0, 0, 0]
+        return {"offset": tf.where(first > 0.5, 1.0, 0.0) + 0.0 * seed}
+
+    def predict_from_draws(self, images, draws):
+        return (
+            tf.reduce_sum(images, [1, 2, 3])[:, None] + draws["offset"][:, None]
+        )
+
+    def __call__(self, images):
+        return self.predict_from_draws(images, self.draw(images, 0))
+
+
+def test_draws_of_the_image_are_held():
+    images = np.full(SHAPE, 0.49, "float32")
+    options = {"loss_fn": _first_value, "num_steps": 6, "num_starts": 1}
+    given = (_Jump(), images, np.zeros(4, "int32"), 0.1)
+    np.testing.assert_allclose(
+        local_linearity_error(*given, **options), 1.0, atol=1e-5
+    )
+    held = local_linearity_error(*given, draws_seed=0, **options)
+    np.testing.assert_allclose(held, 0.0, atol=1e-5)
+
+
+def test_held_draws_need_a_defence():
+    given = np.full(SHAPE, 0.49, "float32"), np.zeros(4, "int32"), 0.1
+    with pytest.raises(ValueError, match="`model_fn` must be a defence with"):
+        local_linearity_error(_quadratic(1.0), *given, draws_seed=0)
+
+
 def _network():
     keras.utils.set_random_seed(3)
     return keras.Sequential(

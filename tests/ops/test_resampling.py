@@ -1,4 +1,4 @@
-"""The bilinear sampler against scipy, tf.image and finite differences."""
+"""The samplers against scipy, tf.image and finite differences."""
 
 import numpy as np
 import pytest
@@ -34,6 +34,45 @@ def test_equals_scipy_inside_and_beyond_the_border(fill):
             )
             actual = sampled[row, :, :, channel]
             np.testing.assert_allclose(actual, expected, atol=1e-5)
+
+
+def test_nearest_equals_scipy_and_is_zero_beyond_the_border():
+    images, places = _images(), _places()
+    sampled = ops.sample_nearest(images, places[0], places[1]).numpy()
+    near = np.floor(places + 0.5).astype(int)
+    for row in range(2):
+        inside = (near[:, row] >= 0) & (
+            near[:, row] < np.array([6, 7])[:, None, None]
+        )
+        inside = inside.all(axis=0)
+        assert 0 < inside.sum() < inside.size
+        for channel in range(3):
+            actual = sampled[row, :, :, channel]
+            expected = scipy.ndimage.map_coordinates(
+                images[row, :, :, channel],
+                places[:, row],
+                order=0,
+                mode="nearest",
+            )
+            np.testing.assert_array_equal(actual[inside], expected[inside])
+            np.testing.assert_array_equal(actual[~inside], 0.0)
+
+
+def test_nearest_gradient_goes_to_the_pixels_that_were_read():
+    images = tf.constant(_images())
+    places = tf.constant(_places(-1.0, 7.0))
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        total = tf.reduce_sum(ops.sample_nearest(images, *places))
+    expected = np.zeros((2, 6, 7))
+    near = np.floor(places.numpy() + 0.5).astype(int)
+    for row in range(2):
+        for i, j in near[:, row].reshape(2, -1).T:
+            if 0 <= i < 6 and 0 <= j < 7:
+                expected[row, i, j] += 1.0
+    gradient = tape.gradient(total, images)
+    for channel in range(3):
+        np.testing.assert_array_equal(gradient[..., channel], expected)
 
 
 def test_whole_pixels_are_returned_exactly():

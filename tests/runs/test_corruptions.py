@@ -69,7 +69,7 @@ def test_own_corruptions_are_scored_named_and_resumed(run_dir, shifted, capsys):
     found = rows(run_dir)
     assert {row["set"] for row in found} == {OWN}
     assert {row["num_examples"] for row in found} == {20}
-    names = {"erm net", "noise 0.04 x2"}
+    names = {"erm net", "noise 0.02 x2"}
     assert {row["model"] for row in found} == names
     standard = metrics.STANDARD_CORRUPTIONS
     cells = {(r["model"], r["kind"], r["severity"]) for r in found}

@@ -186,7 +186,7 @@ def test_second_call_resumes_and_a_third_adds(run_dir):
     assert (run_dir / "records.jsonl").read_bytes().startswith(whole)
     settings = json.loads((run_dir / "evaluation.json").read_text())
     assert len(settings["calls"]) == 3
-    assert set(settings["defences"]) == {"noise 0.04 x2", "noise 0.1 x2"}
+    assert set(settings["defences"]) == {"noise 0.02 x2", "noise 0.1 x2"}
 
 
 def test_without_the_adaptive_attack_the_table_says_so(run_dir, capsys):

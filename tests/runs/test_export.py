@@ -108,10 +108,12 @@ def test_flagfile_a_bare_file_and_the_next_version(run_dir, call, tmp_path):
 @pytest.mark.parametrize(
     ("defence", "flag", "attribute", "value"),
     [
-        ("gaussian_noise", None, "stddev", 0.04),
+        ("gaussian_noise", None, "stddev", 0.02),
         ("gaussian_noise", "--stddev=8/255", "stddev", 8 / 255),
         ("random_rotation", None, "degrees", 40.0),
+        ("random_rotation", None, "interpolation", "nearest"),
         ("random_resize_pad", None, "size_range", (4, 6)),
+        ("random_crop_pad", None, "size_range", (4, 6)),
         ("random_crop_resize", "--size_range=5,7", "size_range", (5, 7)),
         ("mixup_inference_pl", None, "mix_weight", 0.5),
         (

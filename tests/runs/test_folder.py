@@ -176,3 +176,63 @@ def test_commit_is_that_of_the_checkout(monkeypatch, tmp_path):
     copy.write_text("")
     monkeypatch.setattr(folder, "__file__", str(copy))
     assert folder._git_commit() is None
+
+
+@pytest.fixture
+def trained_vae(tmp_path, monkeypatch):
+    """A run begun with the autoencoder in tmp_path/vae, and its settings."""
+    (tmp_path / "vae").mkdir()
+    (tmp_path / "vae" / "vae.keras").write_bytes(b"weights")
+    settings = runs.TrainSettings(
+        algorithm="var_mixup", vae=str(tmp_path / "vae")
+    )
+    create(tmp_path / "run", settings)
+    monkeypatch.chdir(tmp_path)
+    return settings
+
+
+@pytest.mark.parametrize("vae", ["vae", "vae/", "./vae", "vae/vae.keras"])
+def test_another_path_to_the_same_file_resumes(trained_vae, tmp_path, vae):
+    settings = trained_vae.replace(vae=vae)
+    assert create(tmp_path / "run", settings, resume=True)[1]
+
+
+def test_a_moved_run_with_a_moved_autoencoder_resumes(trained_vae, tmp_path):
+    (tmp_path / "vae").rename(tmp_path / "elsewhere")
+    (tmp_path / "run").rename(tmp_path / "moved")
+    settings = trained_vae.replace(vae="elsewhere")
+    assert create("moved/", settings, resume=True)[1]
+
+
+def test_another_autoencoder_is_refused(trained_vae, tmp_path):
+    (tmp_path / "vae" / "vae.keras").write_bytes(b"others")
+    with pytest.raises(ValueError, match="`vae` must be .*has changed"):
+        create(tmp_path / "run", trained_vae, resume=True)
+    (tmp_path / "b.keras").write_bytes(b"others")
+    with pytest.raises(ValueError, match="started with vae="):
+        create(tmp_path / "run", trained_vae.replace(vae="b.keras"), True)
+
+
+def test_another_version_is_said(tmp_path):
+    path, _ = create(tmp_path / "run")
+    assert folder.changed_versions(path) is None
+    config = folder.read_config(path)
+    now = config["versions"]["keras"]
+    config["versions"]["keras"] = "3.0.0"
+    _files.write_json(path / "config.json", config)
+    assert f"keras 3.0.0, now {now}." in folder.changed_versions(path)
+
+
+def test_what_a_dead_process_left_is_removed_by_the_next_owner(tmp_path):
+    with subprocess.Popen([sys.executable, "-c", ""]) as dead:
+        dead.wait()
+    path, _ = create(tmp_path / "run")
+    (path / f".{dead.pid}.classifier.keras").write_bytes(b"half")
+    (tmp_path / f".{dead.pid}.run.1").mkdir()
+    (tmp_path / f".{dead.pid}.other.1").mkdir()
+    with folder.owned(path):
+        assert sorted(os.listdir(path)) == [".lock", "config.json"]
+    (path / "config.json").unlink()
+    (path / ".lock").unlink()
+    create(path)
+    assert sorted(os.listdir(tmp_path)) == [f".{dead.pid}.other.1", "run"]

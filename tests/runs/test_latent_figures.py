@@ -67,14 +67,19 @@ def rows(folder, name):
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def training_pairs(count, seed=0):
+few_images = pytest.mark.filterwarnings("ignore:.*images are few for")
+
+
+def training_sets(count, seed=0, num_sets=2):
     train = data.load_arrays("digits", "train")
     order = np.argsort(train.labels, kind="stable")
     chosen = np.random.default_rng(seed).permutation(len(order))
     images = data.as_float(train.images)[order]
-    return images[chosen[:count]], images[chosen[count : 2 * count]]
+    parts = range(0, num_sets * count, count)
+    return [images[chosen[i : i + count]] for i in parts]
 
 
+@few_images
 def test_samples_and_distances_are_of_mixed_training_images(run_dir):
     other = run_dir / "adv.keras"
     vae = models.MMDVAE((8, 8, 1), latent_size=3, width=2)
@@ -87,7 +92,7 @@ def test_samples_and_distances_are_of_mixed_training_images(run_dir):
         "VarMixup": keras.saving.load_model(run_dir / "vae.keras"),
         "adv-VarMixup": vae,
     }
-    expected = studies.mixed_samples(*training_pairs(8), vaes)
+    expected = studies.mixed_samples(*training_sets(8), vaes)
     found = rows(run_dir, "varmixup_fig7")
     assert [row["title"] for row in found] == list(expected)
     for row in found:
@@ -95,13 +100,15 @@ def test_samples_and_distances_are_of_mixed_training_images(run_dir):
             row["images"], expected[row["title"]], atol=1e-3
         )
     found = {r["samples"]: r for r in rows(run_dir, "varmixup_fig5")}
-    assert list(found) == ["test images", "mixup", "VarMixup", "adv-VarMixup"]
-    first, second = training_pairs(40)
+    kinds = ["mixup", "VarMixup", "adv-VarMixup"]
+    assert list(found) == ["other training images", "test images", *kinds]
+    first, second, _, reference = training_sets(40, num_sets=4)
     network = metrics.classifier_features(
         keras.saving.load_model(run_dir / "classifier.keras")
     )
-    mixed = studies.mixed_samples(first, second, vaes)["VarMixup"]
-    distances = metrics.feature_distances(network, first, mixed)
+    weights = np.random.default_rng(0).beta(1, 1, 40)
+    mixed = studies.mixed_samples(first, second, vaes, weights)["VarMixup"]
+    distances = metrics.feature_distances(network, reference, mixed)
     row = found["VarMixup"]
     assert row["frechet_distance"] == pytest.approx(
         distances.frechet_distance, rel=1e-3, abs=1e-6
@@ -118,9 +125,10 @@ def test_linearity_is_of_the_classifier_and_the_defence(run_dir):
     assert call(run_dir, "--noadaptive", **flags) == 0
     found = rows(run_dir, "varmixup_fig4")
     names = ["var_mixup net", "VarMI 0.5 x2"]
-    assert [(r["model"], r["eps"]) for r in found] == [
-        (name, pytest.approx(eps))
-        for name in names
+    kinds = [(names[0], "none"), (names[1], "held"), (names[1], "redrawn")]
+    assert [(r["model"], r["draws"], r["eps"]) for r in found] == [
+        (*kind, pytest.approx(eps))
+        for kind in kinds
         for eps in (0.025, 0.05, 0.075, 0.1)
     ]
     assert all(row["error"] > 0.0 for row in found)
@@ -175,6 +183,7 @@ def test_the_sweep_over_eta_reads_the_runs(run_dir, tmp_path, capsys):
     ]
 
 
+@few_images
 def test_features_may_come_from_another_net(run_dir, tmp_path):
     other = models.SmallConvNet((8, 8, 1), 10, width=4, name="judge")
     other.save(tmp_path / "judge.keras")
@@ -201,6 +210,8 @@ def test_few_pool_images_are_paired_in_a_cycle():
     assert (first != second).all()
     first, second = mixtures.training_pairs(Pool(), 2, 3)
     assert len({*first, *second}) == 4
+    sets = mixtures.training_pairs(Pool(), 4, 3, 4)
+    assert all((sets[0] != other).all() for other in sets[1:])
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,9 @@ from calls import call
 from calls import train as run
 from calls import visible
 
+from keras_mixup import runs
 from keras_mixup import training
+from keras_mixup.runs import train_result
 
 ALGORITHMS = ("erm", "mixup", "interpolated_adversarial_training")
 
@@ -177,3 +179,21 @@ def test_tensorboard_writes_its_logs(tmp_path, capsys):
     pytest.importorskip("tensorboard", reason="the tensorboard extra is absent")
     assert run(tmp_path / "run", tensorboard=True) == 0
     assert any((tmp_path / "run" / "tensorboard").rglob("events.*"))
+
+
+def test_the_result_names_the_epoch_of_the_best_file_itself(tmp_path, capsys):
+    folder = tmp_path / "run"
+    assert run(folder) == 0
+    assert "Starting at step 0." in capsys.readouterr().out
+    rows = training.read_metrics(folder / "metrics.jsonl")
+    best = folder / "classifier.keras"
+    training.save_atomically(
+        keras.saving.load_model(best), best, {"epoch": 1, "value": 0.25}
+    )
+    settings = runs.TrainSettings(task="classifier")
+    result = train_result.of_run(settings, folder, False, False)
+    assert (result.best_epoch, result.best_value) == (1, 0.25)
+    best.unlink()
+    result = train_result.of_run(settings, folder, False, False)
+    assert result.best_epoch is None and len(rows) == 2
+    assert result.text.endswith(f"The best model is gone: no file {best}")

@@ -3,6 +3,8 @@
 import json
 
 import calls
+import keras
+import numpy as np
 import pytest
 from calls import built as build
 
@@ -12,6 +14,7 @@ from keras_mixup import registry
 from keras_mixup import runs
 from keras_mixup import training
 from keras_mixup.cli import main
+from keras_mixup.runs import source
 from keras_mixup.runs import training as run
 
 
@@ -137,11 +140,37 @@ def test_the_attack_inside_training_is_a_choice(arguments, kind, settings):
             ["--algorithm=manifold_mixup", "--stages=stage_8"],
             "stage='stage_8'",
         ),
+        (["--weight_perturbation=0.1"], "`weight_perturbation` has no effect"),
+        (["--ema_decay=0.9"], "`ema_decay` has no effect with weight_average"),
+        (["--weight_average=ema", "--swa_every=2"], "`swa_every` has no eff"),
+        (["--weight_average=ema", "--ema_decay=1"], "`decay` must be below 1"),
+        (["--weight_average=swa", "--swa_start=120"], "`swa_start` must be b"),
+        (["--extra_share=0.5"], "`extra_share` has no effect with extra_data"),
     ],
 )
 def test_a_wrong_combination_is_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         build(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "average"),
+    [
+        ([], None),
+        (["--weight_average=ema", "--ema_decay=0.9"], training.EMA(0.9)),
+        # 4 steps an epoch, 120 epochs.
+        (["--weight_average=swa"], training.SWA(360, 4)),
+        (
+            ["--weight_average=swa", "--swa_start=7", "--swa_every=2"],
+            training.SWA(28, 8),
+        ),
+    ],
+)
+def test_averages_and_perturbation_are_settings(arguments, average):
+    attacked = ["--algorithm=adversarial_training", *arguments]
+    model = build(*attacked, "--weight_perturbation=0.01")
+    assert model.weight_perturbation == 0.01
+    assert repr(model.weight_average) == repr(average)
 
 
 def test_yogi_gets_schedule_and_both_kinds_of_decay():
@@ -178,6 +207,83 @@ def test_yogi_gets_schedule_and_both_kinds_of_decay():
 )
 def test_the_monitored_metric(arguments, expected):
     assert parse(*arguments).monitored == expected
+
+
+ATTACKING = "--algorithm=adversarial_training"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "monitored", "steps"),
+    [
+        ([ATTACKING], ("val_robust_accuracy", "max"), 10),
+        (["--algorithm=trades"], ("val_robust_accuracy", "max"), 10),
+        (
+            ["--algorithm=adversarial_mixup", "--robust_validation=3"],
+            ("val_robust_accuracy", "max"),
+            3,
+        ),
+        ([ATTACKING, "--monitor=val_accuracy"], ("val_accuracy", "max"), 0),
+        ([ATTACKING, "--robust_validation=0"], ("val_accuracy", "max"), 0),
+        (["--algorithm=mixup"], ("val_accuracy", "max"), 0),
+        (["--num_validation=0"], (None, None), 0),
+        ([ATTACKING, "--num_validation=0"], (None, None), 0),
+    ],
+)
+def test_an_algorithm_that_attacks_is_judged_under_attack(
+    arguments, monitored, steps
+):
+    settings = parse(*arguments)
+    assert settings.monitored == monitored
+    assert settings.robust_steps == steps
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["--monitor=val_accuracy"], "`monitor` must be left out with"),
+        (["--early_stopping=3"], "`early_stopping` must be left out with"),
+        (["--robust_validation=3"], "`robust_validation` must be left out"),
+        (["--task=vae"], "`num_validation` must be 1 or more for task=vae"),
+    ],
+)
+def test_nothing_is_monitored_without_validation_images(arguments, text):
+    with pytest.raises(ValueError, match=text):
+        parse("--num_validation=0", *arguments)
+
+
+def test_a_run_on_all_images_keeps_the_last_weights(tmp_path):
+    settings = runs.TrainSettings(
+        width=2,
+        algorithm="erm",
+        num_validation=0,
+        epochs=2,
+        batch_size=256,
+        learning_rate=0.01,
+    )
+    said = []
+    folder = tmp_path / "run"
+    result = runs.train(settings, folder, progress=said.append)
+    assert "on 1297 images" in said[-1]
+    assert result.best_epoch == 2
+    assert result.monitor is result.best_value is None
+    assert "The last weights" in result.text
+    row = training.read_metrics(str(folder / "metrics.jsonl"))[-1]
+    assert not [name for name in row if name.startswith("val_")]
+    last, best = (
+        keras.models.load_model(folder / f"{name}.keras", compile=False)
+        for name in ("final", "classifier")
+    )
+    images = data.load_arrays("digits", "test").images[:8]
+    np.testing.assert_array_equal(last(images), best(images))
+
+
+def test_the_last_weights_are_scored_on_demand(tmp_path):
+    for name in ("final", "classifier"):
+        (tmp_path / f"{name}.keras").touch()
+    assert source.classifier_path(None, tmp_path).stem == "classifier"
+    assert source.classifier_path(None, tmp_path, "last").stem == "final"
+    with pytest.raises(ValueError, match="`weights` must be left out with"):
+        source.classifier_path(str(tmp_path / "final.keras"), "", "last")
 
 
 def test_robust_accuracy_must_be_measured_to_be_monitored():
@@ -278,3 +384,36 @@ def test_a_model_that_takes_no_mean_of_the_data(tmp_path, monkeypatch):
     settings = runs.TrainSettings(model="net_of_mine:Net", width=3)
     classifier = run.build(settings, 5).classifier
     assert [w.shape for w in classifier.weights[::2]] == [(64, 3), (3, 10)]
+
+
+def test_a_run_keeps_the_averages_and_takes_a_second_source(tmp_path):
+    """final.keras holds the average: its loss is that of the log."""
+    own = {"algorithm": "adversarial_training", "weight_average": "swa"}
+    own |= {"swa_start": 1, "extra_dataset": "digits", "extra_share": 0.25}
+    own |= {"num_steps": 1, "weight_perturbation": 0.01, "eps": 0.1}
+    folder = tmp_path / "run"
+    assert calls.train(folder, **own) == 0
+    last = training.read_metrics(str(folder / "metrics.jsonl"))[-1]
+    judge = training.ERM(keras.saving.load_model(folder / "final.keras"))
+    judge.compile("sgd")
+    images = data.load_arrays("digits", "validation")
+    loss = judge.evaluate(images.images, images.labels, verbose=0)[0]
+    assert loss == pytest.approx(last["val_loss"], rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "match"),
+    [
+        ("numbers", "`extra_dataset` must be one of 'digits'"),
+        ("svhn", "`extra_dataset` must be a data set of .8, 8, 1. images and"),
+    ],
+)
+def test_another_kind_of_images_is_no_second_source(
+    name, match, tmp_path, capsys
+):
+    folder = tmp_path / "run"
+    code = calls.train(folder, algorithm="erm", extra_dataset=name)
+    calls.check_error(capsys, code, match.split(" must")[0])
+    with pytest.raises(ValueError, match=match):
+        runs.train(runs.TrainSettings(extra_dataset=name), folder)
+    assert not folder.exists()

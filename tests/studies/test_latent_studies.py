@@ -201,12 +201,13 @@ def test_distance_rows_name_features_and_counts():
     first, second = random.random((2, 30, 4, 4, 1), dtype="float32")
     inputs = keras.Input((4, 4, 1))
     network = keras.Model(inputs, keras.layers.Flatten()(inputs), name="pixels")
-    rows = latent_studies.distance_rows(
-        network, first, {"other": second, "half": 0.5 * first[:20]}
-    )
+    sets = {"other": second, "half": 0.5 * first[:20]}
+    with pytest.warns(UserWarning, match="images are few for 16 features"):
+        rows = latent_studies.distance_rows(network, first, sets)
     assert [r["samples"] for r in rows] == ["other", "half"]
     assert [r["num_images"] for r in rows] == [30, 20]
-    expected = metrics.feature_distances(network, first, second)
+    with pytest.warns(UserWarning, match="30 and 30 images are few"):
+        expected = metrics.feature_distances(network, first, second)
     assert rows[0] == {
         "samples": "other",
         "features": "pixels",
@@ -261,6 +262,48 @@ def test_mixed_samples_are_what_they_are_called():
     assert found["larger"].shape == first.shape
 
 
+def test_each_pair_may_have_a_weight_of_its_own():
+    first, second = np.random.default_rng(0).random((2, 3, 8, 8, 1), "float32")
+    vae = models.MMDVAE((8, 8, 1), latent_size=4, width=2)
+    vae.start_from_pca(np.concatenate([first, second]))
+    weights = (0.0, 0.25, 1.0)
+    found = latent_studies.mixed_samples(first, second, {"v": vae}, weights)
+    for row, weight in enumerate(weights):
+        pair = first[row : row + 1], second[row : row + 1]
+        alone = latent_studies.mixed_samples(*pair, {"v": vae}, weight)
+        for title in ("mixup", "v"):
+            np.testing.assert_allclose(
+                found[title][row], alone[title][0], atol=1e-5
+            )
+
+
+def test_partners_are_held_at_the_image_and_also_drawn_anew():
+    """Between two partners of linear models all curvature is a label flip."""
+    images = np.full((2, 4, 4, 1), 0.5, "float32")
+    images[:, 0, 0] = 0.51
+    labels = np.zeros(2, "int32")
+    chosen = np.stack([np.zeros((4, 4, 1)), np.ones((4, 4, 1))])
+    pool = inference.SamplePool(
+        chosen.astype("float32"), np.arange(2), dtype="float32"
+    )
+
+    class Sign(keras.layers.Layer):
+        def call(self, inputs):
+            pixel = inputs[:, 0, 0, 0]
+            return tf.stack([pixel - 0.5, 0.5 - pixel], axis=1)
+
+    defence = inference.MixupInferenceOL(Sign(), pool, 0.6, 1)
+    rows = latent_studies.linearity_rows(
+        {"mi": defence}, images, labels, [0.1], num_steps=6, num_starts=1
+    )
+    error = {row["draws"]: row["error"] for row in rows}
+    # l(z) = log(1 + exp(-2 z)), z = 0.6 pixel + 0.4 partner - 0.5: held, the
+    # partner is 1 and the gap is the curvature; l'' <= 1.
+    assert 0.0 < error["held"] < 0.5 * 0.06**2
+    # Drawn anew the partner turns from 1 to 0, and z falls by 0.4.
+    assert error["redrawn"] > 0.3
+
+
 def test_mixed_samples_can_be_drawn():
     pytest.importorskip("matplotlib", reason="matplotlib is not installed")
     images = np.zeros((2, 8, 8, 1), "float32")
@@ -282,6 +325,8 @@ def test_a_mixed_sample_needs_the_channels_of_the_images():
     [
         ({"second": np.zeros((2, 4, 4, 1))}, "`second` must be of shape"),
         ({"mix_weight": 1.5}, r"`mix_weight` must be a number in \[0, 1\]"),
+        ({"mix_weight": [0.5]}, "`mix_weight` must be .* each of the 3 pairs"),
+        ({"mix_weight": [0, 1, 2]}, "`mix_weight` must be numbers in"),
     ],
 )
 def test_refusals(arguments, text):

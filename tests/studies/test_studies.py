@@ -20,6 +20,7 @@ from keras_mixup import evaluation
 from keras_mixup import inference
 from keras_mixup import registry
 from keras_mixup import studies
+from keras_mixup.evaluation import labels
 from keras_mixup.reporting import write_report
 from keras_mixup.runs import evaluate_settings
 from keras_mixup.studies import corruptions
@@ -148,6 +149,36 @@ def test_trade_off():
     assert {r["knowledge"] for r in rows} == {"oblivious"}
 
 
+FAMILIES = {
+    "mixup_inference_ol": "MI-OL",
+    "mixup_inference_combined": "MI-Combined",
+    "gaussian_noise": "noise",
+    "random_rotation": "rotation",
+    "random_crop_pad": "crop-pad",
+    "random_crop_resize": "crop-resize",
+}
+
+
+def test_the_grid_of_fig3b_has_the_settings_of_the_tables():
+    image = keras.Input((32, 32, 3))
+    flat = keras.layers.Flatten()(image)
+    model = keras.Model(image, keras.layers.Dense(10)(flat))
+    images = np.zeros((10, 32, 32, 3), "float32")
+    pool = inference.SamplePool(images, np.arange(10), dtype="float32")
+    context = studies.Context(model, {}, pool, None, None, None)
+    families = hyper_parameters._families(context)
+    assert list(families) == list(FAMILIES.values())
+    for row in inference.PAPER_ROWS:
+        settings = inference.paper_settings(*row)
+        for name, family in FAMILIES.items():
+            known = [d.get_config() for d in families[family].values()]
+            wanted = settings.get(name, {})
+            assert any(
+                all(own[k] == value for k, value in wanted.items())
+                for own in known
+            ), (row, name)
+
+
 @functools.cache
 def samples_rows():
     images, labels, _ = data(6)
@@ -252,6 +283,11 @@ ROWS = {
     ],
     "fig4": samples_rows,
     "fig5": example_rows,
+    "certified": lambda: [
+        {"model": m, "label": 1, "predicted": c, "radius": 0.1 * c * i}
+        for m in ("smoothing 0.25 x30", "smoothing 0.5 x30")
+        for i, c in enumerate((1, 1, 0, 1))
+    ],
     "varmixup_fig3": samples_rows,
     "varmixup_fig4": lambda: [
         {"model": m, "eps": e, "error": 3.0 * e, "num_examples": 9}
@@ -329,7 +365,12 @@ def test_what_the_pictures_say():
     assert first == ["confidence (AUC 0.000)", "pixel (AUC 1.000)"]
     figure = sample_curves.samples_figure(samples_rows())
     texts = [text.get_text() for text in figure.axes[0].get_legend().texts]
-    assert sorted(texts) == ["no defence, 3 steps", "noise, 3 steps"]
+    # Few steps are longer than the recipe's own.
+    step = labels.number_text(EPS * 2.5 / 3)
+    assert sorted(texts) == [
+        f"no defence, 3 steps of {step}",
+        f"noise, 3 steps of {step}",
+    ]
     figure = corruptions.corruptions_figure(ROWS["corruptions"]())
     titles = [axis.get_title(loc="left") for axis in figure.axes]
     name = "digits corrupted by imagecorruptions"

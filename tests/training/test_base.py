@@ -110,6 +110,60 @@ def test_labels_of_later_batches_are_checked_in_the_graph(spoil, options):
         model.evaluate(images, labels, batch_size=8, verbose=0)
 
 
+def _at(value):
+    """Puts a value into one pixel of the third batch of three."""
+    return lambda x: np.where(
+        np.arange(x.size).reshape(x.shape) == 17 * 16, value, x
+    )
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -0.1, 1.1, 255.0])
+@pytest.mark.parametrize("options", [{}, {"jit_compile": True}])
+def test_images_of_later_batches_are_checked_in_the_graph(value, options):
+    images, labels = toys.data()
+    spoilt = _at(value)(images).astype("float32")
+    model = compiled(toys.linear(), **options)
+    match = r"`x` must be float in \[0, 1\].* rows .*1.* a train step after .*2"
+    with pytest.raises(tf.errors.InvalidArgumentError, match=match):
+        fit(model, spoilt, labels)
+    assert int(model.step) == 2
+    with pytest.raises(tf.errors.InvalidArgumentError, match="a test step"):
+        model.evaluate(spoilt, labels, batch_size=8, verbose=0)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="a test step"):
+        fit(model, images, labels, validation_data=(spoilt, labels))
+
+
+def test_rounding_in_later_batches_is_no_fault():
+    images, labels = toys.data()
+    fit(compiled(toys.linear()), _at(1.0000013)(images), labels)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -1.0])
+def test_weights_of_later_batches_are_checked_in_the_graph(value):
+    images, labels = toys.data()
+    weights = np.where(np.arange(24) == 17, value, 1.0)
+    match = "`sample_weight` must be finite.* in a train step after .*2"
+    with pytest.raises(tf.errors.InvalidArgumentError, match=match):
+        fit(compiled(toys.linear()), images, labels, sample_weight=weights)
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+def test_a_refused_batch_leaves_no_trace(steps):
+    """Neither in weights and counters nor in averages, which see no label."""
+    images, labels = toys.data()
+    labels = np.where(np.arange(24) == 17, toys.CLASSES, labels)
+    net = toys.noisy_network()
+    model, twin = training.ERM(net), training.ERM(toys.noisy_network())
+    for each in (model, twin):
+        each.compile("sgd", steps_per_execution=steps)
+    fit(twin, images[:16], labels[:16])
+    with pytest.raises(tf.errors.InvalidArgumentError, match="`y` must be in"):
+        fit(model, images, labels)
+    pairs = zip(model.variables, twin.variables, strict=True)
+    for ours, theirs in pairs:
+        np.testing.assert_array_equal(ours, theirs)
+
+
 def test_labels_are_checked_on_every_replica(strategy):
     images, labels = toys.data()
     labels[[16, 20]] = toys.CLASSES

@@ -1,6 +1,7 @@
 """Kill and resume: the same weights, bit for bit."""
 
 import json
+import math
 import os
 import pathlib
 import shutil
@@ -15,6 +16,7 @@ import pytest
 import tensorflow as tf
 import toys
 
+from keras_mixup import _files
 from keras_mixup import data
 from keras_mixup import training
 
@@ -223,3 +225,130 @@ def test_the_pointer_is_switched_last(uninterrupted, tmp_path, monkeypatch):
     assert training.latest_step(str(tmp_path / "checkpoints")) == 4
     model, _ = run(tmp_path)
     assert int(model.step.numpy()) == STEPS * EPOCHS
+
+
+def _copy(left, step, folder):
+    shutil.copytree(left[step], folder, dirs_exist_ok=True)
+    return folder / "checkpoints"
+
+
+def _cut(file):
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
+def _flip(file):
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 0x55
+    file.write_bytes(content)
+
+
+DAMAGES = {
+    "data cut": ("data-00000-of-00001", _cut),
+    "data flipped": ("data-00000-of-00001", _flip),
+    "data gone": ("data-00000-of-00001", pathlib.Path.unlink),
+    "index cut": ("index", _cut),
+    "index empty": ("index", lambda file: file.write_bytes(b"")),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_checkpoint_gives_way_to_an_older_one(
+    uninterrupted, tmp_path, damage
+):
+    suffix, act = DAMAGES[damage]
+    folder = _copy(uninterrupted[-1], 7, tmp_path)
+    act(folder / f"step-6.{suffix}")
+    with pytest.warns(UserWarning, match="step 6 is damaged.*of step 4"):
+        assert training.latest_step(folder) == 4
+
+
+def test_a_run_with_a_damaged_checkpoint_ends_as_if_it_were_whole(
+    uninterrupted, tmp_path
+):
+    state, rows, *_, left = uninterrupted
+    folder = _copy(left, 7, tmp_path)
+    _flip(folder / "step-6.data-00000-of-00001")
+    with pytest.warns(UserWarning, match="damaged"):
+        model, _ = run(tmp_path)
+    found = [np.asarray(v) for v in model.variables]
+    for a, b in zip(found, state, strict=False):
+        np.testing.assert_array_equal(a, b)
+    assert metric_rows(tmp_path) == rows
+    assert training.latest_step(folder) == STEPS * EPOCHS
+
+
+def test_where_all_checkpoints_are_damaged_nothing_starts(
+    uninterrupted, tmp_path
+):
+    folder = _copy(uninterrupted[-1], 7, tmp_path)
+    for file in folder.glob("*.index"):
+        _cut(file)
+    with pytest.raises(ValueError, match=r"every .* damaged \(step 6, 4\)"):
+        run(tmp_path)
+
+
+def test_a_checkpoint_is_found_without_the_pointer(uninterrupted, tmp_path):
+    folder = _copy(uninterrupted[-1], 7, tmp_path)
+    (folder / "checkpoint").unlink(missing_ok=True)
+    assert training.latest_step(folder) == 6
+
+
+def test_a_checkpoint_of_release_0_1_is_restored(tmp_path):
+    """It was written by TensorFlow's own manager."""
+    whole = run(tmp_path)[0]
+    checkpoint = tf.train.Checkpoint(
+        model=[v.value for v in whole.variables + whole.optimizer.variables],
+        metrics=[v.value for v in whole.metrics_variables],
+        state=[tf.Variable(-math.inf, dtype=tf.float64)],
+    )
+    folder = tmp_path / "checkpoints"
+    shutil.rmtree(folder)
+    manager = tf.train.CheckpointManager(
+        checkpoint, folder, max_to_keep=2, checkpoint_name="step"
+    )
+    manager.save(checkpoint_number=STEPS * EPOCHS)
+    (tmp_path / "metrics.jsonl").unlink()
+    with pytest.warns(UserWarning, match="no line of epoch 1, 2"):
+        model, _ = run(tmp_path)
+    for a, b in zip(toys.weights(whole), toys.weights(model), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_checkpoint_is_on_the_disk_before_it_has_its_name(
+    tmp_path, monkeypatch
+):
+    done = []
+    monkeypatch.setattr(
+        _files, "sync", lambda path: done.append(pathlib.Path(path).name)
+    )
+    replace = pathlib.Path.replace
+
+    def replaced(self, target):
+        if self.name.startswith(".saving"):
+            done.append(pathlib.Path(target).name)
+        return replace(self, target)
+
+    monkeypatch.setattr(pathlib.Path, "replace", replaced)
+    model = make_model()
+    images, labels = toys.data(4)
+    callback = training.Checkpoint(tmp_path / "c")
+    model.fit(images, labels, callbacks=[callback], verbose=0)
+    data_name, index = "data-00000-of-00001", "index"
+    assert done == [
+        f".saving.{data_name}",
+        f"step-1.{data_name}",
+        f".saving.{index}",
+        f"step-1.{index}",
+        "c",
+    ]
+
+
+def test_what_a_kill_left_of_a_checkpoint_is_removed(tmp_path):
+    for name in (".saving_temp", "step-4_temp"):
+        (tmp_path / name).mkdir()
+    (tmp_path / ".saving.index").write_bytes(b"half")
+    images, labels = toys.data(4)
+    callback = training.Checkpoint(tmp_path)
+    make_model().fit(images, labels, callbacks=[callback], verbose=0)
+    names = {path.suffix for path in tmp_path.iterdir()}
+    assert names == {".index", ".data-00000-of-00001"}

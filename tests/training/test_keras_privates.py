@@ -38,6 +38,11 @@ READ = {
         None,
         "The mean of the loss, which Keras makes without a loss too.",
     ),
+    "_flatten_layers": (
+        keras.layers.Layer,
+        ("self", "recursive", "include_self"),
+        "Every BatchNormalization of a model, also inside of layers.",
+    ),
     "_get_variable_index": (
         keras.Optimizer,
         ("self", "variable"),

@@ -341,3 +341,13 @@ def test_images_of_another_shape_are_refused():
         make().fit(np.zeros((8, 8, 8, 1), "float32"), verbose=0)
     with pytest.raises(ValueError, match=r"float in \[0, 1\]"):
         make().fit(255.0 * toys.data(8)[0], verbose=0)
+
+
+def test_images_of_later_batches_are_checked_in_the_graph():
+    images = toys.data()[0]
+    images[17] = np.nan
+    model = training.MMDVAETraining(toys.vae())
+    model.compile("adam")
+    with pytest.raises(tf.errors.InvalidArgumentError, match="`x` must be"):
+        model.fit(images, batch_size=8, shuffle=False, verbose=0)
+    assert int(model.step) == 2

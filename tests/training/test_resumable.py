@@ -8,6 +8,7 @@ import pytest
 
 from keras_mixup import _files
 from keras_mixup import data
+from keras_mixup import runs
 from keras_mixup import training
 
 
@@ -63,7 +64,7 @@ class KillAt(keras.callbacks.Callback):
             raise Killed
 
 
-def fit(examples, folder, callbacks=(), epochs=3):
+def fit(examples, folder, callbacks=(), epochs=3, stop=None):
     model = make()
     training.fit_resumable(
         model,
@@ -75,6 +76,7 @@ def fit(examples, folder, callbacks=(), epochs=3):
         checkpoint_every=2,
         callbacks=callbacks,
         early_stopping=9,
+        stop=stop,
         verbose=0,
     )
     return model
@@ -258,3 +260,84 @@ def test_a_lost_best_model_is_said(examples, short, tmp_path):
     (tmp_path / _files.BEST_CLASSIFIER).unlink()
     with pytest.warns(UserWarning, match="classifier.keras is gone"):
         fit(examples, tmp_path, epochs=3)
+
+
+def test_another_best_model_is_not_taken_for_the_best(
+    examples, short, tmp_path
+):
+    shutil.copytree(short, tmp_path, dirs_exist_ok=True)
+    best = tmp_path / _files.BEST_CLASSIFIER
+    before = training.read_best(best)
+    training.save_atomically(make().classifier, best)
+    assert training.read_best(best) is None
+    with pytest.warns(UserWarning, match="is another model than"):
+        fit(examples, tmp_path, epochs=3)
+    row = log_of(tmp_path)[-1]
+    found = training.read_best(best)
+    assert found == {
+        "epoch": 3,
+        "step": 15,
+        "monitor": "val_accuracy",
+        "value": row["val_accuracy"],
+    }
+    assert before["epoch"] < 3
+
+
+def test_the_best_model_says_which_it_is(undisturbed):
+    _, log, folder, _ = undisturbed
+    found = training.read_best(folder / _files.BEST_CLASSIFIER)
+    best = max(log, key=lambda row: row["val_accuracy"])
+    assert found["value"] == best["val_accuracy"]
+    assert (found["epoch"], found["step"]) == (best["epoch"], best["step"])
+    keras.saving.load_model(folder / _files.BEST_CLASSIFIER)
+
+
+@pytest.mark.parametrize(
+    ("kept", "expected"),
+    [
+        (("checkpoints", "metrics.jsonl"), "Resuming at step 10."),
+        (("metrics.jsonl",), "Starting at step 0: there is no checkpoint."),
+        ((), "Starting at step 0."),
+    ],
+)
+def test_where_a_run_begins_is_said(examples, short, tmp_path, kept, expected):
+    for name in kept:
+        copy = shutil.copytree if name == "checkpoints" else shutil.copy
+        copy(short / name, tmp_path / name)
+    said = []
+    with pytest.raises(Killed):
+        training.fit_resumable(
+            make(),
+            examples,
+            tmp_path,
+            epochs=3,
+            batch_size=4,
+            validation_data=(examples.images[:7], examples.labels[:7]),
+            checkpoint_every=2,
+            early_stopping=9,
+            callbacks=[KillAt(0)],
+            progress=said.append,
+        )
+    assert said == [expected]
+
+
+class StopAfter:
+    """Asks a run to stop when it was asked so many times."""
+
+    def __init__(self, count):
+        self.count = count
+
+    def __call__(self):
+        self.count -= 1
+        return "enough" if self.count < 0 else None
+
+
+# Within the first epoch, in its validation of two batches, at its end.
+@pytest.mark.parametrize(("count", "step"), [(0, 1), (2, 3), (5, 5), (6, 5)])
+def test_a_stopped_run_ends_as_an_undisturbed_one(
+    examples, undisturbed, tmp_path, count, step
+):
+    with pytest.raises(runs.Stopped, match=rf"at step {step} \(enough\)"):
+        fit(examples, tmp_path, stop=StopAfter(count))
+    assert training.latest_step(tmp_path / "checkpoints") == step
+    check_equal(fit(examples, tmp_path), tmp_path, undisturbed)

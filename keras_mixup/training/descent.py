@@ -1,0 +1,166 @@
+"""From the losses of a batch to the next weights."""
+
+import contextlib
+
+import keras
+import tensorflow as tf
+
+from keras_mixup import _checks
+from keras_mixup.training import functions
+from keras_mixup.training import weight_average
+from keras_mixup.training import weight_perturbation
+
+
+class Descent:
+    """Mixin of `TrainStep`: the gradient, where it is taken, what is kept.
+
+    Attributes:
+        l2_penalty: float, see `TrainStep.compile`.
+        weight_perturbation: float, see `TrainStep.compile`.
+        weight_average: None, `EMA` or `SWA`, see `TrainStep.compile`.
+        batch_norm_images: None or images [n, H, W, C] on which `SWA`
+            estimates the statistics of BatchNormalization anew.
+    """
+
+    def set_descent(self, l2_penalty=0.0, perturbation=0.0, average=None):
+        """Checks and keeps the arguments of `compile` of the same meaning."""
+        self.l2_penalty = _checks.check_number(
+            l2_penalty, "l2_penalty", low=0.0
+        )
+        self.weight_perturbation = _checks.check_number(
+            perturbation, "weight_perturbation", low=0.0
+        )
+        okay = average is None or isinstance(average, weight_average.KINDS)
+        expected = "None, training.EMA or training.SWA"
+        _checks.check(okay, "weight_average", expected, average)
+        self.weight_average = average
+        if average is not None:
+            self.averages.start(self.trained_model)
+
+    # === The gradient ===
+
+    def descend(self, batch):
+        """Takes one step of the optimizer.
+
+        Args:
+            batch: dict, from `prepare_batch`.
+
+        Returns:
+            (losses float32 [B], outputs), as from `batch_loss`.
+        """
+        variables, point = self.optimized_variables, None
+        if self.weight_perturbation:
+            point = weight_perturbation.worst_weights(
+                self, batch, self.weight_perturbation
+            )
+        losses, outputs, gradients = self.differentiate(batch, point)
+        if self.l2_penalty:
+            replicas = self.distribute_strategy.num_replicas_in_sync
+            share = self.optimizer.scale_loss(self.l2_penalty / replicas)
+            gradients = [
+                g + tf.cast(share, g.dtype) * tf.cast(v, g.dtype)
+                for g, v in zip(gradients, point or variables, strict=True)
+            ]
+        self.optimizer.apply(gradients, variables)
+        return losses, outputs
+
+    def differentiate(self, batch, point=None):
+        """Returns (losses [B], outputs, gradients of their scaled mean).
+
+        Args:
+            batch: dict, from `prepare_batch`; its weights are taken out.
+            point: None, or tensors in place of the optimized variables. What
+                the pass assigns to other variables is assigned.
+        """
+        with tf.GradientTape() as tape, self._watch, self._at(point):
+            if point is not None:
+                tape.watch(point)
+            losses, outputs = self.batch_loss(batch)
+            self.keep_layer_losses(batch)
+            own = batch.pop("sample_weight", None)
+            losses = functions.total(losses, own, batch["layer_losses"])
+            loss = tf.reduce_mean(losses)
+            replicas = self.distribute_strategy.num_replicas_in_sync
+            scaled = self.optimizer.scale_loss(loss / replicas)
+        where = self.optimized_variables if point is None else point
+        return losses, outputs, tape.gradient(scaled, where)
+
+    @contextlib.contextmanager
+    def _at(self, point):
+        """The optimized variables have other values while this lasts."""
+        if point is None:
+            yield
+            return
+        mapping = zip(self.optimized_variables, point, strict=True)
+        with keras.StatelessScope(mapping, collect_losses=True) as scope:
+            yield
+        for variable in self.trained_model.non_trainable_variables:
+            value = scope.get_current_value(variable)
+            if value is not None:
+                variable.assign(value)
+
+    def keep_layer_losses(self, batch):
+        """Puts what layers and regularizers add to the loss into a batch.
+
+        A `batch_loss` of several passes calls it after the one that counts.
+        The first call decides. Without one the last pass counts.
+        """
+        if "layer_losses" not in batch:
+            batch["layer_losses"] = functions.layer_losses(self.trained_model)
+
+    # === The averages ===
+
+    def build_averages(self):
+        """Makes the variables of the averages, once, where they are wanted."""
+        if self.weight_average is not None:
+            with self.distribute_strategy.scope():
+                self.averages.make(self.trained_model)
+
+    def update_averages(self):
+        """Takes the weights of the finished step into the averages."""
+        if self.weight_average is not None:
+            share = self.weight_average.share(self.step.value)
+            self.averages.update(self.trained_model, share)
+
+    @contextlib.contextmanager
+    def averaged_weights(self):
+        """The trained model has its averaged weights while this lasts.
+
+        `evaluate`, `BestModel` and `RobustValidation` use it. Without
+        `weight_average` it changes nothing.
+        """
+        if self.weight_average is None or self.averages.shown:
+            yield
+            return
+        self.show_averages()
+        try:
+            yield
+        finally:
+            self.show_averages(False)
+
+    def show_averages(self, shown=True):
+        """Gives the trained model its averaged weights, or those of training.
+
+        `fit` begins with the weights of training and ends with the averages.
+        """
+        made = self.averages.exchanged is not None
+        if self.weight_average is None or not made:
+            return
+        if self.averages.shown == shown:
+            return
+        self.averages.swap(self.trained_model)
+        if shown and self.weight_average.estimates(self.step):
+            weight_average.estimate_batch_norm(
+                self.trained_model, self.batch_norm_images
+            )
+
+    def begin_averages(self, images):
+        """Prepares the averages for a `fit` on `images`."""
+        if self.weight_average is None:
+            return
+        if self.batch_norm_images is None and hasattr(images, "shape"):
+            self.batch_norm_images = images
+        self.weight_average.check(self.trained_model, self.batch_norm_images)
+        self.show_averages(False)
+        if not int(self.step.numpy()):
+            self.averages.start(self.trained_model)

@@ -1,0 +1,93 @@
+"""One line and one exit code for whatever the machine does to a run."""
+
+import errno
+import os
+import resource
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_mixup import _files
+from keras_mixup.cli import errors
+
+
+@pytest.mark.parametrize(
+    ("error", "line", "code"),
+    [
+        (
+            OSError(errno.ENOSPC, "No space left on device", "a/b.json"),
+            "a/b.json: No space left on device. Make room, then give the same "
+            "command again.",
+            74,
+        ),
+        (
+            OSError(errno.EROFS, "Read-only file system", "r"),
+            "r: Read-only file system. Choose a folder that can be written.",
+            74,
+        ),
+        (FileNotFoundError("No classifier at x."), "No classifier at x.", 2),
+        (PermissionError(13, "Denied", "x"), "x: Denied.", 2),
+        (ValueError("`a` must be\n b."), "`a` must be b.", 2),
+        (
+            MemoryError(),
+            "The memory is full. Choose a smaller batch_size, or stop other "
+            "programs.",
+            74,
+        ),
+        (
+            tf.errors.ResourceExhaustedError(
+                None, None, "/r/step; No space left on device\nat f.cc:1"
+            ),
+            "/r/step; No space left on device. Make room, then give the same "
+            "command again.",
+            74,
+        ),
+        (
+            tf.errors.InvalidArgumentError(
+                None, None, "{{function_node f}}\n`y` must be in 0..9 [99]\n"
+            ),
+            "`y` must be in 0..9 [99].",
+            2,
+        ),
+    ],
+)
+def test_an_error_is_one_line_with_remedy_and_exit_code(error, line, code):
+    assert errors.described(error) == (line, code)
+
+
+@pytest.mark.parametrize("error", [KeyError("x"), RuntimeError(), TypeError()])
+def test_a_fault_of_the_package_keeps_its_traceback(error):
+    assert errors.described(error) is None
+
+
+@pytest.fixture
+def full_disk():
+    """No file may grow beyond a few bytes, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def write_checkpoint(path):
+    tf.train.Checkpoint(v=tf.Variable(np.zeros(999))).write(str(path))
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda path: _files.write_json(path, {"a": "b" * 99}),
+        lambda path: _files.append_lines(path, [{"a": "b" * 99}]),
+        write_checkpoint,
+    ],
+)
+def test_a_full_disk_is_one_line_that_names_the_file(
+    write, tmp_path, full_disk
+):
+    with pytest.raises((OSError, tf.errors.OpError)) as caught:
+        write(tmp_path / "held")
+    line, code = errors.described(caught.value)
+    assert str(tmp_path) in line and "held" in line and os.linesep not in line
+    assert line.endswith("Make room, then give the same command again.")
+    assert code == errors.MACHINE
