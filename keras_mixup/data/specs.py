@@ -41,7 +41,9 @@ class DatasetSpec(NamedTuple):
         std: floats [channels], of the train split, in [0, 1] units.
         augment: None, `"crop"` or `"crop_flip"`: the default for training.
         num_validation: int, examples cut from train for validation.
-        source: str, the tfds name, or `"digits"` for the embedded set.
+        source: str, the tfds name, `"digits"` for the embedded set, or
+            `"own"` for a user's own data.
+        class_names: tuple of str, in the order of the labels, or empty.
     """
 
     name: str
@@ -52,6 +54,7 @@ class DatasetSpec(NamedTuple):
     augment: str | None
     num_validation: int
     source: str
+    class_names: tuple[str, ...] = ()
 
 
 _SPECS = (

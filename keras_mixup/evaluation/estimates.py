@@ -1,7 +1,6 @@
 """How sure the accuracy in records is."""
 
 from keras_mixup import _checks
-from keras_mixup import _inputs
 from keras_mixup.evaluation.records import Records
 from keras_mixup.metrics.estimates import mean_difference
 from keras_mixup.metrics.estimates import of_answers

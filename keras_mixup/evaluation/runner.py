@@ -39,6 +39,7 @@ def evaluate(
     pool_id=None,
     model_name="classifier",
     num_classes=None,
+    keep=None,
     verbose=True,
     stop=None,
 ):
@@ -91,6 +92,10 @@ def evaluate(
         num_classes: int, the width that all outputs must have; None takes it
             from one-hot labels, or asks only that it covers the labels and
             is the same for all models.
+        keep: callable that gets the images of each attack, such as a
+            `stored.Keeper`: (batch, `AttackSpec`, `Subject`, evaluation seed,
+            `Crafted`). With it, images are made again where only their
+            records are known. None keeps none.
         verbose: bool, whether to show a progress bar.
         stop: callable without arguments, asked after each attacked batch; it
             returns the reason to stop, a str, or something false.
@@ -130,7 +135,7 @@ def evaluate(
     if selection:
         columns += specs_lib.worst_case_specs(specs, selection)
     crafter = Crafter(subjects, specs, attack_seed, pieces)
-    run = batch_run.BatchRun(subjects, columns, crafter, attack_seed)
+    run = batch_run.BatchRun(subjects, columns, crafter, attack_seed, keep)
     kept = store.Store(records_path, examples, verbose)
     told = examples, about, pool_id, model_name
     crafter.evidence.update(kept.identify(models, columns, *told))

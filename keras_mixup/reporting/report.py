@@ -16,6 +16,7 @@ from keras_mixup.evaluation import records as records_lib
 from keras_mixup.evaluation import red_flags
 from keras_mixup.evaluation.labels import column_label
 from keras_mixup.evaluation.labels import row_label
+from keras_mixup.reporting import class_table
 from keras_mixup.reporting import figures
 from keras_mixup.reporting import pictures as pictures_lib
 from keras_mixup.reporting import tables
@@ -71,7 +72,7 @@ def write_report(run_dir, title=None):
     probed = red_flags.read(run_dir / _files.RED_FLAGS)
     pictures = _read(run_dir, _files.PICTURES, pictures_lib.read_current)
     sections = [
-        *_results(records, probed),
+        *_results(records, probed, _class_names(run_dir)),
         *_red_flags(records, probed),
         *_drawings(records, metrics, pictures),
         *_studies(studies_lib.read_studies(run_dir)),
@@ -86,7 +87,12 @@ def write_report(run_dir, title=None):
     return str(path)
 
 
-def _results(records, probed):
+def _class_names(run_dir):
+    found = _read(run_dir, _files.EVALUATION, _files.read_json) or {}
+    return found.get("about", {}).get("class_names", ())
+
+
+def _results(records, probed, class_names):
     if not records:
         return
     table = tables.accuracy_table(records)
@@ -96,6 +102,10 @@ def _results(records, probed):
     if worst:
         yield "<h2>Worst case over the attacks, per example</h2>"
         yield _plain_table(worst_case_table.HEADER, worst)
+    by_class = class_table.rows(records)
+    if by_class:
+        header = class_table.header(records, class_names)
+        yield _details("Accuracy of each class, percent", header, by_class)
     found = verdicts.verdicts(records, probed)
     if found:
         items = "".join(f"<li>{html.escape(v.sentence)}</li>" for v in found)

@@ -17,6 +17,7 @@ from keras_mixup.evaluation.identity import settings_of_defence
 from keras_mixup.inference import defence_label
 from keras_mixup.reporting import tables
 from keras_mixup.reporting import verdicts
+from keras_mixup.runs import _data
 from keras_mixup.runs import folder
 
 # These describe the machine, not the model.
@@ -38,6 +39,9 @@ def model_card(settings, trained, path, defence, pool_text, threshold):
     """
     dataset = settings.dataset or trained.get("dataset")
     card = {"dataset": dataset}
+    names = _class_names(settings, trained) if dataset else ()
+    if names:
+        card["class_names"] = list(names)
     if threshold:
         card["threshold"] = threshold
     if not settings.run_dir:
@@ -65,6 +69,13 @@ def model_card(settings, trained, path, defence, pool_text, threshold):
     if reason:
         card["robustness_left_out"] = reason
     return card
+
+
+def _class_names(settings, trained):
+    try:
+        return _data.of_run(settings, trained).spec.class_names
+    except FileNotFoundError:  # Without a pool the images are not needed.
+        return trained.get("class_names") or ()
 
 
 def notices(card):
@@ -158,7 +169,8 @@ def _robustness(run_dir, path, fingerprint, exported, label):
         return None, None
     found = _files.read_json(file)
     # Release 0.1 identified a classifier by the bytes of its file.
-    former = hashlib.sha256(path.read_bytes()).hexdigest()
+    content = path.read_bytes() if path.is_file() else b""
+    former = hashlib.sha256(content).hexdigest()
     # A run with several defences lists a card of each.
     cards = [
         card

@@ -6,6 +6,9 @@ import os
 import sys
 import tempfile
 
+# Whether TensorFlow's start-up notices are let through.
+notices_shown = False
+
 
 def import_tensorflow():
     """Imports TensorFlow without its start-up notices.
@@ -15,6 +18,8 @@ def import_tensorflow():
     NVIDIA device everything is shown, since driver messages matter.
     """
     if "tensorflow" in sys.modules or glob.glob("/dev/nvidia*"):
+        return
+    if notices_shown:
         return
     with tempfile.TemporaryFile() as notices:
         sys.stderr.flush()

@@ -8,12 +8,14 @@ from keras_mixup import ThreatModel
 from keras_mixup import _checks
 from keras_mixup import _corruption_kinds
 from keras_mixup import _files
+from keras_mixup import _own_modules
 from keras_mixup import _stopping
 from keras_mixup import data
 from keras_mixup import evaluation
 from keras_mixup import metrics
 from keras_mixup import studies
 from keras_mixup.runs import _defences
+from keras_mixup.runs import _own_models
 from keras_mixup.runs import autoencoder
 from keras_mixup.runs import folder
 from keras_mixup.runs import source
@@ -43,7 +45,9 @@ def check(settings):
                 f"{run} has no {_files.RECORDS}. Evaluate it first."
             )
     net = settings.feature_net
-    if net is not None and not pathlib.Path(net).is_file():
+    if net is not None and not (
+        _own_modules.is_path(net) or pathlib.Path(net).is_file()
+    ):
         raise FileNotFoundError(f"No feature net at {net}.")
     if settings.certify:
         alpha, sigma = settings.certify_alpha, settings.smoothing_stddev
@@ -130,6 +134,8 @@ def _eta_run(run):
 def _feature_net(path):
     if path is None:
         return None
+    if _own_modules.is_path(path):
+        return _own_models.find(path, "feature_net")
     if path.endswith(".h5"):
         return metrics.inception_features(path)
     return metrics.classifier_features(source.load_classifier(path))
