@@ -11,8 +11,8 @@ from calls import check_error
 from keras_mixup import _files
 from keras_mixup import evaluation
 from keras_mixup import runs
-from keras_mixup.evaluation import stored
 from keras_mixup.runs import comparing
+from keras_mixup.runs import stored
 
 VERSIONS = {"keras_mixup": "x"}
 EXAMPLES = {str(i): f"{i:08x} {i % 2}" for i in range(4)}
