@@ -73,11 +73,7 @@ def lines(run, records, probed=None):
     rows, found = records.unique().by("row"), []
     for compared in comparisons(records, probed):
         own = rows[compared.row]
-        shown = compared.adaptive or compared.oblivious
-        ids = frozenset()
-        if shown is not None:
-            seen = own.where(lambda r, c=shown.column: r.column == c)
-            ids = frozenset(seen.by("example_id"))
+        ids = compared.example_ids
         clean = own.where(
             lambda r, ids=ids: r.knowledge == "none" and r.example_id in ids
         )
