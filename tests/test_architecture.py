@@ -20,6 +20,7 @@ LEVELS = {
     "_classifiers": 1,
     "_fingerprint": 1,
     "_inputs": 1,
+    "_own_modules": 1,
     "_plug_ins": 1,
     "registry": 2,
     "threat": 2,
