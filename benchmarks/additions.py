@@ -18,31 +18,26 @@ import keras
 import numpy as np
 
 from benchmarks import program
+from keras_mixup import registry
 from keras_mixup import runs
 
 FLAGS = program.Flags(__doc__)
 FLAGS.string("results", None, "JSON-lines file; folders of runs beside it.")
 FLAGS.string_list("rows", "", "Which rows of the table; empty for all.")
 FLAGS.integer_list("seeds", "0,1,2", "One network each.")
-FLAGS.string("dataset", "digits", "Data set; see docs/data.md.")
-FLAGS.string("data_dir", None, "Folder of prepared tfds data sets.")
-FLAGS.string("model", "small_convnet", "Architecture.")
-FLAGS.integer("width", None, "Width of the architecture.", minimum=1)
-FLAGS.integer("num_train", None, "Class-balanced subset.", minimum=1)
+# Of the network and of its training.
+_SHARED = ("dataset", "data_dir", "model", "width", "num_train")
+FLAGS.of_training(*_SHARED, epochs=60, eps=0.1, step_size=0.05, num_steps=5)
 FLAGS.integer("num_test", None, "Class-balanced subset.", minimum=1)
 FLAGS.integer(
     "num_strong", 200, "Test images for AutoAttack; 0: leave it out.", minimum=0
 )
 FLAGS.integer("few", 300, "Training images of the rows on few.", minimum=1)
-FLAGS.integer("epochs", 60, "Epochs.", minimum=1)
-FLAGS.number("eps", 0.1, "L-infinity radius in [0, 1] units.")
-FLAGS.number("step_size", 0.05, "Training attack: step.")
-FLAGS.integer("num_steps", 5, "Training attack: steps.", minimum=1)
 FLAGS.number("test_step_size", 0.025, "PGD-20: step.")
 FLAGS.runtime()
 
 # What does not change a result.
-_ASIDE = ("results", "rows", "seeds", "seed", "data_dir", "threads")
+_ASIDE = ("rows",)
 _COLUMNS = ("clean", "pgd20", "autoattack")
 
 
@@ -90,21 +85,14 @@ _UNATTACKED = (
 def main(flags):
     """Runs what is missing, then prints the table."""
     names = flags.rows or list(ROWS)
-    unknown = [name for name in names if name not in ROWS]
-    if unknown:
-        known = ", ".join(ROWS)
-        raise ValueError(
-            f"`rows` must be among {known}. Received: {unknown[0]!r}"
-        )
-    settings = {
-        k: v for k, v in FLAGS.as_dict(flags).items() if k not in _ASIDE
-    }
-    results = program.Results(flags.results, settings, ("name", "seed"))
+    for name in names:
+        registry.check_name("rows", name, tuple(ROWS))
+    results = program.results(FLAGS, flags, ("name", "seed"), _ASIDE)
     program.prepare(flags)
     for seed in flags.seeds:
         for name in names:
             if (name, seed) not in results:
-                results.add(measure(flags, name, seed))
+                program.say(results.add(measure(flags, name, seed)))
     print(table(results.rows))
 
 
@@ -118,8 +106,7 @@ def training_settings(flags, name, seed):
     if own["algorithm"] not in _UNATTACKED:
         own |= {"eps": flags.eps, "step_size": flags.step_size}
         own |= {"num_steps": flags.num_steps}
-    shared = ("dataset", "data_dir", "model", "width", "num_train", "epochs")
-    shared = {key: getattr(flags, key) for key in shared}
+    shared = {key: getattr(flags, key) for key in (*_SHARED, "epochs")}
     return runs.TrainSettings(**{**shared, "seed": seed, **own})
 
 
@@ -186,22 +173,13 @@ def table(rows):
         own = [row for row in rows if row["name"] == name]
         if own:
             cells = [
-                _cell([row[column] for row in own if column in row])
+                program.cell([row[column] for row in own if column in row])
                 for column in _COLUMNS
             ]
             seconds = np.mean([row["train_cpu_seconds"] for row in own])
             cells.append(f"{seconds:.0f}")
             lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
-
-
-def _cell(values):
-    if not values:
-        return "-"
-    mean = f"{np.mean(values):.1f}"
-    if len(values) == 1:
-        return mean
-    return f"{mean} ± {np.std(values, ddof=1):.1f}"
 
 
 if __name__ == "__main__":

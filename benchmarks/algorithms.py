@@ -79,7 +79,7 @@ class _Clock(keras.callbacks.Callback):
 def main(flags):
     """Runs what is missing, then prints the table."""
     for name in flags.algorithms:
-        registry.check_name("algorithm", name, tuple(family.MEMBERS))
+        registry.check_name("algorithms", name, tuple(family.MEMBERS))
     if flags.epochs < 2:
         raise ValueError("--epochs must be 2 or more: the first one traces.")
     results = program.results(FLAGS, flags, ("algorithm", "seed"), _ASIDE)

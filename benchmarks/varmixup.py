@@ -98,7 +98,7 @@ def main(flags):
     """Runs what is missing, then prints the table."""
     names = flags.rows or list(ROWS)
     for name in names:
-        registry.check_name("row", name, tuple(ROWS))
+        registry.check_name("rows", name, tuple(ROWS))
     files = {n: autoencoder.file_of(getattr(flags, n)) for n in _VAES}
     results = program.results(FLAGS, flags, ("name", "seed"), _ASIDE)
     program.prepare(flags)

@@ -5,9 +5,11 @@ import json
 import numpy as np
 import pytest
 
+from benchmarks import additions
 from benchmarks import algorithms
 from benchmarks import family
 from benchmarks import program
+from benchmarks import varmixup
 from keras_mixup import training
 
 
@@ -41,6 +43,42 @@ def test_every_algorithm_of_the_package_has_a_row():
     # Those with an autoencoder have a table of their own.
     latent = {kind for kind in package if "vae" in kind.argument_names()}
     assert package - used - latent == {training.Algorithm}
+
+
+@pytest.mark.parametrize("name", family.MEMBERS)
+def test_a_member_has_the_settings_of_a_run(name):
+    """A run's settings say the same as the constructor's arguments."""
+    flags = algorithms.FLAGS.parse(["", "--num_steps=3", "--eps=0.2"])
+    member = family.MEMBERS[name]
+    settings = algorithms.settings_of(flags, member, 1, 7)
+    assert settings.algorithm == member.algorithm.registered_name
+    own = member.arguments(3, 0.2, (8, 8, 1), 35)
+    assert {key: getattr(settings, key) for key in own} == own
+    given = (settings.num_steps, settings.eps) == (3, 0.2)
+    assert given == member.attacked
+
+
+@pytest.mark.parametrize("row", varmixup.ROWS)
+def test_a_row_of_varmixup_has_the_settings_of_a_run(row):
+    flags = varmixup.FLAGS.parse(["", "--eps=0.2"])
+    files = {"vae": "first", "adv_vae": "second"}
+    settings = varmixup.settings_of(flags, varmixup.ROWS[row], 1, files)
+    assert settings.vae == files.get(varmixup.ROWS[row].vae)
+    step = 0.05 if varmixup.ROWS[row].attacked else None
+    assert settings.step_size == step
+
+
+@pytest.mark.parametrize("row", additions.ROWS)
+def test_an_addition_has_the_settings_of_a_run(row):
+    flags = additions.FLAGS.parse(["", "--epochs=3"])
+    settings = additions.training_settings(flags, row, 4)
+    assert (settings.epochs, settings.seed) == (3, 4)
+
+
+@pytest.mark.parametrize("module", [additions, algorithms, varmixup])
+def test_a_table_without_a_file_is_refused_in_one_line(module, capsys):
+    assert program.exit_code(module.main, module.FLAGS, ["table"]) == 2
+    assert "error: " in capsys.readouterr().err
 
 
 def test_a_finished_row_is_kept_and_a_missing_one_is_made(tmp_path, capsys):

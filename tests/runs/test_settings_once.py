@@ -17,13 +17,12 @@ COMMANDS = {
     "evaluate": (runs.EvaluateSettings, evaluate),
     "export": (runs.ExportSettings, export),
 }
-KINDS = {
-    "algorithm": "algorithm",
-    "attack": "attack",
-    "attacks": "attack",
-    "defence": "defence",
-    "defences": "defence",
-    "model": "model",
+# What docstrings say of the arguments of everything registered.
+OF_CONSTRUCTORS = {
+    setting.help
+    for kind in registry.PACKAGES
+    for name in registry.names(kind)
+    for setting in registry.entry(kind, name).settings
 }
 
 
@@ -36,8 +35,8 @@ def flags_of(command):
 def differences(declared):
     """The names that two of several dicts name -> `Setting` declare apart.
 
-    Constructors of two kinds, such as an algorithm and a defence, may have
-    an argument of the same name.
+    Two constructors, such as those of an algorithm and of a defence, may
+    have an argument of the same name.
     """
     found = []
     for first, second in itertools.combinations(declared, 2):
@@ -49,8 +48,7 @@ def differences(declared):
 
 
 def apart(one, other):
-    kinds = [{KINDS.get(o, o) for o, _ in s.owners} for s in (one, other)]
-    return all(kinds) and not kinds[0] & kinds[1]
+    return {one.help, other.help} <= OF_CONSTRUCTORS
 
 
 def test_each_setting_is_declared_once():

@@ -96,10 +96,18 @@ def test_each_row_may_have_a_box_of_its_own():
 @pytest.mark.parametrize("alpha", [0.5, 1.0, 3.0])
 def test_lambda_and_the_centre_have_their_distributions(alpha):
     model = make(alpha=alpha)
-    draw = tf.function(lambda seed: model.draw(1, seed))
-    found = [draw(seed) for seed in ops.row_seeds(1, 2000)]
-    weight = np.array([draws["mix_weight"][0] for draws in found])
-    centre = np.array([draws["centre"][0] for draws in found])
+
+    @tf.function
+    def draw(seeds):
+        def one(seed):
+            draws = model.draw(1, seed)
+            return draws["mix_weight"][0], draws["centre"][0]
+
+        return tf.map_fn(
+            one, seeds, fn_output_signature=(tf.float32, tf.float32)
+        )
+
+    weight, centre = (v.numpy() for v in draw(ops.row_seeds(1, 2000)))
     variance = 1 / (4 * (2 * alpha + 1))
     error = 5 * np.sqrt(variance / 2000)
     assert abs(weight.mean() - 0.5) < error
