@@ -16,7 +16,9 @@ from keras_mixup.attacks.facts import describe
 from keras_mixup.attacks.facts import facts_of
 from keras_mixup.attacks.fgsm import FGSM
 from keras_mixup.attacks.gradient import GradientAttack
+from keras_mixup.attacks.malt import MALT
 from keras_mixup.attacks.pgd import PGD
+from keras_mixup.attacks.pma import PMA
 from keras_mixup.attacks.results import AttackPart
 from keras_mixup.attacks.results import AttackResult
 from keras_mixup.attacks.spsa import SPSA
@@ -28,7 +30,9 @@ __all__ = [
     "APGD",
     "FAB",
     "FGSM",
+    "MALT",
     "PGD",
+    "PMA",
     "SPSA",
     "Attack",
     "AttackPart",

@@ -26,6 +26,8 @@ STATED = {
     "fgsm": (True, False, False, True, "oblivious"),
     "apgd": (True, False, False, True, "oblivious"),
     "targeted_apgd": (True, False, False, True, "oblivious"),
+    "malt": (True, False, False, True, "oblivious"),
+    "pma": (True, False, False, False, "oblivious"),
     "cleverhans_pgd": (True, False, False, True, "oblivious"),
     "cleverhans_spsa": (False, False, False, True, "oblivious"),
     "spsa": (False, False, False, True, "oblivious"),
