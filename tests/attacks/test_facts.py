@@ -99,7 +99,8 @@ def test_what_an_option_changes():
     assert not attacks.APGD(THREAT, early_stop=True).transferable
     assert not attacks.Square(THREAT, early_stop=True).transferable
     assert attacks.AutoAttack(THREAT, "rand").averages_draws
-    assert attacks.AutoAttack(THREAT, "rand").num_draws == 20
+    assert attacks.AutoAttack(THREAT, "rand").num_draws == 15
+    assert attacks.AutoAttack(THREAT, "rand-apgd").num_draws == 20
 
 
 def test_the_old_name_of_a_fact_warns():
