@@ -8,6 +8,7 @@ from keras_mixup.attacks.averaged import AveragedAttack
 from keras_mixup.attacks.base import Attack
 from keras_mixup.attacks.cleverhans import CleverHansPGD
 from keras_mixup.attacks.cleverhans import CleverHansSPSA
+from keras_mixup.attacks.detection_score import DetectionScoreAttack
 from keras_mixup.attacks.eot import ExpectationOverTransformation
 from keras_mixup.attacks.fab import FAB
 from keras_mixup.attacks.fab import TargetedFAB
@@ -41,6 +42,7 @@ __all__ = [
     "AveragedAttack",
     "CleverHansPGD",
     "CleverHansSPSA",
+    "DetectionScoreAttack",
     "ExpectationOverTransformation",
     "Facts",
     "GradientAttack",

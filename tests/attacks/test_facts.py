@@ -46,6 +46,7 @@ STATED = {
     "pang2020_paper": (True, True, False, True, "adaptive"),
     "pang2020_released": (True, True, False, True, "adaptive"),
     "transfer": (True, False, False, True, "transfer"),
+    "detection_score": (True, True, False, True, "adaptive"),
 }
 
 
