@@ -15,6 +15,8 @@ _SURE = 0.01
 # Each stage has half the step size of the last.
 _STAGES = 5
 _STEPS_PER_EPS = 4
+# Few steps are longer: together, they cross the ball and come back.
+_PATH = 5.0
 # Steps of the attack on the classifier, whose images are one start.
 _TRANSFER_STEPS = 50
 # Folded into the seed.
@@ -201,7 +203,8 @@ class _Search:
         """Returns the best of all points of a stage, by each step's draws."""
         threat, total = self._attack.threat, self._attack.num_steps
         num_steps = (stage + 1) * total // stages - stage * total // stages
-        size = threat.eps / _STEPS_PER_EPS * 0.5 ** tf.cast(stage, tf.float32)
+        longest = threat.eps * max(1.0 / _STEPS_PER_EPS, _PATH / total)
+        size = longest * 0.5 ** tf.cast(stage, tf.float32)
 
         def body(step, point, slope, best, worth):
             with tf.GradientTape(watch_accessed_variables=False) as tape:

@@ -60,7 +60,7 @@ class OneScore(PixelDetector):
 
 @pytest.mark.parametrize("kind", [PixelDetector, OneScore])
 def test_it_fools_the_classifier_and_lowers_the_score(kind):
-    attack = DetectionScoreAttack(THREAT, 20, 7)
+    attack = DetectionScoreAttack(THREAT, 60, 7)
     result = attack(kind(), IMAGES, LABELS, seed=0)
     np.testing.assert_array_equal(result.success, BREAKABLE)
     assert 0 < BREAKABLE.sum() < len(BREAKABLE)

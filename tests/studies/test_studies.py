@@ -388,7 +388,7 @@ def test_what_the_pictures_say():
         "pixel (AUC 1.000",
     ]
     assert first[1].endswith("; 0 % wrong and undetected at 5 % FPR)")
-    titles = [axis.get_title() for axis in figure.axes]
+    titles = [axis.get_title(loc="left") for axis in figure.axes]
     assert titles[-1] == "attack on the score, adaptive"
     figure = sample_curves.samples_figure(samples_rows())
     texts = [text.get_text() for text in figure.axes[0].get_legend().texts]
