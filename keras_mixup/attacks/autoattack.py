@@ -43,7 +43,7 @@ class AutoAttack(base.Attack):
       APGD on cross-entropy, on DLR, FAB, Square with 1,000 queries.
     - `"plus"`: APGD on cross-entropy and on DLR and FAB with 5 restarts each,
       Square, then targeted APGD and FAB.
-    - `"fast"`: the same verdict as `"standard"` for less, by measurement.
+    - `"fast"`: close to the verdict of `"standard"` for less (BENCHMARKS.md).
       APGD on cross-entropy and MALT on 3 classes, half of the steps each. Then
       MALT, FAB and Square with 1,000 queries see the few images that came
       closest to a wrong answer.
