@@ -29,7 +29,9 @@ FLAGS.integer_list("seeds", "0,1,2", "One network each.")
 _SHARED = ("dataset", "data_dir", "model", "width", "num_train")
 FLAGS.of_training(*_SHARED, epochs=60, eps=0.1, step_size=0.05, num_steps=5)
 FLAGS.integer("num_test", None, "Class-balanced subset.", minimum=1)
-FLAGS.integer("num_strong", 200, "Test images for AutoAttack.", minimum=1)
+FLAGS.integer(
+    "num_strong", 200, "Test images for AutoAttack; 0: leave it out.", minimum=0
+)
 FLAGS.integer("few", 300, "Training images of the rows on few.", minimum=1)
 FLAGS.number("test_step_size", 0.025, "PGD-20: step.")
 FLAGS.runtime()
@@ -117,21 +119,7 @@ def measure(flags, name, seed):
     settings = training_settings(flags, name, seed)
     trained = runs.train(settings, folder, resume=True)
     seconds = time.process_time() - start
-    found = runs.evaluate(
-        runs.EvaluateSettings(
-            classifier=str(folder / "final.keras"),
-            num_examples=flags.num_test,
-            attacks=("clean", "pgd", "autoattack"),
-            eps=flags.eps,
-            step_size=flags.test_step_size,
-            pgd_steps=(20,),
-            adaptive_examples=flags.num_strong,
-            defences=(),
-            probe=False,
-            seed=seed,
-        ),
-        folder,
-    )
+    found = runs.evaluate(evaluation_settings(flags, folder, seed), folder)
     return {
         "name": name,
         "seed": seed,
@@ -141,8 +129,27 @@ def measure(flags, name, seed):
     }
 
 
+def evaluation_settings(flags, folder, seed):
+    """Returns the `EvaluateSettings` for the last step of a run."""
+    strong = {}
+    if flags.num_strong:
+        strong = {"adaptive_examples": flags.num_strong}
+    return runs.EvaluateSettings(
+        classifier=str(folder / "final.keras"),
+        num_examples=flags.num_test,
+        attacks=("clean", "pgd", *(["autoattack"] if strong else [])),
+        eps=flags.eps,
+        step_size=flags.test_step_size,
+        pgd_steps=(20,),
+        defences=(),
+        probe=False,
+        seed=seed,
+        **strong,
+    )
+
+
 def accuracies(records):
-    """Returns {column: accuracy in percent} of the one model."""
+    """Returns {column: accuracy in percent} for the attacks that were run."""
     hits = {}
     for record in records:
         right = record.prediction == record.label
@@ -166,7 +173,7 @@ def table(rows):
         own = [row for row in rows if row["name"] == name]
         if own:
             cells = [
-                program.cell([row[column] for row in own])
+                program.cell([row[column] for row in own if column in row])
                 for column in _COLUMNS
             ]
             seconds = np.mean([row["train_cpu_seconds"] for row in own])

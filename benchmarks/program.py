@@ -116,7 +116,9 @@ def results(flags, values, key, aside):
 
 
 def cell(numbers, digits=1):
-    """Returns mean ± deviation of several numbers, or the only one, as text."""
+    """Returns mean ± deviation, the only number, or - for none, as text."""
+    if not numbers:
+        return "-"
     mean = f"{statistics.fmean(numbers):.{digits}f}"
     if len(numbers) == 1:
         return mean

@@ -21,6 +21,7 @@ _SUBPACKAGES = (
     "ops",
     "registry",
     "reporting",
+    "reproduce",
     "runs",
     "studies",
     "training",

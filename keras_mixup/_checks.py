@@ -3,15 +3,22 @@
 import contextlib
 import difflib
 import numbers
+import os
+from collections.abc import Sequence
 
 
 class ArgumentError(ValueError):
-    """A wrong argument; its text is made from the parts given to `check`."""
+    """A wrong argument.
 
-    def __str__(self):
-        name, expected, received, hint = self.args
-        text = f"`{name}` must be {expected}. Received: {name}={received!r}"
-        return f"{text}. {hint}" if hint else text
+    Args:
+        text: str. Keras makes the error anew with a longer text, and without
+            parts, when it comes out of a layer.
+        parts: (name, expected, received, hint), as given to `check`, or None.
+    """
+
+    def __init__(self, text, parts=None):
+        super().__init__(text)
+        self.parts = parts
 
 
 @contextlib.contextmanager
@@ -27,8 +34,16 @@ def called(names):
     try:
         yield
     except ArgumentError as error:
-        name, *rest = error.args
-        raise ArgumentError(names.get(name, name), *rest) from error
+        if error.parts is None:
+            raise
+        name, *rest = error.parts
+        raise _made(names.get(name, name), *rest) from error
+
+
+def _made(*parts):
+    name, expected, received, hint = parts
+    text = f"`{name}` must be {expected}. Received: {name}={received!r}"
+    return ArgumentError(f"{text}. {hint}" if hint else text, parts)
 
 
 def check(condition, name, expected, received, hint=""):
@@ -45,7 +60,7 @@ def check(condition, name, expected, received, hint=""):
         ArgumentError: a `ValueError`, when `condition` is false.
     """
     if not condition:
-        raise ArgumentError(name, expected, received, hint)
+        raise _made(name, expected, received, hint)
 
 
 def parse_number(value, name="value"):
@@ -112,16 +127,59 @@ def check_within(values, name, expected, low=0.0, high=1.0, hint=""):
     check(inside, name, expected, received, hint)
 
 
-def check_integer(value, name, minimum=1):
+# The largest number that a loop inside TensorFlow counts to.
+LARGEST = 2**31 - 1
+
+
+def check_integer(value, name, minimum=1, maximum=LARGEST):
     """Returns `value` as an int of at least `minimum`.
 
     Raises:
-        ValueError: when it is no integer or smaller than `minimum`.
+        ValueError: when it is no integer, smaller than `minimum`, or larger
+            than `maximum`, unless that is None.
     """
     integral = isinstance(value, numbers.Integral)
     okay = integral and not isinstance(value, bool) and value >= minimum
     check(okay, name, f"an integer >= {minimum}", value)
+    okay = maximum is None or value <= maximum
+    check(okay, name, f"an integer <= {maximum}", value)
     return int(value)
+
+
+def check_seed(value, name="seed"):
+    """Returns `value` as an int >= 0 of any size.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    return check_integer(value, name, 0, maximum=None)
+
+
+def check_path(value, name):
+    """Returns `value`, the path of a file or a folder.
+
+    Raises:
+        ValueError: when it is no str or path, or empty.
+    """
+    okay = isinstance(value, (str, os.PathLike)) and str(value) != ""
+    check(okay, name, "a path", value)
+    return value
+
+
+def check_instance(value, name, kind, expected):
+    """Returns `value` if it is a `kind`.
+
+    Args:
+        value: any object.
+        name: str, the argument's name in the error.
+        kind: a class, or a tuple of classes.
+        expected: str, completes "`name` must be ...".
+
+    Raises:
+        ValueError: otherwise.
+    """
+    check(isinstance(value, kind), name, expected, value)
+    return value
 
 
 def check_image_shape(shape, name="input_shape"):
@@ -131,7 +189,7 @@ def check_image_shape(shape, name="input_shape"):
         ValueError: unless it has three positive integers.
     """
     sizes = isinstance(shape, (tuple, list)) and len(shape) == 3
-    okay = sizes and all(isinstance(n, int) and n > 0 for n in shape)
+    okay = sizes and all(isinstance(n, int) and 0 < n <= LARGEST for n in shape)
     expected = "three positive integers (height, width, channels)"
     check(okay, name, expected, shape)
     return tuple(shape)
@@ -143,7 +201,8 @@ def check_seeds(seeds, name, minimum=1):
     Raises:
         ValueError: for fewer, repeated or negative ones.
     """
-    seeds = [check_integer(seed, name, 0) for seed in seeds]
+    check_instance(seeds, name, Sequence, "a sequence of integers")
+    seeds = [check_seed(seed, name) for seed in seeds]
     unique = len(set(seeds)) == len(seeds) >= minimum
     least = f"{minimum} or more " if minimum > 1 else ""
     check(unique, name, f"{least}different integers", tuple(seeds))
@@ -157,7 +216,12 @@ def check_choice(value, name, choices):
         ValueError: otherwise; the text lists the choices.
     """
     listed = ", ".join(repr(choice) for choice in choices)
-    check(value in choices, name, f"one of {listed}", value)
+    try:
+        # True equals 1, and is none.
+        okay = value in tuple(choices) and not isinstance(value, bool)
+    except (TypeError, ValueError):  # of an array, say
+        okay = False
+    check(okay, name, f"one of {listed}", value)
     return value
 
 
@@ -231,6 +295,8 @@ def parse_mix_weight(value, name="mix_weight"):
         ValueError: for a text that is none of these.
     """
     if isinstance(value, (list, tuple)):
+        expected = 'a number, or parts such as ("uniform", 0.4, 0.6)'
+        check(len(value) > 0, name, expected, value)
         kind, *given = value
     elif isinstance(value, str):
         kind, *given = value.split(":")

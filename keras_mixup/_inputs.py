@@ -7,6 +7,28 @@ from keras_mixup import _checks
 _SHAPE = "of shape [B, H, W, C], with at least one image"
 
 
+def read_array(values, name, expected):
+    """Returns `values` as an array of numbers or truth values.
+
+    Args:
+        values: NumPy, a nested list or an eager tensor.
+        name: str, the argument's name in the error.
+        expected: str, completes "`name` must be ...".
+
+    Raises:
+        ValueError: for anything else, such as rows of unequal lengths.
+    """
+    try:
+        array = np.asarray(values)
+    except (TypeError, ValueError):
+        array = np.empty(0, object)
+    # NumPy does not count bfloat16 among its own kinds.
+    okay = array.dtype.kind in "biufcV" and array.dtype.names is None
+    received = f"{type(values).__name__} of dtype {array.dtype}"
+    _checks.check(okay, name, expected, received)
+    return array
+
+
 def read_pairs(images, labels=None, name="images"):
     """Returns images and labels, taken out of a data set where one is given.
 
@@ -71,7 +93,7 @@ def read_labels(labels, count=None, num_classes=None, name="labels"):
         ValueError: for another shape or dtype, a label below 0 or beyond the
             classes, rows that are negative or do not sum to 1 within 1e-3.
     """
-    labels = np.asarray(labels)
+    labels = read_array(labels, name, "integers [n] or probabilities [n, C]")
     shape = labels.shape
     integral = np.issubdtype(labels.dtype, np.integer)
     if integral and shape[1:] == (1,):
@@ -132,7 +154,7 @@ def read_images(images, name="images", bounds=(0.0, 1.0), levels=False):
         ValueError: for another shape or dtype, NaN, infinity, a pixel outside
             the bounds, or channels in the first place.
     """
-    images = np.asarray(images)
+    images = read_array(images, name, _SHAPE)
     okay = images.ndim == 4 and 0 not in images.shape
     _checks.check(okay, name, _SHAPE, f"shape {images.shape}")
     check_layout(images.shape, name)

@@ -16,9 +16,7 @@ names through the entry points `keras_mixup.<kind>`.
 
 import ast
 import functools
-import importlib
 import importlib.metadata
-import importlib.util
 import inspect
 import logging
 import os
@@ -29,6 +27,7 @@ import typing
 import warnings
 
 from keras_mixup import _checks
+from keras_mixup import _own_modules
 from keras_mixup import _plug_ins
 from keras_mixup import _settings
 
@@ -151,15 +150,9 @@ def find(kind, name):
 
     Raises:
         ValueError: as `entry`; or the module has no such name.
-        ImportError: the module cannot be imported.
+        ImportError: the module does not import; the text has its own error.
     """
-    module, _, attribute = entry(kind, name).path.partition(":")
-    if ":" in name and "" not in sys.path:
-        sys.path.insert(0, "")
-    found = getattr(importlib.import_module(module), attribute, None)
-    expected = f"a name in the module {module}"
-    _checks.check(found is not None, kind, expected, attribute)
-    return found
+    return _own_modules.find(entry(kind, name).path, kind)
 
 
 def build(kind, name, *arguments, **options):
@@ -374,20 +367,34 @@ def _value(default):
         return left / right
 
 
+def _target(kind, path):
+    """Returns griffe's object of `package.module:Name`; imports nothing."""
+    import griffe
+
+    module, _, attribute = path.partition(":")
+    package, _, rest = module.partition(".")
+    try:
+        found = _source(package)
+        found = found[rest] if rest else found
+        if attribute not in found.members:
+            _own_modules.unknown(kind, path, found.members)
+        target = found.members[attribute]
+        target = target.final_target if target.is_alias else target
+    except (ImportError, KeyError, griffe.GriffeError) as error:
+        hint = f"It cannot be read: {type(error).__name__}: {error}"
+        expected = f"a registered name or {_own_modules.FORM}"
+        _checks.check(False, kind, expected, path, hint=hint)
+    expected = "the path of a class or a function, made by class or def"
+    _checks.check(target.is_class or target.is_function, kind, expected, path)
+    return target
+
+
 def _foreign(kind, path, name=None):
     """Returns the `Entry` of `package.module:Name`, read from its source."""
     _source("keras_mixup")  # Where its base classes are.
-    module, _, attribute = path.partition(":")
-    expected = 'a registered name or "package.module:Name"'
-    _checks.check(module and attribute, kind, expected, path)
-    package, _, rest = module.partition(".")
-    try:
-        place = f"{rest}.{attribute}" if rest else attribute
-        target = _source(package)[place]
-        target = target.final_target if target.is_alias else target
-    except (ImportError, KeyError, ModuleNotFoundError) as error:
-        hint = f"It cannot be read: {error}"
-        _checks.check(False, kind, expected, path, hint=hint)
+    expected = f"a registered name or {_own_modules.FORM}"
+    _checks.check(_own_modules.is_path(path), kind, expected, path)
+    target = _target(kind, path)
     for own, found in _registrations(kind, target):
         return found._replace(name=name or own)
     return _entry(kind, name or path, target)

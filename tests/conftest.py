@@ -1,8 +1,12 @@
 """Shared set-up: one thread, two logical CPUs (for replicas), fixed seeds."""
 
 import os
+import pathlib
+import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# For the modules beside the tests of several packages.
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 import numpy as np
 import pytest

@@ -1,5 +1,6 @@
 """Argument checks: what passes, and the one form of error."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -78,3 +79,14 @@ def test_check_flag_takes_booleans_alone(given):
     assert _checks.check_flag(False, "flag") is False
     with pytest.raises(ValueError, match="`flag` must be True or False"):
         _checks.check_flag(given, "flag")
+
+
+def test_an_error_out_of_a_keras_layer_keeps_its_text():
+    class Refusing(keras.layers.Layer):
+        def call(self, inputs):
+            _checks.check(False, "images", "better", "worse", "Try again")
+            return inputs
+
+    text = "`images` must be better. Received: images='worse'. Try again"
+    with pytest.raises(ValueError, match=text):
+        Refusing()(np.zeros((1, 2), "float32"))

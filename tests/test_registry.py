@@ -312,7 +312,9 @@ def test_a_function_that_was_not_registered(plugin):
     ("path", "match"),
     [
         ("no_such_module:Thing", "It cannot be read"),
-        ("someones_plugin:Nothing", "It cannot be read"),
+        ("a_broken_module:Thing", "It cannot be read.*invalid syntax"),
+        ("someones_plugin:Nudje", 'Did you mean "someones_plugin:Nudge"'),
+        ("someones_plugin:Nothing", "a name in the module someones_plugin"),
         (":Thing", 'a registered name or "package.module:Name"'),
     ],
 )
@@ -351,7 +353,7 @@ def test_an_installed_package_adds_names(plugin, install):
     ("name", "place", "reason"),
     [
         ("gone", "no_such_module:Thing", "It cannot be read"),
-        ("gone", "someones_plugin:Nothing", "It cannot be read"),
+        ("gone", "someones_plugin:Nothing", "a name in the module"),
         ("gone", "a_broken_module:Thing", "It cannot be read|invalid syntax"),
         ("other", "someones_plugin:Other", "`step_size` must be float.*int"),
         ("flagged", "someones_plugin:Flagged", "`fgsm_steps` must be int"),

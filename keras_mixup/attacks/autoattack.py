@@ -20,9 +20,6 @@ from keras_mixup.attacks import results
 # Croce and Hein's number of draws, of version "rand-apgd".
 _RAND_DRAWS = 20
 _RANDOMIZED = ("rand", "rand-apgd")
-# What an attack without gradients may break of all images after those with
-# gradients (the original's check), and in any case one image.
-_BLIND_SHARE = 0.002
 # Folded into the seed: the clean pass and the attacks.
 _CLEAN, _ATTACK = 0, 1
 
@@ -98,7 +95,7 @@ class AutoAttack(base.Attack):
         self.version = _checks.check_choice(
             version, "version", _versions.VERSIONS
         )
-        self.seed = _checks.check_integer(seed, "seed", minimum=0)
+        self.seed = _checks.check_seed(seed)
         self.batch_size = _checks.check_integer(batch_size, "batch_size")
         self.num_steps = _checks.check_integer(num_steps, "num_steps")
         self.num_targets = _checks.check_integer(num_targets, "num_targets")
@@ -341,16 +338,13 @@ def _doubts(parts, num_images):
         for part in parts
         if part.gradients is not None and part.gradients.poor
     ]
-    white = [number for number, part in enumerate(parts) if part.uses_gradients]
-    few = max(_BLIND_SHARE * num_images, 1)
     found += [
         f"{part.name} uses no gradient and broke {part.broken} of "
         f"{part.attacked} images that gradients left standing. They mislead "
         "the attacks that follow them, so that the robust accuracy is too "
         "high. Give Square more queries, or attack the model in a way made "
         "for it."
-        for part in parts[white[0] :]
-        if not part.uses_gradients and part.broken > few
+        for part in results.unseen_by_gradients(parts, num_images)
     ]
     return found + _randomized.doubts(parts, num_images)
 

@@ -1,8 +1,11 @@
 """What an evaluation must know of an attack."""
 
+import ast
+import importlib
 import typing
 
-from keras_mixup import _config
+from keras_mixup._fingerprint import describe
+from keras_mixup.threat import ThreatModel
 
 
 class Facts(typing.NamedTuple):
@@ -45,22 +48,23 @@ def facts_of(attack):
     return Facts(**stated, settings=describe(attack))
 
 
-def describe(value):
-    """Returns the class and settings of an attack as JSON values.
+def facts_of_text(shown):
+    """Returns the `Facts` of an attack that was written down as its `repr`.
 
-    They are the same in every process. A function becomes its module and
-    name, an object without settings its class.
+    Args:
+        shown: str, as release 0.1 wrote it. Of one that cannot be built,
+            nothing is known.
     """
-    if isinstance(value, _config.Configurable):
-        names = value.argument_names()
-        own = {name: describe(getattr(value, name)) for name in names}
-        return {"class": type(value).__name__, **own}
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    if isinstance(value, (list, tuple)):
-        return [describe(item) for item in value]
-    if isinstance(value, dict):
-        return {str(key): describe(item) for key, item in value.items()}
-    kind = value if hasattr(value, "__qualname__") else type(value)
-    named = f"{kind.__module__}.{kind.__qualname__}"
-    return named if kind is value else {"class": named}
+    try:
+        return facts_of(_built(ast.parse(shown, mode="eval").body))
+    except (AttributeError, SyntaxError, TypeError, ValueError):
+        return Facts()
+
+
+def _built(node):
+    if not isinstance(node, ast.Call):
+        return ast.literal_eval(node)
+    name, known = node.func.id, ThreatModel
+    if name != "ThreatModel":
+        known = getattr(importlib.import_module("keras_mixup.attacks"), name)
+    return known(**{k.arg: _built(k.value) for k in node.keywords})

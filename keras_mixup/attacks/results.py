@@ -7,6 +7,10 @@ import tensorflow as tf
 
 from keras_mixup import ops
 
+# What an attack without gradients may break of all images after those with
+# gradients (the original AutoAttack's check), and in any case one image.
+_BLIND_SHARE = 0.002
+
 
 class AttackResult(typing.NamedTuple):
     """What an attack returns, one row per image.
@@ -93,3 +97,23 @@ class AutoAttackReport(typing.NamedTuple):
         if self.clean_right is not None:
             return float(self.clean_right.mean())
         return 1.0 - self.counts["clean"] / len(self.broken_by)
+
+
+def unseen_by_gradients(parts, num_images):
+    """Returns the parts that show that the gradients before them mislead.
+
+    They use no gradient, and broke more than 0.2 % of the images and more
+    than one image after parts with gradients (the check of AutoAttack's
+    authors).
+
+    Args:
+        parts: tuple of `AttackPart`.
+        num_images: int, those of the first part.
+    """
+    found, seen = [], False
+    few = max(_BLIND_SHARE * num_images, 1)
+    for part in parts:
+        seen = seen or part.uses_gradients
+        if seen and not part.uses_gradients and part.broken > few:
+            found.append(part)
+    return found

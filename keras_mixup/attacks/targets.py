@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from keras_mixup import _checks
+from keras_mixup import _inputs
 from keras_mixup import ops
 
 
@@ -16,9 +17,14 @@ def random_targets(labels, num_classes, seed):
 
     Returns:
         int32 [B].
+
+    Raises:
+        ValueError: for labels that are no classes, or another number or seed.
     """
     _checks.check_integer(num_classes, "num_classes", 2)
-    labels = ops.label_indices(labels)
+    labels = _inputs.read_classes(labels, num_classes=num_classes)
+    if seed is not None and not tf.is_tensor(seed):
+        _checks.check_seed(seed)
     offsets = tf.random.stateless_uniform(
         tf.shape(labels), ops.seed_pair(seed), 1, num_classes, tf.int32
     )

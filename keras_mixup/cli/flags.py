@@ -5,6 +5,8 @@ import pathlib
 
 from absl import flags as absl_flags
 
+from keras_mixup import _checks
+from keras_mixup import _own_modules
 from keras_mixup._settings import Setting
 
 _HERE = pathlib.Path(__file__).parent.parent
@@ -12,7 +14,16 @@ FLAGFILES = _HERE / "flagfiles"
 # Where flag files lay up to release 0.1.
 _FORMER = "apps/flagfiles/"
 # The flags of every command.
+_IMPORT = Setting(
+    "import",
+    "str",
+    (),
+    "Modules to import first, from the working directory or Python's path: "
+    "those whose classes a .keras file needs.",
+    many=True,
+)
 _COMMON = (
+    _IMPORT,
     Setting("help", "bool", False, "Print this help and stop."),
     Setting("debug", "bool", False, "Show the traceback of an error."),
 )
@@ -42,10 +53,15 @@ class Flags:
         settings: dict name -> `Setting` of the run.
         own: list of `Setting` of the command itself.
         usage: str, the text that `--help` prints above the flags.
+        others: str, what arguments are that are no flags; None refuses them.
+
+    Attributes:
+        others: tuple of str, the arguments that are no flags.
     """
 
-    def __init__(self, settings, own, usage):
-        self.usage = usage
+    def __init__(self, settings, own, usage, others=None):
+        self.usage, self.others = usage, ()
+        self._wanted = others
         self._settings = settings
         every = (*settings.values(), *own, *_COMMON)
         self._all = {s.name: s for s in every}
@@ -76,11 +92,23 @@ class Flags:
         except absl_flags.IllegalFlagValueError as error:
             # absl puts the flag in front of the text, which names it already.
             raise error.__context__ from None
-        if rest:
+        if self._wanted is not None:
+            _checks.check(rest or self.help, "arguments", self._wanted, rest)
+            self.others = tuple(rest)
+        elif rest:
             raise ValueError(
                 f"Arguments are flags, --name=value. Received: {rest[0]!r}"
             )
         return self
+
+    def import_modules(self):
+        """Imports what --import names, so that Keras knows its classes.
+
+        Raises:
+            ImportError: a module does not import; the text has its own error.
+        """
+        for module in getattr(self, _IMPORT.name):
+            _own_modules.import_module(module, _IMPORT.name)
 
     def settings(self, kind):
         """Returns the settings that the command line gives.

@@ -2,8 +2,8 @@
 
 A user's mistake is one line on stderr and exit code 2, a full disk or memory
 one line and exit code 74, a run that was asked to stop exit code 75. `--debug`
-shows the traceback. Any other exception is a fault of the package and has its
-traceback.
+shows the traceback and TensorFlow's log. Any other exception is a fault of the
+package and has its traceback.
 """
 
 import difflib
@@ -15,8 +15,9 @@ import traceback
 from keras_mixup import _stopping
 from keras_mixup._settings import Setting
 from keras_mixup.cli import errors
+from keras_mixup.runs import _process
 
-COMMANDS = ("train", "evaluate", "export")
+COMMANDS = ("train", "evaluate", "compare", "export", "list")
 RESUME = 75  # stopped as asked: EX_TEMPFAIL of sysexits.h
 MAX_MINUTES = Setting(
     "max_minutes",
@@ -24,12 +25,16 @@ MAX_MINUTES = Setting(
     None,
     "Stop after so many minutes, with exit code 75.",
 )
+# 128 + SIGPIPE, as a shell reports it.
+_CLOSED_PIPE = 141
 _USAGE = """keras-mixup COMMAND --flag=value ...
 
 Commands:
   train      train a classifier, or VarMixup's autoencoder
   evaluate   attack a classifier and its defences
+  compare    compare evaluated runs in one table
   export     export a defended classifier for TensorFlow Serving
+  list       list the names of models, data sets, algorithms, attacks, ...
 
 `keras-mixup COMMAND --help` lists the flags of a command.
 """
@@ -79,19 +84,27 @@ def guarded(make_flags, main, argv):
 
     `make_flags` returns the `Flags`, `main` is called with the parsed ones.
     """
-    # Before TensorFlow is imported: hides its start-up notices.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     debug = "--debug" in argv
+    _process.notices_shown = debug
+    if not debug:
+        _hide_log()
     try:
         flags = make_flags().parse(argv)
         debug = flags.debug
         if flags.help:
             print(flags.help_text())
-            return 0
-        main(flags)
+        else:
+            if getattr(flags, "import"):
+                _process.import_tensorflow()
+                flags.import_modules()
+            main(flags)
+        # Here, where a reader who went away can still be told of.
+        sys.stdout.flush()
     except _stopping.Stopped as stopped:
         print(stopped, file=sys.stderr)
         return RESUME
+    except BrokenPipeError:
+        return _without_reader()
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
@@ -104,6 +117,24 @@ def guarded(make_flags, main, argv):
         print(f"error: {found[0]}", file=sys.stderr)
         return found[1]
     return 0
+
+
+def _hide_log():
+    """Silences TensorFlow's own log, before it is imported.
+
+    Of the process of a command alone: whoever imports the library chooses for
+    himself.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+def _without_reader():
+    """Returns the exit code of a program whose output nobody reads."""
+    # What is still buffered would raise again when Python ends.
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+    return _CLOSED_PIPE
 
 
 def say(line):

@@ -1,5 +1,6 @@
 """The images and labels that a user passes, as an `ImageSet`."""
 
+import zlib
 from typing import NamedTuple
 
 import numpy as np
@@ -8,6 +9,7 @@ from keras_mixup import _checks
 from keras_mixup import _inputs
 from keras_mixup.data.pipeline import as_float
 from keras_mixup.data.specs import ImageSet
+from keras_mixup.data.specs import check_set
 
 
 class Batch(NamedTuple):
@@ -36,13 +38,31 @@ def padded_batches(examples, batch_size):
         examples: `ImageSet`.
         batch_size: int.
     """
-    count = len(examples.labels)
+    count = len(check_set(examples, "examples").labels)
+    _checks.check_integer(batch_size, "batch_size")
     for start in range(0, count, batch_size):
         picked = np.arange(start, start + batch_size)
         picked[picked >= count] = start
         images, *others = (part[picked] for part in examples)
         size = min(batch_size, count - start)
         yield Batch(as_float(images), *others, size)
+
+
+def digests(examples):
+    """Returns dict example id, as str -> digest of image and label, str.
+
+    Args:
+        examples: `ImageSet`. Bytes and the same values scaled to [0, 1] have
+            one digest.
+    """
+    shown = {}
+    for image, label, example in zip(*examples, strict=True):
+        if image.dtype != np.uint8:
+            # Scaled bytes are the same image.
+            image = np.round(255.0 * image, 3)
+        digest = zlib.crc32(image.astype(np.float32).tobytes())
+        shown[str(example)] = f"{digest:08x} {label}"
+    return shown
 
 
 def image_set(images, labels=None, example_ids=None):

@@ -19,6 +19,8 @@ def check_images(images, labels=None, image_shape=None, num_classes=None):
     Raises:
         ValueError: for any other form; the text names it.
     """
+    if num_classes is not None:
+        _checks.check_integer(num_classes, "num_classes", 2)
     shape = _inputs.read_images(images).shape[1:]
     fits = image_shape is None or shape == tuple(image_shape)
     expected = f"of shape [B, {', '.join(map(str, image_shape or ()))}]"

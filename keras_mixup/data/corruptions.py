@@ -17,6 +17,7 @@ from keras_mixup.data import splits
 from keras_mixup.data import tfds_source
 from keras_mixup.data.specs import DATASETS
 from keras_mixup.data.specs import ImageSet
+from keras_mixup.data.specs import check_set
 
 # Published set -> the data set whose test images it corrupts.
 PUBLISHED = {
@@ -77,8 +78,8 @@ def corrupt(image_set, kind, severity, seed=0):
         ImportError: without the package; the text has the install line.
     """
     _check_cell(kind, severity)
-    seed = _checks.check_integer(seed, "seed", 0)
-    channels = image_set.images.shape[-1]
+    seed = _checks.check_seed(seed)
+    channels = check_set(image_set).images.shape[-1]
     expected = "images with one or three channels"
     _checks.check(channels in (1, 3), "image_set", expected, channels)
     try:

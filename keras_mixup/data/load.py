@@ -68,6 +68,8 @@ def load_arrays(
     """
     spec = DATASETS[_checks.check_choice(name, "name", DATASETS)]
     _checks.check_choice(split, "split", ("train", "validation", "test"))
+    _checks.check_flag(download, "download")
+    _checks.check_seed(seed)
     num_validation = _num_validation(spec, num_validation)
     okay = num_validation > 0 or split != "validation"
     expected = '1 or more for split="validation"'

@@ -6,6 +6,7 @@ import tensorflow as tf
 from keras_mixup import _checks
 from keras_mixup import ops
 from keras_mixup.data import pipeline
+from keras_mixup.data.specs import check_set
 
 _EXTRA = 10
 
@@ -62,6 +63,8 @@ def check_extra(image_set, extra, extra_share, batch_size):
     Raises:
         ValueError: as `mixed_training_dataset`.
     """
+    check_set(image_set)
+    check_set(extra, "extra")
     share = _checks.check_number(extra_share, "extra_share", 0.0, 1.0)
     _checks.check_integer(batch_size, "batch_size")
     number = round(share * batch_size)

@@ -6,6 +6,7 @@ import tensorflow as tf
 from keras_mixup import _checks
 from keras_mixup import ops
 from keras_mixup.data import augment as augmentation
+from keras_mixup.data.specs import check_set
 
 _ORDER, _AUGMENT = range(2)
 
@@ -19,6 +20,9 @@ def as_float(images):
     Returns:
         float32 of the same shape and kind.
     """
+    okay = hasattr(images, "dtype") and hasattr(images, "shape")
+    expected = "an array or tensor, uint8 or float"
+    _checks.check(okay, "images", expected, type(images).__name__)
     scale = 255.0 if images.dtype in (np.uint8, tf.uint8) else 1.0
     if isinstance(images, np.ndarray):
         return images.astype(np.float32) / np.float32(scale)
@@ -59,6 +63,7 @@ def evaluation_dataset(image_set, batch_size):
         ValueError: for a batch size below 1.
     """
     batch_size = _checks.check_integer(batch_size, "batch_size")
+    check_set(image_set)
     images, labels = _on_host(image_set)
 
     def gather(rows):
@@ -106,9 +111,9 @@ def training_dataset(
     Raises:
         ValueError: for arguments out of range, by name.
     """
-    num_examples = len(image_set.labels)
+    num_examples = len(check_set(image_set).labels)
     _check_batch(batch_size, num_examples, num_pipelines, replicas)
-    _checks.check_integer(seed, "seed", minimum=0)
+    _checks.check_seed(seed)
     _checks.check_integer(start_step, "start_step", minimum=0)
     _check_augment(augment, image_set.images.shape)
     okay = 0 <= _checks.check_integer(pipeline_index, "pipeline_index", 0)

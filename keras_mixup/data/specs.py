@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from keras_mixup import _checks
+
 
 class ImageSet(NamedTuple):
     """A split held in memory.
@@ -20,6 +22,14 @@ class ImageSet(NamedTuple):
     example_ids: np.ndarray
 
 
+def check_set(image_set, name="image_set"):
+    """Returns an `ImageSet`; raises `ValueError` for something else."""
+    okay = hasattr(image_set, "images") and hasattr(image_set, "labels")
+    received = type(image_set).__name__
+    _checks.check(okay, name, "a data.ImageSet", received)
+    return image_set
+
+
 class DatasetSpec(NamedTuple):
     """A data set.
 
@@ -31,7 +41,9 @@ class DatasetSpec(NamedTuple):
         std: floats [channels], of the train split, in [0, 1] units.
         augment: None, `"crop"` or `"crop_flip"`: the default for training.
         num_validation: int, examples cut from train for validation.
-        source: str, the tfds name, or `"digits"` for the embedded set.
+        source: str, the tfds name, `"digits"` for the embedded set, or
+            `"own"` for a user's own data.
+        class_names: tuple of str, in the order of the labels, or empty.
     """
 
     name: str
@@ -42,6 +54,7 @@ class DatasetSpec(NamedTuple):
     augment: str | None
     num_validation: int
     source: str
+    class_names: tuple[str, ...] = ()
 
 
 _SPECS = (

@@ -6,6 +6,7 @@ import numpy as np
 
 from keras_mixup import _checks
 from keras_mixup.data.specs import ImageSet
+from keras_mixup.data.specs import check_set
 
 
 def take(image_set, indices):
@@ -31,8 +32,12 @@ def class_balanced_subset(image_set, num_examples, seed=0):
     Raises:
         ValueError: for fewer than one or more than n examples.
     """
+    seed = _checks.check_seed(seed)
     chosen = stratified_choice(
-        image_set.labels, image_set.example_ids, num_examples, f"subset/{seed}"
+        check_set(image_set).labels,
+        image_set.example_ids,
+        num_examples,
+        f"subset/{seed}",
     )
     return take(image_set, np.flatnonzero(chosen))
 

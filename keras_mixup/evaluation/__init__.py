@@ -7,8 +7,6 @@ from keras_mixup.evaluation import identity
 from keras_mixup.evaluation import labels
 from keras_mixup.evaluation import records
 from keras_mixup.evaluation import red_flags
-from keras_mixup.evaluation.estimates import Estimate
-from keras_mixup.evaluation.estimates import estimate
 from keras_mixup.evaluation.identity import fingerprint
 from keras_mixup.evaluation.identity import read_records
 from keras_mixup.evaluation.records import Budget
@@ -24,6 +22,8 @@ from keras_mixup.evaluation.runner import evaluate
 from keras_mixup.evaluation.specs import AttackSpec
 from keras_mixup.evaluation.worst_case import WorstCase
 from keras_mixup.evaluation.worst_case import worst_case
+from keras_mixup.metrics.estimates import Estimate
+from keras_mixup.metrics.estimates import estimate
 
 __all__ = [
     "AttackSpec",

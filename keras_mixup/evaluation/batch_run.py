@@ -41,10 +41,11 @@ class BatchRun:
         columns: list of `AttackSpec`.
         crafter: `Crafter`.
         attack_seed: int.
+        keep: callable that gets each crafted batch, or None; see `evaluate`.
     """
 
-    def __init__(self, subjects, columns, crafter, attack_seed):
-        self.columns = columns
+    def __init__(self, subjects, columns, crafter, attack_seed, keep=None):
+        self.columns, self._keep = columns, keep
         self._subjects, self._crafter = subjects, crafter
         self._attack_seed = attack_seed
 
@@ -64,10 +65,16 @@ class BatchRun:
             crafted = None
             for seed in subject.eval_seeds:
                 keys = self._keys(batch, column, subject, seed)
-                if all(key in done for key in keys):
+                known = all(key in done for key in keys)
+                wanted = self._keep is not None and column.knowledge != "none"
+                if known and not wanted:
                     continue
                 if crafted is None or column.knows_draws:
                     crafted = self._craft(batch, column, subject, seed)
+                    if wanted:
+                        self._keep(batch, column, subject, seed, crafted)
+                if known:
+                    continue
                 answers = _answers(batch, column, subject, seed, crafted)
                 fresh += [
                     Record(key[0], label, *key[1:-1], *answer, key[-1])

@@ -6,6 +6,7 @@ import numpy as np
 
 from keras_mixup import _checks
 from keras_mixup import ops
+from keras_mixup.attacks import evidence
 from keras_mixup.evaluation import scoring
 from keras_mixup.evaluation import specs as specs_lib
 
@@ -35,10 +36,14 @@ class Crafter:
         subjects: list of `Subject`.
         specs: list of `AttackSpec`.
         attack_seed: int.
-        pieces: `memory.Pieces`.
+        pieces: `data.pieces.Pieces`.
+
+    Attributes:
+        evidence: dict (`Row`, `Column`) -> `Evidence` of the attacked models.
     """
 
     def __init__(self, subjects, specs, attack_seed, pieces):
+        self.evidence = {}
         self._attack_seed, self._pieces = attack_seed, pieces
         bases = [specs_lib.undefended(subject.model) for subject in subjects]
         self._logits = {
@@ -81,12 +86,17 @@ class Crafter:
         told = eval_seed if spec.knows_draws else None
         key = spec.column, id(attacked), told
         if key not in self._kept:
+            row = subject.row
+            if attacked is not subject.model:
+                row = row._replace(defence="none")
             self._kept[key] = self._run(
-                batch, spec, attack, attacked, base, told
+                batch, spec, attack, attacked, base, told, row
             )
         return self._kept[key]
 
-    def _run(self, batch, spec, attack, attacked, base, told):
+    def _run(self, batch, spec, attack, attacked, base, told, row):
+        seen, share = {}, batch.size / len(batch.labels)
+
         def piece(images, labels, example_ids):
             seed = self._seed(scoring.ATTACK, example_ids)
             if told is not None:
@@ -99,10 +109,15 @@ class Crafter:
             result = attack(
                 attacked, images, labels, targets=targets, seed=seed
             )
+            # A batch that is done again in smaller pieces counts once.
+            seen[int(example_ids[0])] = evidence.of_result(result, share)
             return result.images, result.gradient_passes, result.queries
 
         rows = batch.images, batch.labels, batch.example_ids
         crafted = Crafted(*self._pieces(piece, *rows))
+        for found in filter(None, seen.values()):
+            known = self.evidence.get((row, spec.column), evidence.Evidence())
+            self.evidence[row, spec.column] = known.plus(found)
         threat = spec.attack.threat
         left = threat.excess(batch.images, crafted.images)
         low, high = threat.bounds

@@ -1,88 +1,10 @@
-"""How sure an accuracy is, when both examples and draws are random."""
-
-import collections
-import math
-from typing import NamedTuple
-
-import numpy as np
-from scipy import stats
+"""How sure the accuracy in records is."""
 
 from keras_mixup import _checks
 from keras_mixup.evaluation.records import Records
-
-_QUANTILE = 1.959963984540054  # Of the standard normal, at 97.5 %.
-
-
-class Estimate(NamedTuple):
-    """P(correct) over examples and draws.
-
-    Attributes:
-        accuracy: float in [0, 1], the mean over examples of the share of
-            evaluation seeds on which the true label is predicted.
-        low, high: float, its 95 % confidence interval.
-        majority: float in [0, 1], the share of examples for which the true
-            label wins the vote over the evaluation seeds, a tie losing.
-        always: float in [0, 1], right on every seed.
-        never: float in [0, 1], right on none.
-        num_examples: int.
-        num_seeds: int, of the example with the fewest.
-    """
-
-    accuracy: float
-    low: float
-    high: float
-    majority: float
-    always: float
-    never: float
-    num_examples: int
-    num_seeds: int
-
-
-def estimate(predictions, labels):
-    """Returns the `Estimate` of a table of answers.
-
-    Args:
-        predictions: int [S, n]: evaluation seeds by examples.
-        labels: int [n], the true ones.
-
-    Raises:
-        ValueError: for other shapes, or without any example or seed.
-    """
-    predictions, labels = np.asarray(predictions), np.asarray(labels)
-    okay = predictions.ndim == 2 and predictions.size > 0
-    shape = predictions.shape
-    _checks.check(okay, "predictions", "of shape [seeds, examples]", shape)
-    expected = f"of shape [{shape[1]}]"
-    _checks.check(labels.shape == shape[1:], "labels", expected, labels.shape)
-    return _estimate(predictions.T.tolist(), labels.tolist())
-
-
-def paired_shares(first, second):
-    """Returns two float arrays [n]: the values of the common examples.
-
-    Args:
-        first, second: dicts example id -> share of right answers.
-    """
-    common = sorted(first.keys() & second.keys())
-    return tuple(np.array([d[i] for i in common]) for d in (first, second))
-
-
-def is_less(first, second):
-    """Whether paired shares are less by more than chance, at 5 % two-sided.
-
-    Args:
-        first, second: float [n] in [0, 1], of the same examples.
-
-    McNemar's exact test where every example is right or wrong, by SciPy;
-    its normal form where draws make the shares fractions.
-    """
-    gains = np.subtract(second, first)
-    changed = int(np.count_nonzero(gains))
-    if not changed or np.any(gains % 1.0):
-        return gains.sum() > _QUANTILE * math.sqrt(np.sum(gains**2))
-    better = int(np.sum(gains > 0))
-    found = stats.binomtest(better, changed, alternative="greater")
-    return found.pvalue < 0.025
+from keras_mixup.metrics.estimates import mean_difference
+from keras_mixup.metrics.estimates import of_answers
+from keras_mixup.metrics.estimates import paired_shares
 
 
 def paired_difference(first, second):
@@ -99,63 +21,7 @@ def paired_difference(first, second):
         (difference, error), floats.
     """
     shares = (Records(records).shares() for records in (first, second))
-    gains = np.subtract(*paired_shares(*shares))
-    spread = float(np.std(gains, ddof=min(1, len(gains) - 1)))
-    error = _QUANTILE * spread / math.sqrt(len(gains))
-    return float(np.mean(gains)), error
-
-
-def _estimate(answers, labels):
-    """Of a list of answers per example, and the true label of each."""
-    pairs = list(zip(answers, labels, strict=True))
-    shares = np.array([own.count(label) / len(own) for own, label in pairs])
-    num_seeds = min(map(len, answers))
-    return Estimate(
-        float(np.mean(shares)),
-        *interval(shares, num_seeds),
-        float(np.mean([_wins(*pair) for pair in pairs])),
-        float(np.mean(shares == 1.0)),
-        float(np.mean(shares == 0.0)),
-        len(shares),
-        num_seeds,
-    )
-
-
-def _wins(answers, label):
-    """Whether the label has more votes than any other class."""
-    votes = collections.Counter(answers)
-    return votes.pop(label, 0) > max(votes.values(), default=0)
-
-
-def interval(shares, num_seeds):
-    """Returns the 95 % confidence interval of the mean of `shares`.
-
-    The examples are the sample: ten draws of one example are no ten examples.
-    Wilson's interval is taken at the effective number of examples: that of
-    independent right-or-wrong trials with the variance that the shares show,
-    between n (no draws) and n times the seeds.
-
-    Args:
-        shares: float [n] in [0, 1], the share of right answers per example.
-        num_seeds: int, answers per example.
-
-    Returns:
-        (low, high): float.
-
-    Source: Wilson, 1927, Probable inference; effective sample size: Kish,
-    1965, Survey Sampling.
-    """
-    shares = np.asarray(shares, np.float64)
-    n, mean = len(shares), float(shares.mean())
-    spread = float(shares.var())
-    most = float(n * num_seeds)
-    effective = n if mean in (0.0, 1.0) else most
-    if spread > 0.0:
-        effective = min(most, max(n, n * mean * (1.0 - mean) / spread))
-    factor = _QUANTILE**2 / effective
-    half = math.sqrt(mean * (1.0 - mean) * factor + factor**2 / 4.0)
-    low, high = mean + factor / 2.0 - half, mean + factor / 2.0 + half
-    return max(0.0, low / (1.0 + factor)), min(1.0, high / (1.0 + factor))
+    return mean_difference(*paired_shares(*shares))
 
 
 def from_records(records):
@@ -172,4 +38,4 @@ def from_records(records):
     groups = Records(records).unique().by("example_id").values()
     _checks.check(groups, "records", "one record or more", len(groups))
     answers = [[record.prediction for record in own] for own in groups]
-    return _estimate(answers, [own[0].label for own in groups])
+    return of_answers(answers, [own[0].label for own in groups])

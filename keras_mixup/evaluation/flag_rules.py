@@ -4,6 +4,7 @@ import os
 from typing import NamedTuple
 
 from keras_mixup import _files
+from keras_mixup.evaluation import identity
 from keras_mixup.evaluation import labels
 
 
@@ -153,26 +154,35 @@ def status(*findings):
 def write(path, probed):
     """Writes what `probe` found, at once, for the report.
 
+    Each entry has a digest of the model, from the evaluation.json beside it.
+
     Args:
         path: str, a .json file; an existing one is replaced.
         probed: dict model name -> list of `RedFlag`.
     """
-    value = {}
+    value, marks = {}, identity.marks_beside(path)
     for name, flags in probed.items():
         looked_for = sorted(getattr(flags, "looked_for", ()))
         found = [flag._asdict() for flag in flags]
         value[name] = {"found": found, "looked_for": looked_for}
+        value[name]["model"] = marks.get(name)
     _files.write_json(path, value)
 
 
 def read(path):
-    """Returns the dict that `write` wrote, empty if there is no such file."""
-    probed = {}
+    """Returns the dict that `write` wrote, empty if there is no such file.
+
+    Entries of other models than those in the evaluation.json beside it are
+    left out.
+    """
+    probed, marks = {}, identity.marks_beside(path)
     found = _files.read_json(path) if os.path.exists(path) else {}
     for name, value in found.items():
         # Release 0.1 wrote the list alone.
         if isinstance(value, list):
             value = {"found": value, "looked_for": ()}
+        if marks and value.get("model") != marks.get(name, ""):
+            continue
         flags = [RedFlag(**fields) for fields in value["found"]]
         probed[name] = Findings(flags, value["looked_for"])
     return probed

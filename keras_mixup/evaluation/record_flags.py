@@ -7,13 +7,14 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_mixup.attacks import Facts
-from keras_mixup.evaluation import estimates
 from keras_mixup.evaluation import flag_rules
 from keras_mixup.evaluation.labels import percent
 from keras_mixup.evaluation.records import Column
 from keras_mixup.evaluation.records import Records
 from keras_mixup.evaluation.records import Row
+from keras_mixup.metrics import estimates
 
+_PLACE = ("model", "column")
 _ABOUT_ZERO = 0.1
 _UNBOUNDED = 0.5
 # Settings that follow from the budget, or from the effort.
@@ -27,6 +28,8 @@ def from_records(records):
     A difference counts when it is larger than chance: that of the same
     examples, by McNemar's test at 5 %. What an attack is, its facts say, not
     its name: where they are unknown, what needs them is not looked for.
+    What attacks themselves showed counts as well: their gradients, and which
+    part of AutoAttack broke what.
 
     Args:
         records: `Records`, or an iterable of `Record`, whose attacks are
@@ -35,12 +38,37 @@ def from_records(records):
     Returns:
         `flag_rules.Findings`.
     """
-    cells = list(_cells(Records(records)))
+    records = Records(records)
+    cells = list(_cells(records))
     found = flag_rules.Findings()
     for name, rule in RULES.items():
         for cell, seen in rule(cells):
             found.note(name, cell.row, seen, cell.column.budget)
+    models, columns = ({getattr(r, n) for r in records} for n in _PLACE)
+    for (row, column), own in records.evidence.items():
+        if row.model in models and column in columns:
+            for name, seen in _attack_itself(column.attack, own):
+                found.note(name, row, seen, column.budget)
     return found
+
+
+def _attack_itself(attack, evidence):
+    """Yields (rule, what is seen) of an attack's gradients and parts."""
+    if evidence.gradients is not None:
+        poor = [
+            f"Under {part or attack}, the gradient is exactly zero on "
+            f"{health.zero} of {health.rows} rows, and no finite number on "
+            f"{health.nonfinite}."
+            for part, health in evidence.poor
+        ]
+        yield "zero or NaN gradients", " ".join(poor) or None
+    if len({part.uses_gradients for part in evidence.parts}) > 1:
+        blind = [
+            f"Inside {attack}, {part.name} broke {part.broken} of "
+            f"{part.attacked} images that gradients left standing."
+            for part in evidence.unseen
+        ]
+        yield "black-box beats white-box", " ".join(blind) or None
 
 
 class _Cell(NamedTuple):
@@ -88,10 +116,10 @@ def _without(settings, aside):
 
 
 def _cells(records):
-    """The attacked cells, but for worst cases and attackers told the draws."""
+    """The attacked cells, but for worst cases and those that do not count."""
     for (row, column), members in records.by("cell").items():
         facts = records.facts_of(column)
-        aside = facts.worst_case or facts.knows_draws
+        aside = facts.worst_case or not all(map(members.counts, members))
         if column.knowledge == "none" or aside:
             continue
         black_box = facts.uses_gradients is False or not any(

@@ -10,6 +10,10 @@ import numpy as np
 from keras_mixup import _files
 from keras_mixup.attacks import Facts
 
+WORST_CASE = "worst-case"
+# What `Records` know beside their lines.
+_KNOWN = ("facts", "defences", "evidence")
+
 
 class Row(NamedTuple):
     """A row of the table: what answers.
@@ -131,30 +135,84 @@ class Record(NamedTuple):
 class Records(list):
     """A list of `Record` that knows its attacks.
 
+    Slices, copies and sums know them as well. What makes a plain list of it,
+    as `sorted` does, loses them: then nothing is known.
+
     Args:
         records: iterable of `Record`.
         facts: dict `Column` -> `attacks.Facts`; of a column that it lacks
             nothing is known. None takes those of `records`.
         defences: dict label -> the defence's settings, likewise.
+        evidence: dict (`Row`, `Column`) -> `Evidence`, what the attack on
+            this model showed; likewise.
 
     Attributes:
-        facts, defences: the dicts.
+        facts, defences, evidence: the dicts.
     """
 
-    def __init__(self, records=(), facts=None, defences=None):
+    def __init__(self, records=(), facts=None, defences=None, evidence=None):
         super().__init__(records)
-        if facts is None:
-            facts = getattr(records, "facts", {})
-        if defences is None:
-            defences = getattr(records, "defences", {})
-        self.facts, self.defences = dict(facts), dict(defences)
+        told = facts, defences, evidence
+        for name, given in zip(_KNOWN, told, strict=True):
+            if given is None:
+                given = getattr(records, name, {})
+            setattr(self, name, dict(given))
 
     def _like(self, records):
-        return Records(records, self.facts, self.defences)
+        return Records(records, self.facts, self.defences, self.evidence)
+
+    def _joined(self, first, second):
+        found = self._like(first)
+        for name in _KNOWN:
+            own = getattr(found, name)
+            for key, value in getattr(second, name, {}).items():
+                if own.setdefault(key, value) != value and name != "evidence":
+                    raise ValueError(
+                        f"Records can be joined if equal names have equal "
+                        f"{name}. {key} has others on each side."
+                    )
+        found.extend(second)
+        return found
+
+    def __add__(self, other):
+        return self._joined(self, other)
+
+    def __radd__(self, other):
+        return self._like([])._joined(other, self)
+
+    def __iadd__(self, other):
+        self.__dict__.update(self._joined((), other).__dict__)
+        self.extend(other)
+        return self
+
+    def __getitem__(self, place):
+        found = super().__getitem__(place)
+        return self._like(found) if isinstance(place, slice) else found
+
+    def copy(self):
+        """Returns the same records in a list of its own."""
+        return self._like(self)
 
     def facts_of(self, column):
-        """Returns the `Facts` of a column, `Facts()` where none are known."""
+        """Returns the `Facts` of a column, `Facts()` where none are known.
+
+        The worst case has a reserved name, and no part of it knows the draws.
+        """
+        if column.attack == WORST_CASE:
+            fair = Facts(knows_draws=False)
+            return self.facts.get(column, fair)._replace(worst_case=True)
         return self.facts.get(column, Facts())
+
+    def counts(self, record):
+        """Whether an attack counts in comparisons: it knows no draws.
+
+        Where that is unknown, an adaptive attack on a model that draws does
+        not count.
+        """
+        knows = self.facts_of(record.column).knows_draws
+        if knows is None and record.knowledge == "adaptive":
+            return record.eval_seed is None
+        return not knows
 
     def unique(self):
         """Returns each measurement once, the last of equal ones."""

@@ -1,6 +1,5 @@
 """Models times attacks times evaluation seeds: one record per example."""
 
-import os
 import sys
 import time
 
@@ -9,18 +8,17 @@ import numpy as np
 
 from keras_mixup import _checks
 from keras_mixup import _classifiers
-from keras_mixup import _files
 from keras_mixup import _inputs
 from keras_mixup import _stopping
 from keras_mixup import data
+from keras_mixup.data.pieces import Pieces
 from keras_mixup.evaluation import batch_run
 from keras_mixup.evaluation import identity
-from keras_mixup.evaluation import memory
 from keras_mixup.evaluation import records as records_lib
 from keras_mixup.evaluation import scoring
 from keras_mixup.evaluation import specs as specs_lib
+from keras_mixup.evaluation import store
 from keras_mixup.evaluation.crafting import Crafter
-from keras_mixup.evaluation.records import Row
 from keras_mixup.evaluation.worst_case import MIN_EVAL_SEEDS
 
 
@@ -41,6 +39,7 @@ def evaluate(
     pool_id=None,
     model_name="classifier",
     num_classes=None,
+    keep=None,
     verbose=True,
     stop=None,
 ):
@@ -93,6 +92,10 @@ def evaluate(
         num_classes: int, the width that all outputs must have; None takes it
             from one-hot labels, or asks only that it covers the labels and
             is the same for all models.
+        keep: callable that gets the images of each attack, such as a
+            `stored.Keeper`: (batch, `AttackSpec`, `Subject`, evaluation seed,
+            `Crafted`). With it, images are made again where only their
+            records are known. None keeps none.
         verbose: bool, whether to show a progress bar.
         stop: callable without arguments, asked after each attacked batch; it
             returns the reason to stop, a str, or something false.
@@ -108,100 +111,82 @@ def evaluate(
         tf.errors.ResourceExhaustedError: when a single row is too large.
         Stopped: `stop` gave a reason; the records so far are in the file.
     """
-    _check_models(models)
+    rows = _check_models(models, model_name)
     specs = specs_lib.check_specs(attacks, models.values())
     least = MIN_EVAL_SEEDS if len(selection_seeds) else 1
     given = _checks.check_seeds(eval_seeds, "eval_seeds", least)
     selection = _checks.check_seeds(selection_seeds, "selection_seeds", 0)
-    _checks.check_integer(attack_seed, "attack_seed", 0)
+    _checks.check_seed(attack_seed, "attack_seed")
     _checks.check_integer(batch_size, "batch_size")
     images, labels = _inputs.read_pairs(images, labels)
     examples = data.image_set(images, labels, example_ids)
     batch_size = min(batch_size, len(examples.labels))
-    pieces = memory.Pieces(batch_size)
     if num_classes is None and np.shape(labels)[1:] not in ((), (1,)):
         num_classes = np.shape(labels)[1]
-    scorers = {
-        name: scoring.Scorer(model, pieces, name)
-        for name, model in models.items()
-    }
-    seeds = _tried(scorers, examples, batch_size, num_classes, given, selection)
+    pieces = Pieces(batch_size)
+    batch = next(data.padded_batches(examples, batch_size))
+    scorers = _tried(models, pieces, batch, given[0], num_classes, examples)
+    seeds = given, selection
     subjects = [
-        _subject(name, models, model_name, seeds[name], pool_split, scorer)
+        _subject(rows[name], models[name], scorer, batch, seeds, pool_split)
         for name, scorer in scorers.items()
     ]
     columns = list(specs)
     if selection:
         columns += specs_lib.worst_case_specs(specs, selection)
     crafter = Crafter(subjects, specs, attack_seed, pieces)
-    run = batch_run.BatchRun(subjects, columns, crafter, attack_seed)
-    done, found = {}, None
-    if records_path is not None:
-        done = _existing(records_path, examples, verbose)
-        found = identity.describe(models, columns, examples, about, pool_id)
-        found = identity.merged(records_path, found, models)
+    run = batch_run.BatchRun(subjects, columns, crafter, attack_seed, keep)
+    kept = store.Store(records_path, examples, verbose)
+    told = examples, about, pool_id, model_name
+    crafter.evidence.update(kept.identify(models, columns, *told))
+    stop = stop or _stopping.never
+    found = _loop(run, examples, batch_size, kept, crafter, verbose, stop)
     return records_lib.Records(
-        _loop(
-            run,
-            examples,
-            batch_size,
-            done,
-            (records_path, found),
-            verbose,
-            stop or _stopping.never,
-        ),
+        found,
         {s.column: s.facts for s in columns if s.knowledge != "none"},
         identity.settings_of_defences(models, pool_id),
+        crafter.evidence,
     )
 
 
-def _tried(scorers, examples, batch_size, num_classes, seeds, selection):
+def _tried(models, pieces, batch, seed, num_classes, examples):
     """Asks each model for its answer to clean images, before any attack.
 
-    Returns dict name -> (evaluation seeds, selection seeds), `[None]` twice
-    of a model that never draws.
+    Returns dict name -> `Scorer`.
     """
     found, highest = {}, int(examples.labels.max())
-    batch = next(data.padded_batches(examples, batch_size))
-    for name, scorer in scorers.items():
-        scorer.num_classes = num_classes
-        scorer.judge(batch.images, batch, seeds[0], "clean")
+    for name, model in models.items():
+        scorer = scoring.Scorer(model, pieces, name, num_classes)
+        scorer.judge(batch.images, batch, seed, "clean")
         num_classes = scorer.num_classes
         expected = f"below {num_classes}, the classes of {name}"
         _checks.check(highest < num_classes, "labels", expected, highest)
-        own = scorer.seeds(batch, seeds)
-        found[name] = own, own if own == [None] else selection
+        found[name] = scorer
     return found
 
 
-def _subject(name, models, model_name, seeds, pool_split, scorer):
-    model, row = models[name], Row(name, "none")
-    if specs_lib.is_defence(model):
-        # The classifier's name comes first.
-        base = specs_lib.undefended(model)
-        held = [key for key, other in models.items() if other is base]
-        row = Row((held or [model_name])[0], name)
+def _subject(row, model, scorer, batch, seeds, pool_split):
+    given, selection = seeds
+    own = scorer.seeds(batch, given)
     if getattr(model, "pool", None) is None:
         pool_split = None
-    return batch_run.Subject(name, model, row, *seeds, pool_split, scorer)
+    selection = own if own == [None] else selection
+    return batch_run.Subject(
+        scorer.name, model, row, own, selection, pool_split, scorer
+    )
 
 
-def _loop(run, examples, batch_size, done, file, verbose, stop):
+def _loop(run, examples, batch_size, kept, crafter, verbose, stop):
     count = -(-len(examples.labels) // batch_size)
     advance = _progress(count * len(run.columns)) if verbose else lambda: None
-    collected, (path, found) = [], file
-    for batch in data.padded_batches(examples, batch_size):
-        for column in run.columns:
-            fresh = run.records(batch, column, done)
-            if path is not None and not collected:
-                # What records belong to comes before the first of them.
-                _files.write_json(identity.path_of(path), found)
-            if path is not None and fresh:
-                records_lib.append_records(path, fresh)
-            done.update((record.key, record) for record in fresh)
-            collected += [done[key] for key in run.keys(batch, column)]
-            advance()
-            _stopping.check_stop(stop, f"with {len(collected)} records")
+    collected = []
+    with kept.open(crafter.evidence):
+        for batch in data.padded_batches(examples, batch_size):
+            for column in run.columns:
+                kept.add(run.records(batch, column, kept.done))
+                collected += [kept.done[key] for key in run.keys(batch, column)]
+                advance()
+                _stopping.check_stop(stop, f"with {len(collected)} records")
     return collected
 
 
@@ -223,23 +208,7 @@ def _progress(total):
     return advance
 
 
-def _existing(records_path, examples, verbose):
-    if not os.path.exists(records_path):
-        return {}
-    found = records_lib.read_lines(records_path)
-    ids, labels = examples.example_ids.tolist(), examples.labels.tolist()
-    true = dict(zip(ids, labels, strict=True))
-    # Records of other images would be taken for answers to these.
-    other = [r for r in found if true.get(r.example_id, r.label) != r.label]
-    received = f"{records_path}, {len(other)} records with another true label"
-    expected = "a file of records of the same examples"
-    _checks.check(not other, "records_path", expected, received)
-    if found and verbose:
-        print(f"{records_path}: {len(found)} records found, going on there.")
-    return {record.key: record for record in found}
-
-
-def _check_models(models):
+def _check_models(models, model_name):
     okay = isinstance(models, dict) and len(models) > 0
     okay = okay and all(map(callable, models.values()))
     _checks.check(okay, "models", "a dict of name -> callable", models)
@@ -247,3 +216,4 @@ def _check_models(models):
         _classifiers.check_model(model, f"models[{name!r}]")
     okay, expected = "none" not in models, 'without the name "none"'
     _checks.check(okay, "models", expected, list(models))
+    return specs_lib.classifiers(models, model_name)[0]

@@ -60,15 +60,6 @@ def is_frozen(function, images):
     return not differ(traced(images), traced(images))
 
 
-@tf.function(jit_compile=False, reduce_retracing=True)
-def _fold_rows(seed, example_ids):
-    return tf.map_fn(
-        lambda example: ops.fold_in(seed, example),
-        example_ids,
-        fn_output_signature=tf.TensorSpec([2], tf.int32),
-    )
-
-
 def row_seeds(seed, example_ids, purpose=EVALUATE):
     """Returns int32 [B, 2], a pure function of each (seed, example id).
 
@@ -79,7 +70,7 @@ def row_seeds(seed, example_ids, purpose=EVALUATE):
             attack is chosen.
     """
     seed = ops.fold_in(ops.seed_pair(seed), purpose)
-    return _fold_rows(seed, tf.constant(example_ids, tf.int64))
+    return ops.fold_in_each(seed, tf.constant(example_ids, tf.int64))
 
 
 class Scorer:
@@ -87,7 +78,7 @@ class Scorer:
 
     Args:
         model: callable from images to logits.
-        pieces: `memory.Pieces`.
+        pieces: `data.pieces.Pieces`.
         name: str, the model's name in errors.
         num_classes: int or None, the width that its outputs must have.
     """

@@ -4,9 +4,13 @@ from typing import NamedTuple
 
 from keras_mixup import _checks
 from keras_mixup import attacks as attacks_lib
+from keras_mixup.evaluation.records import WORST_CASE
 from keras_mixup.evaluation.records import Column
+from keras_mixup.evaluation.records import Row
+from keras_mixup.inference.protocol import is_defence
+from keras_mixup.inference.protocol import is_randomized
+from keras_mixup.inference.protocol import undefended
 
-WORST_CASE = "worst-case"
 TARGETED = ("none", "random", "second_most_likely")
 
 
@@ -46,11 +50,11 @@ class AttackSpec(NamedTuple):
         if isinstance(self.attack, WorstOf):
             return self.attack.facts
         found = attacks_lib.facts_of(self.attack)
-        plain = self.undefended
+        settings, plain = found.settings, self.undefended
         if plain is not None:
-            settings = {**found.settings, "plain": attacks_lib.describe(plain)}
-            found = found._replace(settings=settings)
-        return found
+            settings = {**settings, "plain": attacks_lib.describe(plain)}
+        # An attack that does not ask for the draws is not told them.
+        return found._replace(settings=settings, knows_draws=self.knows_draws)
 
     @property
     def column(self):
@@ -191,16 +195,28 @@ def attack_for(spec, model, draws=False):
     return attack
 
 
-def is_randomized(model):
-    """Whether `model` is a defence that draws (the defence protocol)."""
-    return hasattr(model, "draw") and is_defence(model)
+def classifiers(models, model_name="classifier"):
+    """Returns (rows, bases): dicts name -> `Row`, model's name -> classifier.
 
+    A defence's classifier has the name that it has among the models, or else
+    `model_name`.
 
-def is_defence(model):
-    """Whether `model` transforms the input of a classifier that it holds."""
-    return hasattr(model, "apply") and hasattr(model, "classifier")
+    Args:
+        models: dict name -> callable from images to logits, or a defence.
+        model_name: str.
 
-
-def undefended(model):
-    """Returns the classifier inside a defence, or the model itself."""
-    return model.classifier if is_defence(model) else model
+    Raises:
+        ValueError: two classifiers have one name.
+    """
+    rows, bases = {}, {}
+    for name, model in models.items():
+        base, rows[name] = undefended(model), Row(name, "none")
+        if is_defence(model):
+            # The classifier's name comes first.
+            held = [key for key, other in models.items() if other is base]
+            rows[name] = Row((held or [model_name])[0], name)
+        same = bases.setdefault(rows[name].model, base) is base
+        expected = "with each defence's classifier among them"
+        hint = f"Several classifiers would be called {rows[name].model}."
+        _checks.check(same, "models", expected, list(models), hint)
+    return rows, bases

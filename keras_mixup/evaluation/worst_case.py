@@ -13,11 +13,11 @@ import numpy as np
 
 from keras_mixup import _checks
 from keras_mixup import data
-from keras_mixup.evaluation import memory
+from keras_mixup.data.pieces import Pieces
 from keras_mixup.evaluation import scoring
 from keras_mixup.evaluation import specs as specs_lib
-from keras_mixup.evaluation.estimates import Estimate
-from keras_mixup.evaluation.estimates import estimate
+from keras_mixup.metrics.estimates import Estimate
+from keras_mixup.metrics.estimates import estimate
 
 MIN_EVAL_SEEDS = 10
 
@@ -78,7 +78,10 @@ def worst_case(
     (arXiv 2003.01690), section 6; separate draws for choosing and scoring
     as AutoAttack's version for randomised models lacks them.
     """
-    _checks.check(len(candidates), "candidates", "one or more", candidates)
+    _checks.check(callable(model), "model", "a callable", model)
+    okay = isinstance(candidates, (list, tuple)) and len(candidates) > 0
+    expected = "a list of one or more arrays of images"
+    _checks.check(okay, "candidates", expected, type(candidates).__name__)
     selection = _checks.check_seeds(selection_seeds, "selection_seeds")
     scored = _checks.check_seeds(eval_seeds, "eval_seeds", MIN_EVAL_SEEDS)
     sets = [
@@ -86,7 +89,7 @@ def worst_case(
     ]
     count = len(sets[0].labels)
     batch_size = min(_checks.check_integer(batch_size, "batch_size"), count)
-    scorer = scoring.Scorer(model, memory.Pieces(batch_size))
+    scorer = scoring.Scorer(model, Pieces(batch_size))
     parts = []
     for batches in zip(
         *(data.padded_batches(one, batch_size) for one in sets), strict=True

@@ -8,6 +8,8 @@ import tensorflow as tf
 from google.protobuf import message as message_lib
 from tensorflow.core.protobuf import saved_model_pb2
 
+from keras_mixup import _checks
+
 
 class SavedModelInfo(NamedTuple):
     """Signatures and size of a SavedModel folder.
@@ -43,6 +45,7 @@ def describe_saved_model(path):
         FileNotFoundError: when the folder holds no saved_model.pb.
         ValueError: when that file is no SavedModel, or a part of one.
     """
+    _checks.check_path(path, "path")
     graph = _read_graph(os.path.join(path, "saved_model.pb"))
     signatures, graph_bytes = {}, {}
     for name, definition in graph.signature_def.items():

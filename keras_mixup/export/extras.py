@@ -4,6 +4,7 @@ import os
 
 import numpy as np
 
+from keras_mixup import _checks
 from keras_mixup import _files
 from keras_mixup.export import card as card_lib
 from keras_mixup.export import warmup as warmup_lib
@@ -53,6 +54,7 @@ def read_pool_labels(path):
 
     int32 [P], or None for an export without a pool.
     """
+    _checks.check_path(path, "path")
     path = os.path.join(path, EXTRA_FOLDER, POOL_LABELS_FILE)
     if not os.path.isfile(path):
         return None

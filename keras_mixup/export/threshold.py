@@ -3,6 +3,7 @@
 import numpy as np
 
 from keras_mixup import _checks
+from keras_mixup import _inputs
 
 
 def choose_threshold(
@@ -39,7 +40,9 @@ def choose_threshold(
     _checks.check(rate < 1.0, "false_positive_rate", "below 1", rate)
     scores = hasattr(defence, "detection_score")
     _checks.check(scores, "defence", "one with a detection_score", defence)
-    _checks.check(len(images), "images", "at least one image", "none")
+    images = _inputs.read_images(images)
+    batch_size = _checks.check_integer(batch_size, "batch_size")
+    seed = _checks.check_integer(seed, "seed", 0)
     # One seed per row: the score does not depend on the batch size.
     seeds = np.stack([np.full(len(images), seed), np.arange(len(images))], 1)
     seeds = seeds.astype("int32")

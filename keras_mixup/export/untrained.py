@@ -1,6 +1,9 @@
 """A guess whether a classifier was trained."""
 
+import keras
 import numpy as np
+
+from keras_mixup import _checks
 
 # Keras initialises these with zero. The first training step changes them.
 _ZERO_AT_FIRST = ("beta", "bias", "moving_mean")
@@ -15,6 +18,9 @@ def looks_untrained(classifier):
         classifier: a built keras model. Without such weights the result is
             False.
     """
+    _checks.check_instance(
+        classifier, "classifier", keras.layers.Layer, "a keras.Model"
+    )
     values = [
         np.asarray(weight)
         for layer in _trainable_layers(classifier)

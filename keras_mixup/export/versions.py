@@ -4,11 +4,13 @@ import contextlib
 import os
 import shutil
 
+from keras_mixup import _checks
 from keras_mixup import _files
 
 
 def list_versions(base_path):
     """Returns the sorted integer names of the folders in `base_path`."""
+    _checks.check_path(base_path, "base_path")
     if not os.path.isdir(base_path):
         return []
     names = os.listdir(base_path)
@@ -27,6 +29,10 @@ def check_version(base_path, version=None):
         OSError: `base_path`, or its nearest parent, is no folder or is
             not writable.
     """
+    _checks.check_path(base_path, "base_path")
+    if version is not None:
+        # TensorFlow Serving reads it as an int64.
+        _checks.check_integer(version, "version", 0, maximum=2**63 - 1)
     _refuse_existing(base_path, version)
     folder = os.path.abspath(os.fspath(base_path))
     while not os.path.lexists(folder):

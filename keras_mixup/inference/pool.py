@@ -34,7 +34,9 @@ def _class_counts(labels, num_classes):
 
 def _stored_rows(images, dtype):
     """Returns the rows in the storage dtype; refuses what it cannot hold."""
-    images = np.asarray(images)
+    expected = "one or more rows [P, ...], uint8 or float"
+    images = _inputs.read_array(images, "images", expected)
+    _checks.check(images.size, "images", expected, f"shape {images.shape}")
     if images.dtype == np.uint8:
         if dtype == "uint8":
             return images

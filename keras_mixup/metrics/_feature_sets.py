@@ -3,6 +3,7 @@
 import numpy as np
 
 from keras_mixup import _checks
+from keras_mixup import _inputs
 
 
 def check_features(features_a, features_b):
@@ -14,9 +15,9 @@ def check_features(features_a, features_b):
     pairs = (("features_a", features_a), ("features_b", features_b))
     found = []
     for name, values in pairs:
-        values = np.asarray(values, "float64")
-        okay = values.ndim == 2 and len(values) >= 2 and values.shape[1] >= 1
         expected = "floats of shape [n, d], n >= 2"
+        values = _inputs.read_array(values, name, expected).astype("float64")
+        okay = values.ndim == 2 and len(values) >= 2 and values.shape[1] >= 1
         _checks.check(okay, name, expected, values.shape)
         finite = bool(np.isfinite(values).all())
         _checks.check(finite, name, "finite", "NaN or infinity")

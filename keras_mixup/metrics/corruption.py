@@ -29,6 +29,8 @@ def corruption_accuracy(accuracies):
     >>> corruption_accuracy(cells)
     0.5
     """
+    expected = "a dict (kind, severity) -> accuracy"
+    _checks.check_instance(accuracies, "accuracies", dict, expected)
     severities = _corruption_kinds.SEVERITIES
     standard = _corruption_kinds.STANDARD
     known = (*standard, *_corruption_kinds.EXTRA)

@@ -5,10 +5,10 @@ import warnings
 from typing import NamedTuple
 
 import keras
-import numpy as np
 
 from keras_mixup import _checks
 from keras_mixup import _classifiers
+from keras_mixup import _inputs
 from keras_mixup.metrics import frechet
 from keras_mixup.metrics import kernel_distance
 
@@ -93,8 +93,19 @@ def compute_features(feature_model, images, batch_size=256):
         images: float [N, H, W, C] in [0, 1]; the grey channel is repeated
             for a model of three channels.
         batch_size: int >= 1.
+
+    Raises:
+        ValueError: for another model, images or number.
     """
-    images = np.asarray(images, "float32")
+    return _features(feature_model, images, batch_size, "images")
+
+
+def _features(feature_model, images, batch_size, name):
+    _checks.check_instance(
+        feature_model, "feature_model", keras.Model, "a keras.Model"
+    )
+    batch_size = _checks.check_integer(batch_size, "batch_size")
+    images = _inputs.read_images(images, name)
     if images.shape[-1] == 1 and feature_model.input_shape[-1] == 3:
         images = images.repeat(3, axis=-1)
     found = feature_model.predict(images, batch_size, verbose=0)
@@ -123,8 +134,8 @@ def feature_distances(feature_model, images_a, images_b, batch_size=256):
             hide a difference. The kernel distance is unbiased.
     """
     both = [
-        compute_features(feature_model, images, batch_size)
-        for images in (images_a, images_b)
+        _features(feature_model, images, batch_size, name)
+        for name, images in (("images_a", images_a), ("images_b", images_b))
     ]
     _warn_of_few(*both)
     return FeatureDistances(

@@ -36,6 +36,7 @@ def kernel_inception_distance(
     first, second = _feature_sets.check_features(features_a, features_b)
     num_subsets = _checks.check_integer(num_subsets, "num_subsets")
     size = _checks.check_integer(subset_size, "subset_size", 2)
+    seed = _checks.check_seed(seed)
     size = min(size, len(first), len(second))
     if size == len(first) == len(second):
         num_subsets = 1

@@ -34,13 +34,17 @@ def robust_accuracy(labels, predictions):
     """
     labels = _inputs.read_classes(labels)
     _checks.check(len(labels), "labels", "at least one", labels.shape)
-    predictions = np.atleast_2d(np.asarray(predictions))
+    expected = f"integers of shape [num_attacks, {len(labels)}]"
+    predictions = _inputs.read_array(predictions, "predictions", expected)
+    predictions = np.atleast_2d(predictions)
+    integral = np.issubdtype(predictions.dtype, np.integer)
+    _checks.check(integral, "predictions", expected, predictions.dtype)
     _checks.check(
         predictions.ndim == 2
         and len(predictions) > 0
         and predictions.shape[1] == len(labels),
         "predictions",
-        f"integers of shape [num_attacks, {len(labels)}]",
+        expected,
         predictions.shape,
     )
     return float(np.mean(np.all(predictions == labels, axis=0)))

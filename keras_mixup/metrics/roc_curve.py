@@ -3,6 +3,7 @@
 import numpy as np
 
 from keras_mixup import _checks
+from keras_mixup import _inputs
 
 
 def roc_curve(clean_scores, adversarial_scores):
@@ -44,9 +45,9 @@ def roc_curve(clean_scores, adversarial_scores):
 
 
 def _scores(values, name):
-    values = np.asarray(values, np.float64)
-    okay = values.ndim == 1 and values.size > 0
     expected = "floats of shape [n], n >= 1"
+    values = _inputs.read_array(values, name, expected).astype(np.float64)
+    okay = values.ndim == 1 and values.size > 0
     _checks.check(okay, name, expected, values.shape)
     numbers = not np.any(np.isnan(values))
     _checks.check(numbers, name, "free of NaN", values)

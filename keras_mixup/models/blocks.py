@@ -205,7 +205,11 @@ def stages(model):
 
     Returns:
         A tuple such as ("stage_1", "stage_2"); empty if there is none.
+
+    Raises:
+        ValueError: for something else than a model.
     """
+    _checks.check_instance(model, "model", keras.Model, "a keras.Model")
     names = (layer.name for layer in model.layers)
     found = [name for name in names if re.fullmatch(r"stage_\d+", name)]
     return tuple(sorted(found, key=lambda name: int(name.split("_")[1])))

@@ -37,6 +37,7 @@ from keras_mixup.ops.norm_ball import project
 from keras_mixup.ops.norm_ball import random_start
 from keras_mixup.ops.norm_ball import steepest_direction
 from keras_mixup.ops.random import fold_in
+from keras_mixup.ops.random import fold_in_each
 from keras_mixup.ops.random import row_bits
 from keras_mixup.ops.random import row_normal
 from keras_mixup.ops.random import row_seeds
@@ -62,6 +63,7 @@ __all__ = [
     "cross_entropy",
     "difference_of_logits_ratio",
     "fold_in",
+    "fold_in_each",
     "geometric_label_weight",
     "input_gradients",
     "kl_divergence",

@@ -39,6 +39,21 @@ def fold_in(seed, *data):
     return seed
 
 
+@tf.function(jit_compile=False, reduce_retracing=True)
+def fold_in_each(seed, values):
+    """Returns int32 [B, 2]: `fold_in` of each value by itself.
+
+    Args:
+        seed: int32 [2].
+        values: int64 [B].
+    """
+    return tf.map_fn(
+        lambda value: fold_in(seed, value),
+        values,
+        fn_output_signature=tf.TensorSpec([2], tf.int32),
+    )
+
+
 def row_seeds(seed, batch_size):
     """Returns int32 [B, 2]: one seed per row.
 

@@ -7,6 +7,8 @@ from keras_mixup.evaluation.labels import percent
 from keras_mixup.evaluation.labels import row_label
 from keras_mixup.evaluation.records import Column
 from keras_mixup.evaluation.records import Row
+from keras_mixup.reporting.comparison import CLAIMS
+from keras_mixup.reporting.comparison import SINGLE
 
 CAUTION = (
     "The adaptive accuracy is an upper bound: a better attack can only lower "
@@ -62,10 +64,11 @@ def _statement(card, attacked):
     text = f"{budget}: {percent(found['accuracy'])} accuracy {_how(found)}"
     if card["defence"] != "none":
         text += _comparison(attacked)
+    text = f"{text}."
     flags = "; ".join(attacked["red_flags"])
     if flags:
-        return f"{text}. Red flags: {flags}. A better attack may lower it."
-    return f"{text}."
+        text = f"{text} Red flags: {flags}. A better attack may lower it."
+    return f"{text} {SINGLE}" if attacked["single_adaptive_attack"] else text
 
 
 def _comparison(attacked):
@@ -74,13 +77,9 @@ def _comparison(attacked):
     gain = 100 * attacked["difference"]
     error = 100 * attacked["difference_error"]
     text = f", {gain:+.1f} points (± {error:.1f}) beside the undefended model"
-    if gain + error < 0:
-        return f"{text}: the defence loses"
-    if gain - error <= 0:
-        return f"{text}: no gain beyond chance"
-    if attacked["red_flags"]:
-        return f"{text}: this gain is in doubt, since the attacks may be weak"
-    return f"{text}, under the attacks tried here"
+    if attacked["claim"] == "gain":
+        return f"{text}, {CLAIMS['gain']}"
+    return f"{text}: {CLAIMS[attacked['claim']]}"
 
 
 def _how(found):

@@ -46,7 +46,7 @@ def robustness_cards(
     """
     records = records_lib.Records(records).unique()
     shown = red_flags.from_records(records)
-    compared = comparisons(records)
+    compared = comparisons(records, probed)
     cards = []
     for row, own in records.by("row").items():
         name = row.model if row.defence == "none" else row.defence
@@ -57,9 +57,7 @@ def robustness_cards(
             "defence": row.defence,
             "clean": _clean(own, records, row),
             "attacked": [
-                _attacked(found, own, [*flags, *asked])
-                for found in compared
-                if found.row == row
+                _attacked(found, own) for found in compared if found.row == row
             ],
             "red_flags": red_flags.status(flags, asked),
             "seeds": {
@@ -124,13 +122,8 @@ def _clean(own, records, row):
     return found
 
 
-def _attacked(found, own, flags):
+def _attacked(found, own):
     """One norm and radius, as JSON values."""
-    names = {
-        flag.name
-        for flag in flags
-        if flag.budget is None or tuple(flag.budget) == found.budget
-    }
     inside = own.where(lambda r: r.budget == found.budget)
     return {
         "norm": found.budget.norm,
@@ -141,7 +134,9 @@ def _attacked(found, own, flags):
         "difference": found.difference,
         "difference_error": found.error,
         "attacks": [_single(s) for s in records_lib.summarize(inside)],
-        "red_flags": sorted(names),
+        "claim": found.claim,
+        "single_adaptive_attack": found.single,
+        "red_flags": list(found.red_flags),
     }
 
 

@@ -4,20 +4,31 @@ Verdicts, robustness cards, the worst-case table and the report are formatted
 from `comparisons`, so they always agree.
 """
 
+import json
 from typing import NamedTuple
 
 import numpy as np
 
 from keras_mixup.evaluation import estimates
-from keras_mixup.evaluation import specs
-from keras_mixup.evaluation.estimates import Estimate
+from keras_mixup.evaluation import red_flags
 from keras_mixup.evaluation.labels import budget_text
 from keras_mixup.evaluation.labels import row_label
 from keras_mixup.evaluation.records import Budget
 from keras_mixup.evaluation.records import Column
 from keras_mixup.evaluation.records import Records
 from keras_mixup.evaluation.records import Row
+from keras_mixup.metrics.estimates import Estimate
 
+# What each claim is called in tables and on cards.
+CLAIMS = {
+    "none": "no gain beyond chance",
+    "loss": "the defence loses",
+    "unlike": "this says nothing, since it was attacked in fewer ways",
+    "doubt": "this gain is in doubt, since the attacks may be weak",
+    "gain": "under the attacks tried here",
+}
+SINGLE = "One adaptive attack only: the worst of several leaves less."
+_EFFORT = ("num_steps", "num_draws", "selection_draws", "step_size")
 _IGNORING = ("oblivious", "transfer")
 _EVERY = (*_IGNORING, "adaptive")
 
@@ -63,6 +74,11 @@ class Comparison(NamedTuple):
             worst attack; None for a model without one.
         difference: float, adaptive minus undefended.
         error: float, its 95 % sampling error, paired by example.
+        unpaired: bool, whether the undefended model lacks the worst attack
+            of the defended one. Then the difference is a lower bound.
+        num_adaptive: int, how many attacks through the defence count.
+        red_flags: tuple of str, the names of the red flags of the model at
+            this norm and radius.
     """
 
     row: Row
@@ -74,6 +90,29 @@ class Comparison(NamedTuple):
     undefended: Standing | None
     difference: float | None
     error: float | None
+    unpaired: bool = False
+    num_adaptive: int = 0
+    red_flags: tuple = ()
+
+    @property
+    def claim(self):
+        """str: what may be said of the difference, a key of `CLAIMS`; or None.
+
+        All texts are made from it. A gain beyond chance is in doubt where an
+        attack raised a red flag, since it may be weak.
+        """
+        if self.difference is None:
+            return None
+        if self.difference > self.error:
+            return "doubt" if self.red_flags else "gain"
+        if self.difference >= -self.error:
+            return "none"
+        return "unlike" if self.unpaired else "loss"
+
+    @property
+    def single(self):
+        """bool: whether a single attack through the defence was tried."""
+        return self.row.defence != "none" and self.num_adaptive == 1
 
     @property
     def place(self):
@@ -84,7 +123,7 @@ class Comparison(NamedTuple):
         return f"{row_label(self.row)} ({text})"
 
 
-def comparisons(records):
+def comparisons(records, probed=None):
     """Returns one `Comparison` per norm, radius and model.
 
     The examples are those of the worst case if it was measured. Otherwise they
@@ -94,24 +133,39 @@ def comparisons(records):
     The worst attack is the per-example worst case if it was measured, otherwise
     the single attack with the lowest accuracy. An attacker who knows the
     defence may also ignore it, so oblivious attacks count. An attack that knows
-    the defence's draws has another threat model and never counts.
+    the defence's draws has another threat model and never counts, nor does an
+    adaptive one of which that is unknown.
+
+    The undefended model counts with the attacks that the defended one met as
+    well. Where it lacks the worst of these, its number is too high. Then a gain
+    may be larger, and nothing follows of a loss.
 
     Args:
-        records: `Records`, or an iterable of `Record`.
+        records: `Records`, or an iterable of `Record`, whose attacks are then
+            unknown.
+        probed: dict model name -> `Findings` of `red_flags.probe`, or None.
     """
     records = Records(records).unique()
     total = len(records.by("example_id"))
     attacked = records.where(lambda r: r.knowledge != "none")
-    attacked = attacked.where(
-        lambda r: not attacked.facts_of(r.column).knows_draws
-    )
+    attacked = attacked.where(attacked.counts)
+    flags = red_flags.from_records(records)
     found = []
     for budget, part in attacked.by("budget").items():
         rows = part.by("row")
         for row, own in rows.items():
             bare = rows.get(Row(row.model, "none"))
-            found.append(_compared(row, budget, own, bare, total))
+            names = _flag_names(row, budget, flags, probed or {})
+            one = _compared(row, budget, own, bare, total)
+            found.append(one._replace(red_flags=names))
     return found
+
+
+def _flag_names(row, budget, flags, probed):
+    name = row.model if row.defence == "none" else row.defence
+    own = [*flags.of(row), *probed.get(name, ())]
+    fits = (f for f in own if f.budget is None or tuple(f.budget) == budget)
+    return tuple(sorted({flag.name for flag in fits}))
 
 
 def _compared(row, budget, own, bare, total):
@@ -124,9 +178,10 @@ def _compared(row, budget, own, bare, total):
         adaptive = _worst(cells, own, ids, _EVERY)
     undefended = None
     if not is_bare and bare is not None:
-        undefended = _worst(bare.by("column"), bare, ids, _EVERY)
-    difference = error = None
+        undefended, shared = _beside(bare.by("column"), bare, ids, own)
+    difference, error, unpaired = None, None, False
     if adaptive and undefended:
+        unpaired = adaptive[0].column not in shared
         difference, error = estimates.paired_difference(
             adaptive[1], undefended[1]
         )
@@ -138,21 +193,35 @@ def _compared(row, budget, own, bare, total):
         *(pair and pair[0] for pair in (oblivious, adaptive, undefended)),
         difference,
         error,
+        unpaired,
+        _count_adaptive(own, ids),
     )
 
 
-def is_worst_case(records, column):
-    """Whether a column of the records is the worst of several attacks."""
-    known = records.facts_of(column)
-    # The name is reserved: `evaluate` refuses it for a single attack.
-    return known.worst_case or column.attack == specs.WORST_CASE
+def _beside(cells, bare, ids, own):
+    """The undefended model under the attacks that both met, or None."""
+    met = own.where(lambda r: r.example_id in ids).by("column")
+    shared = {column: part for column, part in cells.items() if column in met}
+    return _worst(shared, bare, ids, _EVERY), shared
+
+
+def _count_adaptive(own, ids):
+    """How many attacks through the model count; more steps are no other one."""
+    kinds = set()
+    for column, part in own.by("column").items():
+        facts, seen = own.facts_of(column), set(part.by("example_id"))
+        if column.knowledge == "adaptive" and not facts.worst_case:
+            told = {k: v for k, v in facts.settings.items() if k not in _EFFORT}
+            if ids <= seen:
+                kinds.add(json.dumps(told or column.attack, sort_keys=True))
+    return len(kinds)
 
 
 def _compared_examples(cells, records, is_bare):
     """The ids on which everything is compared, a set."""
     seen = {c: set(own.by("example_id")) for c, own in cells.items()}
     for column, ids in seen.items():
-        if is_worst_case(records, column):
+        if records.facts_of(column).worst_case:
             return ids
     adaptive = [ids for c, ids in seen.items() if c.knowledge == "adaptive"]
     return max((not is_bare and adaptive) or seen.values(), key=len)
@@ -169,7 +238,7 @@ def _worst(cells, records, ids, kinds):
         kept = own.where(lambda r: r.example_id in ids)
         if column.knowledge not in kinds or set(kept.by("example_id")) != ids:
             continue
-        worst_case = is_worst_case(records, column)
+        worst_case = records.facts_of(column).worst_case
         if worst_case and "adaptive" in kinds:
             return _standing(column, kept, True), kept
         if not worst_case:

@@ -1,5 +1,6 @@
 """A few example images for the report, stored beside the records."""
 
+import json
 from typing import NamedTuple
 
 import numpy as np
@@ -8,6 +9,7 @@ import tensorflow as tf
 from keras_mixup import _checks
 from keras_mixup import _files
 from keras_mixup import data
+from keras_mixup.evaluation import identity
 from keras_mixup.evaluation import scoring
 from keras_mixup.evaluation import specs as specs_lib
 from keras_mixup.studies.drawing import answer_texts
@@ -90,7 +92,18 @@ def write_pictures(path, pictures):
     expected = "clean and adversarial images of one shape [n, H, W, C]"
     _checks.check(okay, "pictures", expected, shape)
     with _files.replacing(path) as temporary:
-        np.savez_compressed(temporary, **pictures._asdict())
+        models = json.dumps(identity.marks_beside(path))
+        np.savez_compressed(temporary, **pictures._asdict(), models=models)
+
+
+def read_current(path):
+    """Returns the `Pictures` in a file, or False if they are of other models.
+
+    They are compared with the evaluation.json in the same folder.
+    """
+    with np.load(path, allow_pickle=False) as file:
+        models = json.loads(str(file["models"])) if "models" in file else {}
+    return identity.is_current(models, path) and read_pictures(path)
 
 
 def read_pictures(path):

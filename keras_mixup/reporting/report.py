@@ -16,6 +16,7 @@ from keras_mixup.evaluation import records as records_lib
 from keras_mixup.evaluation import red_flags
 from keras_mixup.evaluation.labels import column_label
 from keras_mixup.evaluation.labels import row_label
+from keras_mixup.reporting import class_table
 from keras_mixup.reporting import figures
 from keras_mixup.reporting import pictures as pictures_lib
 from keras_mixup.reporting import tables
@@ -68,10 +69,11 @@ def write_report(run_dir, title=None):
             f"{run_dir} has neither {_files.RECORDS} nor {_files.METRICS} to "
             "report on."
         )
-    pictures = _read(run_dir, _files.PICTURES, pictures_lib.read_pictures)
+    probed = red_flags.read(run_dir / _files.RED_FLAGS)
+    pictures = _read(run_dir, _files.PICTURES, pictures_lib.read_current)
     sections = [
-        *_results(records),
-        *_red_flags(records, red_flags.read(run_dir / _files.RED_FLAGS)),
+        *_results(records, probed, _class_names(run_dir)),
+        *_red_flags(records, probed),
         *_drawings(records, metrics, pictures),
         *_studies(studies_lib.read_studies(run_dir)),
         *_settings(run_dir),
@@ -85,17 +87,26 @@ def write_report(run_dir, title=None):
     return str(path)
 
 
-def _results(records):
+def _class_names(run_dir):
+    found = _read(run_dir, _files.EVALUATION, _files.read_json) or {}
+    return found.get("about", {}).get("class_names", ())
+
+
+def _results(records, probed, class_names):
     if not records:
         return
     table = tables.accuracy_table(records)
     yield "<h2>Accuracy</h2>"
     yield tables.to_html(table)
-    worst = worst_case_table.rows(records)
+    worst = worst_case_table.rows(records, probed)
     if worst:
         yield "<h2>Worst case over the attacks, per example</h2>"
         yield _plain_table(worst_case_table.HEADER, worst)
-    found = verdicts.verdicts(records)
+    by_class = class_table.rows(records)
+    if by_class:
+        header = class_table.header(records, class_names)
+        yield _details("Accuracy of each class, percent", header, by_class)
+    found = verdicts.verdicts(records, probed)
     if found:
         items = "".join(f"<li>{html.escape(v.sentence)}</li>" for v in found)
         yield f'<h2>What the numbers say</h2><ul class="verdicts">{items}</ul>'
@@ -159,7 +170,9 @@ def _drawings(records, metrics, pictures):
             "Bars of accuracy for each model under each attack; the table "
             "above holds the same numbers.",
         )
-    if pictures is not None:
+    if pictures is False:
+        yield _left_out("Images after the attack")
+    elif pictures is not None:
         rows, captions = pictures_lib.grid_rows(pictures)
         yield "<h2>Images after the attack and the defence</h2>"
         yield _picture(
@@ -184,11 +197,18 @@ def _studies(found):
         return
     for name, rows in found.items():
         study = studies_lib.find(name)
+        if rows is None:
+            yield _left_out(study.label)
         if not rows:
             continue
         yield f"<h2>{html.escape(study.label)}</h2>"
         yield _picture(functools.partial(study.draw, rows), study.label)
         yield f"<p>{html.escape(study.caption)} Data: {name}.jsonl.</p>"
+
+
+def _left_out(what):
+    text = f"{what}: left out, since it is of other models, or of unknown ones."
+    return f'<p class="caveat">{html.escape(text)}</p>'
 
 
 def _picture(draw, description):

@@ -7,7 +7,6 @@ from keras_mixup import _tables
 from keras_mixup.evaluation import records as records_lib
 from keras_mixup.evaluation.labels import budget_text
 from keras_mixup.evaluation.labels import row_label
-from keras_mixup.reporting.comparison import is_worst_case
 
 NOT_MEASURED = "not measured"
 NOT_APPLICABLE = "–"
@@ -99,7 +98,7 @@ def columns(summaries, facts=None):
             column.knowledge != "none",
             budgets.index(column.budget),
             _ORDER.index(column.knowledge),
-            is_worst_case(known, column),
+            known.facts_of(column).worst_case,
         ),
     )
 
@@ -193,7 +192,7 @@ def _notes(summaries, body, count, columns, records):
             f"± is the standard deviation over {seeds} evaluation seeds of "
             "the defence's own draws."
         )
-    if any(is_worst_case(records, column) for column in columns):
+    if any(records.facts_of(column).worst_case for column in columns):
         yield (
             "Worst-case: per example the strongest image of all attacks with "
             "this radius, or the clean one. It is chosen on other draws than "

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from keras_mixup.evaluation.labels import percent
+from keras_mixup.reporting.comparison import SINGLE
 from keras_mixup.reporting.comparison import Comparison
 from keras_mixup.reporting.comparison import comparisons
 
@@ -31,35 +32,40 @@ class Verdict(NamedTuple):
         left = percent(found.adaptive.accuracy)
         parts.append(f"{left} if the attacker goes through it")
         text = f"{found.place}: {', '.join(parts)}"
-        if found.undefended is None:
-            return f"{text}."
-        bare = percent(found.undefended.accuracy)
-        return f"{text}; undefended {bare}. {gain(found)}"
+        if found.undefended is not None:
+            bare = percent(found.undefended.accuracy)
+            text = f"{text}; undefended {bare}. {gain(found)}"
+        else:
+            text = f"{text}."
+        return f"{text} {SINGLE}" if found.single else text
 
 
 def gain(comparison):
     """Returns what the defence gains or loses, a sentence."""
     points = f"{100 * abs(comparison.difference):.1f} points"
     error = f"sampling error {100 * comparison.error:.1f}"
-    if abs(comparison.difference) <= comparison.error:
-        shown = f"{100 * comparison.difference:+.1f}"
-        return f"No gain beyond chance ({shown}, {error})."
-    if comparison.difference < 0:
-        return f"The defence loses {points} ({error})."
-    return (
-        f"It keeps {points} ({error}) under the attacks tried here; a "
-        "stronger attack may keep less."
-    )
+    shown = f"{100 * comparison.difference:+.1f}"
+    flags = "; ".join(comparison.red_flags)
+    return {
+        "none": f"No gain beyond chance ({shown}, {error}).",
+        "unlike": f"The undefended model was attacked in fewer ways: nothing "
+        f"follows from the difference ({shown}, {error}).",
+        "loss": f"The defence loses {points} ({error}).",
+        "doubt": f"A gain of {points} ({error}) is in doubt, since the attacks "
+        f"may be weak. Red flags: {flags}.",
+        "gain": f"It keeps {points} ({error}) under the attacks tried here; a "
+        "stronger attack may keep less.",
+    }[comparison.claim]
 
 
-def verdicts(records):
+def verdicts(records, probed=None):
     """Returns one `Verdict` per defended model, norm and radius.
 
     Args:
-        records: `Records`, or an iterable of `Record`.
+        records, probed: as for `comparisons`.
     """
     return [
         Verdict(found)
-        for found in comparisons(records)
+        for found in comparisons(records, probed)
         if found.row.defence != "none"
     ]

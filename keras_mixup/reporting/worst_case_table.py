@@ -18,15 +18,15 @@ HEADER = (
 )
 
 
-def rows(records):
+def rows(records, probed=None):
     """Returns the rows of `HEADER`, tuples of str, in percent.
 
     Args:
-        records: `Records`, or an iterable of `Record`.
+        records, probed: as for `comparisons`.
     """
     return [
         _row(found)
-        for found in comparisons(records)
+        for found in comparisons(records, probed)
         if found.adaptive is not None and found.adaptive.worst_case
     ]
 
@@ -40,7 +40,8 @@ def _row(found):
         beside = (tables.NOT_MEASURED,) * 2
     if found.undefended is not None:
         bare = f"{100 * found.undefended.accuracy:.1f}"
-        beside = bare, f"{100 * found.difference:+.1f}"
+        doubt = ", in doubt" if found.claim == "doubt" else ""
+        beside = bare, f"{100 * found.difference:+.1f}{doubt}"
     return (
         row_label(found.row),
         f"{budget_text(found.budget)}, n={estimate.num_examples}",

@@ -3,6 +3,7 @@
 import importlib
 
 _HOMES = {
+    "CompareResult": "comparing",
     "EvaluateResult": "evaluation",
     "EvaluateSettings": "evaluate_settings",
     "ExportResult": "exporting",
@@ -12,8 +13,10 @@ _HOMES = {
     "Stopped": "stopping",
     "TrainResult": "train_result",
     "TrainSettings": "settings",
+    "compare": "comparing",
     "evaluate": "evaluation",
     "export": "exporting",
+    "list_datasets": "_data",
     "list_exports": "exporting",
     "prepare": "_process",
     "train": "training",
@@ -21,9 +24,17 @@ _HOMES = {
     "write_figures": "results",
 }
 # Modules that import TensorFlow as soon as they are imported.
-_WITH_TENSORFLOW = ("evaluation", "exporting", "train_result", "training")
+_WITH_TENSORFLOW = (
+    "_data",
+    "comparing",
+    "evaluation",
+    "exporting",
+    "train_result",
+    "training",
+)
 
 __all__ = [
+    "CompareResult",
     "EvaluateResult",
     "EvaluateSettings",
     "ExportResult",
@@ -33,8 +44,10 @@ __all__ = [
     "Stopped",
     "TrainResult",
     "TrainSettings",
+    "compare",
     "evaluate",
     "export",
+    "list_datasets",
     "list_exports",
     "prepare",
     "train",

@@ -4,6 +4,8 @@ A name has what a reader of the table needs. The other facts of an attack are
 stored beside the records.
 """
 
+import numpy as np
+
 from keras_mixup import ThreatModel
 from keras_mixup import _checks
 from keras_mixup import attacks
@@ -11,9 +13,10 @@ from keras_mixup import data
 from keras_mixup import evaluation
 from keras_mixup import registry
 from keras_mixup.evaluation import specs as specs_lib
+from keras_mixup.evaluation import stored
 from keras_mixup.evaluation.labels import number_text
+from keras_mixup.runs._owned import parts_of
 from keras_mixup.runs.evaluate_settings import CLEAN
-from keras_mixup.runs.settings import parts_of
 
 # With a radius of 0 any legal step will do.
 _ANY_STEP = 0.01
@@ -30,7 +33,7 @@ def build_specs(settings, verbose=False):
             specs.append(_auto_attack(settings, threat))
         else:
             specs += _specs(settings, name, threat, verbose)
-    return specs
+    return [*specs, *map(stored.read_spec, settings.adversarial)]
 
 
 def _auto_attack(settings, threat):
@@ -53,8 +56,9 @@ def _specs(settings, name, threat, verbose):
         aim = f" to {settings.targeted.replace('_', '-')}"
     for options in _variants(settings, name, threat):
         attack = _build(settings, name, threat, verbose, options)
+        shown = name.rpartition(":")[2] if ":" in name else attack.name
         yield evaluation.AttackSpec(
-            f"{attack.name}{_suffix(attack, name, options)}{aim}",
+            f"{shown}{_suffix(attack, name, options)}{aim}",
             attack,
             attack.knowledge,
             settings.targeted,
@@ -93,7 +97,7 @@ def _build(settings, name, threat, verbose, options):
 
 def _chosen(settings, entry):
     values = {
-        argument: getattr(settings, flag)
+        argument: getattr(settings, flag, None)
         for argument, flag in entry.flags.items()
     }
     return {a: value for a, value in values.items() if value is not None}
@@ -115,8 +119,9 @@ def _suffix(attack, name, options):
 
 def parts(settings, specs, image_set):
     """Returns [(specs, examples)]: slow attacks may see fewer examples."""
+    found = [_stored_part(s, image_set) for s in specs if is_stored(s)]
+    specs = [spec for spec in specs if not is_stored(spec)]
     limits = [_limit(settings, spec) for spec in specs]
-    found = []
     for limit in dict.fromkeys(limits):
         examples, count = image_set, len(image_set.labels)
         if limit is not None and limit < count:
@@ -126,6 +131,19 @@ def parts(settings, specs, image_set):
         chosen = zip(specs, limits, strict=True)
         found.append(([s for s, own in chosen if own == limit], examples))
     return found
+
+
+def is_stored(spec):
+    """Whether an attack reads its images from a file."""
+    return isinstance(spec.attack, stored.StoredImages)
+
+
+def _stored_part(spec, image_set):
+    """Returns ([spec], the examples of which its file has an image)."""
+    known = np.isin(image_set.example_ids, spec.attack.example_ids)
+    expected = "a file with images of some of the examples"
+    _checks.check(known.any(), "adversarial", expected, spec.attack.path)
+    return [spec], data.ImageSet(*(part[known] for part in image_set))
 
 
 def _limit(settings, spec):

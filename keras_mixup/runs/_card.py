@@ -10,17 +10,20 @@ import pathlib
 
 from keras_mixup import _files
 from keras_mixup import evaluation
+from keras_mixup.evaluation import red_flags
+from keras_mixup.evaluation.identity import BESIDE
 from keras_mixup.evaluation.identity import former_fingerprint
 from keras_mixup.evaluation.identity import settings_of_defence
 from keras_mixup.inference import defence_label
 from keras_mixup.reporting import tables
 from keras_mixup.reporting import verdicts
+from keras_mixup.runs import _data
 from keras_mixup.runs import folder
 
 # These describe the machine, not the model.
 _LEFT_OUT = ("checkpoint_dir", "data_dir", "download", "resume", "run_dir")
-# Without an effect on an answer; release 0.1 recorded it.
-_WITHOUT_EFFECT = ("max_inputs",)
+# Without an effect on an answer (release 0.1 recorded it), or no setting.
+_WITHOUT_EFFECT = ("max_inputs", *BESIDE)
 
 
 def model_card(settings, trained, path, defence, pool_text, threshold):
@@ -36,6 +39,9 @@ def model_card(settings, trained, path, defence, pool_text, threshold):
     """
     dataset = settings.dataset or trained.get("dataset")
     card = {"dataset": dataset}
+    names = _class_names(settings, trained) if dataset else ()
+    if names:
+        card["class_names"] = list(names)
     if threshold:
         card["threshold"] = threshold
     if not settings.run_dir:
@@ -63,6 +69,13 @@ def model_card(settings, trained, path, defence, pool_text, threshold):
     if reason:
         card["robustness_left_out"] = reason
     return card
+
+
+def _class_names(settings, trained):
+    try:
+        return _data.of_run(settings, trained).spec.class_names
+    except FileNotFoundError:  # Without a pool the images are not needed.
+        return trained.get("class_names") or ()
 
 
 def notices(card):
@@ -129,16 +142,17 @@ def _evaluation(run_dir, fingerprints, exported, dataset):
         return None, f"{file.name} has no record of the exported defence"
     if not records:
         return None, f"{file.name} has no record of the bare classifier"
-    return _evaluation_of(records), None
+    probed = red_flags.read(run_dir / _files.RED_FLAGS)
+    return _evaluation_of(records, probed), None
 
 
 def _with_effect(settings):
     return {k: v for k, v in settings.items() if k not in _WITHOUT_EFFECT}
 
 
-def _evaluation_of(records):
+def _evaluation_of(records, probed):
     """Returns the evaluation, with adaptive beside oblivious numbers."""
-    found = [verdict.sentence for verdict in verdicts.verdicts(records)]
+    found = [verdict.sentence for verdict in verdicts.verdicts(records, probed)]
     table = tables.to_markdown(tables.accuracy_table(records))
     listed = "".join(f"- {sentence}\n" for sentence in found)
     return {
@@ -155,7 +169,8 @@ def _robustness(run_dir, path, fingerprint, exported, label):
         return None, None
     found = _files.read_json(file)
     # Release 0.1 identified a classifier by the bytes of its file.
-    former = hashlib.sha256(path.read_bytes()).hexdigest()
+    content = path.read_bytes() if path.is_file() else b""
+    former = hashlib.sha256(content).hexdigest()
     # A run with several defences lists a card of each.
     cards = [
         card

@@ -4,7 +4,6 @@ import hashlib
 from typing import NamedTuple
 
 from keras_mixup import _checks
-from keras_mixup import data
 from keras_mixup import evaluation
 from keras_mixup import inference
 from keras_mixup import registry
@@ -136,7 +135,8 @@ def _variants(settings, name, paper):
     entry = registry.entry("defence", name)
     options, taken = {"num_draws": settings.num_draws}, {}
     for argument, flag in entry.flags.items():
-        value = getattr(settings, flag)
+        # Of a class of the user's own, there is no such flag.
+        value = getattr(settings, flag, None)
         if value is None and argument in paper:
             value = taken[argument] = paper[argument]
         if value is not None:
@@ -164,23 +164,3 @@ def make_pool(image_set, num_classes):
     digest = hashlib.sha256(ids.tobytes()).hexdigest()[:16]
     text = f"{len(ids)} images of the train split, ids sha256 {digest}"
     return pool, text
-
-
-def load_split(trained, dataset, split, data_dir, **options):
-    """Returns an `ImageSet` of a split, cut as the training run cut it.
-
-    **options are other arguments of `data.load_arrays`.
-
-    Raises:
-        ValueError: for an unknown data set.
-    """
-    _checks.check_known(dataset, "dataset", tuple(data.DATASETS))
-    # Another data set was not split by the run.
-    same = dataset == trained.get("dataset")
-    return data.load_arrays(
-        dataset,
-        split,
-        data_dir or trained.get("data_dir"),
-        num_validation=trained.get("num_validation") if same else None,
-        **options,
-    )

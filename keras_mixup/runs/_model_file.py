@@ -1,6 +1,7 @@
 """The one reader of .keras files: its errors have file, fault and remedy."""
 
 import pathlib
+import re
 import zipfile
 
 import keras
@@ -43,12 +44,29 @@ def load_model(path, what="model"):
         try:
             return keras.saving.load_model(str(path), compile=False)
         except _FOREIGN as error:
-            fault, remedy = (str(error) or repr(error)), _CUSTOM
+            fault = str(error) or repr(error)
+            remedy = _import_remedy(fault) or _CUSTOM
     lines = fault.split("\n")
     # Keras reports the cause below what it could not build in consequence.
     line = next((x for x in lines if "Could not locate" in x), lines[0])
     text = f"{path} is no {what} that can be loaded: {line.rstrip('.')}."
     raise ValueError(f"{text} {remedy}")
+
+
+def _import_remedy(fault):
+    """Returns how to import the class that Keras misses, "" if it names none.
+
+    Keras' text has the class and, in its configuration, the module.
+    """
+    found = re.search(r"Could not locate (?:class|function) '(\w+)'", fault)
+    name = found[1] if found else ""
+    place = re.search(rf"'module': '([\w.]+)', 'class_name': '{name}'", fault)
+    if not (found and place):
+        return ""
+    return (
+        f"It needs the class {name} of the module {place[1]}, which is not "
+        f"imported. Give --import={place[1]}; in Python, import it first."
+    )
 
 
 def _damage(path):

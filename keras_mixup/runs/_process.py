@@ -6,6 +6,9 @@ import os
 import sys
 import tempfile
 
+# Whether TensorFlow's start-up notices are let through.
+notices_shown = False
+
 
 def import_tensorflow():
     """Imports TensorFlow without its start-up notices.
@@ -15,6 +18,8 @@ def import_tensorflow():
     NVIDIA device everything is shown, since driver messages matter.
     """
     if "tensorflow" in sys.modules or glob.glob("/dev/nvidia*"):
+        return
+    if notices_shown:
         return
     with tempfile.TemporaryFile() as notices:
         sys.stderr.flush()
@@ -38,7 +43,8 @@ def prepared(settings):
     """Applies the settings of the process; restores the policy afterwards.
 
     The global seed affects the initial weights alone, since all other draws of
-    the package are stateless.
+    the package are stateless. Deterministic ops stay so until the process ends,
+    since TensorFlow has no way back.
 
     Yields:
         `tf.distribute.Strategy`; the default one changes nothing.
@@ -62,15 +68,18 @@ def prepared(settings):
 
 
 def prepare(settings):
-    """Applies `settings.seed` and `settings.threads` to the process.
+    """Applies seed, threads and `deterministic` of settings to the process.
 
     Raises:
         ValueError: another number of threads after TensorFlow's first op.
     """
     import_tensorflow()
     import keras
+    import tensorflow as tf
 
     _set_threads(settings.threads)
+    if getattr(settings, "deterministic", False):
+        tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(settings.seed)
 
 

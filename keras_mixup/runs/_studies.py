@@ -8,12 +8,14 @@ from keras_mixup import ThreatModel
 from keras_mixup import _checks
 from keras_mixup import _corruption_kinds
 from keras_mixup import _files
+from keras_mixup import _own_modules
 from keras_mixup import _stopping
 from keras_mixup import data
 from keras_mixup import evaluation
 from keras_mixup import metrics
 from keras_mixup import studies
 from keras_mixup.runs import _defences
+from keras_mixup.runs import _own_models
 from keras_mixup.runs import autoencoder
 from keras_mixup.runs import folder
 from keras_mixup.runs import source
@@ -43,7 +45,9 @@ def check(settings):
                 f"{run} has no {_files.RECORDS}. Evaluate it first."
             )
     net = settings.feature_net
-    if net is not None and not pathlib.Path(net).is_file():
+    if net is not None and not (
+        _own_modules.is_path(net) or pathlib.Path(net).is_file()
+    ):
         raise FileNotFoundError(f"No feature net at {net}.")
     if settings.certify:
         alpha, sigma = settings.certify_alpha, settings.smoothing_stddev
@@ -130,6 +134,8 @@ def _eta_run(run):
 def _feature_net(path):
     if path is None:
         return None
+    if _own_modules.is_path(path):
+        return _own_models.find(path, "feature_net")
     if path.endswith(".h5"):
         return metrics.inception_features(path)
     return metrics.classifier_features(source.load_classifier(path))
@@ -143,6 +149,13 @@ def corruptions(job):
     path = job.run_dir / _files.STUDIES / f"{_CORRUPTIONS}.jsonl"
     path.parent.mkdir(exist_ok=True)
     rows = _files.read_lines(path) if path.is_file() else []
+    marks = evaluation.identity.marks_beside(job.run_dir / _files.RECORDS)
+    # Others are of a former model of the name, or of an unknown one.
+    kept = [r for r in rows if r.get("digest") == marks.get(r["model"], "")]
+    if len(kept) < len(rows):
+        job.say(f"  {len(rows) - len(kept)} lines of other models dropped")
+        rows = kept
+        _files.write_lines(path, rows)
     common = _common_values(settings, job.image_set)
     job.say(f"Corruptions: {common['set']}, {common['num_examples']} examples")
 
@@ -151,6 +164,7 @@ def corruptions(job):
 
     def note(name, kind, severity, accuracy):
         cell = {"model": name, "kind": kind, "severity": severity}
+        cell["digest"] = marks.get(name)
         rows.append({**common, **cell, "accuracy": accuracy})
         _files.append_lines(path, rows[-1:])
         job.say(f"  {kind} {severity}, {name}: {100 * accuracy:.1f} %")

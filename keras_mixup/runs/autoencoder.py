@@ -10,6 +10,7 @@ from keras_mixup import data
 from keras_mixup import models
 from keras_mixup import studies
 from keras_mixup import training
+from keras_mixup.runs import _data
 from keras_mixup.runs import _model_file
 
 # More images hardly change the components, but need memory.
@@ -48,7 +49,7 @@ def load(path):
 
 def build(settings, attack):
     """Returns the training of a new autoencoder, not compiled."""
-    spec = data.DATASETS[settings.dataset]
+    spec = _data.of_training(settings).spec
     names = ("latent_size", "width", "linear_path")
     vae = models.MMDVAE(spec.image_shape, **_given(settings, names))
     return training.MMDVAETraining(

@@ -9,8 +9,10 @@ from keras_mixup import registry
 from keras_mixup._settings import ANY
 from keras_mixup._settings import MixWeight
 from keras_mixup._settings import field
+from keras_mixup.runs import _own_attacks
+from keras_mixup.runs import data_settings
 from keras_mixup.runs import shared
-from keras_mixup.runs.settings import owned
+from keras_mixup.runs._owned import owned
 
 # Without an attack; scored by `evaluate` itself.
 CLEAN = "clean"
@@ -123,11 +125,12 @@ class _EvaluateSettings(_settings.Settings):
     mix_weights: "tuple[MixWeight, ...] | None" = field(
         None,
         "MI-OL, MI-PL, VarMI: weights of the input, each a row: 0.6, "
-        "uniform:0.4:0.6 or beta:2:1; default: the paper's for the run.",
+        "uniform:0.4:0.6 or beta:2:1.",
         owners=(
             ("defences", registry.taking("defence", "mix_weight")),
             ("figures", _PAIRED),
         ),
+        unset="the paper's for the run",
     )
     num_draws = _DEFENCE["num_draws"].but(
         30, (("defences", ANY), ("figures", _PAIRED))
@@ -161,8 +164,8 @@ class _EvaluateSettings(_settings.Settings):
     )
     feature_net: "str | None" = field(
         None,
-        "Features from this .keras classifier, or from Keras' InceptionV3 "
-        "weights (.h5).",
+        "Features from this .keras classifier, Keras' InceptionV3 weights "
+        "(.h5) or package.module:Name.",
         owners=(("figures", ("varmixup_fig5",)),),
         unset="the classifier itself",
     )
@@ -216,6 +219,8 @@ class _EvaluateSettings(_settings.Settings):
         "Worst case: seeds that choose the attack.",
         owners=(("worst_case", (True,)),),
     )
+    save_adversarial = data_settings.SAVE_ADVERSARIAL
+    adversarial = data_settings.ADVERSARIAL
     controls: "bool" = field(
         False,
         "Add mean-image shrinkage, and attacks of radius lambda eps on the "
@@ -233,17 +238,19 @@ class _EvaluateSettings(_settings.Settings):
         return super().choosers() | {"adaptive"}
 
     def value(self, name):
-        """Returns the setting; for "attacks" `all_attacks`."""
+        """Returns the setting; all attacks, and the data set's kind."""
+        if name == "dataset":
+            return data_settings.kind_of(self.dataset)
         return self.all_attacks if name == "attacks" else getattr(self, name)
 
     @property
     def all_attacks(self):
         """The attacks' names and, where needed, `ADAPTIVE`."""
-        through = [name for name in self.attacks if name in THROUGH]
         # Attacks by queries alone are too weak to judge a defence.
         plain = (CLEAN, *WHITE_BOX, "transfer")
         attacked = any(name not in plain for name in self.attacks)
-        known = any(name in WHITE_BOX for name in through)
+        known = any(map(_own_attacks.differentiates_through, self.attacks))
+        known = known or any(name in WHITE_BOX for name in self.attacks)
         if self.adaptive and self.defences and attacked and not known:
             return (*self.attacks, ADAPTIVE)
         return self.attacks
@@ -305,7 +312,7 @@ class _EvaluateSettings(_settings.Settings):
             _checks.check(given, name, "a list of at least one", values)
 
     def _check_attacks(self):
-        through = [name for name in self.attacks if name in THROUGH]
+        through = _own_attacks.through(self.attacks, THROUGH)
         targeted = self.targeted != "none"
         _refuse(
             (
@@ -388,4 +395,6 @@ for _name, _figures in (
     *((name, ANY) for name in ("adaptive_steps", "adaptive_draws")),
 ):
     _OWNED[_name] = _settings.also_owned(_OWNED[_name], ("figures", _figures))
-EvaluateSettings = _settings.complete(_EvaluateSettings, _OWNED.values())
+EvaluateSettings = _settings.complete(
+    _EvaluateSettings, [*_OWNED.values(), *data_settings.SETTINGS]
+)

@@ -11,13 +11,16 @@ from keras_mixup import evaluation
 from keras_mixup import reporting
 from keras_mixup.evaluation import controls
 from keras_mixup.evaluation import red_flags
+from keras_mixup.evaluation import stored
 from keras_mixup.reporting import card
 from keras_mixup.reporting import pictures
 from keras_mixup.reporting import tables
 from keras_mixup.reporting import verdicts
 from keras_mixup.reporting import worst_case_table
 from keras_mixup.runs import _attacks
+from keras_mixup.runs import _data
 from keras_mixup.runs import _defences
+from keras_mixup.runs import _own_models
 from keras_mixup.runs import _process
 from keras_mixup.runs import _studies
 from keras_mixup.runs import folder
@@ -34,12 +37,14 @@ class Job(NamedTuple):
         settings: `EvaluateSettings`, with data set and autoencoder.
         path: path of the classifier's file.
         pool_text: str, identifies the pool.
+        about: dict, what is told of the images beside the records.
         models: dict name -> model, the classifier first.
         parts: list of (specs, examples), slow attacks apart.
         reduced: the same with attacks of radius lambda eps, for the classifier.
         worst: (specs, examples) of the worst case, or None.
         trained: dict, the settings of the training run.
         origins: dict label -> which arguments of a defence are defaults.
+        keep: `stored.Keeper`, or None.
         say: callable of one line of text.
         stop: callable that returns a reason to stop, or something false.
     """
@@ -51,6 +56,7 @@ class Job(NamedTuple):
     image_set: object
     pool: object
     pool_text: str
+    about: dict
     models: dict
     specs: list
     parts: list
@@ -59,6 +65,7 @@ class Job(NamedTuple):
     trained: dict
     origins: dict
     verbose: bool
+    keep: object
     say: object
     stop: object
 
@@ -81,7 +88,7 @@ class EvaluateResult(NamedTuple):
     @property
     def comparisons(self):
         """list of `reporting.Comparison`."""
-        return reporting.comparisons(self.records)
+        return reporting.comparisons(self.records, self.probed)
 
     @property
     def red_flags(self):
@@ -93,9 +100,9 @@ class EvaluateResult(NamedTuple):
     def text(self):
         """str: table, verdicts, worst case and red flags for a terminal."""
         parts = [f"\n{tables.to_text(tables.accuracy_table(self.records))}\n"]
-        found = verdicts.verdicts(self.records)
+        found = verdicts.verdicts(self.records, self.probed)
         parts += [f"- {verdict.sentence}" for verdict in found]
-        worst = worst_case_table.rows(self.records)
+        worst = worst_case_table.rows(self.records, self.probed)
         if worst:
             parts.append(
                 "\nWorst case over the attacks, per example (percent):"
@@ -167,15 +174,11 @@ def evaluate(settings, run_dir, progress=None, verbose=False, stop=None):
 
 def _prepare(settings, run_dir, path, trained, verbose, say, stop):
     """Loads everything and returns the `Job`."""
-    image_set = _defences.load_split(
-        trained,
-        settings.dataset,
-        settings.split,
-        settings.data_dir,
-        num_examples=settings.num_examples,
-        seed=settings.seed,
+    images = _data.of_run(settings, trained)
+    image_set = images.load(
+        settings.split, settings.num_examples, settings.seed
     )
-    spec = data.DATASETS[settings.dataset]
+    spec = images.spec
     classifier = source.load_classifier(path, spec)
     few = data.as_float(image_set.images[:16])
     logits = classifier(few, training=False)
@@ -183,14 +186,7 @@ def _prepare(settings, run_dir, path, trained, verbose, say, stop):
     specs = _attacks.build_specs(settings, verbose)
     pool, pool_text = None, ""
     if settings.needs_pool:
-        train_set = _defences.load_split(
-            trained,
-            settings.dataset,
-            "train",
-            settings.data_dir,
-            num_examples=settings.pool_size,
-            seed=settings.seed,
-        )
+        train_set = images.load("train", settings.pool_size, settings.seed)
         pool, pool_text = _defences.make_pool(train_set, spec.num_classes)
     defences, origins = _defences.build_all(settings, classifier, pool, trained)
     models = {_model_name(settings, trained): classifier, **defences}
@@ -206,6 +202,7 @@ def _prepare(settings, run_dir, path, trained, verbose, say, stop):
         image_set,
         pool,
         pool_text,
+        _about(settings, spec),
         models,
         specs,
         parts,
@@ -214,9 +211,17 @@ def _prepare(settings, run_dir, path, trained, verbose, say, stop):
         trained,
         origins,
         verbose,
+        stored.Keeper() if settings.save_adversarial else None,
         say,
         stop,
     )
+
+
+def _about(settings, spec):
+    told = {"dataset": settings.dataset, "split": settings.split}
+    if spec.class_names:
+        told["class_names"] = list(spec.class_names)
+    return told
 
 
 def _reduced(defences, parts):
@@ -225,7 +230,8 @@ def _reduced(defences, parts):
         (smaller, examples)
         for weight in controls.mix_weights(defences.values())
         for part, examples in parts
-        if (smaller := controls.reduced_specs(part, weight))
+        if not any(map(_attacks.is_stored, part))
+        and (smaller := controls.reduced_specs(part, weight))
     ]
 
 
@@ -233,7 +239,10 @@ def _model_name(settings, trained):
     """Returns the classifier's name in records and tables."""
     if settings.model_name:
         return settings.model_name
-    parts = [trained.get(name) for name in ("algorithm", "model")]
+    if settings.classifier and _own_models.is_own(settings.classifier):
+        return pathlib.Path(settings.classifier).name.rpartition(":")[2]
+    network = "start_from" if trained.get("start_from") else "model"
+    parts = [trained.get(name) for name in ("algorithm", network)]
     return " ".join(part for part in parts if part) or "classifier"
 
 
@@ -252,6 +261,9 @@ def _compute(job):
     bare = {n: m for n, m in job.models.items() if m is job.classifier}
     for part, examples in job.reduced:
         _evaluate(job, bare, part, examples)
+    if job.keep is not None:
+        for path in job.keep.write(job.run_dir / _files.ADVERSARIAL):
+            job.say(f"  {path}")
     _note_call(job)
     if job.settings.probe:
         _probe(job)
@@ -275,8 +287,9 @@ def _evaluate(job, models, specs, image_set, selection_seeds=()):
         records_path=str(job.run_dir / _files.RECORDS),
         example_ids=image_set.example_ids,
         pool_split="train",
-        about={"dataset": settings.dataset, "split": settings.split},
+        about=job.about,
         pool_id=job.pool_text or None,
+        keep=job.keep,
         verbose=job.verbose,
         stop=job.stop,
     )
@@ -319,7 +332,11 @@ def _few(job, count):
 
 def _pictures(job):
     """Stores eight examples under the first oblivious attack."""
-    oblivious = [spec for spec in job.specs if spec.knowledge == "oblivious"]
+    oblivious = [
+        spec
+        for spec in job.specs
+        if spec.knowledge == "oblivious" and not _attacks.is_stored(spec)
+    ]
     if not oblivious:
         return
     shown = _few(job, _SHOWN_IMAGES)
@@ -347,7 +364,7 @@ def _finish(job):
     cards = card.robustness_cards(
         records,
         classifier_fingerprint=evaluation.fingerprint(job.classifier),
-        defences=recorded["defences"],
+        defences=records.defences,
         selection_seeds=sorted(seeds),
         versions=recorded["calls"][-1]["versions"],
         probed=probed,

@@ -4,9 +4,10 @@ from keras_mixup import _checks
 from keras_mixup import _settings
 from keras_mixup import registry
 from keras_mixup._settings import field
+from keras_mixup.runs import data_settings
 from keras_mixup.runs import shared
+from keras_mixup.runs._owned import owned
 from keras_mixup.runs.settings import check_vae
-from keras_mixup.runs.settings import owned
 
 _OWNED = owned("defence", "defence")
 _DETECTORS = ("mixup_inference_pl", "mixup_inference_combined")
@@ -67,6 +68,12 @@ class _ExportSettings(_settings.Settings):
         False, "Export a classifier that looks untrained."
     )
 
+    def value(self, name):
+        """Returns the setting; for "dataset" its kind."""
+        if name == "dataset":
+            return data_settings.kind_of(self.dataset)
+        return getattr(self, name)
+
     def check(self):
         """Raises `ValueError` for settings that do not go together."""
         known = ("none", *registry.names("defence"))
@@ -93,8 +100,11 @@ class _ExportSettings(_settings.Settings):
 ExportSettings = _settings.complete(
     _ExportSettings,
     [
-        setting
-        for name, setting in _OWNED.items()
-        if name not in ("max_inputs", "score")
+        *(
+            setting
+            for name, setting in _OWNED.items()
+            if name not in ("max_inputs", "score")
+        ),
+        *data_settings.SETTINGS,
     ],
 )

@@ -9,6 +9,7 @@ from keras_mixup import _checks
 from keras_mixup import data
 from keras_mixup import export as export_lib
 from keras_mixup.runs import _card
+from keras_mixup.runs import _data
 from keras_mixup.runs import _defences
 from keras_mixup.runs import autoencoder
 from keras_mixup.runs import source
@@ -274,8 +275,8 @@ def _make_pool(settings, trained):
     rows = _load_split(settings, trained, "train")
     if settings.pool_per_class:
         rows = _per_class(rows, settings.pool_per_class, settings.seed)
-    dataset = settings.dataset or trained.get("dataset")
-    return _defences.make_pool(rows, data.DATASETS[dataset].num_classes)
+    spec = _data.of_run(settings, trained).spec
+    return _defences.make_pool(rows, spec.num_classes)
 
 
 def _load_split(settings, trained, split):
@@ -285,7 +286,7 @@ def _load_split(settings, trained, split):
         raise ValueError(
             f"`dataset` is needed, the data set of {settings.defence}'s pool."
         )
-    return _defences.load_split(trained, dataset, split, settings.data_dir)
+    return _data.of_run(settings, trained).load(split)
 
 
 def _per_class(rows, count, seed):

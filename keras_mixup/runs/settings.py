@@ -12,10 +12,11 @@ from keras_mixup import _settings
 from keras_mixup import registry
 from keras_mixup._settings import ANY
 from keras_mixup._settings import field
+from keras_mixup.runs import data_settings
 from keras_mixup.runs import shared
+from keras_mixup.runs._owned import GIVEN
+from keras_mixup.runs._owned import owned
 
-# Arguments that a run sets by itself.
-_GIVEN = ("seed", "name", "width", "width_factor", "from_codes", "verbose")
 _VAE_CLASSES = (
     "keras_mixup.training.mmd_vae:MMDVAETraining",
     "keras_mixup.models.mmd_vae:MMDVAE",
@@ -25,89 +26,6 @@ _VAE = (("task", ("vae",)),)
 _ROBUST_STEPS = 10
 _ATTACKING = (("attack", ANY), ("robust_validation", ANY))
 _SWA = (("weight_average", ("swa",)),)
-
-
-def owned(chooser, kind, flags=False, base=None):
-    """Returns dict name -> `Setting` of everything registered under a kind.
-
-    Arguments of the same name share a setting.
-
-    Args:
-        chooser: str, the setting that chooses among the registered names.
-        kind: str, of the registry.
-        flags: bool, whether several names are chosen at once. Then only the
-            arguments under `flags` of a registration are settings, under the
-            names given there.
-        base: str, the class that they descend from; None takes all.
-    """
-    found, defaults = {}, {}
-    for name in registry.names(kind):
-        if base is not None and base not in registry.entry(kind, name).bases:
-            continue
-        for entry in parts_of(kind, name):
-            for setting in entry.settings:
-                key = entry.flags.get(setting.name) if flags else setting.name
-                if key is None or setting.name in _GIVEN:
-                    continue
-                mine = dataclasses.replace(
-                    setting,
-                    name=key,
-                    default=None,
-                    owners=((chooser, (name,)),),
-                )
-                found[key] = merged(found.get(key), mine)
-                text = _default_text(setting, entry)
-                names = defaults.setdefault(key, {}).setdefault(text, [])
-                names.append(name)
-    return {
-        key: dataclasses.replace(setting, unset=_by_name(defaults[key]))
-        for key, setting in found.items()
-    }
-
-
-def _default_text(setting, entry):
-    if setting.name in entry.required:
-        return "as in the paper"
-    return "None" if setting.default is None else setting.text(setting.default)
-
-
-def _by_name(texts):
-    """Returns one text for a dict of what holds -> the names where it does."""
-    if len(texts) == 1:
-        return next(iter(texts))
-    return "; ".join(f"{text} with {'|'.join(n)}" for text, n in texts.items())
-
-
-def parts_of(kind, name):
-    """Returns a tuple: the `Entry` of a name and that of its inner attack."""
-    entry = registry.entry(kind, name)
-    inner = entry.fixed.get("attack")
-    if not isinstance(inner, str):
-        return (entry,)
-    return (entry, *parts_of(kind, inner))
-
-
-def merged(first, second):
-    """Returns one `Setting` for two owners; `TypeError` for different kinds."""
-    if first is None:
-        return second
-    if (first.kind, first.many) != (second.kind, second.many):
-        raise TypeError(
-            f"Two things take {first.name!r} as {first.kind} and as "
-            f"{second.kind}: {first.owners}, {second.owners}."
-        )
-    owners = {}
-    for owner, values in (*first.owners, *second.owners):
-        owners[owner] = (*owners.get(owner, ()), *values)
-    choices = ()
-    if first.choices and second.choices:
-        choices = tuple(dict.fromkeys((*first.choices, *second.choices)))
-    lowest = None
-    if None not in (first.minimum, second.minimum):
-        lowest = min(first.minimum, second.minimum)
-    return dataclasses.replace(
-        first, choices=choices, owners=tuple(owners.items()), minimum=lowest
-    )
 
 
 def check_vae(path, owner):
@@ -141,7 +59,7 @@ def _of_autoencoder():
     found = {}
     for path in _VAE_CLASSES:
         for setting in registry.entry("algorithm", path).settings:
-            if setting.name not in _GIVEN:
+            if setting.name not in GIVEN:
                 text = "None"
                 if setting.default is not None:
                     text = setting.text(setting.default)
@@ -173,7 +91,7 @@ class _TrainSettings(_settings.Settings):
         "Images cut from the training split for validation; 0: none, and the "
         "last epoch's weights count.",
         0,
-        unset="as docs/data.md says of the data set",
+        unset="as `keras-mixup list` says of the data set",
     )
     extra_dataset: "str | None" = field(
         None,
@@ -191,14 +109,21 @@ class _TrainSettings(_settings.Settings):
     )
     model: "str" = field(
         "small_convnet",
-        "Architecture; see docs/training.md.",
+        "Architecture; `keras-mixup list` names them.",
         owners=_CLASSIFIER,
     )
     width: "int | None" = field(
         None, "Width of the architecture.", 1, unset="that of its paper"
     )
+    start_from: "str | None" = field(
+        None,
+        "Start from this trained classifier, a .keras file or run folder, "
+        "instead of a new model.",
+        owners=_CLASSIFIER,
+        unset="a new model",
+    )
     algorithm: "str" = field(
-        "mixup", "Algorithm; see docs/training.md.", owners=_CLASSIFIER
+        "mixup", "Algorithm; `keras-mixup list` names them.", owners=_CLASSIFIER
     )
     vae = shared.VAE.but(
         owners=(("algorithm", registry.taking("algorithm", "vae")),),
@@ -295,6 +220,7 @@ class _TrainSettings(_settings.Settings):
     tensorboard: "bool" = field(False, "Also write TensorBoard logs.")
     seed = shared.SEED
     threads = shared.THREADS
+    deterministic: "bool" = field(False, "Deterministic ops; slower on a GPU.")
     precision: "Literal['float32', 'mixed_bfloat16']" = field(
         "float32", "Keras precision policy."
     )
@@ -308,12 +234,28 @@ class _TrainSettings(_settings.Settings):
         registry.check_name("algorithm", self.algorithm)
         if self.attack is not None:
             registry.check_name("attack", self.attack)
+        for name in ("model", "width"):
+            given = self.start_from is not None and name in self.given
+            expected = "left out with start_from, which has its own"
+            _checks.check(not given, name, expected, getattr(self, name))
         super().check()
         self._check_needed()
         self.monitored  # noqa: B018 - raises
 
+    @classmethod
+    def choosers(cls):
+        """Returns the names of the settings that own others, a set."""
+        return super().choosers() | {"start_from"}
+
+    def in_effect(self, name):
+        """Whether the setting changes anything beside the others."""
+        replaced = self.start_from is not None and name in ("model", "width")
+        return not replaced and super().in_effect(name)
+
     def value(self, name):
-        """Returns the setting; for "attack" `attack_name`."""
+        """Returns the setting; "attack" as named, "dataset" by its kind."""
+        if name == "dataset":
+            return data_settings.kind_of(self.dataset)
         return self.attack_name if name == "attack" else getattr(self, name)
 
     @property
@@ -394,5 +336,6 @@ TrainSettings = _settings.complete(
         *_MODELS.values(),
         *_of_attacks(_TAKEN).values(),
         *_of_autoencoder().values(),
+        *data_settings.SETTINGS,
     ],
 )

@@ -4,15 +4,16 @@ A kind of run chooses the default and the owners (`Setting.but`).
 """
 
 from keras_mixup._settings import Setting
+from keras_mixup.runs import data_settings
 
 RUN_DIR = Setting("run_dir", "str", help="Folder of the run.")
 CLASSIFIER = Setting(
     "classifier",
     "str",
-    help="A .keras file.",
+    help="A .keras file, a SavedModel's folder or package.module:Name.",
     unset="the run folder's classifier.keras",
 )
-DATASET = Setting("dataset", "str", help="Data set; see docs/data.md.")
+DATASET = Setting("dataset", "str", help=f"Data set: {data_settings.HELP}.")
 DATA_DIR = Setting(
     "data_dir",
     "str",

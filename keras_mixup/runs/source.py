@@ -6,6 +6,7 @@ from keras_mixup import _checks
 from keras_mixup import _classifiers
 from keras_mixup import _files
 from keras_mixup.runs import _model_file
+from keras_mixup.runs import _own_models
 from keras_mixup.runs import autoencoder
 from keras_mixup.runs import folder
 from keras_mixup.runs.settings import check_vae
@@ -14,8 +15,9 @@ from keras_mixup.runs.settings import check_vae
 def classifier_path(given, run_dir, weights="best"):
     """Returns the path of the classifier's file, before anything is loaded.
 
-    `given` is a .keras file, or None for the classifier of the run folder, of
-    the epoch that was `"best"` on validation images or of the `"last"` one.
+    `given` is a .keras file, the folder of a SavedModel, `package.module:Name`,
+    or None for the classifier of the run folder, of the epoch that was
+    `"best"` on validation images or of the `"last"` one.
 
     Raises:
         ValueError: both are None, or the file is no .keras file.
@@ -29,6 +31,8 @@ def classifier_path(given, run_dir, weights="best"):
     okay = not given or weights == "best"
     expected = "left out with `classifier`, which names the file"
     _checks.check(okay, "weights", expected, weights)
+    if given and _own_models.is_own(given):
+        return pathlib.Path(given)
     names = {"best": _files.BEST_CLASSIFIER, "last": _files.FINAL}
     path = pathlib.Path(given or pathlib.Path(run_dir, names[weights]))
     if not path.is_file():
@@ -36,20 +40,23 @@ def classifier_path(given, run_dir, weights="best"):
             f"No classifier at {path}. Train one, or name another .keras file "
             "as `classifier`."
         )
-    expected = "a .keras file"
+    expected = "a .keras file, a SavedModel's folder or package.module:Name"
     _checks.check(path.suffix == ".keras", "classifier", expected, str(path))
     return path
 
 
 def load_classifier(path, spec=None):
-    """Returns the classifier in a .keras file.
+    """Returns the classifier of `classifier_path`.
 
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: it is damaged or no classifier, or takes images of another
             shape than those of the `DatasetSpec`.
     """
-    classifier = _model_file.load_model(path, "classifier")
+    if _own_models.is_own(path):
+        classifier = _own_models.load(path, spec)
+    else:
+        classifier = _model_file.load_model(path, "classifier")
     _classifiers.check_classifier(classifier)
     if spec is not None:
         shape = tuple(classifier.input_shape[1:])

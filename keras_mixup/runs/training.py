@@ -8,6 +8,8 @@ from keras_mixup import _files
 from keras_mixup import data
 from keras_mixup import registry
 from keras_mixup import training
+from keras_mixup.runs import _data
+from keras_mixup.runs import _own_models
 from keras_mixup.runs import _process
 from keras_mixup.runs import autoencoder
 from keras_mixup.runs import folder
@@ -100,7 +102,9 @@ def _build_average(settings, steps_per_epoch):
 
 
 def _build_classifier(settings):
-    spec = data.DATASETS[settings.dataset]
+    spec = _data.of_training(settings).spec
+    if settings.start_from is not None:
+        return _own_models.start_from(settings, spec)
     options = options_of(settings, "model", settings.model)
 
     def takes(argument):
@@ -188,7 +192,7 @@ def build_attack(settings, name=None, num_steps=None):
 
 def augmentation(settings):
     """Returns the augmentation's name, or None."""
-    own = data.DATASETS[settings.dataset].augment
+    own = _data.of_training(settings).spec.augment
     return {"default": own, "none": None}.get(
         settings.augment, settings.augment
     )
@@ -196,18 +200,11 @@ def augmentation(settings):
 
 def _load(settings):
     """Returns (training images, validation images)."""
-    options = {"data_dir": settings.data_dir, "download": settings.download}
-    if settings.num_validation is not None:
-        options["num_validation"] = settings.num_validation
-    train_set = data.load_arrays(settings.dataset, "train", **options)
-    validation = None
-    if settings.num_validation != 0:
-        validation = data.load_arrays(settings.dataset, "validation", **options)
-    if settings.num_train:
-        train_set = data.class_balanced_subset(
-            train_set, settings.num_train, settings.seed
-        )
-    return train_set, validation
+    source = _data.of_training(settings)
+    train_set = source.load("train", settings.num_train, settings.seed)
+    if settings.num_validation == 0:
+        return train_set, None
+    return train_set, source.load("validation")
 
 
 def _load_extra(settings, train_set):
@@ -215,17 +212,14 @@ def _load_extra(settings, train_set):
     name = settings.extra_dataset
     if name is None:
         return None
-    _checks.check_choice(name, "extra_dataset", tuple(data.DATASETS))
-    kinds = [
-        (spec.image_shape, spec.num_classes)
-        for spec in (data.DATASETS[settings.dataset], data.DATASETS[name])
-    ]
+    own, more = _data.of_training(settings), _data.of_extra(settings)
+    if not more.is_own:
+        _checks.check_choice(name, "extra_dataset", tuple(data.DATASETS))
+    kinds = [(s.spec.image_shape, s.spec.num_classes) for s in (own, more)]
     shape, classes = kinds[0]
     expected = f"a data set of {shape} images and {classes} classes"
     _checks.check(kinds[0] == kinds[1], "extra_dataset", expected, name)
-    extra = data.load_arrays(
-        name, "train", settings.data_dir, settings.download
-    )
+    extra = more.load("train")
     share, size = settings.extra_share, settings.batch_size
     data.check_extra(train_set, extra, share, size)
     return extra

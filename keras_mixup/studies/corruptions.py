@@ -6,7 +6,7 @@ from keras_mixup import _corruption_kinds
 from keras_mixup import data
 from keras_mixup import metrics
 from keras_mixup import registry
-from keras_mixup.evaluation import memory
+from keras_mixup.data.pieces import Pieces
 from keras_mixup.evaluation import scoring
 from keras_mixup.studies import base
 from keras_mixup.studies.drawing import grouped
@@ -48,7 +48,7 @@ def corruption_accuracies(
         `metrics.corruption_accuracy` takes for all 15 kinds.
     """
     kinds = _corruption_kinds.STANDARD if kinds is None else kinds
-    pieces = memory.Pieces(batch_size)
+    pieces = Pieces(batch_size)
     scorers = {n: scoring.Scorer(m, pieces, n) for n, m in models.items()}
     found = {name: {} for name in models}
     for cell in [(k, s) for k in kinds for s in _corruption_kinds.SEVERITIES]:

@@ -4,7 +4,11 @@ import pathlib
 
 from keras_mixup import _files
 from keras_mixup import registry
+from keras_mixup.evaluation import identity
 from keras_mixup.studies import drawing
+
+# In the folder of the figures: which models each of them measured.
+_MODELS = "models.json"
 
 
 def find(name):
@@ -28,6 +32,9 @@ def write_study(run_dir, name, rows):
     folder.mkdir(exist_ok=True)
     path = folder / f"{name}.jsonl"
     _files.write_lines(path, rows)
+    known = _models_of(folder)
+    known[name] = identity.marks_beside(folder)
+    _files.write_json(folder / _MODELS, known)
     if not drawing.available():
         return [str(path)]
     figure = study.draw(rows, theme="light")
@@ -40,11 +47,24 @@ def write_study(run_dir, name, rows):
 
 
 def read_studies(run_dir):
-    """Returns dict name -> rows of the studies found in a run folder."""
+    """Returns dict name -> rows of the studies found in a run folder.
+
+    The rows are None if the models of the folder's evaluation.json are not
+    known to be those of the study.
+    """
     folder = pathlib.Path(run_dir) / _files.STUDIES
     paths = {n: folder / f"{n}.jsonl" for n in registry.names("study")}
+    known = _models_of(folder)
     return {
         name: _files.read_lines(path)
+        if identity.is_current(known.get(name, {}), folder)
+        else None
         for name, path in paths.items()
         if path.is_file()
     }
+
+
+def _models_of(folder):
+    """Returns dict study -> digests of the models that it measured."""
+    path = folder / _MODELS
+    return _files.read_json(path) if path.is_file() else {}

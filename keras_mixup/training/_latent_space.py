@@ -6,7 +6,9 @@ import numpy as np
 import tensorflow as tf
 
 from keras_mixup import _checks
+from keras_mixup import _inputs
 from keras_mixup import data
+from keras_mixup import models
 from keras_mixup import ops
 from keras_mixup.ops import latent_space
 
@@ -50,7 +52,7 @@ def latent_codes(vae, images, batch_size=256):
     Returns:
         NumPy float32 [N, latent size], the means of q(z|x).
     """
-    images = np.asarray(images)
+    images = _checked(vae, images, batch_size)
     run = tf.function(
         lambda batch: latent_space.encode(vae, batch),
         autograph=False,
@@ -61,6 +63,13 @@ def latent_codes(vae, images, batch_size=256):
         batch = data.as_float(images[start : start + batch_size])
         codes.append(run(tf.constant(batch)).numpy())
     return np.concatenate(codes)
+
+
+def _checked(vae, images, batch_size):
+    expected = "a models.MMDVAE"
+    _checks.check_instance(vae, "vae", models.MMDVAE, expected)
+    _checks.check_integer(batch_size, "batch_size")
+    return _inputs.read_images(images, levels=True)
 
 
 def warn_if_untrained(vae, images):
@@ -86,7 +95,7 @@ def reconstruction_psnr(vae, images, batch_size=256):
     Returns:
         float, the mean over the images of -10 log10(mean squared error).
     """
-    images = np.asarray(images)
+    images = _checked(vae, images, batch_size)
     codes = latent_codes(vae, images, batch_size)
     size = tuple(images.shape[1:3])
     run = tf.function(

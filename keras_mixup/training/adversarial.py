@@ -1,5 +1,7 @@
 """Adversarial training: train on the worst image that an attack finds."""
 
+import tensorflow as tf
+
 from keras_mixup import _checks
 from keras_mixup import attacks
 from keras_mixup import ops
@@ -61,6 +63,11 @@ class AdversarialTraining(base.Algorithm):
             statistics, and moves its averages, in the attack's passes. Most
             papers say False. The robust overfitting code, the base of the
             WRN-34 rows, attacks in training mode.
+        joint_batch: bool, whether both losses come from one pass over the
+            adversarial and the clean images, so that BatchNormalization
+            takes its statistics over both. Otherwise either half has a pass
+            and statistics of its own. Without BatchNormalization and Dropout
+            they are equal.
         seed: int, the source of every random draw.
         name: str or None.
 
@@ -74,6 +81,7 @@ class AdversarialTraining(base.Algorithm):
         attack,
         clean_weight: float = 0.0,
         attack_training: bool = False,
+        joint_batch: bool = False,
         seed=0,
         name=None,
     ):
@@ -85,6 +93,10 @@ class AdversarialTraining(base.Algorithm):
         self.attack_training = _checks.check_flag(
             attack_training, "attack_training"
         )
+        self.joint_batch = _checks.check_flag(joint_batch, "joint_batch")
+        okay = self.clean_weight > 0.0 or not joint_batch
+        expected = "False without a clean loss (clean_weight=0)"
+        _checks.check(okay, "joint_batch", expected, joint_batch)
 
     def compile(self, *args, **kwargs):
         """Chooses the optimizer; arguments as in `Algorithm.compile`.
@@ -127,9 +139,22 @@ class AdversarialTraining(base.Algorithm):
 
     def batch_loss(self, batch):
         """Returns the weighted mean of both losses, and the attacked logits."""
+        if self.joint_batch:
+            return self._joint_loss(batch)
         losses, logits = super().batch_loss(batch)
         if not self.clean_weight:
             return losses, logits
         clean_logits = self.classifier(batch["clean_images"], training=True)
         clean = ops.cross_entropy(batch["clean_targets"], clean_logits)
         return mean_with_clean(batch, losses, clean, self.clean_weight), logits
+
+    def _joint_loss(self, batch):
+        both = tf.concat([batch["images"], batch["clean_images"]], axis=0)
+        logits = self.classifier(both, training=True)
+        self.keep_layer_losses(batch)
+        count = tf.shape(batch["images"])[0]
+        attacked, clean_logits = logits[:count], logits[count:]
+        losses = ops.cross_entropy(batch["targets"], attacked)
+        clean = ops.cross_entropy(batch["clean_targets"], clean_logits)
+        losses = mean_with_clean(batch, losses, clean, self.clean_weight)
+        return losses, attacked

@@ -46,8 +46,8 @@ class BestModel(keras.callbacks.Callback):
 
     def __init__(self, path, monitor="val_accuracy", mode="max"):
         super().__init__()
-        self.path = path
-        self.monitor = monitor
+        self.path = _check_file(path)
+        self.monitor = _checks.check_instance(monitor, "monitor", str, "a str")
         self.mode = _checks.check_choice(mode, "mode", ("max", "min"))
         self._sign = 1.0 if mode == "max" else -1.0
         # Sign times value, so that larger is better in either mode.
@@ -101,12 +101,22 @@ def save_atomically(model, path, note=None):
         path: str ending in `.keras`.
         note: dict of JSON values to keep inside the file, or None.
     """
-    pathlib.Path(path).absolute().parent.mkdir(parents=True, exist_ok=True)
+    _checks.check_instance(model, "model", keras.Model, "a keras.Model")
+    pathlib.Path(_check_file(path)).absolute().parent.mkdir(
+        parents=True, exist_ok=True
+    )
     with _files.replacing(path) as temporary:
         model.save(temporary)
         if note is not None:
             with zipfile.ZipFile(temporary, "a") as archive:
                 archive.writestr(_NOTE, json.dumps(note, allow_nan=False))
+
+
+def _check_file(path):
+    """Returns the path of a .keras file; raises `ValueError` for another."""
+    okay = str(_checks.check_path(path, "path")).endswith(".keras")
+    _checks.check(okay, "path", "a path that ends in .keras", path)
+    return path
 
 
 def read_best(path):
@@ -121,7 +131,9 @@ def read_best(path):
 
     Raises:
         OSError: it cannot be read.
+        ValueError: `path` is none.
     """
+    _checks.check_path(path, "path")
     try:
         with zipfile.ZipFile(path) as archive:
             return json.loads(archive.read(_NOTE))

@@ -8,6 +8,7 @@ import warnings
 import keras
 import numpy as np
 
+from keras_mixup import _checks
 from keras_mixup import _files
 
 
@@ -44,7 +45,7 @@ class MetricsLog(keras.callbacks.Callback):
 
     def __init__(self, path):
         super().__init__()
-        self.path = path
+        self.path = _checks.check_path(path, "path")
         self._first = True
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -102,6 +103,7 @@ def read_metrics(path):
     Args:
         path: str; a missing file gives an empty list.
     """
+    _checks.check_path(path, "path")
     if not os.path.exists(path):
         return []
     return _files.read_lines(path)

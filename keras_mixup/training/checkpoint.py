@@ -29,6 +29,7 @@ def latest_step(directory):
     Raises:
         ValueError: there are checkpoints, and all of them are damaged.
     """
+    _checks.check_path(directory, "directory")
     damaged = []
     for step in reversed(_steps(directory)):
         if _is_whole(_prefix(directory, step)):
@@ -82,6 +83,8 @@ def resume_position(step, steps_per_epoch):
         step: int, finished steps.
         steps_per_epoch: int.
     """
+    _checks.check_integer(step, "step", 0, maximum=None)
+    _checks.check_integer(steps_per_epoch, "steps_per_epoch")
     if step == 0:
         return 0, 0
     epoch = (step - 1) // steps_per_epoch
@@ -137,7 +140,7 @@ class Checkpoint(keras.callbacks.Callback):
         self, directory, every=500, state=(), max_to_keep=2, stop=None
     ):
         super().__init__()
-        self.directory = directory
+        self.directory = _checks.check_path(directory, "directory")
         self.every = _checks.check_integer(every, "every")
         self.state = list(state)
         self.max_to_keep = _checks.check_integer(max_to_keep, "max_to_keep")

@@ -32,7 +32,7 @@ class EarlyStopping(keras.callbacks.Callback):
 
     def __init__(self, monitor="val_robust_accuracy", patience=10, mode="max"):
         super().__init__()
-        self.monitor = monitor
+        self.monitor = _checks.check_instance(monitor, "monitor", str, "a str")
         self.patience = _checks.check_integer(patience, "patience")
         self.mode = _checks.check_choice(mode, "mode", ("max", "min"))
         self.state = tf.Variable(

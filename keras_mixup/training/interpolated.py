@@ -28,6 +28,8 @@ class InterpolatedAdversarialTraining(
         mix_weight: None, or what replaces the Beta distribution, as in
             `Mixup`.
         attack_training: bool, as in `AdversarialTraining`.
+        joint_batch: bool, as in `AdversarialTraining`: one pass over both
+            halves, as in the released code of Mixup Inference.
         seed: int, the source of every random draw.
         name: str or None.
 
@@ -42,6 +44,7 @@ class InterpolatedAdversarialTraining(
         alpha: float = 1.0,
         mix_weight: _settings.MixWeight | None = None,
         attack_training: bool = False,
+        joint_batch: bool = False,
         seed=0,
         name=None,
     ):
@@ -50,6 +53,7 @@ class InterpolatedAdversarialTraining(
             attack,
             clean_weight=1.0,
             attack_training=attack_training,
+            joint_batch=joint_batch,
             seed=seed,
             name=name,
         )

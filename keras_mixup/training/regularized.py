@@ -40,7 +40,8 @@ class CurvatureRegularization(base.Algorithm):
     Vice Versa", 2019, section 4, with 1 / h^2 drawn into gamma). Their
     released code (F-Salehi/CURE_robustness, CURE/CURE.py) has the same z and
     gamma = 4. It takes the norm unsquared, and h in units of standardised
-    images. They fine-tune a trained network.
+    images. They fine-tune a trained network. As there, the penalty's passes
+    follow the training pass, which moves the averages of BatchNormalization.
 
     There is no attack. A train step costs 3 classifier passes, two of which
     are differentiated twice.

@@ -27,6 +27,8 @@ class WarmUp(
     """
 
     def __init__(self, schedule, warmup_steps):
+        if not callable(schedule):
+            _checks.check_number(schedule, "schedule", 0.0, low_open=True)
         self.schedule = schedule
         self.warmup_steps = _checks.check_integer(warmup_steps, "warmup_steps")
 
@@ -66,7 +68,14 @@ def make_schedule(
     rate = _checks.check_number(
         learning_rate, "learning_rate", low=0.0, low_open=True
     )
+    _checks.check_integer(steps_per_epoch, "steps_per_epoch")
+    _checks.check_integer(epochs, "epochs")
     _checks.check_choice(kind, "kind", _KINDS)
+    factor = _checks.check_number(
+        drop_factor, "drop_factor", 0.0, 1.0, low_open=True
+    )
+    expected = "a sequence of numbers"
+    _checks.check_instance(drops, "drops", (list, tuple), expected)
     warmup = _checks.check_number(warmup_epochs, "warmup_epochs", low=0.0)
     if kind != "piecewise":
         expected = f"empty for the {kind} schedule"
@@ -74,9 +83,6 @@ def make_schedule(
     schedule = rate
     if kind == "piecewise":
         boundaries = _drop_steps(drops, steps_per_epoch, epochs)
-        factor = _checks.check_number(
-            drop_factor, "drop_factor", 0.0, 1.0, low_open=True
-        )
         # Keras' boundaries are the last step of the old rate.
         schedule = keras.optimizers.schedules.PiecewiseConstantDecay(
             [step - 1 for step in boundaries],

@@ -1,5 +1,7 @@
 """TRADES: accuracy on the clean image, smoothness around it."""
 
+from typing import Literal
+
 import tensorflow as tf
 
 from keras_mixup import _checks
@@ -37,9 +39,11 @@ class TRADES(adversarial.AdversarialTraining):
             clips it after the first step only; or `"attack"`, where the
             attack's own settings start.
         attack_targets: `"shared"`, p is that of the training pass, since the
-            listing has one f; or `"separate"`, p comes from a pass of its
-            own in the attack's mode, as in the authors' code. They differ
-            where the classifier has BatchNormalization or Dropout and
+            listing has one f, and the climb follows that pass; or
+            `"separate"`, p comes from a pass of its own in the attack's mode
+            and the climb precedes the training pass, as in the authors'
+            code. They differ where the classifier has BatchNormalization,
+            whose averages the training pass moves, or Dropout, and
             `attack_training` is false. The second costs one more pass.
         attack_training: bool, as in `AdversarialTraining`.
         seed: int, the source of every random draw.
@@ -59,7 +63,7 @@ class TRADES(adversarial.AdversarialTraining):
         attack,
         beta: float = 6.0,
         start="normal",
-        attack_targets="shared",
+        attack_targets: Literal["shared", "separate"] = "shared",
         attack_training: bool = False,
         seed=0,
         name=None,
@@ -92,11 +96,16 @@ class TRADES(adversarial.AdversarialTraining):
         _checks.check(okay, "attack_training", expected, True, hint)
 
     def prepare_batch(self, images, targets, draws):
-        """Returns the clean batch and the attack's seed.
+        """Returns the clean batch and the attack's seed, or its result.
 
-        The attack itself waits for the clean training pass, which gives p.
+        With shared targets the attack waits for the clean training pass,
+        which gives p.
         """
-        return {"images": images, "targets": targets, **draws}
+        batch = {"images": images, "targets": targets, **draws}
+        if self.attack_targets == "separate" and self.beta:
+            logits = self.attacked_model(images)
+            batch["around"] = self._climb(batch, logits)
+        return batch
 
     def batch_loss(self, batch):
         """Returns the losses above and the clean logits; two passes more."""
@@ -115,8 +124,6 @@ class TRADES(adversarial.AdversarialTraining):
 
     def _climb(self, batch, logits):
         images, seed = batch["images"], batch["attack_seed"]
-        if self.attack_targets == "separate":
-            logits = self.attacked_model(images)
         soft = tf.stop_gradient(_probabilities(logits))
         start = None
         if self.start == "normal":

@@ -50,7 +50,7 @@ class TrainStep(_config.Configurable, descent.Descent, keras.Model):
 
     def __init__(self, seed=0, name=None):
         super().__init__(name=name)
-        self.seed = _checks.check_integer(seed, "seed", minimum=0)
+        self.seed = _checks.check_seed(seed)
         self.step = self.add_weight(
             name="step",
             shape=(),

@@ -1,11 +1,11 @@
 """Averages of the weights over training: EMA and SWA."""
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from keras_mixup import _checks
 from keras_mixup import _config
+from keras_mixup import _inputs
 from keras_mixup import data
 
 
@@ -185,8 +185,17 @@ def estimate_batch_norm(model, images, batch_size=256):
         model: `keras.Model`.
         images: uint8 or float [n, H, W, C].
         batch_size: int >= 1.
+
+    Raises:
+        ValueError: for another model, images or number.
     """
+    _checks.check_instance(model, "model", keras.Model, "a keras.Model")
+    _checks.check_integer(batch_size, "batch_size")
     layers = batch_norms(model)
+    expected = "uint8 or float images [n, H, W, C]"
+    images = _inputs.read_array(images, "images", expected)
+    okay = images.ndim == 4 and len(images) > 0
+    _checks.check(okay, "images", expected, f"shape {images.shape}")
     if not layers:
         return
     own = {id(v) for layer in layers for v in layer.non_trainable_variables}
@@ -194,7 +203,7 @@ def estimate_batch_norm(model, images, batch_size=256):
     before = [v.numpy() for v in others]
     momenta = [layer.momentum for layer in layers]
     for first in range(0, len(images), batch_size):
-        part = data.as_float(np.asarray(images[first : first + batch_size]))
+        part = data.as_float(images[first : first + batch_size])
         for layer in layers:
             layer.momentum = first / (first + len(part))
         model(part, training=True)

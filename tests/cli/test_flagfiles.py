@@ -9,6 +9,8 @@ from unittest import mock
 
 import pytest
 
+from keras_mixup import data
+from keras_mixup import inference
 from keras_mixup import registry
 from keras_mixup import runs
 from keras_mixup.cli import flags as flags_lib
@@ -48,7 +50,7 @@ def resolve(name, *extra):
 
 def test_files_are_found():
     names = flag_files()
-    assert len(names) == len(training_files()) + 10
+    assert len(names) == len(training_files()) + 15
     assert "mixup_inference/mixup_cifar10.flags" in names
 
 
@@ -105,6 +107,9 @@ def test_mixup_inference_settings(row, dataset):
         **dict.fromkeys(SPECIFIC),
         **specific,
     }
+    # train_resnet_mixup.py has one pass over both halves, train_resnet_adv.py
+    # one for each.
+    assert bool(values.joint_batch) == (row == "iat")
 
 
 @pytest.mark.parametrize("dataset", ["cifar10", "cifar100"])
@@ -230,6 +235,7 @@ def test_wide_network_settings(row):
 VARMIXUP = {
     "erm": ("erm", 100, False, None),
     "mixup": ("mixup", 150, False, 1.0),
+    "manifold_mixup": ("manifold_mixup", 150, False, 1.0),
     "adversarial_training": ("adversarial_training", 250, True, None),
     "trades": ("trades", 250, True, None),
     "iat": ("interpolated_adversarial_training", 350, True, 1.0),
@@ -310,6 +316,73 @@ def test_varmixup_quoted_rows(row, dataset):
         weight_decay=0.0,
         schedule="constant",
     )
+
+
+@pytest.mark.parametrize(
+    ("dataset", "images"), [("cifar10", 45000), ("svhn", 68257)]
+)
+def test_the_curvature_distance_grows_over_five_epochs(dataset, images):
+    values = resolve(f"varmixup/cure_{dataset}.flags")
+    held_out = data.DATASETS[dataset].num_validation
+    assert {"cifar10": 50000, "svhn": 73257}[dataset] == images + held_out
+    assert values.warmup_steps == 5 * (images // values.batch_size)
+
+
+@pytest.mark.parametrize("dataset", ["cifar10", "cifar100", "tiny_imagenet"])
+def test_trades_attacks_before_the_training_pass(dataset):
+    values = resolve(f"varmixup/trades_{dataset}.flags")
+    assert values.attack_targets == "separate"
+
+
+@pytest.mark.parametrize("dataset", ["cifar10", "cifar100"])
+def test_adversarial_training_on_varmixup_samples(dataset):
+    values = resolve(f"varmixup/attacked_varmixup_{dataset}.flags")
+    plain = resolve(f"varmixup/varmixup_{dataset}.flags")
+    attack = resolve(f"varmixup/adversarial_training_{dataset}.flags")
+    names = ("eps", "step_size", "num_steps", "epochs")
+    shared = {name: getattr(attack, name) for name in names}
+    changed = plain.replace(**shared, attack="pgd")
+    assert values.as_dict() == changed.as_dict()
+
+
+# What section 4.1 of the AOM paper tells in its text: (the row of Table 1 that
+# is changed, the changes).
+TOLD = {
+    "hidden": ("ours", {"stage": "stage_1"}),
+    "uniform_start": ("ours", {"alpha": 1.0}),
+    "one_step": ("attack", {"num_steps": 1, "step_size": 10 / 255}),
+}
+
+
+@pytest.mark.parametrize("name", TOLD)
+def test_what_adversarial_mixup_tells_in_its_text(name):
+    row, changes = TOLD[name]
+    values = resolve(f"adversarial_mixup/{name}_cifar10.flags")
+    base = resolve(f"adversarial_mixup/{row}_cifar10.flags")
+    assert values.as_dict() == base.replace(**changes).as_dict()
+
+
+@pytest.mark.parametrize(
+    ("name", "steps", "version"),
+    [("evaluate", (20, 100), "cheap"), ("evaluate_wrn34", (10,), "standard")],
+)
+def test_adversarial_mixup_evaluations(name, steps, version):
+    values = resolve(f"adversarial_mixup/{name}.flags")
+    assert values.attacks == ("clean", "pgd", "autoattack")
+    assert (values.pgd_steps, values.autoattack_version) == (steps, version)
+    assert (values.eps, values.step_size) == (8 / 255, 2 / 255)
+    assert (values.defences, values.weights) == ((), "last")
+    assert values.num_examples is None
+
+
+def test_mixup_inference_evaluation():
+    values = resolve("mixup_inference/evaluate.flags")
+    assert values.pgd_steps == (10, 50, 200)
+    assert (values.eps, values.step_size) == (8 / 255, 2 / 255)
+    assert (values.num_examples, values.num_draws) == (1000, 30)
+    assert values.mix_weights is None  # those of Tables 4 and 5
+    rows = inference.paper_settings("cifar10", "mixup")
+    assert set(values.defences) == set(rows) - {"random_resize_pad"}
 
 
 # Its Table 1: (algorithm, epochs, the autoencoder is adversarial, alpha).
@@ -427,7 +500,6 @@ def noise(count):
 
 def small_vae(dataset, folder):
     """The file of an autoencoder for the data set's images."""
-    from keras_mixup import data
     from keras_mixup import models
 
     shape = data.DATASETS[dataset].image_shape

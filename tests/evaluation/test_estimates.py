@@ -7,7 +7,8 @@ import pytest
 from scipy import stats
 
 from keras_mixup import evaluation
-from keras_mixup.evaluation import estimates
+from keras_mixup.evaluation.estimates import from_records
+from keras_mixup.metrics import estimates
 
 
 def test_by_hand():
@@ -103,8 +104,8 @@ def test_records_give_the_same_as_the_table():
         for i in range(20)
     ]
     expected = evaluation.estimate(predictions, labels)
-    assert estimates.from_records(records * 2) == pytest.approx(expected)
-    cut = estimates.from_records(records[:-5])
+    assert from_records(records * 2) == pytest.approx(expected)
+    cut = from_records(records[:-5])
     assert (cut.num_examples, cut.num_seeds) == (20, 10)
 
 
@@ -123,4 +124,4 @@ def test_bad_input(predictions, labels, match):
 
 def test_no_records():
     with pytest.raises(ValueError, match="`records` must be one record"):
-        estimates.from_records([])
+        from_records([])

@@ -1,5 +1,6 @@
 """Records are never taken for answers to something else."""
 
+import functools
 import json
 
 import keras
@@ -12,6 +13,7 @@ from evaluation_toys import Noisy
 from evaluation_toys import data
 
 from keras_mixup import ThreatModel
+from keras_mixup import _fingerprint
 from keras_mixup import attacks
 from keras_mixup import evaluation
 from keras_mixup import inference
@@ -289,3 +291,190 @@ def test_facts_come_back_from_the_disk(path):
     assert read == made
     found = json.loads(identity.path_of(path).read_text())
     assert found["models"]["m"]["class"].endswith("Linear")
+
+
+def hidden(classifier):
+    return {"d": Noisy(classifier)}
+
+
+def test_a_classifier_inside_a_defence_has_one_name(path):
+    """However many models stand beside the defence."""
+    run(path, {"other": Shifted(), **hidden(Linear())})
+    refused(path, "models, classifier", models=hidden(Shifted()))
+    run(path, hidden(Linear()))
+    found = json.loads(identity.path_of(path).read_text())
+    assert set(found["models"]) == {"other", "classifier"}
+    assert len(found["defences"]["d"]["classifier"]) == 64
+
+
+def test_a_classifier_that_was_known_by_its_number(path):
+    run(path, {"other": Shifted(), **hidden(Linear())})
+    file = identity.path_of(path)
+    found = json.loads(file.read_text())
+    found["models"]["classifier of 1"] = found["models"].pop("classifier")
+    file.write_text(json.dumps(found))
+    refused(path, "models, classifier", models=hidden(Shifted()))
+    run(path, hidden(Linear()))
+
+
+@pytest.mark.parametrize("bare", ["classifier", None])
+def test_two_classifiers_of_one_name_are_refused(path, bare):
+    models = {"d": Noisy(Linear()), (bare or "e"): Noisy(Shifted())}
+    if bare:
+        models[bare] = Shifted()
+    with pytest.raises(ValueError, match="each defence's classifier among"):
+        run(path, models)
+    assert not path.exists()
+
+
+def activated(name, activation):
+    layers = [keras.Input((2, 2, 1)), keras.layers.Flatten()]
+    layer = keras.layers.Activation(activation, name=name)
+    return keras.Sequential([*layers, layer], name="net")
+
+
+def test_a_setting_that_equals_a_layers_name_counts():
+    named = evaluation.fingerprint(activated("relu", "relu"))
+    assert evaluation.fingerprint(activated("tanh", "tanh")) != named
+    assert evaluation.fingerprint(activated("other", "relu")) == named
+
+
+def branched(first, second):
+    inputs = keras.Input((4,), name=first)
+    layer = keras.layers.Dense(4, name=second, kernel_initializer="ones")
+    outputs = keras.layers.Add()([layer(inputs), inputs])
+    return keras.Model(inputs, outputs)
+
+
+def test_names_of_layers_in_a_graph_do_not_count():
+    before = evaluation.fingerprint(branched("a", "b"))
+    assert evaluation.fingerprint(branched("ones", "c")) == before
+
+
+def test_an_identity_without_records_is_ignored(path):
+    run(path)
+    path.unlink()
+    found = run(path, {"m": Shifted()})
+    assert evaluation.read_records(path) == found
+    refused(path, "models, m", models={"m": Linear()})
+
+
+class Foreign:
+    """An attack of another package, around one of ours."""
+
+    def __init__(self, steps, loss=None):
+        self.steps, self.loss, self.threat = steps, loss, THREAT
+        self.state = []
+
+    def __call__(self, *args, **options):
+        self.state.append(1)
+        return pgd(self.steps)(*args, **options)
+
+
+def test_the_settings_of_a_foreign_attack_count(path):
+    specs = [[("a", Foreign(steps), "oblivious")] for steps in (2, 3)]
+    run(path, specs=specs[0])
+    run(path, specs=specs[0])
+    refused(path, "columns, a, oblivious", specs=specs[1])
+
+
+class Opaque(Foreign):
+    def __init__(self, steps, loss=None):
+        super().__init__(steps)
+        del self.loss
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [Foreign(2, lambda x: x), Opaque(2)],
+    ids=["lambda", "unknown argument"],
+)
+def test_what_cannot_be_told_is_never_taken_for_the_same(path, attack):
+    specs = [("a", attack, "oblivious")]
+    run(path, specs=specs)
+    refused(path, "cannot be told from another of its name", specs=specs)
+
+
+class Bare(keras.Model):
+    """Subclassed, without arguments: its configuration says nothing."""
+
+    factor = 1.0
+
+    def __init__(self):
+        super().__init__()
+        self.head = keras.layers.Dense(2)
+
+    def call(self, images):
+        return self.head(self.factor * keras.ops.reshape(images, (-1, 4)))
+
+
+def bare(factor):
+    keras.utils.set_random_seed(0)
+    made = Bare()
+    made.factor = factor
+    return made
+
+
+def test_a_subclassed_model_without_arguments(path):
+    run(path, {"m": bare(1.0)})
+    run(path, {"m": bare(1.0)})
+    refused(path, "models, m", models={"m": bare(2.0)})
+    inside = keras.Sequential([keras.Input((2, 2, 1)), bare(1.0)])
+    other = keras.Sequential([keras.Input((2, 2, 1)), bare(2.0)])
+    assert evaluation.fingerprint(inside) == evaluation.fingerprint(other)
+    run(path, {"inside": inside})
+    refused(path, "models, inside", models={"inside": other})
+
+
+class Drawing(Bare):
+    def call(self, images):
+        noise = keras.random.normal((keras.ops.shape(images)[0], 2))
+        return super().call(images) + noise
+
+
+def test_a_drawing_model_without_settings_is_not_taken_for_the_same(path):
+    options = {"eval_seeds": (0, 1), "specs": [CLEAN]}
+    run(path, {"m": Drawing()}, **options)
+    refused(path, "models, m", models={"m": Drawing()}, **options)
+
+
+def test_the_function_of_a_defence_counts(path):
+    """Of a defence without a configuration, by its answers."""
+    base = network()
+    images = np.random.default_rng(0).uniform(size=(8, 2, 2, 1))
+    options = {"images": images.astype("float32"), "specs": [CLEAN]}
+
+    models = [{"m": base, "d": Shifting(base, s)} for s in (0.0, 0.3)]
+    run(path, models[0], **options)
+    run(path, models[0], **options)
+    refused(path, "defences, d", models=models[1], **options)
+
+
+class Shifting(Blurred):
+    def __init__(self, classifier, shift):
+        super().__init__(classifier, lambda x: x + shift, 0.5)
+
+    def draw_rows(self, seeds, labels, image_shape):
+        return {"none": keras.ops.zeros_like(seeds)}
+
+    def apply(self, images, draws):
+        return keras.ops.stack([images, self.function(images)])
+
+
+def test_descriptions():
+    assert _fingerprint.describe(len) == "builtins.len"
+    told = _fingerprint.describe(Foreign(2))
+    assert told["steps"] == 2 and told["threat"]["class"] == "ThreatModel"
+    assert _fingerprint.unidentified([{"a": [told]}]) is None
+    lost = _fingerprint.describe({"a": [lambda x: x]})
+    assert "<lambda>" in _fingerprint.unidentified(lost)
+    arrays = [_fingerprint.describe(np.full(3, v)) for v in (0.0, 1.0, 1.0)]
+    assert arrays[0] != arrays[1] == arrays[2]
+    method = _fingerprint.describe(Foreign(3).__call__)
+    assert method["of"]["steps"] == 3
+    partial = functools.partial(pow, 2)
+    assert _fingerprint.describe(partial)["args"] == [2]
+    assert _fingerprint.describe(np.float32(0.5)) == 0.5
+    itself = {}
+    itself["me"] = itself
+    assert _fingerprint.describe(itself) == {"me": "itself"}

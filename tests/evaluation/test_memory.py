@@ -13,7 +13,7 @@ from evaluation_toys import data
 
 from keras_mixup import attacks
 from keras_mixup import evaluation
-from keras_mixup.evaluation import memory
+from keras_mixup.data import pieces as memory
 
 
 def refuse_above(limit, seen):

@@ -3,6 +3,7 @@ import math
 
 import pytest
 
+from keras_mixup import attacks
 from keras_mixup import evaluation
 from keras_mixup.evaluation import records as records_lib
 
@@ -111,3 +112,52 @@ def test_summarize_counts_by_hand():
     assert clean.num_examples == 2
     assert attacked.row == ("mixup", "none")
     assert attacked.column == ("pgd-10", "oblivious", "linf", 8 / 255)
+
+
+def known():
+    facts = {record().column: attacks.Facts(knows_draws=False, num_steps=10)}
+    rows = [record(i) for i in range(4)]
+    return evaluation.Records(rows, facts, {"d": {"class": "D"}})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda found: found[1:3],
+        lambda found: found.copy(),
+        lambda found: found + found,
+        lambda found: found + [record(9)],
+        lambda found: [record(9)] + found,
+        lambda found: found[:0].__iadd__(found),
+        lambda found: found.where(lambda r: r.hit),
+        lambda found: found.unique(),
+    ],
+)
+def test_facts_stay_with_slices_copies_and_sums(change):
+    found = change(known())
+    assert isinstance(found, evaluation.Records) and len(found)
+    assert found.facts == known().facts
+    assert found.defences == known().defences
+
+
+def test_sums_of_different_things_under_one_name_are_refused():
+    other = known()
+    other.facts[record().column] = attacks.Facts(num_steps=20)
+    with pytest.raises(ValueError, match="equal names have equal facts"):
+        known() + other
+    # What one side alone knows, the sum knows.
+    second = evaluation.Records([record(attack="fgsm")])
+    second.facts[second[0].column] = attacks.Facts(num_steps=1)
+    assert len((known() + second).facts) == 2
+
+
+def test_a_plain_list_knows_nothing():
+    """Not that an adaptive attacker lacks the draws."""
+    drawn = record(knowledge="adaptive", eval_seed=0, defence="d")
+    fair = attacks.Facts(knows_draws=False)
+    found = evaluation.Records([drawn], {drawn.column: fair})
+    assert found.counts(drawn)
+    assert not evaluation.Records(sorted(found)).counts(drawn)
+    assert not evaluation.Records(list(found)).counts(drawn)
+    # Without draws there is nothing to know.
+    assert evaluation.Records([]).counts(drawn._replace(eval_seed=None))

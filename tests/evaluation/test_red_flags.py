@@ -429,3 +429,35 @@ def test_what_was_found_survives_the_file(tmp_path):
     red_flags.write(path, {"a": flags, "b": []})
     assert red_flags.read(path) == {"a": flags, "b": []}
     assert [p.name for p in tmp_path.iterdir()] == ["red_flags.json"]
+
+
+def evaluated(folder, models):
+    """Records of models in a folder, replacing those that were there."""
+    path = folder / "records.jsonl"
+    path.unlink(missing_ok=True)
+    images, labels, _ = data(4)
+    evaluation.evaluate(
+        models,
+        [("clean", None, "none")],
+        images,
+        labels,
+        records_path=path,
+        verbose=False,
+    )
+
+
+def test_what_a_former_model_showed_is_left_out(tmp_path):
+    path = tmp_path / "red_flags.json"
+    model = Linear()
+    evaluated(tmp_path, {"m": model, "d": Noisy(model)})
+    flags = probe(lambda images: tf.nn.softmax(Linear()(images)))
+    red_flags.write(path, {"m": flags, "d": [], "unknown": []})
+    assert red_flags.read(path) == {"m": flags, "d": []}
+    # Another defence of this name, around the same model.
+    evaluated(tmp_path, {"m": model, "d": Noisy(model, 0.3)})
+    assert red_flags.read(path) == {"m": flags}
+    # A defence around another classifier.
+    red_flags.write(path, {"m": flags, "d": []})
+    other = tf.keras.Sequential([tf.keras.layers.Flatten()])
+    evaluated(tmp_path, {"m": other, "d": Noisy(other, 0.3)})
+    assert red_flags.read(path) == {}

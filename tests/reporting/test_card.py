@@ -2,6 +2,7 @@
 
 import pytest
 from test_tables import cell
+from test_tables import told
 
 from keras_mixup import _files
 from keras_mixup import attacks
@@ -29,8 +30,10 @@ def records(worst_case=True):
             *cell("mixup", "MI-OL", "worst-case", "adaptive", [1, 0, 0, 0], 1),
         ]
     found = [r._replace(pool_split="train") for r in found]
-    told = next(r.column for r in found if r.attack == "fixed_draws-9")
-    return evaluation.Records(found, {told: attacks.Facts(knows_draws=True)})
+    column = next(r.column for r in found if r.attack == "fixed_draws-9")
+    found = told(found)
+    found.facts[column] = attacks.Facts(knows_draws=True)
+    return found
 
 
 def joined(records, more):
@@ -131,12 +134,13 @@ def test_the_bare_model_has_a_card_of_its_own():
 
 def weak_attack(hits):
     """MI-OL gains 100 points; its adaptive attack breaks all but `hits`."""
-    return [
+    found = [
         *cell("mixup", "none", "pgd-10", "oblivious", [0] * 20),
         *cell("mixup", "none", "tramer", "adaptive", [0] * 20),
         *cell("mixup", "MI-OL", "pgd-10", "oblivious", [1] * 10 + [0] * 10, 0),
         *cell("mixup", "MI-OL", "tramer", "adaptive", hits, 0),
     ]
+    return told(found)
 
 
 def test_no_gain_is_claimed_where_the_attacks_raise_a_red_flag():

@@ -5,9 +5,11 @@ import re
 
 import pytest
 from test_tables import cell
+from test_tables import told
 
 from keras_mixup import attacks
 from keras_mixup import evaluation
+from keras_mixup.evaluation import red_flags
 from keras_mixup.evaluation.labels import row_label
 from keras_mixup.reporting import card
 from keras_mixup.reporting import comparisons
@@ -168,6 +170,93 @@ def test_an_attack_on_fewer_examples_is_left_out():
         *cell("m", "d", "mine", "adaptive", [1, 1, 0, 0], 0),
         *cell("m", "d", "slow", "adaptive", [0, 0], 0),
     ]
-    found = comparisons(records)[1]
+    found = comparisons(told(records))[1]
     assert found.num_examples == 4 and not found.partial
     assert found.adaptive.column.attack == "mine"
+
+
+def both(bare, defended, **facts):
+    """Records of a bare model and of a defence under named attacks."""
+    found = []
+    for defence, columns in (("none", bare), ("d", defended)):
+        seed = None if defence == "none" else 0
+        for (attack, knowledge), hits in columns.items():
+            found += cell("m", defence, attack, knowledge, hits, seed)
+    return told(found)
+
+
+PGD, EOT = ("pgd", "oblivious"), ("eot", "adaptive")
+
+
+def test_an_attack_that_the_defence_never_met_is_left_out():
+    """As FAB, whose images cannot be shown to another model."""
+    bare = {PGD: [1] * 30 + [0] * 10, EOT: [1] * 30 + [0] * 10}
+    defended = {PGD: [1] * 35 + [0] * 5, EOT: [1] * 30 + [0] * 10}
+    [_, before] = comparisons(both(bare, defended))
+    fab = {("fab", "oblivious"): [0] * 40}
+    [alone, found] = comparisons(both({**bare, **fab}, defended))
+    assert found == before
+    assert (found.undefended.accuracy, found.claim) == (0.75, "none")
+    # Of the bare model by itself, it counts.
+    assert alone.adaptive.accuracy == 0.0
+
+
+def test_no_loss_where_the_undefended_model_met_fewer_attacks():
+    bare, defended = {PGD: [1] * 40}, {PGD: [1] * 40, EOT: [0] * 40}
+    [_, found] = comparisons(both(bare, defended))
+    assert found.unpaired and found.claim == "unlike"
+    sentence = verdicts.Verdict(found).sentence
+    assert "was attacked in fewer ways: nothing follows" in sentence
+    assert "loses" not in sentence
+    [_, paired] = comparisons(both({**bare, EOT: [1] * 40}, defended))
+    assert not paired.unpaired and paired.claim == "loss"
+
+
+def test_a_gain_is_in_doubt_in_every_text_alike():
+    """The attack through the defence is weaker than the one that ignores it."""
+    bare = {PGD: [0] * 40, EOT: [0] * 40, ("worst-case", "adaptive"): [0] * 40}
+    defended = {PGD: [1] * 20 + [0] * 20, EOT: [1] * 40}
+    defended["worst-case", "adaptive"] = [1] * 20 + [0] * 20
+    records = both(bare, defended)
+    [_, found] = comparisons(records)
+    assert found.claim == "doubt"
+    assert found.red_flags == ("adaptive weaker than oblivious",)
+    [verdict] = verdicts.verdicts(records)
+    assert "gain of 50.0 points" in verdict.sentence
+    assert "in doubt" in verdict.sentence and "keeps" not in verdict.sentence
+    [_, made] = card.robustness_cards(records)
+    assert made["attacked"][0]["claim"] == "doubt"
+    assert "this gain is in doubt" in made["text"]
+    assert worst_case_table.rows(records)[1][-1] == "+50.0, in doubt"
+
+
+def test_what_the_model_itself_showed_is_in_doubt_in_every_text():
+    hits = {PGD: [1] * 20 + [0] * 20, EOT: [1] * 20 + [0] * 20}
+    hits["worst-case", "adaptive"] = hits[EOT]
+    records = both({name: [0] * 40 for name in hits}, hits)
+    assert comparisons(records)[1].claim == "gain"
+    frozen = red_flags.Findings()
+    frozen.note("randomness frozen in a trace", "d", "Seen.")
+    probed = {"d": frozen}
+    assert comparisons(records, probed)[1].claim == "doubt"
+    assert "in doubt" in verdicts.verdicts(records, probed)[0].sentence
+    assert "in doubt" in worst_case_table.rows(records, probed)[1][-1]
+    [_, made] = card.robustness_cards(records, probed=probed)
+    assert made["attacked"][0]["claim"] == "doubt"
+
+
+def test_a_single_adaptive_attack_says_so():
+    hits = {PGD: [1] * 20 + [0] * 20, EOT: [1] * 20 + [0] * 20}
+    one = both({name: [0] * 40 for name in hits}, hits)
+    more = {**hits, ("tramer", "adaptive"): hits[EOT]}
+    several = both({name: [0] * 40 for name in more}, more)
+    text = "One adaptive attack only: the worst of several leaves less."
+    assert text in verdicts.verdicts(one)[0].sentence
+    assert text in card.robustness_cards(one)[1]["text"]
+    assert text not in card.robustness_cards(one)[0]["text"]
+    assert text not in verdicts.verdicts(several)[0].sentence
+    # More steps of the same attack are no other attack.
+    for column, steps in ((r.column, len(r.attack)) for r in several):
+        facts = {"class": "Recipe", "num_steps": steps}
+        several.facts[column] = attacks.Facts(knows_draws=False, settings=facts)
+    assert text in verdicts.verdicts(several)[0].sentence

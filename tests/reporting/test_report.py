@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 
+from keras_mixup import attacks
 from keras_mixup import evaluation
 from keras_mixup.reporting import figures
 from keras_mixup.reporting import pictures as pictures_lib
@@ -74,6 +75,9 @@ METRICS = [
 
 def fill(folder):
     evaluation.write_records(folder / "records.jsonl", some_records())
+    fair = attacks.Facts(knows_draws=False)._asdict()
+    told = {"columns": {"eot, adaptive, linf 0.1": {"facts": fair}}}
+    (folder / "evaluation.json").write_text(json.dumps(told))
     pictures_lib.write_pictures(folder / "pictures.npz", some_pictures())
     lines = "".join(json.dumps(row) + "\n" for row in METRICS)
     (folder / "metrics.jsonl").write_text(lines + '{"epoch": 5, "lo')

@@ -193,3 +193,30 @@ def test_a_missing_package_is_named_before_any_work(
     assert call(run_dir, corruptions="imagecorruptions") == 2
     assert "keras_mixup[corruptions]" in capsys.readouterr().err
     assert not (run_dir / "records.jsonl").exists()
+
+
+def test_what_a_former_classifier_scored_is_dropped(run_dir, shifted, capsys):
+    flags = {"corruptions": "imagecorruptions", "num_examples": 20}
+    assert call(run_dir, corruption_kinds="fog", **flags) == 0
+    before = rows(run_dir)
+    assert len(before) == 5 and "Common corruptions" in report_of(run_dir)
+    keras.utils.set_random_seed(3)
+    models.SmallConvNet((8, 8, 1), 10, width=2).save(
+        run_dir / "classifier.keras"
+    )
+    (run_dir / "records.jsonl").unlink()
+    # Without a word on corruptions, the report leaves them out.
+    assert call(run_dir, num_examples=20) == 0
+    shown = "Common corruptions: left out, since it is of other models"
+    assert shown in report_of(run_dir)
+    assert "<h2>Common corruptions</h2>" not in report_of(run_dir)
+    assert call(run_dir, corruption_kinds="fog", **flags) == 0
+    assert "5 lines of other models dropped" in capsys.readouterr().out
+    after = rows(run_dir)
+    assert len(after) == 5
+    assert {r["digest"] for r in after}.isdisjoint(r["digest"] for r in before)
+    assert "<h2>Common corruptions</h2>" in report_of(run_dir)
+
+
+def report_of(folder):
+    return (folder / "report.html").read_text()

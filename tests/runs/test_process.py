@@ -96,3 +96,49 @@ def test_tensorflow_is_silent_in_a_command(command, tmp_path):
 
 def test_importing_tensorflow_is_silent(process):
     assert process.stderr.startswith("still here\n")
+
+
+def test_deterministic_ops_are_asked_for(monkeypatch):
+    import tensorflow as tf
+
+    asked = []
+    experimental = tf.config.experimental
+    monkeypatch.setattr(
+        experimental, "enable_op_determinism", lambda: asked.append(True)
+    )
+    for deterministic in (False, True):
+        settings = runs.TrainSettings(deterministic=deterministic)
+        with _process.prepared(settings):
+            assert asked == [True] * deterministic
+
+
+DETERMINISTIC = """
+import sys
+from keras_mixup import runs
+import hashlib
+threads, folder = int(sys.argv[1]), sys.argv[2]
+settings = runs.TrainSettings(
+    algorithm="interpolated_adversarial_training", eps=0.1, num_steps=1,
+    step_size=0.1, width=4, num_train=64, batch_size=32, epochs=1,
+    threads=threads, deterministic=True,
+)
+runs.train(settings, folder)
+import keras
+model = keras.saving.load_model(folder + "/final.keras")
+weights = b"".join(w.tobytes() for w in model.get_weights())
+print(hashlib.sha256(weights).hexdigest())
+"""
+
+
+@pytest.mark.slow
+def test_deterministic_runs_are_equal_at_any_number_of_threads(tmp_path):
+    found = [
+        subprocess.run(
+            [sys.executable, "-c", DETERMINISTIC, str(n), f"{tmp_path}/{k}"],
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        for k, n in enumerate((1, 2, 2))
+    ]
+    assert found[0] == found[1] == found[2]

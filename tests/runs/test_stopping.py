@@ -119,13 +119,11 @@ def test_a_process_that_is_told_to_end_goes_on_later(tmp_path, task):
 def test_a_second_signal_ends_a_process_at_once(tmp_path):
     process = start(*TRAIN, "--epochs=9999", f"--run_dir={tmp_path / 'run'}")
     wait_for(process, (tmp_path / "run" / _files.METRICS).exists)
-    os.kill(process.pid, signal.SIGSTOP)
-    # Both are pending before the process acts on either.
     process.send_signal(signal.SIGTERM)
-    os.kill(process.pid, signal.SIGCONT)
-    time.sleep(0.0)
+    assert "stopping soon" in process.stderr.readline()
     process.send_signal(signal.SIGINT)
-    process.wait(timeout=60)
+    process.wait(timeout=300)
+    # It may have come to the end of the step in between.
     assert process.returncode in (75, -signal.SIGINT)
 
 

@@ -40,7 +40,7 @@ READ = {
     ),
     "_flatten_layers": (
         keras.layers.Layer,
-        ("self", "recursive", "include_self"),
+        ("self", "include_self", "recursive"),
         "Every BatchNormalization of a model, also inside of layers.",
     ),
     "_get_variable_index": (
@@ -50,7 +50,13 @@ READ = {
     ),
 }
 # Not Keras': namedtuples', and CleverHans' own.
-OTHERS = {"_replace", "_fields", "_asdict", "_compute_gradients"}
+OTHERS = {
+    "_replace",
+    "_fields",
+    "_asdict",
+    "_apply_gradients",
+    "_compute_gradients",
+}
 
 
 def modules():

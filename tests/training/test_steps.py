@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import references as ref
 import tensorflow as tf
 import toys
 
@@ -128,6 +129,60 @@ def test_interpolated_step_mixes_either_half_with_its_own_draws():
     check_linear_step(model, images, labels, both, labels_of_both)
 
 
+@pytest.mark.parametrize("name", ["at", "iat"])
+def test_a_joint_batch_shares_the_statistics_of_batch_norm(name):
+    images, labels = toys.data()
+    classifier = ref.staged_network(batch_norm={"momentum": 0.0})
+    options = {"clean_weight": 1.0} if name == "at" else {}
+    model = make(name, classifier, joint_batch=True, **options)
+    draws = step_draws(model, len(images))
+    found = model.attack.perturb(
+        lambda x: classifier(x, training=False),
+        images,
+        labels,
+        draws["attack_seed"],
+    ).numpy()
+    targets = np.eye(toys.CLASSES)[labels]
+    halves = [(found, targets), (images, targets)]
+    if name == "iat":
+        pairs = (draws["adversarial"], draws["clean"])
+        halves = [
+            [mixed(values, pair) for values in half]
+            for half, pair in zip(halves, pairs, strict=True)
+        ]
+    both, wanted = (np.concatenate(v).astype("float32") for v in zip(*halves))
+    state = [v.numpy() for v in classifier.non_trainable_variables]
+    passes = []
+
+    def loss():
+        losses = ref.cross_entropy(wanted, classifier(both, training=True))
+        norms = classifier.non_trainable_variables
+        passes.append([v.numpy() for v in norms])
+        for variable, value in zip(norms, state, strict=True):
+            variable.assign(value)  # The step starts from the same state.
+        return losses
+
+    ref.check_step(model, images, labels, loss)
+    averages = classifier.non_trainable_variables
+    for after, expected in zip(averages, passes[0], strict=True):
+        np.testing.assert_allclose(after, expected, atol=1e-5)
+
+
+def test_a_joint_batch_without_batch_norm_changes_nothing():
+    images, labels = toys.data()
+    weights = [
+        one_step(make("iat", toys.network(), joint_batch=b), images, labels)[1]
+        for b in (False, True)
+    ]
+    for a, b in zip(*weights, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+def test_a_joint_batch_needs_a_clean_loss():
+    with pytest.raises(ValueError, match="`joint_batch` must be False without"):
+        make("at", toys.network(), joint_batch=True)
+
+
 def test_interpolated_with_weight_one_is_one_to_one_training():
     images, labels = toys.data()
     interpolated = make("iat", toys.network(), mix_weight=1.0)
@@ -146,6 +201,7 @@ def test_interpolated_with_weight_one_is_one_to_one_training():
         ("at", {}, 4),
         ("at", {"clean_weight": 1.0}, 5),
         ("iat", {}, 5),
+        ("iat", {"joint_batch": True}, 4),
     ],
 )
 def test_classifier_passes_of_a_step(name, options, passes):

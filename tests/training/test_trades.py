@@ -126,6 +126,35 @@ def test_both_losses_of_the_attack_climb_alike(loss):
         np.testing.assert_allclose(a, b, atol=2e-6)
 
 
+def test_separate_targets_climb_before_the_training_pass():
+    """As the authors' code: the averages are still those of the last step."""
+    images, labels = toys.data()
+    classifier = ref.staged_network(batch_norm={"momentum": 0.0})
+    classifier(images + 0.3, training=True)
+    model = make(classifier, attack_targets="separate")
+    seed = ref.draws_of(model, len(images))["attack_seed"]
+    noise = tf.random.stateless_normal(images.shape, seed).numpy()
+    found = adversarial(
+        model,
+        images,
+        images + 1e-3 * noise,
+        classifier(images, training=False),
+    )
+    state = [v.numpy() for v in classifier.non_trainable_variables]
+
+    def loss():
+        logits = classifier(images, training=True)
+        around = classifier(found, training=True)
+        for variable, value in zip(
+            classifier.non_trainable_variables, state, strict=True
+        ):
+            variable.assign(value)  # The step starts from the same state.
+        clean = ref.cross_entropy(ref.one_hot(labels), logits)
+        return clean + 6.0 * ref.kl(logits, around)
+
+    ref.check_step(model, images, labels, loss)
+
+
 def test_separate_targets_come_from_the_attacks_mode():
     images, labels = toys.data()
     seen = []

@@ -221,6 +221,7 @@ def resumable(folder, average, callbacks=()):
     return model
 
 
+@pytest.mark.filterwarnings("ignore:On .* rows the gradient")
 @pytest.mark.parametrize("average", [training.EMA(0.9), training.SWA(3, 2)])
 def test_a_killed_run_ends_as_an_undisturbed_one(average, tmp_path):
     """With weight perturbation and a second source of images as well."""

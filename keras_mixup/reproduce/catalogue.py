@@ -1,0 +1,154 @@
+"""A table of a paper as data: its rows, their commands, its numbers."""
+
+import pathlib
+import re
+from typing import NamedTuple
+
+from keras_mixup import _checks
+from keras_mixup import _tables
+
+_FLAGFILES = pathlib.Path(__file__).parent.parent / "flagfiles"
+_NUMBER = re.compile(r"(<=)?([0-9.]+)(?:±([0-9.]+))?")
+
+
+class Published(NamedTuple):
+    """A number that a paper prints, in percent.
+
+    Attributes:
+        value: float.
+        std: float, its standard deviation, or None.
+        at_most: bool, whether the paper prints no more than a bound.
+    """
+
+    value: float
+    std: float | None = None
+    at_most: bool = False
+
+    def __str__(self):
+        spread = "" if self.std is None else f" ± {self.std:g}"
+        return f"{'<= ' * self.at_most}{self.value:g}{spread}"
+
+
+class Column(NamedTuple):
+    """A column of a table.
+
+    Attributes:
+        label: str, as the paper has it.
+        dataset: str, a key of `data.DATASETS`.
+        settings: dict of settings of `apps.evaluate` beside those of the row.
+    """
+
+    label: str
+    dataset: str
+    settings: dict = {}
+
+
+class Row(NamedTuple):
+    """A row of a table.
+
+    Attributes:
+        label: str, as the paper has it.
+        training: str, the training flag file with `{dataset}` in its name.
+        evaluation: str, the flag file of its evaluation.
+        settings: dict of settings of `apps.evaluate` beside that file.
+        published: tuple of `Published`, one for each column; None where the
+            paper has none.
+    """
+
+    label: str
+    training: str
+    evaluation: str
+    settings: dict
+    published: tuple
+
+
+class Entry(NamedTuple):
+    """A table of a paper.
+
+    Attributes:
+        name: str, such as "mixup_inference/table2".
+        source: str, the paper and the table.
+        columns: tuple of `Column`.
+        rows: tuple of `Row`.
+    """
+
+    name: str
+    source: str
+    columns: tuple
+    rows: tuple
+
+    def commands(self, row):
+        """Returns the command lines of a row, a list of str, in order.
+
+        They train what the row needs and evaluate it, for each data set on
+        which the paper has a number. Training commands have `DIR` in the
+        place of the folder of the data sets.
+        """
+        found, pairs = [], zip(self.columns, row.published, strict=True)
+        for column in [c for c, number in pairs if number is not None]:
+            trained = training_commands(
+                row.training.format(dataset=column.dataset)
+            )
+            settings = {**row.settings, **column.settings}
+            run_dir = re.search(r"--run_dir=\S+", trained[-1]).group()
+            parts = [
+                "python -m apps.evaluate",
+                f"--flagfile={row.evaluation}",
+                *map(_flag, settings.items()),
+                run_dir,
+            ]
+            found += [*trained, " ".join(parts)]
+        return list(dict.fromkeys(found))
+
+    @property
+    def text(self):
+        """str: the printed numbers as a table in Markdown."""
+        several = len({column.dataset for column in self.columns}) > 1
+        header = [
+            f"{c.dataset}, {c.label}" if several else c.label
+            for c in self.columns
+        ]
+        lines = [
+            [row.label, *("-" if n is None else str(n) for n in row.published)]
+            for row in self.rows
+        ]
+        table = _tables.to_markdown([["", *header], *lines], "---:")
+        return f"{self.source}\n\n{table}"
+
+
+def training_commands(flagfile):
+    """Returns the commands in the head of a training flag file, a list.
+
+    Those of the files that it needs first precede its own.
+    """
+    head = (_FLAGFILES / flagfile).read_text("utf-8").split("\n--")[0]
+    first = re.findall(r"^# First: (\S+)$", head, re.M)
+    own = re.findall(r"^#   (python .+)$", head, re.M)
+    before = [c for name in first for c in training_commands(name)]
+    return [*before, *own]
+
+
+def published(cells):
+    """Reads numbers such as `93.8 -`, `<=1` or `7.5±0.32`; a tuple.
+
+    Raises:
+        ValueError: for a cell that is none of these.
+    """
+    return tuple(map(_read, cells.split()))
+
+
+def _read(cell):
+    if cell == "-":
+        return None
+    found = _NUMBER.fullmatch(cell)
+    expected = "a number, <=number, number±number or -"
+    _checks.check(found is not None, "cell", expected, cell)
+    bound, value, std = found.groups()
+    return Published(float(value), std and float(std), bound is not None)
+
+
+def _flag(setting):
+    name, value = setting
+    if isinstance(value, bool):
+        return f"--{name}" if value else f"--no{name}"
+    return f"--{name}={value}"

@@ -1,0 +1,29 @@
+"""All tables of the three papers, by name."""
+
+from keras_mixup import _checks
+from keras_mixup.reproduce import adversarial_mixup
+from keras_mixup.reproduce import mixup_inference
+from keras_mixup.reproduce import varmixup
+
+_PAPERS = (mixup_inference, varmixup, adversarial_mixup)
+
+
+def entries():
+    """Returns dict name -> `Entry` of all tables of the three papers."""
+    return {entry.name: entry for paper in _PAPERS for entry in paper.ENTRIES}
+
+
+def find(name):
+    """Returns the `Entry` called `name`, such as "mixup_inference/table2".
+
+    Raises:
+        ValueError: there is none; the text names the nearest and lists all.
+
+    Example:
+
+    >>> entry = find("mixup_inference/table2")
+    >>> entry.rows[-1].label, str(entry.rows[-1].published[1])
+    ('Interpolated AT + MI-OL', '64.5')
+    """
+    known = entries()
+    return known[_checks.check_known(name, "entry", tuple(known))]

@@ -1,0 +1,100 @@
+"""Classifiers of the user's own: a SavedModel, or `package.module:Name`."""
+
+import inspect
+import pathlib
+
+import keras
+
+from keras_mixup import _checks
+from keras_mixup import _own_modules
+from keras_mixup import models
+
+_GRAPH = "saved_model.pb"
+
+
+def is_own(path):
+    """Whether a text names a SavedModel's folder or something in a module."""
+    text = str(path)
+    return _own_modules.is_path(text) or pathlib.Path(text, _GRAPH).is_file()
+
+
+def load(path, spec=None):
+    """Returns the classifier at a path for which `is_own` holds.
+
+    Args:
+        path: str or path.
+        spec: `DatasetSpec` of the images, or None.
+
+    Raises:
+        ValueError: it is no classifier, or takes other images.
+        ImportError: its module does not import.
+    """
+    shape = None if spec is None else spec.image_shape
+    if _own_modules.is_path(str(path)):
+        return find(str(path), "classifier", shape)
+    return models.from_saved_model(path, shape)
+
+
+def find(path, argument, image_shape=None):
+    """Returns the model that `package.module:Name` stands for.
+
+    A function or class without required arguments is called: it makes the
+    model. Anything else is the model itself.
+
+    Args:
+        path: str.
+        argument: str, the argument's name in errors.
+        image_shape: (H, W, C) of the images, or None.
+
+    Raises:
+        ValueError: it cannot be called, or its image shape is not known.
+        ImportError: its module does not import.
+    """
+    found = _own_modules.find(path, argument)
+    expected = "a model, or a function that makes one"
+    _checks.check(callable(found), argument, expected, path)
+    if not isinstance(found, keras.layers.Layer) and _makes(found):
+        found = found()
+        _checks.check(callable(found), argument, expected, path)
+    shape = getattr(found, "input_shape", None)
+    if isinstance(found, keras.layers.Layer) and isinstance(shape, tuple):
+        return found
+    expected = "a model whose image shape is known, or beside a `dataset`"
+    _checks.check(image_shape is not None, argument, expected, path)
+    return models.ForeignClassifier(found, tuple(image_shape))
+
+
+def _makes(function):
+    """Whether a callable takes no argument that must be given."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return False
+    fixed = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return not any(
+        p.default is p.empty and p.kind not in fixed for p in parameters
+    )
+
+
+def start_from(settings, spec):
+    """Returns the trained classifier that a training run starts from.
+
+    Raises:
+        ValueError: it is no Keras model, or has other images or classes.
+        FileNotFoundError: there is no such file.
+    """
+    from keras_mixup.runs import source
+
+    given = settings.start_from
+    in_folder = pathlib.Path(given).is_dir() and not is_own(given)
+    path = source.classifier_path(
+        None if in_folder else given, given if in_folder else None
+    )
+    classifier = source.load_classifier(path, spec)
+    okay = bool(classifier.trainable_weights)
+    expected = "a Keras classifier with weights to train"
+    _checks.check(okay, "start_from", expected, given)
+    width = classifier.output_shape[-1]
+    expected = f"a classifier of {spec.num_classes} classes, as {spec.name} has"
+    _checks.check(width == spec.num_classes, "start_from", expected, width)
+    return classifier
