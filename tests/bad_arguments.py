@@ -50,7 +50,7 @@ MADE_BY_US = {
     ),
     "export": ("SavedModelInfo", "SignatureCheck"),
     "inference": ("Certificates", "defence_label", "paper_settings"),
-    "metrics": ("FeatureDistances",),
+    "metrics": ("Estimate", "FeatureDistances"),
     "training": ("RetraceGuard", "StopOnNaN"),
 }
 
