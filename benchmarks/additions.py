@@ -172,10 +172,11 @@ def table(rows):
     for name in ROWS:
         own = [row for row in rows if row["name"] == name]
         if own:
-            cells = [
-                program.cell([row[column] for row in own if column in row])
+            found = [
+                [row[column] for row in own if column in row]
                 for column in _COLUMNS
             ]
+            cells = [program.cell(part) if part else "-" for part in found]
             seconds = np.mean([row["train_cpu_seconds"] for row in own])
             cells.append(f"{seconds:.0f}")
             lines.append(f"| {name} | {' | '.join(cells)} |")

@@ -3,12 +3,15 @@
     python -m benchmarks.autoattack --classifier=runs/at/final.keras \
         --dataset=digits --eps=0.15 --threads=1 --results=runs/aa.jsonl
     python -m benchmarks.autoattack --results=runs/aa.jsonl
+    python -m benchmarks.autoattack --classifier=runs/at/final.keras \
+        --versions=standard,fast --results=runs/versions.jsonl
 
 The first form adds one line to --results and prints it; the second prints the
 table of all lines. The classifier is a SmallConvNet; the version is
-"standard" with equal settings on both sides. Seconds are those of the process
-on one thread or as many as given, so that other work on the machine does not
-count; ours hold the tracing of every attack.
+"standard" with equal settings on both sides. The third form needs no PyTorch:
+it compares our versions, on any classifier, by what they spend. Seconds are
+those of the process on one thread or as many as given, so that other work on
+the machine does not count; ours hold the tracing of every attack.
 """
 
 import os
@@ -34,6 +37,7 @@ FLAGS.integer("batch_size", 250, "Images at a time.", minimum=1)
 FLAGS.integer("num_steps", 100, "Steps of APGD and FAB.", minimum=1)
 FLAGS.integer("num_targets", 9, "Targets of APGD-T and FAB-T.", minimum=1)
 FLAGS.integer("num_queries", 5000, "Queries of Square.", minimum=1)
+FLAGS.string_list("versions", "", "Our versions to compare with the first.")
 FLAGS.string("results", None, "JSON-lines file, added to and read.")
 FLAGS.runtime()
 
@@ -47,20 +51,56 @@ def main(flags):
         print(table(results.rows))
         return
     program.prepare(flags)
-    row = compare(flags)
+    row = compare_versions(flags) if flags.versions else compare(flags)
     print(table([row]))
     if results is not None:
         results.add(row)
 
 
-def compare(flags):
-    """Returns the row of one classifier, a dict for JSON."""
+def compare_versions(flags):
+    """Returns the row of one classifier under our versions, a dict."""
+    classifier, _, images, labels = _subject(flags)
+    threat = ThreatModel(flags.norm, flags.eps)
+    sides = {}
+    for version in flags.versions:
+        attack = attacks.AutoAttack(
+            threat, version, flags.seed, flags.batch_size
+        )
+        start = time.process_time()
+        report = attack.evaluate(classifier, images, labels)
+        sides[version] = {
+            "robust_accuracy": report.robust_accuracy,
+            "counts": report.counts,
+            "gradient_passes": float(report.gradient_passes.mean()),
+            "queries": float(report.queries.mean()),
+            "cpu_seconds": time.process_time() - start,
+        }
+    return {
+        "title": _title(flags),
+        "dataset": flags.dataset,
+        "norm": flags.norm,
+        "eps": float(flags.eps),
+        "images": len(labels),
+        "versions": sides,
+    }
+
+
+def _title(flags):
+    return flags.title or os.path.basename(os.path.dirname(flags.classifier))
+
+
+def _subject(flags):
     classifier = keras.saving.load_model(flags.classifier, compile=False)
     examples = data.load_arrays(
         flags.dataset, "test", flags.data_dir, num_examples=flags.num_examples
     )
     images = pipeline.as_float(examples.images)
-    labels = np.asarray(examples.labels, "int32")
+    return classifier, examples, images, np.asarray(examples.labels, "int32")
+
+
+def compare(flags):
+    """Returns the row of one classifier, a dict for JSON."""
+    classifier, examples, images, labels = _subject(flags)
     threat = ThreatModel(flags.norm, flags.eps)
     settings = {
         "num_steps": flags.num_steps,
@@ -78,9 +118,8 @@ def compare(flags):
         labels,
         flags.batch_size,
     )
-    title = flags.title or os.path.basename(os.path.dirname(flags.classifier))
     return {
-        "title": title,
+        "title": _title(flags),
         "dataset": flags.dataset,
         "norm": flags.norm,
         "eps": float(flags.eps),
@@ -157,6 +196,35 @@ def disagreements(
 
 def table(rows):
     """Returns the rows as markdown, the disagreements below."""
+    ours = [row for row in rows if "versions" in row]
+    rows = [row for row in rows if "versions" not in row]
+    parts = [_peer_table(rows)] if rows else []
+    return "\n\n".join(parts + ([_version_table(ours)] if ours else []))
+
+
+def _version_table(rows):
+    lines = [
+        "| network | eps | version | robust % | gradient passes | queries "
+        "| share of both | CPU s | broken by |",
+        "|---|---:|---|---:|---:|---:|---:|---:|---|",
+    ]
+    for row in rows:
+        sides = list(row["versions"].items())
+        first = sides[0][1]
+        spent = first["gradient_passes"] + first["queries"]
+        for version, side in sides:
+            own = side["gradient_passes"] + side["queries"]
+            broken = ", ".join(f"{n} {k}" for n, k in side["counts"].items())
+            lines.append(
+                f"| {row['title']} | {row['eps']:.4f} | {version} "
+                f"| {100 * side['robust_accuracy']:.1f} "
+                f"| {side['gradient_passes']:.0f} | {side['queries']:.0f} "
+                f"| {own / spent:.2f} | {side['cpu_seconds']:.0f} | {broken} |"
+            )
+    return "\n".join(lines)
+
+
+def _peer_table(rows):
     lines = [
         "| network | eps | side | clean | apgd-ce | apgd-t | fab-t | square "
         "| robust % | CPU s | ratio |",

@@ -127,7 +127,8 @@ NAMES = {
 OWN = {
     "CleverHansSPSA.verbose": CHOICE,
     "ExpectedCalibrationError.num_bins": INTEGER,
-    "LocalLinearity.norm": CHOICE,
+    "ForeignClassifier.function": MODEL,
+    "ForeignClassifier.image_shape": (THING, NAN, None, [], "a", (8, 8)),
     "TRADES.start": CHOICE,
     "Yogi.beta_1": NUMBER,
     "Yogi.beta_2": NUMBER,
@@ -218,6 +219,8 @@ class Parts:
             "features_a": IMAGES.reshape(COUNT, -1),
             "features_b": IMAGES.reshape(COUNT, -1),
             "feature_model": self.classifier,
+            "function": self.classifier,
+            "image_shape": (SIDE, SIDE, 1),
             "image_set": self.set,
             "images": IMAGES,
             "images_a": IMAGES,

@@ -64,3 +64,26 @@ def test_what_is_missing_is_said_in_one_line(capsys):
     code = program.exit_code(pgd_peers.main, pgd_peers.FLAGS, ["pgd_peers"])
     assert code == 2
     assert "--classifier=FILE" in capsys.readouterr().err
+
+
+def test_the_table_of_our_versions():
+    def side(passes, queries):
+        return {
+            "robust_accuracy": 0.37,
+            "counts": {"clean": 9, "apgd-ce": 54},
+            "gradient_passes": passes,
+            "queries": queries,
+            "cpu_seconds": 12.4,
+        }
+
+    made = {"standard": side(1000.0, 3000.0), "fast": side(200.0, 300.0)}
+    versions = {"title": "net", "eps": 0.1, "versions": made}
+    lines = autoattack.table([versions]).splitlines()
+    assert lines[2] == (
+        "| net | 0.1000 | standard | 37.0 | 1000 | 3000 | 1.00 | 12 "
+        "| clean 9, apgd-ce 54 |"
+    )
+    assert "| fast | 37.0 | 200 | 300 | 0.12 | 12 |" in lines[3]
+    # Both kinds of rows in one file: both tables.
+    both = autoattack.table([row(), versions])
+    assert "| net | 0.1000 | ours |" in both and "| fast |" in both

@@ -8,6 +8,7 @@ from keras_mixup.attacks.averaged import AveragedAttack
 from keras_mixup.attacks.base import Attack
 from keras_mixup.attacks.cleverhans import CleverHansPGD
 from keras_mixup.attacks.cleverhans import CleverHansSPSA
+from keras_mixup.attacks.detection_score import DetectionScoreAttack
 from keras_mixup.attacks.eot import ExpectationOverTransformation
 from keras_mixup.attacks.fab import FAB
 from keras_mixup.attacks.fab import TargetedFAB
@@ -16,7 +17,9 @@ from keras_mixup.attacks.facts import describe
 from keras_mixup.attacks.facts import facts_of
 from keras_mixup.attacks.fgsm import FGSM
 from keras_mixup.attacks.gradient import GradientAttack
+from keras_mixup.attacks.malt import MALT
 from keras_mixup.attacks.pgd import PGD
+from keras_mixup.attacks.pma import PMA
 from keras_mixup.attacks.results import AttackPart
 from keras_mixup.attacks.results import AttackResult
 from keras_mixup.attacks.spsa import SPSA
@@ -28,7 +31,9 @@ __all__ = [
     "APGD",
     "FAB",
     "FGSM",
+    "MALT",
     "PGD",
+    "PMA",
     "SPSA",
     "Attack",
     "AttackPart",
@@ -37,6 +42,7 @@ __all__ = [
     "AveragedAttack",
     "CleverHansPGD",
     "CleverHansSPSA",
+    "DetectionScoreAttack",
     "ExpectationOverTransformation",
     "Facts",
     "GradientAttack",

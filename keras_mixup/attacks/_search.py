@@ -50,7 +50,12 @@ class Search:
         Args:
             starts: list of float32 [B, H, W, C]; each may be the best point.
         """
-        best = self.choose(starts)
+        return self.run_from(starts[0], starts)
+
+    def run_from(self, best, starts):
+        """As `run`; `best` is a further point that may be the best one."""
+        points = [best, *(start for start in starts if start is not best)]
+        best = self.choose(points)
         if self._attack.inner == "apgd":
             return self._apgd_runs(starts, *best)[0]
         return self._pgd_runs(starts, *best)[0]

@@ -23,11 +23,22 @@ _MULTIPLE, _FEWEST = 4, 8
 
 
 class Stage(typing.NamedTuple):
-    """One attack of the sequence; a broken image gets no more restarts."""
+    """One attack of the sequence; a broken image gets no more restarts.
+
+    It attacks a share of the survivors: those that came closest to a wrong
+    answer in the attacks before.
+    """
 
     name: str
     attack: object
     num_restarts: int = 1
+    share: float = 1.0
+
+
+def attacked(stage, left):
+    """Returns how many of the images that are left a stage attacks, int."""
+    # A batch is filled up to the fewest anyway.
+    return min(max(int(np.ceil(stage.share * left)), _FEWEST), left)
 
 
 class Part(typing.NamedTuple):
@@ -47,6 +58,7 @@ class Progress(typing.NamedTuple):
         gradient_passes, queries: int64 [n].
         position: int64 [2], the next part and the next batch in it.
         gradients: int64 [stages, 3], the `GradientHealth` of each stage.
+        closest: float32 [n], the highest DLR of any point that was found.
     """
 
     images: np.ndarray
@@ -55,6 +67,7 @@ class Progress(typing.NamedTuple):
     queries: np.ndarray
     position: np.ndarray
     gradients: np.ndarray
+    closest: np.ndarray
 
 
 class Sequence:
@@ -94,18 +107,28 @@ class Sequence:
             )
             for stage in stages
         ]
+        self._rankings = {
+            index: tf.function(
+                functools.partial(stage.attack.rank, self._predict),
+                input_signature=[batch, rows],
+                jit_compile=False,
+                autograph=False,
+            )
+            for index, stage in enumerate(stages)
+            if hasattr(stage.attack, "num_candidates")
+        }
 
     def parts(self, num_classes):
         """Returns the list of `Part` for a number of classes."""
         found = []
-        for index, (_, attack, num_restarts) in enumerate(self.stages):
+        for index, stage in enumerate(self.stages):
             ranks = [None]
-            if hasattr(attack, "run_towards"):
-                ranks = range(min(attack.num_targets, num_classes - 1))
+            if hasattr(stage.attack, "run_towards"):
+                ranks = range(min(stage.attack.num_targets, num_classes - 1))
             found += [
                 Part(index, rank, restart)
                 for rank in ranks
-                for restart in range(num_restarts)
+                for restart in range(stage.num_restarts)
             ]
         return found
 
@@ -139,24 +162,54 @@ class Sequence:
             list of `Part`.
         """
         parts = self.parts(logits.shape[-1])
-        ranked = targets_lib.likeliest_targets(
-            logits, batches.labels, logits.shape[-1] - 1
-        ).numpy()
+        chosen, stage = None, None
         for number in range(int(progress.position[0]), len(parts)):
             advance(parts, number, progress.broken_part)
-            rank = parts[number].rank
+            if parts[number].stage != stage:
+                stage = parts[number].stage
+                chosen = self._chosen(parts, stage, progress)
+                ranked = self._ranked(stage, chosen, batches, logits)
             # A stage without targets ignores them.
-            targets = ranked[:, 0 if rank is None else rank]
-            self._part(parts, number, batches, targets, progress, file)
+            targets = ranked[:, parts[number].rank or 0]
+            self._part(parts, number, chosen, batches, targets, progress, file)
         advance(parts, len(parts), progress.broken_part)
         return parts
 
-    def _part(self, parts, number, batches, targets, progress, file):
+    def _chosen(self, parts, stage, progress):
+        """Returns the rows that a stage attacks, int [k]."""
+        own = [i for i, part in enumerate(parts) if part.stage == stage]
+        # With those that it broke before an interruption.
+        rows = np.flatnonzero(np.isin(progress.broken_part, [ROBUST, *own]))
+        share = self.stages[stage].share
+        if share == 1.0:
+            return rows
+        count = attacked(self.stages[stage], len(rows))
+        order = np.argsort(-progress.closest[rows], kind="stable")
+        return np.sort(rows[order[:count]])
+
+    def _ranked(self, stage, rows, batches, logits):
+        """Returns the targets of a stage, best first, int32 [n, C - 1]."""
+        ranked = targets_lib.likeliest_targets(
+            logits, batches.labels, logits.shape[-1] - 1
+        ).numpy()
+        if stage not in self._rankings:
+            return ranked
+        for start in range(0, len(rows), batches.size):
+            own = rows[start : start + batches.size]
+            padded = _padded(own, batches.size)
+            found = self._rankings[stage](
+                batches.images[padded], batches.labels[padded]
+            ).numpy()
+            ranked[own, : found.shape[1]] = found[: len(own)]
+        return ranked
+
+    def _part(self, parts, number, chosen, batches, targets, progress, file):
         search = self._searches[parts[number].stage]
         seed = ops.fold_in(batches.seed, number)
         # With those that this part broke before an interruption.
         broken, size = progress.broken_part, batches.size
-        left = np.flatnonzero((broken == ROBUST) | (broken == number))
+        standing = (broken[chosen] == ROBUST) | (broken[chosen] == number)
+        left = chosen[standing]
         for index in range(int(progress.position[1]), -(-len(left) // size)):
             rows = left[index * size : (index + 1) * size]
             padded = _padded(rows, size)
@@ -168,11 +221,21 @@ class Sequence:
             progress.gradients[parts[number].stage] += self.watch.health
             _inputs.check_logits(found[1], len(padded))
             found = [tensor.numpy()[: len(rows)] for tensor in found]
+            found[2] = found[2] + self._rank_passes(parts[number], found[1])
             _keep(progress, number, rows, batches.labels[rows], *found)
+            if self.stages[parts[number].stage].share == 1.0:
+                _note_closest(progress, rows, batches.labels[rows], found[1])
             progress.position[1] = index + 1
             file.write(progress)
         progress.position[:] = number + 1, 0
         file.write(progress, now=number + 1 == len(parts))
+
+    def _rank_passes(self, part, logits):
+        """What the targets cost, which the first part of a stage pays."""
+        if part.stage not in self._rankings or part.rank or part.restart:
+            return 0
+        attack = self.stages[part.stage].attack
+        return attack.rank_cost(logits.shape[-1])[0]
 
     def _search(self, attack, images, labels, targets, seed):
         search = attack.run
@@ -210,7 +273,18 @@ def start(batches, logits, num_stages):
         zeros.copy(),
         np.zeros(2, "int64"),
         np.zeros([num_stages, 3], "int64"),
+        _closeness(batches.labels, logits),
     )
+
+
+def _closeness(labels, logits):
+    """Returns the DLR, float32 [n]: at most 1, positive means wrong."""
+    return ops.difference_of_logits_ratio(labels, logits).numpy()
+
+
+def _note_closest(progress, rows, labels, logits):
+    own = _closeness(labels, logits)
+    progress.closest[rows] = np.maximum(progress.closest[rows], own)
 
 
 def _keep(progress, number, rows, labels, images, logits, passes, queries):

@@ -1,11 +1,14 @@
 """Which attacks AutoAttack's versions consist of."""
 
+from keras_mixup.attacks import _randomized
 from keras_mixup.attacks import _survivors
+from keras_mixup.attacks import adaptive
 from keras_mixup.attacks import apgd
 from keras_mixup.attacks import fab
+from keras_mixup.attacks import malt
 from keras_mixup.attacks import square
 
-VERSIONS = ("standard", "cheap", "plus", "rand")
+VERSIONS = ("standard", "cheap", "plus", "fast", "rand", "rand-apgd")
 
 
 def stages(attack):
@@ -15,50 +18,125 @@ def stages(attack):
         attack: an object with `threat`, `version`, `num_steps`,
             `num_targets` and `num_queries`, which may be None.
     """
+    made = {
+        "standard": _standard,
+        "cheap": _cheap,
+        "plus": _plus,
+        "fast": _fast,
+        "rand": _rand,
+        "rand-apgd": _rand_apgd,
+    }
+    return made[attack.version](attack)
+
+
+def _standard(attack):
+    return [
+        _auto_pgd(attack, "ce"),
+        _targeted_auto_pgd(attack),
+        _targeted_boundary(attack),
+        _windows(attack, 5000),
+    ]
+
+
+def _cheap(attack):
+    return [
+        _auto_pgd(attack, "ce"),
+        _auto_pgd(attack, "dlr"),
+        _boundary(attack, 1),
+        _windows(attack, 1000, rescale_schedule=True),
+    ]
+
+
+def _plus(attack):
+    return [
+        _auto_pgd(attack, "ce", 5),
+        _auto_pgd(attack, "dlr", 5),
+        _boundary(attack, 5),
+        _windows(attack, 5000),
+        _targeted_auto_pgd(attack),
+        _targeted_boundary(attack),
+    ]
+
+
+def _fast(attack):
     threat, steps = attack.threat, attack.num_steps
-    randomized, cheap = attack.version == "rand", attack.version == "cheap"
-    restarts = 5 if attack.version == "plus" else 1
+    few = min(attack.num_targets, 3)
 
-    def auto_pgd(loss):
-        # One lucky draw is no success, so the highest mean loss counts.
-        best = "loss" if randomized else "adversarial"
-        made = apgd.APGD(
-            threat, loss, steps, best=best, early_stop=not randomized
+    def towards(num_targets, num_steps):
+        return malt.MALT(threat, num_targets, 100, num_steps, early_stop=True)
+
+    first = apgd.APGD(threat, "ce", -(-steps // 2), early_stop=True)
+    return [
+        _survivors.Stage("apgd-ce", first),
+        _survivors.Stage("malt", towards(few, -(-steps // 2))),
+        _survivors.Stage(
+            "malt-near", towards(attack.num_targets, steps), share=0.1
+        ),
+        _targeted_boundary(attack)._replace(share=0.05),
+        _windows(attack, 1000, rescale_schedule=True)._replace(share=0.1),
+    ]
+
+
+def _rand(attack):
+    # The first of several, which stands for all of them.
+    first = _randomized.transfer_attacks(attack.threat)[0]
+    return [_survivors.Stage("transfer", first)] + [
+        _survivors.Stage(
+            _randomized.stage_name(draws),
+            adaptive.MixupInferenceAttack(
+                attack.threat,
+                "eot",
+                # Each of both losses takes half of the steps.
+                -(-attack.num_steps // 2),
+                draws,
+                selection_draws=_randomized.HELD_OUT,
+            ),
         )
-        return _survivors.Stage(f"apgd-{loss}", made, restarts)
+        for draws in _randomized.LEVELS
+    ]
 
-    def targeted_auto_pgd():
-        made = apgd.TargetedAPGD(
-            threat, attack.num_targets, steps, early_stop=True
+
+def _rand_apgd(attack):
+    # One lucky draw is no success, so the highest mean loss counts.
+    return [
+        _survivors.Stage(
+            f"apgd-{loss}",
+            apgd.APGD(attack.threat, loss, attack.num_steps, best="loss"),
         )
-        return _survivors.Stage("apgd-t", made)
+        for loss in ("ce", "dlr")
+    ]
 
-    # The original leaves out the final search of FAB's paper.
-    def boundary():
-        made = fab.FAB(threat, steps, restarts, search_steps=0)
-        return _survivors.Stage("fab", made)
 
-    def targeted_boundary():
-        made = fab.TargetedFAB(
-            threat, attack.num_targets, steps, search_steps=0
-        )
-        return _survivors.Stage("fab-t", made)
+def _auto_pgd(attack, loss, restarts=1):
+    made = apgd.APGD(attack.threat, loss, attack.num_steps, early_stop=True)
+    return _survivors.Stage(f"apgd-{loss}", made, restarts)
 
-    def windows():
-        made = square.Square(
-            threat,
-            attack.num_queries or (1000 if cheap else 5000),
-            rescale_schedule=cheap,
-            early_stop=True,
-        )
-        return _survivors.Stage("square", made)
 
-    ce, dlr = auto_pgd("ce"), auto_pgd("dlr")
-    if randomized:
-        return [ce, dlr]
-    if cheap:
-        return [ce, dlr, boundary(), windows()]
-    targeted = [targeted_auto_pgd(), targeted_boundary()]
-    if attack.version == "plus":
-        return [ce, dlr, boundary(), windows(), *targeted]
-    return [ce, *targeted, windows()]
+def _targeted_auto_pgd(attack):
+    made = apgd.TargetedAPGD(
+        attack.threat, attack.num_targets, attack.num_steps, early_stop=True
+    )
+    return _survivors.Stage("apgd-t", made)
+
+
+# The original leaves out the final search of FAB's paper.
+def _boundary(attack, restarts):
+    made = fab.FAB(attack.threat, attack.num_steps, restarts, search_steps=0)
+    return _survivors.Stage("fab", made)
+
+
+def _targeted_boundary(attack):
+    made = fab.TargetedFAB(
+        attack.threat, attack.num_targets, attack.num_steps, search_steps=0
+    )
+    return _survivors.Stage("fab-t", made)
+
+
+def _windows(attack, num_queries, rescale_schedule=False):
+    made = square.Square(
+        attack.threat,
+        attack.num_queries or num_queries,
+        rescale_schedule=rescale_schedule,
+        early_stop=True,
+    )
+    return _survivors.Stage("square", made)

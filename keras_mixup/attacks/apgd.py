@@ -163,9 +163,23 @@ class TargetedAPGD(_auto_pgd.AutoPGD):
         return f"apgd-t-{self.num_targets}x{self.num_steps}{restarts}"
 
     def run(self, model_fn, images, labels, targets, seed):
-        """Counts one query and `num_steps + 1` gradients for each run."""
+        """Counts `num_steps + 1` gradients for each run, and the ranking."""
         found, passes = self.search(model_fn, images, labels, targets, seed)
-        return found, passes, int(targets is None)
+        if targets is not None:
+            return found, passes, 0
+        more, queries = self.rank_cost(model_fn(images[:1]).shape[-1])
+        return found, passes + more, queries
+
+    def rank(self, model_fn, images, labels):
+        """Returns the classes to lead to, in their order, int32 [B, T]."""
+        return targets_lib.likeliest_targets(
+            model_fn(images), labels, self.num_targets
+        )
+
+    def rank_cost(self, num_classes):
+        """Returns (gradient passes, queries) of `rank` for each image."""
+        del num_classes
+        return 0, 1
 
     def search(self, model_fn, images, labels, targets, seed, start=None):
         """See `AutoPGD.search`."""
@@ -173,10 +187,7 @@ class TargetedAPGD(_auto_pgd.AutoPGD):
         if reach:
             classes = targets[None]
         else:
-            ranked = targets_lib.likeliest_targets(
-                model_fn(images), labels, self.num_targets
-            )
-            classes = tf.transpose(ranked)
+            classes = tf.transpose(self.rank(model_fn, images, labels))
         return self._towards(
             model_fn, images, labels, classes, seed, reach, start
         )

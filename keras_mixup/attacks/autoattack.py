@@ -1,10 +1,8 @@
 """AutoAttack: complementary attacks in sequence."""
 
 import functools
-import typing
 import warnings
 
-import numpy as np
 import tensorflow as tf
 
 from keras_mixup import _checks
@@ -12,47 +10,18 @@ from keras_mixup import ops
 from keras_mixup import registry
 from keras_mixup.attacks import _inputs
 from keras_mixup.attacks import _progress_file
+from keras_mixup.attacks import _randomized
 from keras_mixup.attacks import _survivors
 from keras_mixup.attacks import _versions
 from keras_mixup.attacks import base
 from keras_mixup.attacks import eot
 from keras_mixup.attacks import results
 
-# Croce and Hein's settings of version "rand".
+# Croce and Hein's number of draws, of version "rand-apgd".
 _RAND_DRAWS = 20
+_RANDOMIZED = ("rand", "rand-apgd")
 # Folded into the seed: the clean pass and the attacks.
 _CLEAN, _ATTACK = 0, 1
-
-
-class AutoAttackReport(typing.NamedTuple):
-    """What `AutoAttack.evaluate` returns, one row per image.
-
-    Attributes:
-        images: float32 [n, H, W, C], adversarial where an attack succeeded.
-        broken_by: list of n str: the attack's name, `"clean"` for an image
-            that is wrong without an attack, `""` for one that withstood all.
-        gradient_passes, queries: int64 [n].
-        counts: dict name -> number of images that it broke, `"clean"` first,
-            then the attacks in their order.
-        parts: tuple of `AttackPart`, the attacks in their order.
-    """
-
-    images: np.ndarray
-    broken_by: list
-    gradient_passes: np.ndarray
-    queries: np.ndarray
-    counts: dict
-    parts: tuple = ()
-
-    @property
-    def robust_accuracy(self):
-        """float: the share of images that withstood every attack."""
-        return sum(not name for name in self.broken_by) / len(self.broken_by)
-
-    @property
-    def clean_accuracy(self):
-        """float: the share of images that are right without an attack."""
-        return 1.0 - self.counts["clean"] / len(self.broken_by)
 
 
 @registry.register("attack", "autoattack", label="AutoAttack")
@@ -71,9 +40,18 @@ class AutoAttack(base.Attack):
       APGD on cross-entropy, on DLR, FAB, Square with 1,000 queries.
     - `"plus"`: APGD on cross-entropy and on DLR and FAB with 5 restarts each,
       Square, then targeted APGD and FAB.
-    - `"rand"`, for randomised models: APGD on cross-entropy and on DLR. Loss,
-      gradient and decision come from one mean probability over 20 draws; the
-      original takes only the gradient from it.
+    - `"fast"`: close to the verdict of `"standard"` for less (BENCHMARKS.md).
+      APGD on cross-entropy and MALT on 3 classes, half of the steps each. Then
+      MALT, FAB and Square with 1,000 queries see the few images that came
+      closest to a wrong answer.
+    - `"rand"`, this package's standard for randomised models. It starts at
+      adversarial images of the undefended classifier, and at random points. It
+      climbs cross-entropy and margin in steps that halve, each on half of the
+      steps. Every image keeps its best point on draws held out. It begins with
+      15 draws at a step and doubles them while that breaks more images.
+    - `"rand-apgd"`, the original for randomised models: APGD on cross-entropy
+      and on DLR. Loss, gradient and decision come from one mean probability
+      over 20 draws; the original takes only the gradient from it.
 
     With C classes there are at most C - 1 targets. Below four classes the
     targeted DLR is the margin; below three, so is the DLR.
@@ -134,11 +112,13 @@ class AutoAttack(base.Attack):
     @property
     def averages_draws(self):
         """bool: whether it takes a mean over draws for the model."""
-        return self.version == "rand"
+        return self.version in _RANDOMIZED
 
     @property
     def num_draws(self):
-        """int: the draws of that mean, or None."""
+        """int: the draws of that mean, at first, or None."""
+        if self.version == "rand":
+            return _randomized.LEVELS[0]
         return _RAND_DRAWS if self.averages_draws else None
 
     @property
@@ -147,7 +127,7 @@ class AutoAttack(base.Attack):
         return tuple(stage.name for stage in self._stages)
 
     def target_of(self, model_fn):
-        if self.version != "rand" or hasattr(model_fn, "reseed"):
+        if self.version != "rand-apgd" or hasattr(model_fn, "reseed"):
             return model_fn
         if self._mean is None or self._mean.model_fn is not model_fn:
             self._mean = eot.ExpectationOverTransformation(
@@ -178,7 +158,7 @@ class AutoAttack(base.Attack):
             verbose: bool, whether to print the progress.
 
         Returns:
-            `AutoAttackReport`.
+            `results.AutoAttackReport`.
 
         Raises:
             ValueError: for unusable input, or a file of another attack,
@@ -242,7 +222,7 @@ class AutoAttack(base.Attack):
             logits = sequence.clean_logits(batches.images, size, clean)
         labels = tf.constant(batches.labels)
         _inputs.check_label_range(labels, logits.shape[-1])
-        if self.version != "rand":
+        if self.version not in _RANDOMIZED:
             _warn_if_random(sequence, batches, logits, clean)
         file = _progress_file.ProgressFile(
             path, self._described(batches, logits) if path else None
@@ -257,9 +237,20 @@ class AutoAttack(base.Attack):
             file,
             _survivors.teller(self.stage_names, verbose),
         )
-        return self._report(progress, parts)
+        if self.version != "rand":
+            return self._report(progress, parts)
+        right = sequence.share_right(
+            progress.images, batches.labels, size, batches.seed
+        )
+        return self._report(progress, parts)._replace(
+            clean_right=logits.argmax(axis=-1) == batches.labels,
+            share_right=right,
+            num_draws=_randomized.most_draws(progress),
+        )
 
     def _sequence_for(self, model_fn, image_shape):
+        if self.version == "rand":
+            return self._randomized_for(model_fn, image_shape)
         # One model at a time: each trace holds memory.
         function = base.told(base.as_function(model_fn))
         known = self._sequence
@@ -274,6 +265,20 @@ class AutoAttack(base.Attack):
                 function,
                 image_shape,
                 getattr(model_fn, "reseed", None),
+            )
+            known.watch.subject = base.name_of(model_fn)
+            self._sequence = known
+        return known
+
+    def _randomized_for(self, model_fn, image_shape):
+        known = self._sequence
+        if (
+            known is None
+            or known.model_fn is not model_fn
+            or known.image_shape != image_shape
+        ):
+            known = _randomized.Sequence(
+                self._stages, self.threat, model_fn, image_shape
             )
             known.watch.subject = base.name_of(model_fn)
             self._sequence = known
@@ -295,8 +300,11 @@ class AutoAttack(base.Attack):
         for number, part in enumerate(parts):
             names[number] = self.stage_names[part.stage]
         broken_by = [names[part] for part in progress.broken_part.tolist()]
-        counts = {n: broken_by.count(n) for n in ("clean", *self.stage_names)}
-        return AutoAttackReport(
+        stages = self.stage_names
+        if self.version == "rand":
+            stages = _randomized.stages_run(stages, progress)
+        counts = {n: broken_by.count(n) for n in ("clean", *stages)}
+        return results.AutoAttackReport(
             progress.images,
             broken_by,
             progress.gradient_passes,
@@ -308,11 +316,13 @@ class AutoAttack(base.Attack):
     def _judged(self, counts, left, gradients):
         found, left = [], left - counts["clean"]
         for stage, numbers in zip(self._stages, gradients, strict=True):
+            if stage.name not in counts:
+                continue
             health = ops.GradientHealth(*map(int, numbers))
             part = results.AttackPart(
                 stage.name,
                 stage.attack.uses_gradients,
-                left,
+                _survivors.attacked(stage, left),
                 counts[stage.name],
                 health if health.rows else None,
             )
@@ -328,7 +338,7 @@ def _doubts(parts, num_images):
         for part in parts
         if part.gradients is not None and part.gradients.poor
     ]
-    return found + [
+    found += [
         f"{part.name} uses no gradient and broke {part.broken} of "
         f"{part.attacked} images that gradients left standing. They mislead "
         "the attacks that follow them, so that the robust accuracy is too "
@@ -336,6 +346,7 @@ def _doubts(parts, num_images):
         "for it."
         for part in results.unseen_by_gradients(parts, num_images)
     ]
+    return found + _randomized.doubts(parts, num_images)
 
 
 def _warn_if_random(sequence, batches, logits, seed):

@@ -12,6 +12,7 @@ LOSSES = {
     "margin": ops.margin,
     "dlr": ops.difference_of_logits_ratio,
     "kl": ops.kl_divergence,
+    "probability_margin": ops.probability_margin,
 }
 
 
@@ -100,7 +101,14 @@ def ascend(threat, objective, images, start, step_size, num_steps, **options):
     )
 
 
-def best_of(num_runs, run, images, fooled_first=False, until_fooled=False):
+def best_of(
+    num_runs,
+    run,
+    images,
+    fooled_first=False,
+    until_fooled=False,
+    nothing=None,
+):
     """Keeps for each image the best of several runs, in one graph loop.
 
     For images that no run fools, losses of different targets are compared.
@@ -113,6 +121,7 @@ def best_of(num_runs, run, images, fooled_first=False, until_fooled=False):
         fooled_first: bool, whether the first result that fools the model is
             kept. Otherwise only the highest loss counts.
         until_fooled: bool, whether to end once every image has fooled it.
+        nothing: int32, the cost of no run; [B] zeros unless given.
 
     Returns:
         (images, cost), summed over the runs.
@@ -143,7 +152,7 @@ def best_of(num_runs, run, images, fooled_first=False, until_fooled=False):
             images,
             tf.zeros(rows, tf.bool),
             tf.fill(rows, float("-inf")),
-            tf.zeros(rows, tf.int32),
+            tf.zeros(rows, tf.int32) if nothing is None else nothing,
         ),
         parallel_iterations=1,
         maximum_iterations=num_runs,

@@ -56,3 +56,49 @@ def likeliest_targets(logits, labels, num_targets):
     others = tf.where(own, float("-inf"), logits)
     count = min(num_targets, logits.shape[-1] - 1)
     return tf.math.top_k(others, count).indices
+
+
+def nearest_targets(model_fn, images, labels, num_targets, num_candidates):
+    """Returns the wrong classes nearest to a linear model, int32 [B, T].
+
+    Of the likeliest wrong classes those with the largest
+    (z_c - z_y) / ||grad z_c - grad z_y||_2, nearest first (Melamed et al.,
+    2024, MALT, Algorithm 1).
+
+    Args:
+        model_fn: callable from images to logits.
+        images: float32 [B, H, W, C], clean.
+        labels: int [B] or probabilities [B, C].
+        num_targets: int >= 1; T is at most the candidates.
+        num_candidates: int >= 1, at most C - 1 are taken. Each costs one
+            backward pass.
+    """
+    images = tf.convert_to_tensor(images)
+    own = ops.label_indices(labels)
+    with tf.GradientTape(True, watch_accessed_variables=False) as tape:
+        tape.watch(images)
+        logits = tf.cast(model_fn(images), tf.float32)
+    classes = logits.shape[-1]
+    ranked = likeliest_targets(logits, own, num_candidates)
+    axes = list(range(1, images.shape.rank))
+
+    def score(rank):
+        chosen = tf.gather(ranked, rank, axis=1)
+        weights = tf.one_hot(chosen, classes) - tf.one_hot(own, classes)
+        slope = ops.input_gradients(
+            tape, logits, images, output_gradients=weights
+        )
+        length = tf.sqrt(tf.reduce_sum(slope**2, axis=axes))
+        value = tf.reduce_sum(weights * logits, axis=-1)
+        # Without a gradient a class cannot be reached: it comes last.
+        return tf.where(length > 0.0, value / length, float("-inf"))
+
+    scores = tf.map_fn(
+        score,
+        tf.range(ranked.shape[1]),
+        fn_output_signature=tf.float32,
+        parallel_iterations=1,
+    )
+    count = min(num_targets, ranked.shape[1])
+    order = tf.math.top_k(tf.transpose(scores), count).indices
+    return tf.gather(ranked, order, batch_dims=1)

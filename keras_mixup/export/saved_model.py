@@ -93,6 +93,7 @@ def export_saved_model(
             with the layer in any output.
             After any error nothing new is left on disk.
     """
+    _checks.check_path(base_path, "base_path")
     if version is not None:
         version = _checks.check_integer(version, "version", minimum=1)
     target = _make_target(defence, image_shape, threshold)

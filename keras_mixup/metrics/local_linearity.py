@@ -88,7 +88,6 @@ def local_linearity_error(
     images = _inputs.read_images(images, bounds=threat.bounds)
     labels = _inputs.read_labels(labels, len(images))
     batch_size = _checks.check_integer(batch_size, "batch_size")
-    _classifiers.check_output(model_fn(images[:1]), "model_fn")
     if draws_seed is not None:
         draws_seed = _checks.check_integer(draws_seed, "draws_seed", 0)
         okay = hasattr(model_fn, "predict_from_draws")
@@ -155,7 +154,9 @@ def _errors(
             return model_fn.predict_from_draws(points, draws)
 
     def loss(points):
-        return loss_fn(labels, answer(points))
+        outputs = answer(points)
+        _classifiers.check_output(outputs, "model_fn")
+        return loss_fn(labels, outputs)
 
     ball = _Ball(norm, eps, bounds)
     gap = _Gap(loss, images)

@@ -19,6 +19,7 @@ from keras_mixup.ops.losses import label_indices
 from keras_mixup.ops.losses import label_probabilities
 from keras_mixup.ops.losses import log_mean_probability
 from keras_mixup.ops.losses import margin
+from keras_mixup.ops.losses import probability_margin
 from keras_mixup.ops.losses import targeted_difference_of_logits_ratio
 from keras_mixup.ops.mix_weight import check_mix_weight
 from keras_mixup.ops.mix_weight import mean_mix_weight
@@ -76,6 +77,7 @@ __all__ = [
     "mmd_from_kernels",
     "mmd_squared",
     "observe",
+    "probability_margin",
     "project",
     "projected_ascent",
     "psnr",

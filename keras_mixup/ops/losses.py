@@ -82,6 +82,20 @@ def margin(labels, logits):
     return tf.reduce_max(others, axis=-1) - own
 
 
+def probability_margin(labels, logits):
+    """Returns max_{c != y} p_c - p_y, p = softmax(z), float32 [B] in [-1, 1].
+
+    Positive means wrong (Xie et al., 2024, "Towards Million-Scale Adversarial
+    Robustness Evaluation", the probability margin loss). Where the softmax
+    saturates in float32, its gradient is zero.
+
+    Args:
+        labels: int [B] or probabilities [B, C], whose argmax counts.
+        logits: [B, C] with C >= 2.
+    """
+    return margin(labels, tf.nn.softmax(tf.cast(logits, tf.float32)))
+
+
 # Keeps DLR finite where its denominator vanishes (Croce and Hein's code).
 _DLR_TINY = 1e-12
 

@@ -79,6 +79,7 @@ class Comparison(NamedTuple):
         num_adaptive: int, how many attacks through the defence count.
         red_flags: tuple of str, the names of the red flags of the model at
             this norm and radius.
+        example_ids: frozenset of int, the compared examples.
     """
 
     row: Row
@@ -93,6 +94,7 @@ class Comparison(NamedTuple):
     unpaired: bool = False
     num_adaptive: int = 0
     red_flags: tuple = ()
+    example_ids: frozenset = frozenset()
 
     @property
     def claim(self):
@@ -195,6 +197,7 @@ def _compared(row, budget, own, bare, total):
         error,
         unpaired,
         _count_adaptive(own, ids),
+        example_ids=frozenset(ids),
     )
 
 

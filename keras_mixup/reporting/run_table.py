@@ -8,10 +8,9 @@ from typing import NamedTuple
 
 from keras_mixup import _tables
 from keras_mixup.evaluation import estimates
-from keras_mixup.evaluation import red_flags
-from keras_mixup.evaluation.estimates import Estimate
 from keras_mixup.evaluation.labels import budget_text
 from keras_mixup.evaluation.records import Row
+from keras_mixup.metrics.estimates import Estimate
 from keras_mixup.reporting import tables
 from keras_mixup.reporting._page import PAGE
 from keras_mixup.reporting.comparison import Comparison
@@ -71,29 +70,20 @@ def lines(run, records, probed=None):
         records: `Records`.
         probed: dict model name -> `Findings`, as in red_flags.json.
     """
-    flags = red_flags.from_records(records)
     rows, found = records.unique().by("row"), []
-    for compared in comparisons(records):
+    for compared in comparisons(records, probed):
         own = rows[compared.row]
-        shown = compared.adaptive or compared.oblivious
-        ids = frozenset()
-        if shown is not None:
-            seen = own.where(lambda r, c=shown.column: r.column == c)
-            ids = frozenset(seen.by("example_id"))
+        ids = compared.example_ids
         clean = own.where(
             lambda r, ids=ids: r.knowledge == "none" and r.example_id in ids
         )
-        names = [f.name for f in flags if f.row in (None, compared.row)]
-        key = compared.row.defence
-        key = compared.row.model if key == "none" else key
-        names += [flag.name for flag in (probed or {}).get(key, ())]
         found.append(
             Line(
                 run,
                 compared.row,
                 estimates.from_records(clean) if clean else None,
                 compared,
-                tuple(dict.fromkeys(names)),
+                compared.red_flags,
                 ids,
             )
         )

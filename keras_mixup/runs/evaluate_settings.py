@@ -106,7 +106,7 @@ class _EvaluateSettings(_settings.Settings):
     spsa_examples: "int" = field(
         20, "SPSA is slow: examples.", 1, (("attacks", _SPSA),)
     )
-    autoattack_version: "Literal['standard', 'cheap', 'plus']" = field(
+    autoattack_version: "Literal['standard', 'cheap', 'plus', 'fast']" = field(
         "standard",
         "AutoAttack on models without draws; others get rand.",
         owners=(("attacks", ("autoattack",)),),

@@ -11,7 +11,6 @@ from keras_mixup import evaluation
 from keras_mixup import reporting
 from keras_mixup.evaluation import controls
 from keras_mixup.evaluation import red_flags
-from keras_mixup.evaluation import stored
 from keras_mixup.reporting import card
 from keras_mixup.reporting import pictures
 from keras_mixup.reporting import tables
@@ -25,6 +24,7 @@ from keras_mixup.runs import _process
 from keras_mixup.runs import _studies
 from keras_mixup.runs import folder
 from keras_mixup.runs import source
+from keras_mixup.runs import stored
 
 _PROBED_IMAGES = 16
 _SHOWN_IMAGES = 8

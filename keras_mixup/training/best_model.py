@@ -38,6 +38,8 @@ class BestModel(keras.callbacks.Callback):
     Attributes:
         best: `tf.Variable` float64, so that `Checkpoint(state=[best])`
             carries it through a resume.
+        trusts_any_file: bool, whether a file that says nothing of itself is
+            taken for the best one so far, as in a run of release 0.1.
 
     Raises:
         ValueError: for another mode; at the first epoch's end, when
@@ -49,6 +51,7 @@ class BestModel(keras.callbacks.Callback):
         self.path = _check_file(path)
         self.monitor = _checks.check_instance(monitor, "monitor", str, "a str")
         self.mode = _checks.check_choice(mode, "mode", ("max", "min"))
+        self.trusts_any_file = False
         self._sign = 1.0 if mode == "max" else -1.0
         # Sign times value, so that larger is better in either mode.
         self.best = tf.Variable(-math.inf, dtype=tf.float64, trainable=False)
@@ -78,7 +81,10 @@ class BestModel(keras.callbacks.Callback):
             return
         fault = "is gone,"
         if os.path.exists(self.path):
-            note = read_best(self.path) or {}
+            note = read_best(self.path)
+            if note is None and self.trusts_any_file:
+                return
+            note = note or {}
             fault = "is another model than"
             # After a kill it may be newer than the checkpoint, hence better.
             newer = note.get("monitor") == self.monitor

@@ -105,7 +105,7 @@ def fit_resumable(
         shaping |= _describe_extra(extra, extra_share)
     if model.batch_norm_images is None and images.images.ndim == 4:
         model.batch_norm_images = images.images
-    _check_same(pathlib.Path(directory), shaping, resumed=start > 0)
+    former = _check_same(pathlib.Path(directory), shaping, resumed=start > 0)
     epoch, model.skip = checkpoint.resume_position(start, steps_per_epoch)
     _begin(run_dir, start, progress, on_start)
     validation = validation_data
@@ -113,7 +113,7 @@ def fit_resumable(
         validation = _image_set(validation)
         validation = data.evaluation_dataset(validation, batch_size)
     best = str(run_dir / best_file) if validation is not None else None
-    judging = _judging(best, monitor, mode, early_stopping)
+    judging = _judging(best, monitor, mode, early_stopping, former)
     return model.fit(
         _stream(images, extra, extra_share, batch_size, seed, start, augment),
         initial_epoch=epoch,
@@ -187,11 +187,12 @@ def _described(model, images):
     }
 
 
-def _judging(best, monitor, mode, early_stopping):
+def _judging(best, monitor, mode, early_stopping, former):
     """Returns the callbacks that read the monitored metric, a list."""
     judging = []
     if best is not None:
         judging.append(best_model.BestModel(best, monitor, mode))
+        judging[0].trusts_any_file = former
     if early_stopping:
         judging.append(
             early_stopping_lib.EarlyStopping(monitor, early_stopping, mode)
@@ -200,18 +201,25 @@ def _judging(best, monitor, mode, early_stopping):
 
 
 def _check_same(directory, arguments, resumed):
-    """Keeps what shapes a run beside its checkpoints; refuses other values."""
+    """Keeps what shapes a run beside its checkpoints; refuses other values.
+
+    Returns:
+        bool, whether release 0.1 began the run, which kept nothing there.
+    """
     file = directory / "arguments.json"
-    if resumed and file.is_file():
+    if resumed and not file.is_file():
+        return True
+    if resumed:
         before = _files.read_json(file)
         for name, now in arguments.items():
             hint = f"{directory} holds another run. Choose another run_dir."
             expected = f"{before.get(name, now)!r}, as before"
             okay = before.get(name, now) == now
             _checks.check(okay, name, expected, now, hint)
-        return
+        return False
     directory.mkdir(parents=True, exist_ok=True)
     _files.write_json(file, arguments)
+    return False
 
 
 def _state(callbacks):

@@ -47,7 +47,8 @@ def settings(version):
 
 
 def test_versions_consist_of_the_published_attacks():
-    names = {v: [name for name, *_ in settings(v)] for v in ("cheap", "rand")}
+    versions = ("cheap", "rand-apgd")
+    names = {v: [name for name, *_ in settings(v)] for v in versions}
     assert AutoAttack(THREAT).stage_names == (
         "apgd-ce",
         "apgd-t",
@@ -55,7 +56,7 @@ def test_versions_consist_of_the_published_attacks():
         "square",
     )
     assert names["cheap"] == ["apgd-ce", "apgd-dlr", "fab", "square"]
-    assert names["rand"] == ["apgd-ce", "apgd-dlr"]
+    assert names["rand-apgd"] == ["apgd-ce", "apgd-dlr"]
     plus = AutoAttack(THREAT, "plus")
     assert plus.stage_names == (
         "apgd-ce",
@@ -131,7 +132,87 @@ def test_the_stages_are_the_attacks_themselves():
     np.testing.assert_array_equal(fooled[:46], by[4:] == "apgd-ce")
 
 
-@pytest.mark.parametrize("version", ["standard", "cheap", "plus", "rand"])
+def test_settings_of_the_fast_version():
+    ce, near, nearer, boundary, windows = AutoAttack(THREAT, "fast")._stages
+    assert (ce.name, ce.attack.num_steps, ce.share) == ("apgd-ce", 50, 1.0)
+    assert (near.attack.num_targets, near.attack.num_steps) == (3, 50)
+    assert (nearer.attack.num_targets, nearer.attack.num_steps) == (9, 100)
+    assert (near.share, nearer.share) == (1.0, 0.1)
+    assert (boundary.name, boundary.share) == ("fab-t", 0.05)
+    assert (windows.attack.num_queries, windows.share) == (1000, 0.1)
+
+
+def test_the_fast_version_spends_on_the_nearest_survivors():
+    many = np.tile(IMAGES, [4, 1, 1, 1]) + 1e-3 * np.arange(200)[
+        :, None, None, None
+    ].astype("float32")
+    many = np.clip(many, 0.0, 1.0)
+    labels = network(many).numpy().argmax(axis=-1)
+    attack = small("fast")
+    report = attack.evaluate(network, many, labels, verbose=False)
+    standing = np.array([not name for name in report.broken_by])
+    asked = standing & (report.queries > 0)
+    assert 8 <= asked.sum() < 0.2 * standing.sum()
+    # Those that Square asked came closer than those that it did not.
+    stage = [part.name for part in report.parts].index("square")
+    square = report.parts[stage]
+    assert 8 <= square.attacked <= 0.1 * standing.sum() + 9
+    standard = small().evaluate(network, many, labels, verbose=False)
+    assert report.gradient_passes.sum() < standard.gradient_passes.sum()
+    assert report.robust_accuracy <= standard.robust_accuracy + 0.05
+
+
+def test_a_stage_takes_the_share_that_came_closest():
+    sequence = _survivors.Sequence(
+        [
+            _survivors.Stage("apgd-ce", APGD(THREAT)),
+            _survivors.Stage("apgd-dlr", APGD(THREAT), share=0.25),
+        ],
+        THREAT,
+        network,
+        (6, 6, 2),
+    )
+    parts = sequence.parts(5)
+    logits = network(IMAGES).numpy()
+    batches = _survivors.Batches(IMAGES, LABELS, 16, None)
+    progress = _survivors.start(batches, logits, 2)
+    progress.broken_part[10:20] = 0
+    progress.closest[:] = -np.arange(50)
+    # 46 right ones, ten of them broken: a quarter of 36, the closest ones.
+    expected = [4, 5, 6, 7, 8, 9, 20, 21, 22]
+    np.testing.assert_array_equal(
+        sequence._chosen(parts, 1, progress), expected
+    )
+    assert len(sequence._chosen(parts, 0, progress)) == 46
+    # An interrupted stage has the same images.
+    progress.broken_part[[5, 20]] = 1
+    np.testing.assert_array_equal(
+        sequence._chosen(parts, 1, progress), expected
+    )
+
+
+def test_the_closest_point_is_that_of_the_highest_dlr():
+    batches = _survivors.Batches(IMAGES, LABELS, 16, None)
+    progress = _survivors.start(batches, network(IMAGES).numpy(), 1)
+    dlr = ops.difference_of_logits_ratio(LABELS, network(IMAGES)).numpy()
+    np.testing.assert_allclose(progress.closest, dlr)
+    rows, order = np.array([5, 7]), np.array([0, 1, 2, 3, 4])
+    # Right by a tenth of the spread, and by all of it.
+    near = np.array([[1.0, 0.9, 0.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0, 0.0]])
+    found = np.stack(
+        [
+            near[0][(order - LABELS[5]) % 5],
+            near[1][(order - LABELS[7]) % 5],
+        ]
+    ).astype("float32")
+    _survivors._note_closest(progress, rows, LABELS[rows], found)
+    assert progress.closest[5] == pytest.approx(max(-0.1, dlr[5]))
+    assert progress.closest[7] == dlr[7]
+
+
+@pytest.mark.parametrize(
+    "version", ["standard", "cheap", "plus", "fast", "rand", "rand-apgd"]
+)
 def test_as_an_attack(version):
     attack = small(version)
     result = attack(network, IMAGES, LABELS)
@@ -147,7 +228,7 @@ def test_as_an_attack(version):
 
 
 def test_seeds():
-    attack = small("rand", seed=3)
+    attack = small("rand-apgd", seed=3)
     given = attack(network, IMAGES, LABELS, seed=3)
     default = attack(network, IMAGES, LABELS)
     np.testing.assert_array_equal(given.images, default.images)
@@ -252,13 +333,15 @@ def test_a_killed_evaluation_goes_on_where_it_stopped(tmp_path, monkeypatch):
 def test_a_file_of_something_else_is_refused(tmp_path):
     path = str(tmp_path / "progress.npz")
     images, labels = IMAGES[:6], LABELS[:6]
-    small("rand").evaluate(network, images, labels, path=path, verbose=False)
+    small("rand-apgd").evaluate(
+        network, images, labels, path=path, verbose=False
+    )
     expected = "`path` must be a file of the same attack, model, images"
     for attack, model, x, y in [
-        (small("rand", num_steps=4), network, images, labels),
-        (small("rand"), lambda x: -network(x), images, labels),
-        (small("rand"), network, images[::-1].copy(), labels),
-        (small("rand"), network, images, (labels + 1) % 5),
+        (small("rand-apgd", num_steps=4), network, images, labels),
+        (small("rand-apgd"), lambda x: -network(x), images, labels),
+        (small("rand-apgd"), network, images[::-1].copy(), labels),
+        (small("rand-apgd"), network, images, (labels + 1) % 5),
     ]:
         with pytest.raises(ValueError, match=expected):
             attack.evaluate(model, x, y, path=path, verbose=False)
@@ -269,7 +352,7 @@ def test_a_file_of_something_else_is_refused(tmp_path):
         )
 
 
-def test_rand_takes_all_draws_for_loss_gradient_and_decision():
+def test_the_mean_takes_all_draws_for_loss_gradient_and_decision():
     """A model that is wrong in most draws, right in the mean of them."""
     seen = tf.Variable(0)
 
@@ -278,13 +361,14 @@ def test_rand_takes_all_draws_for_loss_gradient_and_decision():
         noise = tf.random.normal([tf.shape(images)[0], 5], stddev=0.1)
         return network(images) + noise
 
-    attack = small("rand", batch_size=50)
+    attack = small("rand-apgd", batch_size=50)
     attack.evaluate(lottery, IMAGES, LABELS, verbose=False)
     # 20 draws for: the clean pass, then 6 steps and a verdict, twice.
     assert int(seen) == 20 * (1 + 2 * 7)
 
 
-def test_rand_can_be_repeated_on_a_defence():
+@pytest.mark.parametrize("version", ["rand", "rand-apgd"])
+def test_it_can_be_repeated_on_a_defence(version):
     class Noisy:
         num_draws = 3
         classifier = staticmethod(network)
@@ -307,7 +391,7 @@ def test_rand_can_be_repeated_on_a_defence():
             return self.predict_from_draws(images, self.draw(images, seeds))
 
     defence = Noisy()
-    attack = small("rand")
+    attack = small(version)
     first = attack.evaluate(defence, IMAGES, LABELS, verbose=False)
     again = attack.evaluate(defence, IMAGES, LABELS, verbose=False)
     assert first.broken_by == again.broken_by
@@ -326,7 +410,7 @@ def test_a_randomised_model_is_pointed_to_rand():
 
 
 def test_progress_is_told(capsys):
-    small("rand").evaluate(network, IMAGES, LABELS)
+    small("rand-apgd").evaluate(network, IMAGES, LABELS)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "apgd-ce: 46 of 50 images left"
     assert [line.split(":")[0] for line in lines] == [
@@ -334,7 +418,7 @@ def test_progress_is_told(capsys):
         "apgd-dlr",
         "end",
     ]
-    small("rand").evaluate(network, IMAGES, LABELS, verbose=False)
+    small("rand-apgd").evaluate(network, IMAGES, LABELS, verbose=False)
     assert capsys.readouterr().out == ""
 
 
@@ -391,6 +475,6 @@ def test_a_keras_model_that_was_never_called():
     model = keras.Sequential(
         [keras.layers.Flatten(), keras.layers.Dense(5, name="logits")]
     )
-    report = small("rand").evaluate(model, IMAGES, LABELS, verbose=False)
+    report = small("rand-apgd").evaluate(model, IMAGES, LABELS, verbose=False)
     answers = model(report.images, training=False).numpy().argmax(axis=-1)
     assert np.mean(answers == LABELS) == pytest.approx(report.robust_accuracy)

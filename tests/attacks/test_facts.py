@@ -26,6 +26,8 @@ STATED = {
     "fgsm": (True, False, False, True, "oblivious"),
     "apgd": (True, False, False, True, "oblivious"),
     "targeted_apgd": (True, False, False, True, "oblivious"),
+    "malt": (True, False, False, True, "oblivious"),
+    "pma": (True, False, False, False, "oblivious"),
     "cleverhans_pgd": (True, False, False, True, "oblivious"),
     "cleverhans_spsa": (False, False, False, True, "oblivious"),
     "spsa": (False, False, False, True, "oblivious"),
@@ -44,6 +46,7 @@ STATED = {
     "pang2020_paper": (True, True, False, True, "adaptive"),
     "pang2020_released": (True, True, False, True, "adaptive"),
     "transfer": (True, False, False, True, "transfer"),
+    "detection_score": (True, True, False, True, "adaptive"),
 }
 
 
@@ -97,7 +100,8 @@ def test_what_an_option_changes():
     assert not attacks.APGD(THREAT, early_stop=True).transferable
     assert not attacks.Square(THREAT, early_stop=True).transferable
     assert attacks.AutoAttack(THREAT, "rand").averages_draws
-    assert attacks.AutoAttack(THREAT, "rand").num_draws == 20
+    assert attacks.AutoAttack(THREAT, "rand").num_draws == 15
+    assert attacks.AutoAttack(THREAT, "rand-apgd").num_draws == 20
 
 
 def test_the_old_name_of_a_fact_warns():

@@ -11,8 +11,8 @@ from calls import check_error
 from keras_mixup import _files
 from keras_mixup import evaluation
 from keras_mixup import runs
-from keras_mixup.evaluation import stored
 from keras_mixup.runs import comparing
+from keras_mixup.runs import stored
 
 VERSIONS = {"keras_mixup": "x"}
 EXAMPLES = {str(i): f"{i:08x} {i % 2}" for i in range(4)}
@@ -126,6 +126,18 @@ def test_slow_attacks_decide_on_which_examples_all_are_compared(tmp_path):
     assert defended.standing.accuracy == 0.5
     assert defended.compared.oblivious.accuracy == 1.0
     assert bare.example_ids == defended.example_ids == {0, 1}
+
+
+def test_an_oblivious_attack_that_is_the_worst_counts_where_compared(tmp_path):
+    path = write(tmp_path / "run", 4)
+    rows = [record(i, True, defence="d") for i in range(4)]
+    rows += [record(i, i == 3, "pgd-10", "oblivious", "d") for i in range(4)]
+    rows += [record(i, True, "eot", "adaptive", "d") for i in range(2)]
+    evaluation.write_records(path / _files.RECORDS, rows)
+    (line,) = runs.compare([path]).lines
+    assert line.example_ids == {0, 1}
+    assert line.standing.column.attack == "pgd-10"
+    assert line.clean.num_examples == line.standing.estimate.num_examples == 2
 
 
 def test_the_leaderboard_keeps_one_entry_for_each_model(three, tmp_path):

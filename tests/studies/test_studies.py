@@ -59,7 +59,7 @@ def test_detection_against_known_scores():
     assert set(rows) == {
         (detector, attack)
         for detector in ("confidence", "pixel")
-        for attack in ("up", "same")
+        for attack in ("up", "same", detection.ON_THE_SCORE)
     }
     # All attacked images are at 0.9, all clean ones below 0.7.
     assert rows["pixel", "up"]["auc"] == 1.0
@@ -70,6 +70,23 @@ def test_detection_against_known_scores():
     assert rows["confidence", "same"]["auc"] == pytest.approx(6.5 / 7)
     assert {r["num_examples"] for r in rows.values()} == {7}
     assert rows["pixel", "same"]["knowledge"] == "adaptive"
+
+
+def test_detection_at_a_fixed_rate_of_false_positives():
+    rows = {(r["detector"], r["attack"]): r for r in curves()}
+    images, labels, _ = data(7)
+    # The decisive pixel is the score: wrong means on the other side of 0.5.
+    wrong_up = np.mean(labels == 0)
+    assert 0.0 < wrong_up < 1.0
+    up, same = rows["pixel", "up"], rows["pixel", detection.ON_THE_SCORE]
+    assert (up["detected"], up["undetected"]) == (1.0, 0.0)
+    assert up["false_positive_rate"] == 0.05
+    # Seven clean images: the threshold is the highest of their scores, which
+    # every image of the lower class undercuts once it is past the border.
+    assert same["undetected"] == 1.0 and same["detected"] == 0.0
+    assert same["knowledge"] == "adaptive"
+    # The bare confidence finds no attack that is surer than clean images.
+    assert rows["confidence", "up"]["undetected"] == wrong_up
 
 
 @keras.saving.register_keras_serializable("tests")
@@ -117,7 +134,11 @@ def test_mixing_with_the_predicted_label_finds_sure_attacks_only():
         images,
         np.zeros(4, int),
     )
-    found = {(r["detector"], r["attack"]): r["auc"] for r in rows}
+    found = {
+        (r["detector"], r["attack"]): r["auc"]
+        for r in rows
+        if r["attack"] != detection.ON_THE_SCORE
+    }
     assert found == {
         ("MI-PL", "barely"): 0.0,
         ("MI-PL", "surely"): 1.0,
@@ -362,7 +383,13 @@ def test_what_the_pictures_say():
     pytest.importorskip("matplotlib")
     figure = detection.detection_figure(curves())
     first = [text.get_text() for text in figure.axes[0].get_legend().texts]
-    assert first == ["confidence (AUC 0.000)", "pixel (AUC 1.000)"]
+    assert [text.partition(";")[0] for text in first] == [
+        "confidence (AUC 0.000",
+        "pixel (AUC 1.000",
+    ]
+    assert first[1].endswith("; 0 % wrong and undetected at 5 % FPR)")
+    titles = [axis.get_title(loc="left") for axis in figure.axes]
+    assert titles[-1] == "attack on the score, adaptive"
     figure = sample_curves.samples_figure(samples_rows())
     texts = [text.get_text() for text in figure.axes[0].get_legend().texts]
     # Few steps are longer than the recipe's own.

@@ -22,13 +22,15 @@ MADE = {
     "FGSM": attacks.FGSM(THREAT, step_size=0.1, random_start=True),
     "APGD": attacks.APGD(THREAT, num_steps=2),
     "TargetedAPGD": attacks.TargetedAPGD(THREAT, 2, 2),
+    "MALT": attacks.MALT(THREAT, 2, 2, 2),
+    "PMA": attacks.PMA(THREAT, 2),
 }
 # Those that climb themselves need a step size; TRADES needs a loss.
 REFUSED = {
-    "adversarial_mixup": ("APGD", "TargetedAPGD"),
-    "local_linearity_regularization": ("APGD", "TargetedAPGD"),
-    "trades": ("TargetedAPGD",),
-    "mmd_vae": ("APGD", "TargetedAPGD"),
+    "adversarial_mixup": ("APGD", "TargetedAPGD", "MALT", "PMA"),
+    "local_linearity_regularization": ("APGD", "TargetedAPGD", "MALT", "PMA"),
+    "trades": ("TargetedAPGD", "MALT", "PMA"),
+    "mmd_vae": ("APGD", "TargetedAPGD", "MALT", "PMA"),
 }
 # Random images have no codes: no toy autoencoder fits them.
 pytestmark = pytest.mark.filterwarnings(
