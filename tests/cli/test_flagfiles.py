@@ -528,6 +528,8 @@ def data_available(dataset):
 
 
 @pytest.mark.slow
+# The autoencoder is made for the test.
+@pytest.mark.filterwarnings("ignore:The autoencoder seems untrained")
 @pytest.mark.parametrize("name", training_files())
 def test_a_training_flag_file_runs_two_steps(name, tmp_path):
     run_dir = tmp_path / "run"
