@@ -7,20 +7,6 @@ import os
 from collections.abc import Sequence
 
 
-class ArgumentError(ValueError):
-    """A wrong argument.
-
-    Args:
-        text: str. Keras makes the error anew with a longer text, and without
-            parts, when it comes out of a layer.
-        parts: (name, expected, received, hint), as given to `check`, or None.
-    """
-
-    def __init__(self, text, parts=None):
-        super().__init__(text)
-        self.parts = parts
-
-
 @contextlib.contextmanager
 def called(names):
     """Within it, errors have the names that a user knows arguments by.
@@ -29,12 +15,13 @@ def called(names):
         names: dict argument -> name, such as that of a setting.
 
     Raises:
-        ArgumentError: as the block does, of the other name.
+        ValueError: as the block does, of the other name.
     """
     try:
         yield
-    except ArgumentError as error:
-        if error.parts is None:
+    except ValueError as error:
+        # Keras makes an error anew, without parts, when it leaves a layer.
+        if getattr(error, "parts", None) is None:
             raise
         name, *rest = error.parts
         raise _made(names.get(name, name), *rest) from error
@@ -43,11 +30,14 @@ def called(names):
 def _made(*parts):
     name, expected, received, hint = parts
     text = f"`{name}` must be {expected}. Received: {name}={received!r}"
-    return ArgumentError(f"{text}. {hint}" if hint else text, parts)
+    # No class of its own: a trace makes errors of other classes anew.
+    error = ValueError(f"{text}. {hint}" if hint else text)
+    error.parts = parts
+    return error
 
 
 def check(condition, name, expected, received, hint=""):
-    """Raises `ArgumentError` naming the argument unless `condition` holds.
+    """Raises `ValueError` naming the argument unless `condition` holds.
 
     Args:
         condition: bool.
@@ -57,7 +47,8 @@ def check(condition, name, expected, received, hint=""):
         hint: str, one more sentence on the remedy.
 
     Raises:
-        ArgumentError: a `ValueError`, when `condition` is false.
+        ValueError: when `condition` is false; its `parts` are the last four
+            arguments.
     """
     if not condition:
         raise _made(name, expected, received, hint)
@@ -305,9 +296,9 @@ def parse_mix_weight(value, name="mix_weight"):
     if kind in ("learned", "frozen") and not given:
         return kind
     if not given:
-        return parse_number(kind, name)
+        return check_number(kind, name)
     check_choice(kind, name, ("uniform", "beta"))
-    return kind, *(parse_number(n, name) for n in given)
+    return kind, *(check_number(n, name) for n in given)
 
 
 def check_file_name(value, name, source):

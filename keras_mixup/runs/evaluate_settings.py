@@ -358,7 +358,7 @@ class _EvaluateSettings(_settings.Settings):
             ),
             (
                 self.certify and "randomized_smoothing" not in self.defences,
-                "certify needs defences=randomized_smoothing. Other defences "
+                "`certify` needs defences=randomized_smoothing. Others "
                 "have no certificate.",
             ),
             (

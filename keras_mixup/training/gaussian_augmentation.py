@@ -43,8 +43,11 @@ class GaussianAugmentation(base.Algorithm):
 
     def prepare_batch(self, images, targets, draws):
         """Returns the noisy images and the targets as they are."""
-        noise = tf.random.stateless_normal(
-            tf.shape(images), draws["noise_seed"]
-        )
+        noise = noise_like(images, draws["noise_seed"])
         noisy = images + self.noise_stddev * noise
         return {"images": noisy, "targets": targets}
+
+
+def noise_like(images, seed):
+    """Returns standard normal noise of the images' shape."""
+    return tf.random.stateless_normal(tf.shape(images), seed)

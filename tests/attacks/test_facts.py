@@ -140,4 +140,8 @@ def test_nothing_is_known_of_a_foreign_attack():
 
     found = attacks.facts_of(Foreign())
     assert found[:6] == (None, None, None, None, 7, None)
-    assert found.settings == {"class": f"{__name__}.{Foreign.__qualname__}"}
+    # A class made inside a function is known by its name alone.
+    assert found.settings == {
+        "class": f"{__name__}.{Foreign.__qualname__}",
+        "unidentified": True,
+    }

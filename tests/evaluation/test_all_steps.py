@@ -72,7 +72,7 @@ def test_oblivious_accuracy_is_that_of_all_steps(trained):
 
     before = records()
     # With everything that drops broken examples at work beside it.
-    dropping = attacks.AutoAttack(THREAT, "rand", num_steps=3)
+    dropping = attacks.AutoAttack(THREAT, "rand-apgd", num_steps=3)
     report = dropping.evaluate(classifier, images, labels, verbose=False)
     assert report.counts["apgd-ce"] > 0
     assert records() == before

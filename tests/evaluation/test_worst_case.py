@@ -116,7 +116,7 @@ def test_batches_and_ids_do_not_change_a_row():
 @pytest.mark.parametrize(
     ("change", "match"),
     [
-        ({"candidates": []}, "`candidates` must be one or more"),
+        ({"candidates": []}, "`candidates` must be a list of one or more"),
         ({"candidates": [np.full((4, 1, 1, 1), 2.0)]}, r"float in \[0, 1\]"),
         ({"candidates": [constant(0.1, 3)]}, "`labels` must be integers"),
         ({"eval_seeds": range(9)}, "10 or more different integers"),

@@ -66,7 +66,10 @@ def test_combined_exports_its_own_threshold_alone(tmp_path):
     [
         ((Scores(), clean(3), 1.0), "`false_positive_rate` must be below 1"),
         ((Scores(), clean(3), -0.1), "`false_positive_rate` must be a number"),
-        ((Scores(), clean(0), 0.1), "`images` must be at least one image"),
+        (
+            (Scores(), clean(0), 0.1),
+            "`images` must be .* at least one",
+        ),
         ((toys.DEFENCES["ol"], clean(3), 0.1), "`defence` must be one with a"),
     ],
 )

@@ -234,7 +234,7 @@ def test_few_pool_images_are_paired_in_a_cycle():
             "No feature net at missing.h5",
         ),
         ({"figures": "varmixup_fig3"}, "needs `defences`"),
-        ({"figures": "fig7"}, "`figure` must be one of"),
+        ({"figures": "fig7"}, "`figures` must be one of"),
     ],
 )
 def test_refusals_come_before_any_work(run_dir, flags, text, capsys):

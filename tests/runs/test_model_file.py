@@ -66,7 +66,7 @@ def test_a_layer_of_its_own_is_one_line_with_the_remedy(tmp_path):
     keras.Sequential([keras.Input((3,)), Strange()]).save(path)
     registered = keras.saving.get_custom_objects()
     registered.pop("somewhere_else>Strange")
-    with pytest.raises(ValueError, match="Strange.*Import the modules") as e:
+    with pytest.raises(ValueError, match="Strange.*Give --import=") as e:
         _model_file.load_model(path)
     assert "\n" not in str(e.value)
 

@@ -115,7 +115,7 @@ def test_two_replicas_and_half_precision_from_the_command_line(
     [
         ({"eps": 8, "algorithm": "adversarial_training"}, 'mean "8/255"'),
         ({"eps": "8/255"}, "`eps` has no effect with attack=None"),
-        ({"dataset": "mnist"}, "one of 'digits'"),
+        ({"dataset": "mnist"}, "`dataset` must be one of digits"),
         ({"model": "preact_resnet"}, 'Did you mean "preact_resnet18"?'),
         ({"algorithm": "mixups"}, 'Did you mean "mixup"?'),
         ({"alpha": 0}, "`alpha` must be"),

@@ -110,7 +110,7 @@ def test_the_attack_of_a_var_algorithm_is_a_choice(vae_run):
 @pytest.mark.parametrize(
     ("flags", "parts"),
     [
-        ({"task": "vae", "latent_size": 0}, ("`latent_size`", ">= 1")),
+        ({"task": "vae", "latent_size": 0}, ("`latent_size`", "1 or more")),
         ({"task": "vae", "batch_size": 1}, ("`batch_size`", "The MMD")),
         ({"task": "vae", "gamma": -1}, ("`gamma` must be",)),
         (

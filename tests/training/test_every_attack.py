@@ -30,6 +30,7 @@ REFUSED = {
     "adversarial_mixup": ("APGD", "TargetedAPGD", "MALT", "PMA"),
     "local_linearity_regularization": ("APGD", "TargetedAPGD", "MALT", "PMA"),
     "trades": ("TargetedAPGD", "MALT", "PMA"),
+    "cutmix_trades": ("TargetedAPGD", "MALT", "PMA"),
     "mmd_vae": ("APGD", "TargetedAPGD", "MALT", "PMA"),
 }
 # Random images have no codes: no toy autoencoder fits them.

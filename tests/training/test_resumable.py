@@ -246,7 +246,7 @@ def test_fit_twice_on_one_model_trains_twice(examples, tmp_path):
     [
         ({"epochs": 0}, "`epochs` must be an integer >= 1"),
         ({"batch_size": 23}, "`batch_size` must be at most the 22 images"),
-        ({"images": np.zeros(3)}, "must be a data.ImageSet or a pair"),
+        ({"images": np.zeros(3)}, "must be a data.ImageSet, a pair"),
     ],
 )
 def test_bad_arguments_are_named(examples, tmp_path, options, match):
