@@ -151,6 +151,7 @@ def check_evaluation(found, folder):
     assert found["shown"].looked_for == {
         "adaptive weaker than oblivious",
         "randomised model under a deterministic attack",
+        *told,
     }
     not_looked_for = set(red_flags.NAMES) - asked - found["shown"].looked_for
     assert not_looked_for == {
