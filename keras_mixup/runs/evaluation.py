@@ -23,6 +23,7 @@ from keras_mixup.runs import _own_models
 from keras_mixup.runs import _process
 from keras_mixup.runs import _studies
 from keras_mixup.runs import folder
+from keras_mixup.runs import sharding
 from keras_mixup.runs import source
 from keras_mixup.runs import stored
 
@@ -47,6 +48,7 @@ class Job(NamedTuple):
         keep: `stored.Keeper`, or None.
         say: callable of one line of text.
         stop: callable that returns a reason to stop, or something false.
+        shard: `evaluation.shards.Shard`, or None.
     """
 
     settings: object
@@ -68,6 +70,7 @@ class Job(NamedTuple):
     keep: object
     say: object
     stop: object
+    shard: object = None
 
 
 class EvaluateResult(NamedTuple):
@@ -123,7 +126,9 @@ class EvaluateResult(NamedTuple):
         return "\n".join([*parts, f"\nReport: {self.report}"])
 
 
-def evaluate(settings, run_dir, progress=None, verbose=False, stop=None):
+def evaluate(
+    settings, run_dir, progress=None, verbose=False, stop=None, shard=None
+):
     """Attacks a classifier and its defences, and writes the results.
 
     The folder receives records.jsonl (one line per example, model, attack and
@@ -139,9 +144,11 @@ def evaluate(settings, run_dir, progress=None, verbose=False, stop=None):
         stop: callable without arguments, such as a `Stop`, asked after each
             attacked batch; it returns the reason to stop, a str, or something
             false.
+        shard: str "i/n", only the i-th of n parts of the batches, into the
+            folder shards/i-of-n/; `merge` joins them. None for all.
 
     Returns:
-        `EvaluateResult`.
+        `EvaluateResult`; with `shard` a `ShardResult`.
 
     Raises:
         ValueError: for settings that cannot be met, a file that is no
@@ -159,12 +166,20 @@ def evaluate(settings, run_dir, progress=None, verbose=False, stop=None):
     folder.check_writable(run_dir)
     settings, trained = source.completed(settings, run_dir)
     _studies.check(settings)
+    shard = evaluation.shards.parse(shard)
+    sharding.check(settings, shard)
+    if shard is None:
+        sharding.warn(run_dir, say)
+    run_dir = sharding.place(run_dir, shard)
     with _process.prepared(settings):
         told = verbose, say, stop or _stopping.never
         job = _prepare(settings, run_dir, path, trained, *told)
+        job = job._replace(shard=shard)
         run_dir.mkdir(parents=True, exist_ok=True)
         with folder.owned(run_dir):
             _compute(job)
+            if shard is not None:
+                return sharding.finish(job, shard)
             _stopping.check_stop(job.stop, "after the attacks")
             _studies.draw(job)
             _studies.corruptions(job)
@@ -265,7 +280,7 @@ def _compute(job):
         for path in job.keep.write(job.run_dir / _files.ADVERSARIAL):
             job.say(f"  {path}")
     _note_call(job)
-    if job.settings.probe:
+    if job.settings.probe and job.shard is None:
         _probe(job)
 
 
@@ -292,6 +307,7 @@ def _evaluate(job, models, specs, image_set, selection_seeds=()):
         keep=job.keep,
         verbose=job.verbose,
         stop=job.stop,
+        shard=job.shard,
     )
 
 
@@ -301,6 +317,8 @@ def _note_call(job):
     found = _files.read_json(path)
     call = folder.describe("evaluate", job.settings)
     call["defaults"] = job.origins
+    if job.shard is not None:
+        call["shard"] = job.shard.text
     found["calls"] = [*found.get("calls", []), call]
     found.setdefault("classifier", {})["file"] = str(job.path)
     _files.write_json(path, found)
