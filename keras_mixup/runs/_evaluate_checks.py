@@ -39,9 +39,9 @@ def check_together(settings):
 
 def _check_lists(settings):
     needed = ("attacks", "mix_weights", "pgd_steps", "eval_seeds")
-    for name in (*needed, "defences", "figures", "corruption_kinds"):
-        chosen = settings.seeds if name == "eval_seeds" else None
-        values = chosen or getattr(settings, name)
+    derived = {"eval_seeds": settings.seeds, "eps": settings.radii}
+    for name in (*needed, "eps", "defences", "figures", "corruption_kinds"):
+        values = derived.get(name) or getattr(settings, name)
         if values is None:  # The papers' default is chosen later.
             continue
         once = len(set(values)) == len(values)
@@ -90,6 +90,12 @@ def _check_others(settings):
             settings.figures and targeted,
             "`figures` show untargeted attacks, as in the papers. Leave "
             "out `targeted`.",
+        ),
+        (
+            settings.figures and len(settings.radii) > 1,
+            "`figures` show one radius. Give one `eps` with `figures`, and "
+            "several in a call of its own, into the same folder. Received: "
+            f"eps={', '.join(map(str, settings.radii))}",
         ),
         (
             settings.split == "train" and settings.needs_pool,

@@ -49,7 +49,7 @@ class _EvaluateSettings(_settings.Settings):
     )
     adaptive: "bool" = field(True, "Attack through each defence as well.")
     norm = shared.NORM
-    eps = shared.EPS
+    eps = shared.EPS.but(shared.EPS.default, several=True)
     step_size = registry.setting("attack", "pgd", "step_size").but(
         owners=(("attacks", _evaluated.PGD),), unset="eps / 4"
     )
@@ -226,6 +226,11 @@ class _EvaluateSettings(_settings.Settings):
         if self.adaptive and self.defences and attacked and not known:
             return (*self.attacks, _evaluated.ADAPTIVE)
         return self.attacks
+
+    @property
+    def radii(self):
+        """The radii of the attacks, a tuple of float."""
+        return self.eps if isinstance(self.eps, tuple) else (self.eps,)
 
     @property
     def seeds(self):
