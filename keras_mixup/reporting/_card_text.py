@@ -1,7 +1,6 @@
 """The robustness card in Markdown."""
 
 from keras_mixup import _tables
-from keras_mixup.evaluation.labels import budget_text
 from keras_mixup.evaluation.labels import column_label
 from keras_mixup.evaluation.labels import percent
 from keras_mixup.evaluation.labels import row_label
@@ -9,6 +8,7 @@ from keras_mixup.evaluation.records import Column
 from keras_mixup.evaluation.records import Row
 from keras_mixup.reporting.comparison import CLAIMS
 from keras_mixup.reporting.comparison import SINGLE
+from keras_mixup.threat import budget_text
 
 CAUTION = (
     "The adaptive accuracy is an upper bound: a better attack can only lower "

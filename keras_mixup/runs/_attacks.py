@@ -13,10 +13,10 @@ from keras_mixup import data
 from keras_mixup import evaluation
 from keras_mixup import registry
 from keras_mixup.evaluation import specs as specs_lib
-from keras_mixup.evaluation.labels import number_text
 from keras_mixup.runs import stored
 from keras_mixup.runs._evaluated import CLEAN
 from keras_mixup.runs._owned import parts_of
+from keras_mixup.threat import number_text
 
 # With a radius of 0 any legal step will do.
 _ANY_STEP = 0.01
