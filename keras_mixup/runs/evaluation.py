@@ -106,9 +106,9 @@ class EvaluateResult(NamedTuple):
     @property
     def text(self):
         """str: table, verdicts, worst case and red flags for a terminal."""
-        parts = [f"\n{tables.to_text(tables.accuracy_table(self.records))}\n"]
+        parts = [f"\n{tables.to_text(tables.accuracy_table(self.records))}"]
         found = verdicts.verdicts(self.records, self.probed)
-        parts += [f"- {verdict.sentence}" for verdict in found]
+        parts += [""] * bool(found) + [f"- {v.sentence}" for v in found]
         worst = worst_case_table.rows(self.records, self.probed)
         if worst:
             parts.append(
