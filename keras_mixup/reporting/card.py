@@ -11,6 +11,8 @@ from keras_mixup.evaluation import records as records_lib
 from keras_mixup.evaluation import red_flags
 from keras_mixup.evaluation.estimates import from_records
 from keras_mixup.evaluation.records import Row
+from keras_mixup.reporting import detectors
+from keras_mixup.reporting import eps_curves
 from keras_mixup.reporting._card_text import to_markdown
 from keras_mixup.reporting.comparison import comparisons
 
@@ -23,6 +25,7 @@ def robustness_cards(
     selection_seeds=(),
     versions=None,
     probed=None,
+    detection=None,
 ):
     """Returns one card per (model, defence), in the records' order.
 
@@ -39,6 +42,8 @@ def robustness_cards(
         versions: dict package -> version, or None.
         probed: dict model name -> `Findings` of `red_flags.probe`, or None;
             for a defence, its label is the name.
+        detection: dict model name -> rows of `studies.detection_curves`, or
+            None; on the card of the model without a defence.
 
     Returns:
         list of dicts of JSON values. Accuracies are in [0, 1]; None stands for
@@ -47,6 +52,7 @@ def robustness_cards(
     records = records_lib.Records(records).unique()
     shown = red_flags.from_records(records)
     compared = comparisons(records, probed)
+    curves = eps_curves.eps_curves(records, probed)
     cards = []
     for row, own in records.by("row").items():
         name = row.model if row.defence == "none" else row.defence
@@ -59,7 +65,17 @@ def robustness_cards(
             "attacked": [
                 _attacked(found, own) for found in compared if found.row == row
             ],
+            "over_eps": [
+                eps_curves.to_json(found)
+                for found in curves
+                if found.row == row
+            ],
             "red_flags": red_flags.status(flags, asked),
+            "detectors": detectors.detectors(
+                (detection or {}).get(row.model, ())
+                if row.defence == "none"
+                else ()
+            ),
             "seeds": {
                 "attack": _distinct(r.attack_seed for r in own),
                 "evaluation": _distinct(r.eval_seed for r in own),

@@ -35,7 +35,8 @@ class Column(NamedTuple):
     Attributes:
         label: str, as the paper has it.
         dataset: str, a key of `data.DATASETS`.
-        settings: dict of settings of `apps.evaluate` beside those of the row.
+        settings: dict of settings of the evaluation beside those of the
+            row.
     """
 
     label: str
@@ -50,7 +51,7 @@ class Row(NamedTuple):
         label: str, as the paper has it.
         training: str, the training flag file with `{dataset}` in its name.
         evaluation: str, the flag file of its evaluation.
-        settings: dict of settings of `apps.evaluate` beside that file.
+        settings: dict of settings of the evaluation beside that file.
         published: tuple of `Published`, one for each column; None where the
             paper has none.
     """
@@ -92,7 +93,7 @@ class Entry(NamedTuple):
             settings = {**row.settings, **column.settings}
             run_dir = re.search(r"--run_dir=\S+", trained[-1]).group()
             parts = [
-                "python -m apps.evaluate",
+                "keras-mixup evaluate",
                 f"--flagfile={row.evaluation}",
                 *map(_flag, settings.items()),
                 run_dir,
@@ -123,7 +124,7 @@ def training_commands(flagfile):
     """
     head = (_FLAGFILES / flagfile).read_text("utf-8").split("\n--")[0]
     first = re.findall(r"^# First: (\S+)$", head, re.M)
-    own = re.findall(r"^#   (python .+)$", head, re.M)
+    own = re.findall(r"^#   (keras-mixup .+)$", head, re.M)
     before = [c for name in first for c in training_commands(name)]
     return [*before, *own]
 

@@ -4,7 +4,7 @@ import importlib
 
 _HOMES = {
     "CompareResult": "comparing",
-    "EvaluateResult": "evaluation",
+    "EvaluateResult": "evaluate_result",
     "EvaluateSettings": "evaluate_settings",
     "ExportResult": "exporting",
     "ExportSettings": "export_settings",
@@ -30,6 +30,7 @@ _HOMES = {
 _WITH_TENSORFLOW = (
     "_data",
     "comparing",
+    "evaluate_result",
     "evaluation",
     "exporting",
     "sharding",

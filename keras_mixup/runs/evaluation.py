@@ -9,19 +9,18 @@ from keras_mixup import _stopping
 from keras_mixup import data
 from keras_mixup import evaluation
 from keras_mixup import reporting
+from keras_mixup import studies
 from keras_mixup.evaluation import controls
 from keras_mixup.evaluation import red_flags
 from keras_mixup.reporting import card
 from keras_mixup.reporting import pictures
-from keras_mixup.reporting import tables
-from keras_mixup.reporting import verdicts
-from keras_mixup.reporting import worst_case_table
 from keras_mixup.runs import _attacks
 from keras_mixup.runs import _data
 from keras_mixup.runs import _defences
 from keras_mixup.runs import _own_models
 from keras_mixup.runs import _process
 from keras_mixup.runs import _studies
+from keras_mixup.runs import evaluate_result
 from keras_mixup.runs import folder
 from keras_mixup.runs import sharding
 from keras_mixup.runs import source
@@ -71,59 +70,6 @@ class Job(NamedTuple):
     say: object
     stop: object
     shard: object = None
-
-
-class EvaluateResult(NamedTuple):
-    """The result of an evaluation.
-
-    Attributes:
-        run_dir: `pathlib.Path`.
-        records: `Records`, all of the folder.
-        probed: dict model name -> `Findings` of the models themselves.
-        report: path of report.html.
-    """
-
-    run_dir: pathlib.Path
-    records: evaluation.Records
-    probed: dict
-    report: str
-
-    @property
-    def comparisons(self):
-        """list of `reporting.Comparison`."""
-        return reporting.comparisons(self.records, self.probed)
-
-    @property
-    def red_flags(self):
-        """list of `RedFlag`, of the records and of the models."""
-        found = list(red_flags.from_records(self.records))
-        return found + [flag for own in self.probed.values() for flag in own]
-
-    @property
-    def text(self):
-        """str: table, verdicts, worst case and red flags for a terminal."""
-        parts = [f"\n{tables.to_text(tables.accuracy_table(self.records))}\n"]
-        found = verdicts.verdicts(self.records, self.probed)
-        parts += [f"- {verdict.sentence}" for verdict in found]
-        worst = worst_case_table.rows(self.records, self.probed)
-        if worst:
-            parts.append(
-                "\nWorst case over the attacks, per example (percent):"
-            )
-            parts.append(worst_case_table.to_text(worst))
-        flags = self.red_flags
-        status = red_flags.status(
-            red_flags.from_records(self.records), *self.probed.values()
-        )
-        looked = sum(value != "not looked for" for value in status.values())
-        if flags:
-            parts.append("\nRed flags:")
-            parts += [f"- {flag.name}. {flag.text}" for flag in flags]
-        else:
-            parts.append(
-                f"\nRed flags: none; {looked} of {len(status)} checks applied."
-            )
-        return "\n".join([*parts, f"\nReport: {self.report}"])
 
 
 def evaluate(
@@ -368,6 +314,12 @@ def _pictures(job):
     pictures.write_pictures(str(job.run_dir / _files.PICTURES), found)
 
 
+def _detection(job):
+    """Returns the rows of fig3a, by the classifier's name."""
+    rows = studies.read_studies(job.run_dir).get("fig3a")
+    return {_model_name(job.settings, job.trained): rows or ()}
+
+
 def _finish(job):
     """Writes cards and report from all records of the folder."""
     run_dir = job.run_dir
@@ -386,7 +338,8 @@ def _finish(job):
         selection_seeds=sorted(seeds),
         versions=recorded["calls"][-1]["versions"],
         probed=probed,
+        detection=_detection(job),
     )
     card.write_cards(run_dir, cards)
     report = reporting.write_report(run_dir)
-    return EvaluateResult(run_dir, records, probed, report)
+    return evaluate_result.EvaluateResult(run_dir, records, probed, report)
