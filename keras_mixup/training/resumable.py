@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from keras_mixup import _checks
 from keras_mixup import _files
+from keras_mixup import _workers
 from keras_mixup import data
 from keras_mixup.training import best_model
 from keras_mixup.training import callbacks as callbacks_lib
@@ -38,6 +39,10 @@ def fit_resumable(
     verbose="auto",
 ):
     """Trains as `fit` does, and goes on where an earlier call was stopped.
+
+    Under `MultiWorkerMirroredStrategy` every worker makes this call with the
+    same arguments and the same folder, on a disk that all of them see. The
+    chief writes. A worker that ends ends the others.
 
     The same call in the same folder ends with the same weights, bit for bit,
     however often it was killed in between. A finished run is not trained any
@@ -93,11 +98,13 @@ def fit_resumable(
     """
     run_dir, images = pathlib.Path(run_dir), _image_set(images)
     _checks.check_integer(epochs, "epochs")
-    replicas = model.distribute_strategy.num_replicas_in_sync
+    strategy = model.distribute_strategy
+    replicas = strategy.num_replicas_in_sync
     steps_per_epoch = _steps_per_epoch(len(images.labels), batch_size, replicas)
     run_dir.mkdir(parents=True, exist_ok=True)
     directory = str(run_dir / _files.CHECKPOINTS)
-    start = min(checkpoint.latest_step(directory), epochs * steps_per_epoch)
+    newest = checkpoint.newest(strategy, directory)
+    start = min(newest, epochs * steps_per_epoch)
     shaping = {"batch_size": batch_size, "seed": seed, "augment": augment}
     shaping |= {"monitor": monitor, "mode": mode, "best_file": best_file}
     shaping |= _described(model, images)
@@ -107,7 +114,9 @@ def fit_resumable(
         shaping |= _describe_extra(extra, extra_share)
     if model.batch_norm_images is None and images.images.ndim == 4:
         model.batch_norm_images = images.images
-    former = _check_same(pathlib.Path(directory), shaping, resumed=start > 0)
+    former = True
+    if _workers.is_chief(strategy):
+        former = _check_same(pathlib.Path(directory), shaping, start > 0)
     epoch, model.skip = checkpoint.resume_position(start, steps_per_epoch)
     _begin(run_dir, start, progress, on_start)
     validation = validation_data
@@ -117,7 +126,11 @@ def fit_resumable(
     best = str(run_dir / best_file) if validation is not None else None
     judging = _judging(best, monitor, mode, early_stopping, former)
     return model.fit(
-        _stream(images, extra, extra_share, batch_size, seed, start, augment),
+        _stream(
+            strategy,
+            (images, extra, extra_share),
+            (batch_size, seed, start, augment),
+        ),
         initial_epoch=epoch,
         epochs=epochs,
         steps_per_epoch=steps_per_epoch,
@@ -148,14 +161,37 @@ def _describe_extra(extra, share):
     return {"extra_share": share, "labels of extra": checksum}
 
 
-def _stream(images, extra, share, batch_size, seed, start, augment):
+def _stream(strategy, sources, options):
+    """Returns the training batches; of several workers, those of this one."""
+    if _workers.count(strategy) == 1:
+        return _batches(sources, options)
+
+    def own(context):
+        pipelines = context.num_input_pipelines
+        replicas = context.num_replicas_in_sync // pipelines
+        part = pipelines, context.input_pipeline_id, replicas
+        return _batches(sources, options, part)
+
+    return strategy.distribute_datasets_from_function(own)
+
+
+def _batches(sources, options, part=(1, 0, 1)):
+    images, extra, share = sources
+    size, seed, start, augment = options
+    pipelines, index, replicas = part
     if extra is None:
         return data.training_dataset(
-            images, batch_size, seed, start_step=start, augment=augment
+            images, size, seed, start, augment, pipelines, index, replicas
         )
-    return data.mixed_training_dataset(
-        images, extra, share, batch_size, seed, start, augment
+    whole = data.mixed_training_dataset(
+        images, extra, share, size, seed, start, augment
     )
+    if part == (1, 0, 1):
+        return whole
+    count = size // pipelines
+    rows = slice(index * count, (index + 1) * count)
+    own = whole.map(lambda images, labels: (images[rows], labels[rows]))
+    return own.rebatch(count // replicas, drop_remainder=True)
 
 
 def _steps_per_epoch(count, batch_size, replicas):
