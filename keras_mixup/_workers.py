@@ -6,7 +6,9 @@ the same place, since it waits for all.
 """
 
 import contextlib
+import functools
 import pathlib
+import re
 import tempfile
 
 from keras_mixup import _stopping
@@ -74,14 +76,23 @@ def _sum(strategy, value, replica=None):
     """The sum over all replicas, or the value of one of them."""
     import tensorflow as tf
 
-    value = tf.constant(value, tf.float64)
+    return float(_summing(strategy, replica)(tf.constant(value, tf.float64)))
 
-    def own():
+
+@functools.lru_cache(maxsize=4)
+def _summing(strategy, replica):
+    import tensorflow as tf
+
+    def own(value):
         number = tf.distribute.get_replica_context().replica_id_in_sync_group
         counts = replica is None or tf.equal(number, replica)
         return tf.where(counts, value, tf.zeros_like(value))
 
-    return float(strategy.reduce("SUM", strategy.run(own), axis=None))
+    def over_all(value):
+        found = strategy.run(own, args=(value,))
+        return strategy.reduce("SUM", found, axis=None)
+
+    return tf.function(over_all, autograph=False)
 
 
 @contextlib.contextmanager
@@ -119,5 +130,5 @@ def watched(strategy):
     except kinds as error:
         if count(strategy) == 1:
             raise
-        words = " ".join(error.message.split())
+        words = " ".join(re.sub(r"\{\{.*?\}\}", "", error.message).split())
         raise WorkerLost(_LOST.format(error=words[:120])) from error

@@ -7,14 +7,23 @@ from keras_mixup.runs import _devices
 from keras_mixup.runs import folder
 
 
-def leads(settings):
+def leads(settings, say=None):
     """Whether this process writes: the only one, or the chief of several.
+
+    Args:
+        settings: `TrainSettings`.
+        say: callable, told who this worker is; None for silence.
 
     Raises:
         ValueError: nothing says who the workers are.
     """
     resolver = _devices.resolver_of(settings)
-    return resolver is None or _workers.leads(resolver)
+    if resolver is None:
+        return True
+    if say is not None:
+        who = f"{resolver.task_type} {resolver.task_id}"
+        say(f"This is {who}. Waiting for the other workers.")
+    return _workers.leads(resolver)
 
 
 def create(path, settings, resume, strategy):

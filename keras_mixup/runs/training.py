@@ -11,6 +11,7 @@ from keras_mixup import _workers
 from keras_mixup import data
 from keras_mixup import registry
 from keras_mixup import training
+from keras_mixup.runs import _arguments
 from keras_mixup.runs import _data
 from keras_mixup.runs import _own_models
 from keras_mixup.runs import _process
@@ -19,6 +20,7 @@ from keras_mixup.runs import _together
 from keras_mixup.runs import autoencoder
 from keras_mixup.runs import folder
 from keras_mixup.runs import train_result
+from keras_mixup.runs.settings import TrainSettings
 
 
 def train(settings, run_dir, resume=False, progress=None, verbose=0, stop=None):
@@ -52,7 +54,12 @@ def train(settings, run_dir, resume=False, progress=None, verbose=0, stop=None):
         Stopped: `stop` gave a reason; a checkpoint is saved. `WorkerLost`, a
             kind of it: another worker of strategy=multi_worker ended.
     """
-    say, lead = progress or (lambda text: None), _together.leads(settings)
+    _arguments.check_call(settings, TrainSettings, progress, stop)
+    _checks.check_path(run_dir, "run_dir")
+    _checks.check_flag(resume, "resume")
+    _checks.check_choice(verbose, "verbose", (0, 1, 2, "auto"))
+    say = progress or (lambda text: None)
+    lead = _together.leads(settings, say)
     if lead:
         folder.check(run_dir, resume)
     settings = _seed.settled(settings, run_dir, say)
@@ -60,6 +67,7 @@ def train(settings, run_dir, resume=False, progress=None, verbose=0, stop=None):
         _require_tensorboard()
     prepared = _process.prepared(settings)
     with prepared as strategy, _workers.watched(strategy):
+        getattr(stop, "listen", bool)()
         train_set, validation = _load(settings)
         extra = _load_extra(settings, train_set)
         steps = _steps_per_epoch(settings, len(train_set.labels), strategy)

@@ -162,7 +162,7 @@ class Checkpoint(keras.callbacks.Callback):
         self.every = _checks.check_integer(every, "every")
         self.state = list(state)
         self.max_to_keep = _checks.check_integer(max_to_keep, "max_to_keep")
-        self.stop = stop or _stopping.never
+        self.stop = _checks.check_callable(stop, "stop") or _stopping.never
         self._step = 0
         # The step at which a restored run must begin, until it has begun.
         self._begin = None
