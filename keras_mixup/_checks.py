@@ -73,6 +73,27 @@ def parse_number(value, name="value"):
         check(False, name, 'a number or a fraction such as "8/255"', value)
 
 
+def parse_range(text, name="value"):
+    """Returns the numbers that "first:last:count" stands for, a list of float.
+
+    Args:
+        text: str, such as `"0.1:0.5:5"`, five evenly spaced numbers.
+        name: str, the argument's name in the error.
+
+    Raises:
+        ValueError: for another form, or a count below 2.
+    """
+    parts = text.split(":")
+    expected = "numbers, or first:last:count with a count of 2 or more"
+    check(len(parts) == 3, name, expected, text)
+    first, last = (parse_number(part, name) for part in parts[:2])
+    count = parse_integer(parts[2], name)
+    check(count >= 2, name, expected, text)
+    step = (last - first) / (count - 1)
+    # Without the digits of rounding, which names and tables would show.
+    return [round(first + step * place, 12) for place in range(count)]
+
+
 def check_number(value, name, low=None, high=None, low_open=False):
     """Returns `value` as a float within [low, high], or (low, high].
 

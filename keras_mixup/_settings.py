@@ -35,6 +35,8 @@ class Setting:
             these other settings has one of the values. `ANY` means any value
             but None, False and empty. Empty: it always has an effect.
         unset: str, what holds if the default is None, for `--help`.
+        several: bool, whether a tuple of numbers may stand for one of them:
+            "0.1,0.2", or "0.1:0.5:5" for five from 0.1 to 0.5, evenly spaced.
     """
 
     name: str
@@ -46,16 +48,21 @@ class Setting:
     minimum: float | None = None
     owners: tuple = ()
     unset: str = ""
+    several: bool = False
 
-    def but(self, default=None, owners=(), unset=""):
-        """Returns the same setting with another default and other owners."""
+    def but(self, default=None, owners=(), unset="", several=False):
+        """Returns the same setting as another kind of run declares it."""
         return dataclasses.replace(
-            self, default=default, owners=owners, unset=unset
+            self,
+            default=default,
+            owners=owners,
+            unset=unset,
+            several=several,
         )
 
     @property
     def meaning(self):
-        """tuple: all but the default and the owners, the same everywhere."""
+        """tuple: what is the same in every kind of run, such as its type."""
         return (
             *(self.name, self.kind, self.many),
             *(self.choices, self.minimum, self.help),
@@ -69,6 +76,8 @@ class Setting:
         """
         if value is None:
             return None
+        if self.several:
+            return self._one_or_several(value)
         if not self.many:
             return self._one(value)
         if isinstance(value, str):
@@ -95,7 +104,8 @@ class Setting:
 
     def text(self, value):
         """Returns what `parse` reads as `value`, a str."""
-        if self.many:
+        listed = self.many or (self.several and isinstance(value, tuple))
+        if listed:
             return ",".join(self._text(item) for item in value)
         return self._text(value)
 
@@ -105,6 +115,19 @@ class Setting:
         if isinstance(value, bool):
             return str(value).lower()
         return str(value)
+
+    def _one_or_several(self, value):
+        parts = value
+        if isinstance(value, str):
+            parts = (
+                _checks.parse_range(value, self.name) if ":" in value else None
+            )
+            parts = parts or [v.strip() for v in value.split(",") if v.strip()]
+        if not isinstance(parts, (list, tuple)):
+            return self._one(value)
+        found = tuple(self._one(part) for part in parts)
+        _checks.check(found, self.name, "a number or several", value)
+        return found if len(found) > 1 else found[0]
 
     def _one(self, value):
         value = _PARSERS[self.kind](value, self.name)

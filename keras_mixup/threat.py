@@ -85,3 +85,17 @@ class ThreatModel(_config.Configurable):
 
     def __hash__(self):
         return hash((self.norm, self.eps, self.bounds, self.unbounded))
+
+
+def budget_text(budget):
+    """Returns a `Budget` as people write it: `L-inf, eps 8/255`."""
+    norm, eps = budget
+    return f"{'L-inf' if norm == 'linf' else 'L2'}, eps {number_text(eps)}"
+
+
+def number_text(value):
+    """Returns a pixel distance as people write it: `8/255` or `0.1`."""
+    levels = round(value * 255 * 4) / 4
+    if float(f"{value:.3g}") != value and abs(levels / 255 - value) < 1e-9:
+        return f"{levels:g}/255"
+    return f"{value:g}"

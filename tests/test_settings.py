@@ -176,6 +176,32 @@ def test_an_annotation_becomes_a_setting(annotation, kind, many):
     assert (found.kind, found.many) == (kind, many)
 
 
+RADIUS = _settings.Setting("eps", "float", 0.1).but(0.1, several=True)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (0.2, 0.2),
+        ("8/255", 8 / 255),
+        ("0.1, 8/255", (0.1, 8 / 255)),
+        ([0.1, "0.2"], (0.1, 0.2)),
+        ([0.1], 0.1),
+        ("0.1:0.5:5", (0.1, 0.2, 0.3, 0.4, 0.5)),
+        ("0:8/255:2", (0.0, round(8 / 255, 12))),
+    ],
+)
+def test_several_numbers_may_stand_for_one(value, expected):
+    assert RADIUS.parse(value) == expected
+    assert RADIUS.parse(RADIUS.text(RADIUS.parse(value))) == expected
+
+
+@pytest.mark.parametrize("value", ["", (), "0.1:0.5", "0.1:0.5:1", "a", [[1]]])
+def test_what_is_neither_one_number_nor_several(value):
+    with pytest.raises(ValueError, match="`eps` must be"):
+        RADIUS.parse(value)
+
+
 @pytest.mark.parametrize("annotation", ["Attack", "keras.Model", "dict"])
 def test_an_object_is_no_setting(annotation):
     assert _settings.from_annotation("x", annotation) is None

@@ -40,6 +40,8 @@ class _Parser(absl_flags.ArgumentParser):
         return self.setting.parse(argument)
 
     def flag_type(self):
+        if self.setting.several:
+            return f"{self.setting.kind} or list"
         return "list" if self.setting.many else self.setting.kind
 
 
@@ -160,6 +162,8 @@ def _define(setting, values):
 
 def _help(name, setting):
     parts = [setting.help]
+    if setting.several:
+        parts.append("Several by commas, or as first:last:count.")
     if setting.choices:
         parts.append(f"One of {', '.join(map(str, setting.choices))}.")
     if setting.owners:

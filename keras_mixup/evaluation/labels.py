@@ -2,6 +2,8 @@
 
 # Of a defence itself, known here before.
 from keras_mixup.inference import defence_label as defence_label
+from keras_mixup.threat import budget_text as budget_text
+from keras_mixup.threat import number_text as number_text
 
 
 def column_label(column):
@@ -18,20 +20,6 @@ def row_label(row):
     """Returns "model" or "model + defence" of a `Row`."""
     model, defence = row
     return model if defence == "none" else f"{model} + {defence}"
-
-
-def budget_text(budget):
-    """Returns a `Budget` as people write it: `L-inf, eps 8/255`."""
-    norm, eps = budget
-    return f"{'L-inf' if norm == 'linf' else 'L2'}, eps {number_text(eps)}"
-
-
-def number_text(value):
-    """Returns a pixel distance as people write it: `8/255` or `0.1`."""
-    levels = round(value * 255 * 4) / 4
-    if float(f"{value:.3g}") != value and abs(levels / 255 - value) < 1e-9:
-        return f"{levels:g}/255"
-    return f"{value:g}"
 
 
 def percent(share):

@@ -175,7 +175,8 @@ def _radius(cells):
 
     for group in _grouped((c for c in cells if c.white_box), key):
         group.sort(key=lambda c: c.column.eps)
-        for small, large in itertools.pairwise(group):
+        for place, large in enumerate(group[1:], 1):
+            small = min(group[:place], key=lambda c: c.mean)
             pair = estimates.paired_shares(small.shares, large.shares)
             if len(pair[0]):
                 low, high = (percent(part.mean()) for part in pair)

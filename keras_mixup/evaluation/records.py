@@ -104,10 +104,7 @@ class Record(NamedTuple):
         """`Column`."""
         return Column(self.attack, self.knowledge, self.norm, self.eps)
 
-    @property
-    def budget(self):
-        """`Budget`."""
-        return Budget(self.norm, self.eps)
+    budget = Column.budget
 
     @property
     def cell(self):

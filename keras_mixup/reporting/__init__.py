@@ -1,6 +1,7 @@
 """Tables, sentences, cards and pages, made from records alone."""
 
 from keras_mixup.reporting import card
+from keras_mixup.reporting import eps_curves
 from keras_mixup.reporting import figures
 from keras_mixup.reporting import pictures
 from keras_mixup.reporting import report
@@ -17,6 +18,7 @@ __all__ = [
     "Standing",
     "card",
     "comparisons",
+    "eps_curves",
     "figures",
     "pictures",
     "report",

@@ -1,7 +1,6 @@
 """The robustness card in Markdown."""
 
 from keras_mixup import _tables
-from keras_mixup.evaluation.labels import budget_text
 from keras_mixup.evaluation.labels import column_label
 from keras_mixup.evaluation.labels import percent
 from keras_mixup.evaluation.labels import row_label
@@ -9,6 +8,7 @@ from keras_mixup.evaluation.records import Column
 from keras_mixup.evaluation.records import Row
 from keras_mixup.reporting.comparison import CLAIMS
 from keras_mixup.reporting.comparison import SINGLE
+from keras_mixup.threat import budget_text
 
 CAUTION = (
     "The adaptive accuracy is an upper bound: a better attack can only lower "
@@ -45,12 +45,26 @@ def to_markdown(card):
             lines.append((f"{text} ({budget})", *cells))
     found = (
         lines,
+        *map(_over_eps, card.get("over_eps", ())),
         [("attack", *_EFFORT), *_efforts(card)],
         [("red flag", ""), *card["red_flags"].items()],
         [("", ""), *_facts(card)],
     )
     parts += map(_tables.to_markdown, found)
     return "\n".join([*parts, f"{CAUTION}\n"])
+
+
+def _over_eps(curve):
+    """The table of one curve: a column for each radius."""
+    points = curve["points"]
+    radii = (f"{point['eps']:.4g}" for point in points)
+    lines = [(f"accuracy over eps, {curve['norm']}", "clean", *radii, "area")]
+    for kind, area in curve["area"].items():
+        shares = [curve["clean"], *(point[kind] for point in points), area]
+        if any(point[kind] is not None for point in points):
+            cells = (_NONE if s is None else percent(s) for s in shares)
+            lines.append((kind, *cells))
+    return lines
 
 
 def _statement(card, attacked):

@@ -11,6 +11,7 @@ from keras_mixup.evaluation import records as records_lib
 from keras_mixup.evaluation import red_flags
 from keras_mixup.evaluation.estimates import from_records
 from keras_mixup.evaluation.records import Row
+from keras_mixup.reporting import eps_curves
 from keras_mixup.reporting._card_text import to_markdown
 from keras_mixup.reporting.comparison import comparisons
 
@@ -47,6 +48,7 @@ def robustness_cards(
     records = records_lib.Records(records).unique()
     shown = red_flags.from_records(records)
     compared = comparisons(records, probed)
+    curves = eps_curves.eps_curves(records, probed)
     cards = []
     for row, own in records.by("row").items():
         name = row.model if row.defence == "none" else row.defence
@@ -58,6 +60,11 @@ def robustness_cards(
             "clean": _clean(own, records, row),
             "attacked": [
                 _attacked(found, own) for found in compared if found.row == row
+            ],
+            "over_eps": [
+                eps_curves.to_json(found)
+                for found in curves
+                if found.row == row
             ],
             "red_flags": red_flags.status(flags, asked),
             "seeds": {

@@ -1,9 +1,9 @@
 """Accuracy of each class under the worst attack: a table of the report."""
 
-from keras_mixup.evaluation.labels import budget_text
 from keras_mixup.evaluation.labels import row_label
 from keras_mixup.reporting import tables
 from keras_mixup.reporting.comparison import comparisons
+from keras_mixup.threat import budget_text
 
 # More classes than a reader looks at one by one.
 MAX_CLASSES = 20

@@ -11,13 +11,13 @@ import numpy as np
 
 from keras_mixup.evaluation import estimates
 from keras_mixup.evaluation import red_flags
-from keras_mixup.evaluation.labels import budget_text
 from keras_mixup.evaluation.labels import row_label
 from keras_mixup.evaluation.records import Budget
 from keras_mixup.evaluation.records import Column
 from keras_mixup.evaluation.records import Records
 from keras_mixup.evaluation.records import Row
 from keras_mixup.metrics.estimates import Estimate
+from keras_mixup.threat import budget_text
 
 # What each claim is called in tables and on cards.
 CLAIMS = {

@@ -15,6 +15,7 @@ from keras_mixup.studies.drawing import PURPLE
 from keras_mixup.studies.drawing import VERMILION
 from keras_mixup.studies.drawing import available
 from keras_mixup.studies.drawing import image_grid
+from keras_mixup.studies.drawing import line_colour
 from keras_mixup.studies.drawing import new_figure
 from keras_mixup.studies.drawing import themed
 from keras_mixup.studies.drawing import to_png
@@ -22,6 +23,7 @@ from keras_mixup.studies.drawing import to_png
 __all__ = [
     "accuracy_bars",
     "available",
+    "eps_curves",
     "image_grid",
     "new_figure",
     "themed",
@@ -118,6 +120,50 @@ def accuracy_bars(records):
     axis.tick_params(axis="y", length=0)
     axis.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0))
     return figure
+
+
+@themed
+def eps_curves(curves):
+    """Draws accuracy over the radius, a panel for each norm.
+
+    The solid line is the worst of all attacks with its 95 % interval, the
+    dashed one the worst attack that ignores the defence.
+
+    Args:
+        curves: list of `eps_curves.Curve`.
+        theme: keyword, "light" or "dark".
+
+    Returns:
+        `Figure`.
+    """
+    norms = list(dict.fromkeys(curve.norm for curve in curves))
+    figure, axes = new_figure(1, len(norms), (6.4 * len(norms), 4.2))
+    rows = list(dict.fromkeys(curve.row for curve in curves))
+    for axis, norm in zip(axes[0], norms, strict=True):
+        for curve in (c for c in curves if c.norm == norm):
+            colour = line_colour(rows.index(curve.row))
+            label = row_label(curve.row)
+            radii, shares = curve.accuracies("adaptive")
+            axis.plot(radii, 100 * shares, "o-", color=colour, label=label)
+            for point in curve.points:
+                _interval(axis, point, colour)
+            if curve.row.defence != "none":
+                radii, shares = curve.accuracies("oblivious")
+                axis.plot(radii, 100 * shares, "--", color=colour)
+        axis.set_ylim(0, 102)
+        axis.set_xlim(left=0)
+        axis.set_xlabel(f"radius of the ball ({norm}, pixels in [0, 1])")
+        axis.grid(True)
+    axes[0][0].set_ylabel("accuracy (%)")
+    axes[0][0].legend()
+    return figure
+
+
+def _interval(axis, point, colour):
+    if point.adaptive is not None:
+        found = point.adaptive.estimate
+        ends = [100 * found.low, 100 * found.high]
+        axis.plot([point.eps] * 2, ends, color=colour, linewidth=1)
 
 
 def _is_shown(cells, row, column):

@@ -17,6 +17,7 @@ from keras_mixup.evaluation import red_flags
 from keras_mixup.evaluation.labels import column_label
 from keras_mixup.evaluation.labels import row_label
 from keras_mixup.reporting import class_table
+from keras_mixup.reporting import eps_curves
 from keras_mixup.reporting import figures
 from keras_mixup.reporting import pictures as pictures_lib
 from keras_mixup.reporting import tables
@@ -73,6 +74,7 @@ def write_report(run_dir, title=None):
     pictures = _read(run_dir, _files.PICTURES, pictures_lib.read_current)
     sections = [
         *_results(records, probed, _class_names(run_dir)),
+        *_over_eps(records, probed),
         *_red_flags(records, probed),
         *_drawings(records, metrics, pictures),
         *_studies(studies_lib.read_studies(run_dir)),
@@ -112,6 +114,23 @@ def _results(records, probed, class_names):
         yield f'<h2>What the numbers say</h2><ul class="verdicts">{items}</ul>'
     yield f'<p class="caveat">{html.escape(CAVEAT)}</p>'
     yield _costs(records)
+
+
+def _over_eps(records, probed):
+    curves = eps_curves.eps_curves(records, probed)
+    if not curves:
+        return
+    yield "<h2>Accuracy over eps</h2>"
+    if figures.available():
+        yield _picture(
+            functools.partial(figures.eps_curves, curves),
+            "Accuracy over the radius, a line for each model; the table below "
+            "holds the same numbers.",
+        )
+    for norm, header, lines, notes in eps_curves.blocks(curves):
+        yield _plain_table((f"model, {norm}", *header[1:]), lines)
+        yield "".join(f"<p>{html.escape(note)}</p>" for note in notes)
+    yield f'<p class="caveat">{html.escape(eps_curves.CAPTION)}</p>'
 
 
 def _red_flags(records, probed):

@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 from keras_mixup import _tables
 from keras_mixup.evaluation import estimates
-from keras_mixup.evaluation.labels import budget_text
 from keras_mixup.evaluation.records import Row
 from keras_mixup.metrics.estimates import Estimate
 from keras_mixup.reporting import tables
 from keras_mixup.reporting._page import PAGE
 from keras_mixup.reporting.comparison import Comparison
 from keras_mixup.reporting.comparison import comparisons
+from keras_mixup.threat import budget_text
 
 HEADER = (
     "run",

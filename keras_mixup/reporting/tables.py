@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from keras_mixup import _tables
 from keras_mixup.evaluation import records as records_lib
-from keras_mixup.evaluation.labels import budget_text
 from keras_mixup.evaluation.labels import row_label
+from keras_mixup.threat import budget_text
 
 NOT_MEASURED = "not measured"
 NOT_APPLICABLE = "–"

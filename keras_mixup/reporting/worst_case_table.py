@@ -1,10 +1,10 @@
 """The table of the per-example worst case over all attacks."""
 
 from keras_mixup import _tables
-from keras_mixup.evaluation.labels import budget_text
 from keras_mixup.evaluation.labels import row_label
 from keras_mixup.reporting import tables
 from keras_mixup.reporting.comparison import comparisons
+from keras_mixup.threat import budget_text
 
 HEADER = (
     "model",

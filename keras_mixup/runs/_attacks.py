@@ -13,10 +13,10 @@ from keras_mixup import data
 from keras_mixup import evaluation
 from keras_mixup import registry
 from keras_mixup.evaluation import specs as specs_lib
-from keras_mixup.evaluation.labels import number_text
 from keras_mixup.runs import stored
+from keras_mixup.runs._evaluated import CLEAN
 from keras_mixup.runs._owned import parts_of
-from keras_mixup.runs.evaluate_settings import CLEAN
+from keras_mixup.threat import number_text
 
 # With a radius of 0 any legal step will do.
 _ANY_STEP = 0.01
@@ -24,15 +24,16 @@ _ANY_STEP = 0.01
 
 def build_specs(settings, verbose=False):
     """Returns the list of `AttackSpec`; `verbose` shows progress bars."""
-    threat = ThreatModel(settings.norm, settings.eps)
     specs = []
-    for name in settings.all_attacks:
-        if name == CLEAN:
-            specs.append(evaluation.AttackSpec(CLEAN, None, "none"))
-        elif name == "autoattack":
-            specs.append(_auto_attack(settings, threat))
-        else:
-            specs += _specs(settings, name, threat, verbose)
+    for eps in settings.radii:
+        threat = ThreatModel(settings.norm, eps)
+        for name in settings.all_attacks:
+            if name == "autoattack":
+                specs.append(_auto_attack(settings, threat))
+            elif name != CLEAN:
+                specs += _specs(settings, name, threat, verbose)
+    if CLEAN in settings.all_attacks:
+        specs.insert(0, evaluation.AttackSpec(CLEAN, None, "none"))
     return [*specs, *map(stored.read_spec, settings.adversarial)]
 
 

@@ -104,7 +104,8 @@ def _context(job):
         image_set=data.class_balanced_subset(
             job.image_set, count, settings.seed
         ),
-        threat=ThreatModel(settings.norm, settings.eps),
+        # Figures come with one radius.
+        threat=ThreatModel(settings.norm, settings.radii[0]),
         folder=directory,
         mix_weight=weight,
         combined=tuple(combined),

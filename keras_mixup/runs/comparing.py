@@ -8,11 +8,11 @@ from keras_mixup import _checks
 from keras_mixup import _files
 from keras_mixup import evaluation
 from keras_mixup.evaluation import red_flags
-from keras_mixup.evaluation.labels import budget_text
 from keras_mixup.reporting import run_table
 from keras_mixup.runs import folder
 from keras_mixup.runs.evaluate_settings import EvaluateSettings
 from keras_mixup.runs.settings import TrainSettings
+from keras_mixup.threat import budget_text
 
 _NAMES = ("comparison.md", "comparison.csv", "comparison.html")
 

@@ -12,6 +12,7 @@ from keras_mixup import reporting
 from keras_mixup.evaluation import controls
 from keras_mixup.evaluation import red_flags
 from keras_mixup.reporting import card
+from keras_mixup.reporting import eps_curves
 from keras_mixup.reporting import pictures
 from keras_mixup.reporting import tables
 from keras_mixup.reporting import verdicts
@@ -91,6 +92,11 @@ class EvaluateResult(NamedTuple):
         return reporting.comparisons(self.records, self.probed)
 
     @property
+    def curves(self):
+        """list of `reporting.eps_curves.Curve`: models with several radii."""
+        return eps_curves.eps_curves(self.records, self.probed)
+
+    @property
     def red_flags(self):
         """list of `RedFlag`, of the records and of the models."""
         found = list(red_flags.from_records(self.records))
@@ -108,6 +114,9 @@ class EvaluateResult(NamedTuple):
                 "\nWorst case over the attacks, per example (percent):"
             )
             parts.append(worst_case_table.to_text(worst))
+        curves = self.curves
+        if curves:
+            parts.append(f"\n{eps_curves.to_text(curves)}")
         flags = self.red_flags
         status = red_flags.status(
             red_flags.from_records(self.records), *self.probed.values()

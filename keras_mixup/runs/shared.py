@@ -1,6 +1,7 @@
 """Settings of several kinds of run, each declared once.
 
-A kind of run chooses the default and the owners (`Setting.but`).
+A kind of run chooses the default, the owners, and whether several numbers may
+stand for one (`Setting.but`).
 """
 
 from keras_mixup._settings import Setting

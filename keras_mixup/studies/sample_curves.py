@@ -4,7 +4,6 @@ from keras_mixup import attacks as attacks_lib
 from keras_mixup import evaluation
 from keras_mixup import registry
 from keras_mixup.evaluation import specs as specs_lib
-from keras_mixup.evaluation.labels import number_text
 from keras_mixup.studies import base
 from keras_mixup.studies.drawing import grouped
 from keras_mixup.studies.drawing import line
@@ -12,6 +11,7 @@ from keras_mixup.studies.drawing import line_colour
 from keras_mixup.studies.drawing import marker
 from keras_mixup.studies.drawing import new_figure
 from keras_mixup.studies.drawing import themed
+from keras_mixup.threat import number_text
 
 SAMPLES = (1, 2, 5, 10, 20, 30)
 # Those of the released code of Mixup Inference.

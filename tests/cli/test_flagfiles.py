@@ -50,7 +50,7 @@ def resolve(name, *extra):
 
 def test_files_are_found():
     names = flag_files()
-    assert len(names) == len(training_files()) + 16
+    assert len(names) == len(training_files()) + 17
     assert "mixup_inference/mixup_cifar10.flags" in names
 
 

@@ -242,11 +242,26 @@ def test_classifier_flag_makes_a_new_folder(trained, tmp_path):
     assert {r.attack for r in records} == {"clean", "pgd-2"}
 
 
+def test_several_radii_in_one_call(run_dir, capsys):
+    changes = {"defences": "", "attacks": "clean,pgd", "pgd_steps": 1}
+    assert call(run_dir, **changes, eps="0.02,0.5") == 0
+    assert "Accuracy over eps, linf" in capsys.readouterr().out
+    records = evaluation.read_records(run_dir / "records.jsonl")
+    assert {r.eps for r in records} == {None, 0.02, 0.5}
+    assert len(records) == 3 * 12
+    found = json.loads((run_dir / "robustness_card.json").read_text())
+    [curve] = found["over_eps"]
+    assert [point["eps"] for point in curve["points"]] == [0.02, 0.5]
+    assert "<h2>Accuracy over eps</h2>" in (run_dir / "report.html").read_text()
+
+
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
         ({"eps": 8}, 'Did you mean "8'),
         ({"eps": "-1"}, "`eps` must be"),
+        ({"eps": "0.1,0.1"}, "`eps` must be free of repetitions"),
+        ({"eps": "0.1,0.2", "figures": "fig2"}, "`figures` show one radius"),
         ({"attacks": "clean,pdg"}, 'Did you mean "pgd"?'),
         ({"attacks": "pgd,pgd"}, "free of repetitions"),
         ({"attacks": "tramer2020", "adaptive": False}, "adaptive=False"),

@@ -5,6 +5,7 @@ import pytest
 
 from keras_mixup.attacks import adaptive
 from keras_mixup.runs import _attacks
+from keras_mixup.runs import _evaluated
 from keras_mixup.runs import evaluate_settings
 
 
@@ -14,14 +15,14 @@ def specs(*arguments):
 
 
 def test_the_names_are_those_of_the_attack():
-    assert set(evaluate_settings.RECIPES) == set(adaptive.RECIPES)
+    assert set(_evaluated.RECIPES) == set(adaptive.RECIPES)
     searches = [k for k, v in adaptive.RECIPES.items() if "inner" in v]
     declared = evaluate_settings.EvaluateSettings.declared
     ((_, owners),) = declared["adaptive_inner"].owners
     assert set(owners) == set(searches)
 
 
-@pytest.mark.parametrize("recipe", evaluate_settings.RECIPES)
+@pytest.mark.parametrize("recipe", _evaluated.RECIPES)
 def test_a_recipe_is_an_attack_with_its_knowledge(recipe):
     (spec,) = specs(f"--attacks={recipe}", "--adaptive_steps=7")
     assert spec.attack.recipe == recipe and spec.attack.num_steps == 7

@@ -22,7 +22,7 @@ from keras_mixup import registry
 from keras_mixup import studies
 from keras_mixup.evaluation import labels
 from keras_mixup.reporting import write_report
-from keras_mixup.runs import evaluate_settings
+from keras_mixup.runs import _evaluated
 from keras_mixup.studies import corruptions
 from keras_mixup.studies import detection
 from keras_mixup.studies import hyper_parameters
@@ -445,7 +445,7 @@ def test_unknown_study(tmp_path):
 
 def test_what_a_study_needs_is_known_before_it_is_imported():
     """The settings read it from the class's source text."""
-    for name in evaluate_settings.STUDIES:
+    for name in _evaluated.STUDIES:
         study = registry.find("study", name)
         constants = registry.entry("study", name).constants
         for fact in ("needs_pool", "needs_vae", "needs_defences"):
