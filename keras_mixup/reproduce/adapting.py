@@ -126,7 +126,9 @@ def _in_effect(values):
 
 def _shown(declared: Setting, value):
     if value is None:
-        return declared.default_text
+        text = declared.default_text
+        # A setting of several attacks, each with a default of its own.
+        return "the attack's own" if "|" in text else text
     if isinstance(value, float) and declared.kind == "float":
         return f"{value:.4g}"
     return declared.text(value) or "none"

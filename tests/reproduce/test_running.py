@@ -18,7 +18,14 @@ NAME = pretended.ENTRY.name
 
 
 @pytest.fixture
-def done(monkeypatch):
+def few(monkeypatch):
+    """A catalogue of two entries."""
+    found = {name: reproduce.find(name) for name in (NAME, "varmixup/table4")}
+    monkeypatch.setattr(lookup, "entries", lambda: found)
+
+
+@pytest.fixture
+def done(monkeypatch, few):
     """The runs that were called, which only leave files."""
     called = []
 
@@ -35,8 +42,6 @@ def done(monkeypatch):
 
     # Slow beside what other tests hold.
     monkeypatch.setattr(running, "_forget", lambda: None)
-    few = {name: reproduce.find(name) for name in (NAME, "varmixup/table4")}
-    monkeypatch.setattr(lookup, "entries", lambda: few)
     monkeypatch.setattr(runs, "train", run("train"), raising=False)
     monkeypatch.setattr(runs, "evaluate", run("evaluate"), raising=False)
     return called
@@ -151,7 +156,7 @@ def test_a_stopped_call_writes_what_is_there(tmp_path, monkeypatch, done):
     assert "2 of 6 jobs are finished" in text and "not yet" in text
 
 
-def test_the_list_has_costs_after_jobs_of_the_kind(tmp_path):
+def test_the_list_has_costs_after_jobs_of_the_kind(tmp_path, few):
     store = store_lib.Store(tmp_path)
     pretended.finish(JOBS[0], store)
     (line,) = (
