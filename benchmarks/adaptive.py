@@ -5,8 +5,8 @@
 The folders are those of training runs. The search (recipe eot, from a random
 start) is run with several numbers of draws and of steps on the same images.
 Each folder stores the records in adaptive_records.jsonl, so the same command
-continues a killed call. `apps.evaluate --flagfile=digits/evaluate_worst_case`
-makes the table of every recipe and of the worst case over them.
+continues a killed call. The flag file digits/evaluate_worst_case makes
+the table of every recipe and of the worst case over them.
 """
 
 import pathlib

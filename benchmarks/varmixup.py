@@ -1,8 +1,8 @@
 """Table 2 of the VarMixup paper, small enough for a CPU, with adaptive attacks.
 
     F=digits
-    python -m apps.train --flagfile=$F/vae.flags --run_dir=runs/digits-vae
-    python -m apps.train --flagfile=$F/vae_adversarial.flags \
+    keras-mixup train --flagfile=$F/vae.flags --run_dir=runs/digits-vae
+    keras-mixup train --flagfile=$F/vae_adversarial.flags \
         --run_dir=runs/digits-vae_adversarial
     python -m benchmarks.varmixup --results=runs/varmixup.jsonl
 

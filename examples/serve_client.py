@@ -12,7 +12,7 @@ The adversarial digits are made here, of what the server says: ten steps of
 projected gradient descent (L-infinity, --eps 0.1), the gradient by differences
 of the undefended signature's logits, one request of 128 images a step. So the
 attacker knows nothing of the defence; what an attacker reaches who does,
-`python -m apps.evaluate` tells.
+`keras-mixup evaluate` tells.
 """
 
 import argparse

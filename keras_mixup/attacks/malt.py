@@ -18,11 +18,12 @@ from keras_mixup.attacks import targets as targets_lib
 class MALT(apgd.TargetedAPGD):
     """Mesoscopic Almost Linearity Targeting (Melamed et al., 2024).
 
-    Targeted Auto-PGD as `TargetedAPGD`, with other targets (arXiv 2407.02240,
-    Algorithm 1). Of the likeliest wrong classes it takes those with the
-    largest (z_c - z_y) / ||grad z_c - grad z_y||_2 on the clean image: if the
-    model is linear up to the boundary, these are the nearest ones. The paper
-    has 100 candidates and 9 targets.
+    Targeted Auto-PGD as `TargetedAPGD`, with other targets (arXiv 2407.02240;
+    made from its formula, not compared with its listing). Of the likeliest
+    wrong classes it takes those with the largest
+    (z_c - z_y) / ||grad z_c - grad z_y||_2 on the clean image: if the model
+    is linear up to the boundary, these are the nearest ones. The paper has 100
+    candidates and 9 targets.
 
     The ranking costs one gradient pass for each candidate.
 

@@ -63,7 +63,7 @@ def nearest_targets(model_fn, images, labels, num_targets, num_candidates):
 
     Of the likeliest wrong classes those with the largest
     (z_c - z_y) / ||grad z_c - grad z_y||_2, nearest first (Melamed et al.,
-    2024, MALT, Algorithm 1).
+    2024, MALT).
 
     Args:
         model_fn: callable from images to logits.

@@ -3,7 +3,7 @@
 A user's mistake is one line on stderr and exit code 2, a full disk or memory
 one line and exit code 74, a run that was asked to stop exit code 75. `--debug`
 shows the traceback and TensorFlow's log. Any other exception is a fault of the
-package and has its traceback.
+package and has its traceback. A warning is one line on stderr.
 """
 
 import difflib
@@ -11,6 +11,7 @@ import importlib
 import os
 import sys
 import traceback
+import warnings
 
 from keras_mixup import _stopping
 from keras_mixup._settings import Setting
@@ -87,8 +88,19 @@ def guarded(make_flags, main, argv):
     """
     debug = "--debug" in argv
     _process.notices_shown = debug
-    if not debug:
-        _hide_log()
+    if debug:
+        return _guarded(make_flags, main, argv)
+    _hide_log()
+    before = warnings.formatwarning
+    warnings.formatwarning = _one_line
+    try:
+        return _guarded(make_flags, main, argv)
+    finally:
+        warnings.formatwarning = before
+
+
+def _guarded(make_flags, main, argv):
+    debug = "--debug" in argv
     try:
         flags = make_flags().parse(argv)
         debug = flags.debug
@@ -127,6 +139,13 @@ def _hide_log():
     himself.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+def _one_line(message, category, filename, lineno, line=None):
+    """A warning without the line of this package's code that gave it."""
+    text = " ".join(str(message).split())
+    kind = "" if category is UserWarning else f" ({category.__name__})"
+    return f"warning: {text}{kind}\n"
 
 
 def _without_reader():

@@ -129,10 +129,12 @@ def _wins(answers, label):
 def interval(shares, num_seeds):
     """Returns the 95 % confidence interval of the mean of `shares`.
 
-    The examples are the sample: ten draws of one example are no ten examples.
-    Wilson's interval is taken at the effective number of examples: that of
-    independent right-or-wrong trials with the variance that the shares show,
-    between n (no draws) and n times the seeds.
+    Where every example is right or wrong it is Wilson's interval of that
+    count, by SciPy. The examples are the sample: ten draws of one example are
+    no ten examples. Where draws make the shares fractions, Wilson's interval
+    is taken at the effective number of examples: that of independent
+    right-or-wrong trials with the variance that the shares show, between n and
+    n times the seeds.
 
     Args:
         shares: float [n] in [0, 1], the share of right answers per example.
@@ -146,9 +148,12 @@ def interval(shares, num_seeds):
     """
     shares = np.asarray(shares, np.float64)
     n, mean = len(shares), float(shares.mean())
+    if not np.any(shares % 1.0):
+        counted = stats.binomtest(int(shares.sum()), n)
+        found = counted.proportion_ci(0.95, method="wilson")
+        return float(found.low), float(found.high)
     spread = float(shares.var())
-    most = float(n * num_seeds)
-    effective = n if mean in (0.0, 1.0) else most
+    effective = most = float(n * num_seeds)
     if spread > 0.0:
         effective = min(most, max(n, n * mean * (1.0 - mean) / spread))
     factor = QUANTILE**2 / effective

@@ -6,6 +6,7 @@ from keras_mixup.evaluation.labels import percent
 from keras_mixup.evaluation.labels import row_label
 from keras_mixup.evaluation.records import Column
 from keras_mixup.evaluation.records import Row
+from keras_mixup.reporting import detectors
 from keras_mixup.reporting.comparison import CLAIMS
 from keras_mixup.reporting.comparison import SINGLE
 from keras_mixup.threat import budget_text
@@ -46,12 +47,17 @@ def to_markdown(card):
     found = (
         lines,
         *map(_over_eps, card.get("over_eps", ())),
+        *_detectors(card.get("detectors")),
         [("attack", *_EFFORT), *_efforts(card)],
         [("red flag", ""), *card["red_flags"].items()],
         [("", ""), *_facts(card)],
     )
     parts += map(_tables.to_markdown, found)
     return "\n".join([*parts, f"{CAUTION}\n"])
+
+
+def _detectors(found):
+    return [detectors.lines(found)] if found else []
 
 
 def _over_eps(curve):

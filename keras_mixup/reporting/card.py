@@ -11,6 +11,7 @@ from keras_mixup.evaluation import records as records_lib
 from keras_mixup.evaluation import red_flags
 from keras_mixup.evaluation.estimates import from_records
 from keras_mixup.evaluation.records import Row
+from keras_mixup.reporting import detectors
 from keras_mixup.reporting import eps_curves
 from keras_mixup.reporting._card_text import to_markdown
 from keras_mixup.reporting.comparison import comparisons
@@ -24,6 +25,7 @@ def robustness_cards(
     selection_seeds=(),
     versions=None,
     probed=None,
+    detection=None,
 ):
     """Returns one card per (model, defence), in the records' order.
 
@@ -40,6 +42,8 @@ def robustness_cards(
         versions: dict package -> version, or None.
         probed: dict model name -> `Findings` of `red_flags.probe`, or None;
             for a defence, its label is the name.
+        detection: dict model name -> rows of `studies.detection_curves`, or
+            None; on the card of the model without a defence.
 
     Returns:
         list of dicts of JSON values. Accuracies are in [0, 1]; None stands for
@@ -67,6 +71,11 @@ def robustness_cards(
                 if found.row == row
             ],
             "red_flags": red_flags.status(flags, asked),
+            "detectors": detectors.detectors(
+                (detection or {}).get(row.model, ())
+                if row.defence == "none"
+                else ()
+            ),
             "seeds": {
                 "attack": _distinct(r.attack_seed for r in own),
                 "evaluation": _distinct(r.eval_seed for r in own),

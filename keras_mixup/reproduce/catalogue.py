@@ -58,7 +58,7 @@ class Row(NamedTuple):
         label: str, as the paper has it.
         training: str, the training flag file with `{dataset}` in its name.
         evaluation: str, the flag file of its evaluation.
-        settings: dict of settings of `apps.evaluate` beside that file.
+        settings: dict of settings of the evaluation beside that file.
         published: tuple of `Published`, one for each column; None where the
             paper has none.
     """
@@ -147,7 +147,7 @@ class Entry(NamedTuple):
             settings = {**row.settings, **column.settings}
             run_dir = re.search(r"--run_dir=\S+", trained[-1]).group()
             parts = [
-                "python -m apps.evaluate",
+                "keras-mixup evaluate",
                 f"--flagfile={row.evaluation}",
                 *map(_flag, settings.items()),
                 run_dir,
@@ -188,7 +188,7 @@ def training_commands(flagfile):
 
     Those of the files that it needs first precede its own.
     """
-    own = re.findall(r"^#   (python .+)$", _head(flagfile), re.M)
+    own = re.findall(r"^#   (keras-mixup .+)$", _head(flagfile), re.M)
     before = [c for name in first(flagfile) for c in training_commands(name)]
     return [*before, *own]
 

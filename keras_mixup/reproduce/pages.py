@@ -103,7 +103,7 @@ def blocks(found):
 def command(plan):
     """Returns the command that makes the page."""
     return (
-        f"python -m apps.reproduce --entry={plan.entry.name} "
+        f"keras-mixup reproduce --entry={plan.entry.name} "
         f"--scale={plan.scale.name} --results_dir=results"
     )
 
@@ -235,7 +235,7 @@ def _shell(job):
         place = f"--run_dir=runs/{job.key}"
     else:
         place = f"--run_dir=runs/{job.needs[0].key}"
-    return f"python -m apps.{job.kind} {' '.join(flags)} {place}"
+    return f"keras-mixup {job.kind} {' '.join(flags)} {place}"
 
 
 def _flag(declared, value):

@@ -9,6 +9,7 @@ from keras_mixup import _stopping
 from keras_mixup import data
 from keras_mixup import evaluation
 from keras_mixup import reporting
+from keras_mixup import studies
 from keras_mixup.evaluation import controls
 from keras_mixup.evaluation import red_flags
 from keras_mixup.reporting import card
@@ -105,9 +106,9 @@ class EvaluateResult(NamedTuple):
     @property
     def text(self):
         """str: table, verdicts, worst case and red flags for a terminal."""
-        parts = [f"\n{tables.to_text(tables.accuracy_table(self.records))}\n"]
+        parts = [f"\n{tables.to_text(tables.accuracy_table(self.records))}"]
         found = verdicts.verdicts(self.records, self.probed)
-        parts += [f"- {verdict.sentence}" for verdict in found]
+        parts += [""] * bool(found) + [f"- {v.sentence}" for v in found]
         worst = worst_case_table.rows(self.records, self.probed)
         if worst:
             parts.append(
@@ -359,6 +360,12 @@ def _pictures(job):
     pictures.write_pictures(str(job.run_dir / _files.PICTURES), found)
 
 
+def _detection(job):
+    """Returns the rows of fig3a, by the classifier's name."""
+    rows = studies.read_studies(job.run_dir).get("fig3a")
+    return {_model_name(job.settings, job.trained): rows or ()}
+
+
 def _finish(job):
     """Writes cards and report from all records of the folder."""
     run_dir = job.run_dir
@@ -377,6 +384,7 @@ def _finish(job):
         selection_seeds=sorted(seeds),
         versions=recorded["calls"][-1]["versions"],
         probed=probed,
+        detection=_detection(job),
     )
     card.write_cards(run_dir, cards)
     report = reporting.write_report(run_dir)

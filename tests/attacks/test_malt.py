@@ -30,7 +30,7 @@ LABELS = linear(IMAGES).numpy().argmax(axis=-1)
 
 
 def ranking(logits, slopes, labels, num_targets, num_candidates):
-    """The listing of the paper, image by image; slopes [B, C, D]."""
+    """The formula of the paper, image by image; slopes [B, C, D]."""
     found = []
     for z, slope, y in zip(logits, slopes, labels, strict=True):
         top = [c for c in np.argsort(-z, kind="stable") if c != y]

@@ -3,6 +3,8 @@
 import errno
 import os
 import resource
+import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -10,6 +12,8 @@ import tensorflow as tf
 
 from keras_mixup import _files
 from keras_mixup.cli import errors
+from keras_mixup.cli import flags as flags_lib
+from keras_mixup.cli import main
 
 
 @pytest.mark.parametrize(
@@ -91,3 +95,22 @@ def test_a_full_disk_is_one_line_that_names_the_file(
     assert str(tmp_path) in line and "held" in line and os.linesep not in line
     assert line.endswith("Make room, then give the same command again.")
     assert code == errors.MACHINE
+
+
+def test_a_warning_of_a_command_is_one_line(capsys):
+    def warn(flags):
+        told = UserWarning("No warm-up\nrequests.")
+        told = warnings.formatwarning(told, UserWarning, __file__, 1)
+        print(told, end="", file=sys.stderr)
+
+    for arguments, line in [
+        ([], "warning: No warm-up requests.\n"),
+        (["--debug"], "UserWarning: No warm-up"),
+    ]:
+        flags = flags_lib.Flags({}, (), "usage")
+        before = warnings.formatwarning
+        code = main.guarded(lambda flags=flags: flags, warn, ["x", *arguments])
+        assert code == 0 and warnings.formatwarning is before
+        shown = capsys.readouterr().err
+        assert line in shown
+        assert ("test_errors.py" in shown) == bool(arguments)

@@ -59,8 +59,7 @@ def test_a_flag_file_is_read_and_explains_itself(name):
     resolve(name)
     lines = (FLAGFILES / name).read_text().splitlines()
     header = [line for line in lines if line.startswith("#")]
-    app = f"apps.{command_of(name)}"
-    command = f"#   python -m {app} --flagfile={name} "
+    command = f"#   keras-mixup {command_of(name)} --flagfile={name} "
     assert lines[: len(header)] == header
     assert any(line.startswith(command) for line in header)
     assert all(line.startswith("--") for line in lines[len(header) :])

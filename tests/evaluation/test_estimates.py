@@ -33,6 +33,19 @@ def test_without_draws_it_is_wilsons_interval():
     assert estimates.interval(hits, 10) == (low, high)
 
 
+def test_whole_counts_go_to_scipy_and_fractions_do_not(monkeypatch):
+    asked, binomtest = [], stats.binomtest
+
+    def noted(*counts):
+        asked.append(counts)
+        return binomtest(*counts)
+
+    monkeypatch.setattr(estimates.stats, "binomtest", noted)
+    estimates.interval(np.array([0.0, 1.0, 1.0]), 4)
+    estimates.interval(np.array([0.0, 1.0, 0.75]), 4)
+    assert asked == [(2, 3)]
+
+
 def test_no_hit_at_all_is_not_certainty():
     low, high = estimates.interval(np.zeros(50), 10)
     assert low == 0.0 and high == pytest.approx(3.84146 / 53.84146, rel=1e-4)

@@ -9,6 +9,7 @@ from keras_mixup import attacks
 from keras_mixup import evaluation
 from keras_mixup.evaluation import red_flags
 from keras_mixup.reporting import card as card_lib
+from keras_mixup.studies import detection
 
 
 def records(worst_case=True):
@@ -184,6 +185,37 @@ def test_what_the_model_itself_showed_counts_too():
         "randomness frozen in a trace"
     ]
     assert "this gain is in doubt" in defended["text"]
+
+
+def curve(detector, attack, knowledge, auc):
+    """A row of the study fig3a."""
+    return {
+        **{"detector": detector, "attack": attack, "knowledge": knowledge},
+        **{"auc": auc, "num_examples": 4, "false_positive_rate": 0.05},
+        **{"detected": auc, "undetected": 1.0 - auc},
+    }
+
+
+def test_no_auc_without_the_attack_on_the_score():
+    rows = [
+        curve("MI-PL", "pgd-10", "oblivious", 0.875),
+        curve("MI-Combined", "pgd-10", "oblivious", 0.9375),
+        curve("MI-PL", detection.ON_THE_SCORE, "adaptive", 0.125),
+    ]
+    made = card_of(records(), "none", detection={"mixup": rows})
+    pl, combined = made["detectors"]
+    assert pl["auc"] == 0.875 and pl["on_the_score"]["auc"] == 0.125
+    assert combined["auc"] is combined["detected"] is None
+    assert combined["on_the_score"] is None
+    assert (
+        "| MI-PL | pgd-10 | 0.875 | 0.125 | 87.5 % | 12.5 % | 87.5 % | 5.0 % |"
+        in made["text"]
+    )
+    assert "not shown: its score was not attacked" in made["text"]
+    assert "0.938" not in made["text"]
+    # They stand on the card of the classifier alone.
+    assert card_of(records(), detection={"mixup": rows})["detectors"] == []
+    assert "detector" not in card_of(records(), "none")["text"]
 
 
 def test_files(tmp_path):

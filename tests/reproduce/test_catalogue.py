@@ -16,14 +16,14 @@ ROOT = pathlib.Path(__file__).parents[2]
 PAPERS = ROOT.parent / "shared" / "papers"
 ENTRIES = reproduce.entries()
 PROGRAMS = {
-    "apps.train": (train, runs.TrainSettings),
-    "apps.evaluate": (evaluate, runs.EvaluateSettings),
+    "train": (train, runs.TrainSettings),
+    "evaluate": (evaluate, runs.EvaluateSettings),
 }
 
 
 def parse(command):
-    python, dash, program, *arguments = shlex.split(command)
-    assert (python, dash) == ("python", "-m")
+    console, program, *arguments = shlex.split(command)
+    assert console == "keras-mixup"
     module, settings = PROGRAMS[program]
     flags = module.make_flags().parse([program, *arguments])
     return flags.settings(settings)
@@ -91,7 +91,7 @@ def test_every_row_has_commands_that_are_accepted(name):
         for command in commands:
             settings = parse(command)
             run_dir = re.search(r"--run_dir=(\S+)", command).group(1)
-            if "apps.train" in command:
+            if command.startswith("keras-mixup train"):
                 trained[run_dir] = settings
                 # What a run reads was trained by an earlier command.
                 assert settings.vae is None or settings.vae in trained
@@ -107,11 +107,10 @@ def test_commands_of_a_row_train_once_and_evaluate_as_the_columns_say():
     run_dir = "--run_dir=runs/iat_cifar10"
     flags = "--flagfile=mixup_inference"
     assert entry.commands(row) == [
-        f"python -m apps.train {flags}/iat_cifar10.flags --data_dir=DIR "
-        f"{run_dir}",
-        f"python -m apps.evaluate {flags}/evaluate.flags "
+        f"keras-mixup train {flags}/iat_cifar10.flags --data_dir=DIR {run_dir}",
+        f"keras-mixup evaluate {flags}/evaluate.flags "
         f"--defences=mixup_inference_ol {run_dir}",
-        f"python -m apps.evaluate {flags}/evaluate.flags "
+        f"keras-mixup evaluate {flags}/evaluate.flags "
         "--defences=mixup_inference_ol --targeted=random --noadaptive "
         f"{run_dir}",
     ]

@@ -67,7 +67,7 @@ def test_a_page_says_what_differs_and_what_it_cost(store):
     assert "| model | wide_resnet34 | small_convnet |" in text
     assert "| eps | 0.03137 | 0.1 |" in text
     assert "6 of 6 jobs are finished, in 12 s" in text
-    assert "python -m apps.reproduce --entry=adversarial_mixup/table3" in text
+    assert "keras-mixup reproduce --entry=adversarial_mixup/table3" in text
     assert (
         "--algorithm=adversarial_mixup" in text and "digits for cifar10" in text
     )
