@@ -33,13 +33,13 @@ LEVELS = {
     "evaluation": 5,
     "export": 5,
     "training": 5,
-    "reproduce": 6,
     "studies": 6,
     "reporting": 7,
     "runs": 8,
-    "cli": 9,
-    "__main__": 10,
-    "apps": 10,
+    "reproduce": 9,
+    "cli": 10,
+    "__main__": 11,
+    "apps": 11,
 }
 # These answer --help and a wrong flag before anything heavy is loaded.
 QUICK = ("apps", "cli", "_settings", "registry")

@@ -7,6 +7,8 @@ from keras_mixup import _own_modules
 from keras_mixup._settings import Setting
 
 GROUP = "keras_mixup.dataset"
+# Those of `data.DATASETS`, which loads NumPy.
+NAMED = ("digits", "cifar10", "cifar100", "svhn", "tiny_imagenet")
 OWN = ("npz", "folder", "tfds", "function")
 HELP = (
     "a name of `keras-mixup list`, FILE.npz, a FOLDER of class folders or with "
@@ -59,9 +61,13 @@ ADVERSARIAL = Setting(
 
 
 def kind_of(dataset):
-    """Returns one of `OWN`, or `dataset` itself for a name or None."""
-    if dataset is None:
-        return None
+    """Returns one of `OWN`, or `dataset` itself for a name or None.
+
+    A name of the library is that, also beside a folder of the name: that
+    folder is ./NAME.
+    """
+    if dataset is None or dataset in NAMED:
+        return dataset
     if dataset.startswith("tfds:"):
         return "tfds"
     if dataset.lower().endswith(".npz"):
