@@ -12,10 +12,10 @@ NOT_YET = "not yet"
 _NOTE = (
     "Accuracy in percent: the true label is predicted. Each cell has our "
     "number with its 95 % interval over the test images (n: where these are "
-    "fewer), the paper's number, and ours less the paper's. Columns without a number of the paper are "
-    "ours alone. An attack that ignores the defence gives an upper bound of "
-    "its robustness at most; the column through the defence is the one to "
-    "judge it by."
+    "fewer), the paper's number, and ours less the paper's. Columns without a "
+    "number of the paper are ours alone. An attack that ignores the defence "
+    "gives an upper bound of its robustness at most; the column through the "
+    "defence is the one to judge it by."
 )
 
 
