@@ -26,7 +26,8 @@ class Table(NamedTuple):
     Attributes:
         header: tuple of str.
         rows: list of tuples of cells: a str, a `Link`, or a tuple of str, of
-            which the first is the main one and the others stand below it.
+            which the first is the main one and the others stand below it;
+            an empty first one makes all others equal.
         numbers: bool, whether all columns but the first are numbers.
     """
 
@@ -74,9 +75,14 @@ def to_html(title, blocks):
 
 
 _STYLE = (
-    ".accuracy td { vertical-align: top; }"
+    ".accuracy th, .accuracy td { vertical-align: top; padding: .35rem .5rem; }"
+    ".accuracy td { font-weight: 600; }"
+    # The row's name stays in sight where the table is wider than the screen.
+    ".accuracy tbody th { position: sticky; left: 0; min-width: 6.5rem; "
+    "background: var(--ground); }"
     ".accuracy td small, .plain td small { display: block; font-weight: 400; "
     "color: var(--muted); }"
+    ".plain td, .plain th { vertical-align: top; min-width: 5rem; }"
     "pre { overflow-x: auto; background: var(--panel); padding: .7rem; "
     "font-size: .8rem; }"
 )
@@ -100,8 +106,9 @@ def _cell(cell):
         return f"[{cell.text}]({cell.name}.md)"
     if isinstance(cell, str):
         return cell
-    first, *others = filter(None, cell)
-    return f"{first} ({'; '.join(others)})" if others else first
+    first, *others = cell
+    others = "; ".join(filter(None, others))
+    return f"{first} ({others})" if first and others else first or others
 
 
 def _html(block):
@@ -142,6 +149,7 @@ def _html_cell(cell):
         return f'<a href="{name}.html">{html.escape(cell.text)}</a>'
     if isinstance(cell, str):
         return html.escape(cell)
-    first, *others = filter(None, cell)
+    first, *others = cell
+    others = filter(None, others)
     below = "".join(f"<small>{html.escape(text)}</small>" for text in others)
     return f"{html.escape(first)}{below}"

@@ -66,9 +66,15 @@ def _cell(cell, measured):
         "column": cell.column.label,
         "dataset": cell.column.dataset,
         "published": None if paper is None else paper._asdict(),
-        "measured": None if measured is None else measured.estimate._asdict(),
+        "measured": None if measured is None else _numbers(measured),
         "jobs": [job.key for job in cell.evaluations],
     }
+
+
+def _numbers(measured):
+    found = measured._asdict()
+    found.pop("answers")  # One number for each image; they lie in the records.
+    return found
 
 
 def _job(told):
