@@ -97,7 +97,7 @@ def blocks(found):
     )
     for row in plan.entry.rows:
         if own := plan.jobs_of(row.label):
-            yield document.Code(f"By hand: {row.label}", list(map(_shell, own)))
+            yield document.Code(f"By hand: {row.label}", list(map(shell, own)))
 
 
 def command(plan):
@@ -233,8 +233,8 @@ def costs(found):
     return document.Table(header, rows)
 
 
-def _shell(job):
-    """The command of a job with its settings."""
+def shell(job):
+    """Returns the command that does a `Job` by hand, a str."""
     kind = jobs.settings_class(job.kind)
     flags = [
         _flag(kind.declared[name], value)
