@@ -79,6 +79,7 @@ gpu: $(VENV)/.installed
 lint: $(VENV)/.installed
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m mypy
 
 format: $(VENV)/.installed
 	$(BIN)/python -m ruff check --fix .

@@ -33,6 +33,12 @@ out, and the table says "not measured".
 _OWN = (
     shared.RUN_DIR,
     Setting("verbose", "bool", True, "Show progress."),
+    Setting(
+        "shard",
+        "str",
+        None,
+        "i/n: only the i-th of n parts; `keras-mixup merge` joins them.",
+    ),
     main_lib.MAX_MINUTES,
 )
 
@@ -52,5 +58,6 @@ def main(flags):
             progress=main_lib.say,
             verbose=flags.verbose,
             stop=stop,
+            shard=flags.shard,
         )
     print(result.text)

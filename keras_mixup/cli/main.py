@@ -18,7 +18,10 @@ from keras_mixup._settings import Setting
 from keras_mixup.cli import errors
 from keras_mixup.runs import _process
 
-COMMANDS = ("train", "evaluate", "compare", "export", "list")
+COMMANDS = (
+    *("train", "evaluate", "merge", "compare"),
+    *("export", "list", "reproduce"),
+)
 RESUME = 75  # stopped as asked: EX_TEMPFAIL of sysexits.h
 MAX_MINUTES = Setting(
     "max_minutes",
@@ -33,9 +36,11 @@ _USAGE = """keras-mixup COMMAND --flag=value ...
 Commands:
   train      train a classifier, or VarMixup's autoencoder
   evaluate   attack a classifier and its defences
+  merge      join the shards of an evaluation
   compare    compare evaluated runs in one table
   export     export a defended classifier for TensorFlow Serving
   list       list the names of models, data sets, algorithms, attacks, ...
+  reproduce  repeat a table of a paper, and write a page of it
 
 `keras-mixup COMMAND --help` lists the flags of a command.
 """

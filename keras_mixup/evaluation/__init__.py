@@ -7,6 +7,7 @@ from keras_mixup.evaluation import identity
 from keras_mixup.evaluation import labels
 from keras_mixup.evaluation import records
 from keras_mixup.evaluation import red_flags
+from keras_mixup.evaluation import shards
 from keras_mixup.evaluation.identity import fingerprint
 from keras_mixup.evaluation.identity import read_records
 from keras_mixup.evaluation.records import Budget
@@ -44,6 +45,7 @@ __all__ = [
     "read_records",
     "records",
     "red_flags",
+    "shards",
     "summarize",
     "worst_case",
     "write_records",

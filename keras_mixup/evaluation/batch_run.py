@@ -95,8 +95,20 @@ class BatchRun:
             if known or not specs_lib.is_defence(subject.model)
         ]
 
+    def attack_seed_of(self, column):
+        """The attack seed in the records of a column, None without attack."""
+        return None if column.knowledge == "none" else self._attack_seed
+
+    def cells(self, column):
+        """Lists of model, defence, evaluation seed and pool split, in order."""
+        return [
+            [*subject.row, seed, subject.pool_split]
+            for subject in self._scored(column)
+            for seed in subject.eval_seeds
+        ]
+
     def _keys(self, batch, column, subject, seed):
-        attack_seed = None if column.knowledge == "none" else self._attack_seed
+        attack_seed = self.attack_seed_of(column)
         cell = *subject.row, *column.column, attack_seed, seed
         ids = batch.example_ids[: batch.size].tolist()
         return [(example, *cell, subject.pool_split) for example in ids]

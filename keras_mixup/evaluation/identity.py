@@ -230,6 +230,31 @@ def merged(records_path, found, models, records):
     return {**before, **joined}
 
 
+def joined(identities, records):
+    """Returns the identity of records that were made apart.
+
+    Args:
+        identities: list of dicts, what stands beside each part.
+        records: `Records`, all of them.
+
+    Raises:
+        ValueError: the parts are of different things.
+    """
+    told, evidence, columns = {}, {}, list(records.by("column"))
+    for other in identities:
+        for part, equal in _SAME.items():
+            before, now = told.setdefault(part, {}), other.get(part, {})
+            _check_part("The first shards", part, before, now, equal)
+            told[part] = {**now, **before}
+        for place, own in evidence_of(other, columns).items():
+            known = evidence.get(place, evidence_lib.Evidence())
+            evidence[place] = known.plus(own)
+    calls = [call for found in identities for call in found.get("calls", [])]
+    told = {**identities[0], **told, **({"calls": calls} if calls else {})}
+    told.pop("evidence", None)
+    return with_evidence(told, evidence)
+
+
 def _name_hidden(before, found):
     """Names a classifier that was called by its number, in place."""
     models = before.get("models", {})
@@ -334,6 +359,16 @@ def _same_column(before, now):
     if unidentified(recorded) or unidentified(given):
         return False
     return (before["targeted"], recorded) == (now["targeted"], given)
+
+
+# How entries of the same name are compared, part by part.
+_SAME = {
+    "about": operator.eq,
+    "models": _same_model,
+    "defences": _same_model,
+    "columns": _same_column,
+    "examples": operator.eq,
+}
 
 
 def _check_part(place, part, before, now, same):

@@ -16,6 +16,7 @@ from keras_mixup.evaluation import batch_run
 from keras_mixup.evaluation import identity
 from keras_mixup.evaluation import records as records_lib
 from keras_mixup.evaluation import scoring
+from keras_mixup.evaluation import shards
 from keras_mixup.evaluation import specs as specs_lib
 from keras_mixup.evaluation import store
 from keras_mixup.evaluation.crafting import Crafter
@@ -42,6 +43,7 @@ def evaluate(
     keep=None,
     verbose=True,
     stop=None,
+    shard=None,
 ):
     """Scores every model under every attack and returns the records.
 
@@ -99,6 +101,9 @@ def evaluate(
         verbose: bool, whether to show a progress bar.
         stop: callable without arguments, asked after each attacked batch; it
             returns the reason to stop, a str, or something false.
+        shard: str "i/n": only the i-th of n parts of the batches, for another
+            process to do the rest; None for all. `shards.merge` joins the
+            files of all parts into the records of one run.
 
     Returns:
         `Records`, in the order batch, attack, model, seed, row; the worst
@@ -115,6 +120,7 @@ def evaluate(
     specs = specs_lib.check_specs(attacks, models.values())
     least = MIN_EVAL_SEEDS if len(selection_seeds) else 1
     given = _checks.check_seeds(eval_seeds, "eval_seeds", least)
+    shard = shards.parse(shard)
     selection = _checks.check_seeds(selection_seeds, "selection_seeds", 0)
     _checks.check_seed(attack_seed, "attack_seed")
     _checks.check_integer(batch_size, "batch_size")
@@ -139,8 +145,16 @@ def evaluate(
     kept = store.Store(records_path, examples, verbose)
     told = examples, about, pool_id, model_name
     crafter.evidence.update(kept.identify(models, columns, *told))
+    if shard is not None and records_path is not None:
+        plan = shards.plan_of(run, examples, batch_size)
+        shards.note(records_path, shard, plan)
+    numbers = (shard or shards.Shard(1, 1)).batches(examples, batch_size)
+    every = enumerate(data.padded_batches(examples, batch_size))
+    batches = (batch for number, batch in every if number in numbers)
+    count = len(numbers) * len(columns)
+    advance = _progress(count) if verbose else lambda: None
     stop = stop or _stopping.never
-    found = _loop(run, examples, batch_size, kept, crafter, verbose, stop)
+    found = _loop(run, batches, kept, crafter, advance, stop)
     return records_lib.Records(
         found,
         {s.column: s.facts for s in columns if s.knowledge != "none"},
@@ -176,12 +190,12 @@ def _subject(row, model, scorer, batch, seeds, pool_split):
     )
 
 
-def _loop(run, examples, batch_size, kept, crafter, verbose, stop):
-    count = -(-len(examples.labels) // batch_size)
-    advance = _progress(count * len(run.columns)) if verbose else lambda: None
+def _loop(run, batches, kept, crafter, advance, stop):
     collected = []
     with kept.open(crafter.evidence):
-        for batch in data.padded_batches(examples, batch_size):
+        # A shard may have no batch, and says what it belongs to all the same.
+        kept.add([])
+        for batch in batches:
             for column in run.columns:
                 kept.add(run.records(batch, column, kept.done))
                 collected += [kept.done[key] for key in run.keys(batch, column)]

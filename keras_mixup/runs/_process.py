@@ -6,6 +6,8 @@ import os
 import sys
 import tempfile
 
+from keras_mixup.runs import _devices
+
 # Whether TensorFlow's start-up notices are let through.
 notices_shown = False
 
@@ -50,16 +52,14 @@ def prepared(settings):
         `tf.distribute.Strategy`; the default one changes nothing.
 
     Raises:
-        ValueError: another number of threads after TensorFlow's first op.
+        ValueError: another number of threads or devices, or `deterministic`,
+            after TensorFlow's first op.
     """
     prepare(settings)
     import keras
-    import tensorflow as tf
 
     before = keras.config.dtype_policy()
-    strategy = tf.distribute.get_strategy()
-    if getattr(settings, "strategy", "none") == "mirrored":
-        strategy = tf.distribute.MirroredStrategy()
+    strategy = _devices.strategy_of(settings)
     try:
         keras.config.set_dtype_policy(getattr(settings, "precision", before))
         yield strategy
@@ -68,32 +68,42 @@ def prepared(settings):
 
 
 def prepare(settings):
-    """Applies seed, threads and `deterministic` of settings to the process.
+    """Applies seed, threads, devices and `deterministic` to the process.
 
     Raises:
-        ValueError: another number of threads after TensorFlow's first op.
+        ValueError: another number of threads or devices, or `deterministic`,
+            after TensorFlow's first op.
     """
     import_tensorflow()
     import keras
     import tensorflow as tf
 
-    _set_threads(settings.threads)
+    _devices.split(settings)
+    _set_threads(settings.threads, getattr(settings, "deterministic", False))
     if getattr(settings, "deterministic", False):
         tf.config.experimental.enable_op_determinism()
-    keras.utils.set_random_seed(settings.seed)
+    if settings.seed is not None:
+        keras.utils.set_random_seed(settings.seed % 2**32)
 
 
-def _set_threads(threads):
+def _set_threads(threads, deterministic):
+    """Sets the threads in an op and between ops.
+
+    How an op splits a sum depends on the threads in it, so that equal weights
+    at any number of threads need one.
+    """
     import tensorflow as tf
 
-    get = tf.config.threading.get_intra_op_parallelism_threads
-    if not threads or get() == threads:
+    config = tf.config.threading
+    inside = 1 if deterministic else threads
+    if not inside or config.get_intra_op_parallelism_threads() == inside:
         return
     try:
-        tf.config.threading.set_intra_op_parallelism_threads(threads)
-        tf.config.threading.set_inter_op_parallelism_threads(threads)
+        config.set_intra_op_parallelism_threads(inside)
+        config.set_inter_op_parallelism_threads(threads)
     except RuntimeError as error:
+        name = "deterministic" if deterministic else "threads"
         raise ValueError(
-            f"`threads` must be set before TensorFlow's first op. Received: "
-            f"threads={threads}"
+            f"`{name}` must be set before TensorFlow's first op. Received: "
+            f"{name}={deterministic or threads}. Start another process."
         ) from error

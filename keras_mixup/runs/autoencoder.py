@@ -55,7 +55,7 @@ def build(settings, attack):
     return training.MMDVAETraining(
         vae,
         attack=attack,
-        seed=settings.seed,
+        seed=settings.seed or 0,
         **_given(settings, ("gamma", "kernel")),
     )
 

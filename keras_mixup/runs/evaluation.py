@@ -13,18 +13,16 @@ from keras_mixup import studies
 from keras_mixup.evaluation import controls
 from keras_mixup.evaluation import red_flags
 from keras_mixup.reporting import card
-from keras_mixup.reporting import eps_curves
 from keras_mixup.reporting import pictures
-from keras_mixup.reporting import tables
-from keras_mixup.reporting import verdicts
-from keras_mixup.reporting import worst_case_table
 from keras_mixup.runs import _attacks
 from keras_mixup.runs import _data
 from keras_mixup.runs import _defences
 from keras_mixup.runs import _own_models
 from keras_mixup.runs import _process
 from keras_mixup.runs import _studies
+from keras_mixup.runs import evaluate_result
 from keras_mixup.runs import folder
+from keras_mixup.runs import sharding
 from keras_mixup.runs import source
 from keras_mixup.runs import stored
 
@@ -49,6 +47,7 @@ class Job(NamedTuple):
         keep: `stored.Keeper`, or None.
         say: callable of one line of text.
         stop: callable that returns a reason to stop, or something false.
+        shard: `evaluation.shards.Shard`, or None.
     """
 
     settings: object
@@ -70,70 +69,12 @@ class Job(NamedTuple):
     keep: object
     say: object
     stop: object
+    shard: object = None
 
 
-class EvaluateResult(NamedTuple):
-    """The result of an evaluation.
-
-    Attributes:
-        run_dir: `pathlib.Path`.
-        records: `Records`, all of the folder.
-        probed: dict model name -> `Findings` of the models themselves.
-        report: path of report.html.
-    """
-
-    run_dir: pathlib.Path
-    records: evaluation.Records
-    probed: dict
-    report: str
-
-    @property
-    def comparisons(self):
-        """list of `reporting.Comparison`."""
-        return reporting.comparisons(self.records, self.probed)
-
-    @property
-    def curves(self):
-        """list of `reporting.eps_curves.Curve`: models with several radii."""
-        return eps_curves.eps_curves(self.records, self.probed)
-
-    @property
-    def red_flags(self):
-        """list of `RedFlag`, of the records and of the models."""
-        found = list(red_flags.from_records(self.records))
-        return found + [flag for own in self.probed.values() for flag in own]
-
-    @property
-    def text(self):
-        """str: table, verdicts, worst case and red flags for a terminal."""
-        parts = [f"\n{tables.to_text(tables.accuracy_table(self.records))}"]
-        found = verdicts.verdicts(self.records, self.probed)
-        parts += [""] * bool(found) + [f"- {v.sentence}" for v in found]
-        worst = worst_case_table.rows(self.records, self.probed)
-        if worst:
-            parts.append(
-                "\nWorst case over the attacks, per example (percent):"
-            )
-            parts.append(worst_case_table.to_text(worst))
-        curves = self.curves
-        if curves:
-            parts.append(f"\n{eps_curves.to_text(curves)}")
-        flags = self.red_flags
-        status = red_flags.status(
-            red_flags.from_records(self.records), *self.probed.values()
-        )
-        looked = sum(value != "not looked for" for value in status.values())
-        if flags:
-            parts.append("\nRed flags:")
-            parts += [f"- {flag.name}. {flag.text}" for flag in flags]
-        else:
-            parts.append(
-                f"\nRed flags: none; {looked} of {len(status)} checks applied."
-            )
-        return "\n".join([*parts, f"\nReport: {self.report}"])
-
-
-def evaluate(settings, run_dir, progress=None, verbose=False, stop=None):
+def evaluate(
+    settings, run_dir, progress=None, verbose=False, stop=None, shard=None
+):
     """Attacks a classifier and its defences, and writes the results.
 
     The folder receives records.jsonl (one line per example, model, attack and
@@ -149,9 +90,11 @@ def evaluate(settings, run_dir, progress=None, verbose=False, stop=None):
         stop: callable without arguments, such as a `Stop`, asked after each
             attacked batch; it returns the reason to stop, a str, or something
             false.
+        shard: str "i/n", only the i-th of n parts of the batches, into the
+            folder shards/i-of-n/; `merge` joins them. None for all.
 
     Returns:
-        `EvaluateResult`.
+        `EvaluateResult`; with `shard` a `ShardResult`.
 
     Raises:
         ValueError: for settings that cannot be met, a file that is no
@@ -169,12 +112,20 @@ def evaluate(settings, run_dir, progress=None, verbose=False, stop=None):
     folder.check_writable(run_dir)
     settings, trained = source.completed(settings, run_dir)
     _studies.check(settings)
+    shard = evaluation.shards.parse(shard)
+    sharding.check(settings, shard)
+    if shard is None:
+        sharding.warn(run_dir, say)
+    run_dir = sharding.place(run_dir, shard)
     with _process.prepared(settings):
         told = verbose, say, stop or _stopping.never
         job = _prepare(settings, run_dir, path, trained, *told)
+        job = job._replace(shard=shard)
         run_dir.mkdir(parents=True, exist_ok=True)
         with folder.owned(run_dir):
             _compute(job)
+            if shard is not None:
+                return sharding.finish(job, shard)
             _stopping.check_stop(job.stop, "after the attacks")
             _studies.draw(job)
             _studies.corruptions(job)
@@ -275,7 +226,7 @@ def _compute(job):
         for path in job.keep.write(job.run_dir / _files.ADVERSARIAL):
             job.say(f"  {path}")
     _note_call(job)
-    if job.settings.probe:
+    if job.settings.probe and job.shard is None:
         _probe(job)
 
 
@@ -302,6 +253,7 @@ def _evaluate(job, models, specs, image_set, selection_seeds=()):
         keep=job.keep,
         verbose=job.verbose,
         stop=job.stop,
+        shard=job.shard,
     )
 
 
@@ -311,6 +263,8 @@ def _note_call(job):
     found = _files.read_json(path)
     call = folder.describe("evaluate", job.settings)
     call["defaults"] = job.origins
+    if job.shard is not None:
+        call["shard"] = job.shard.text
     found["calls"] = [*found.get("calls", []), call]
     found.setdefault("classifier", {})["file"] = str(job.path)
     _files.write_json(path, found)
@@ -388,4 +342,4 @@ def _finish(job):
     )
     card.write_cards(run_dir, cards)
     report = reporting.write_report(run_dir)
-    return EvaluateResult(run_dir, records, probed, report)
+    return evaluate_result.EvaluateResult(run_dir, records, probed, report)

@@ -218,14 +218,23 @@ class _TrainSettings(_settings.Settings):
     )
     checkpoint_every: "int" = field(500, "Steps between two checkpoints.", 1)
     tensorboard: "bool" = field(False, "Also write TensorBoard logs.")
-    seed = shared.SEED
+    seed = shared.SEED.but(None, unset="drawn, and kept in config.json")
     threads = shared.THREADS
-    deterministic: "bool" = field(False, "Deterministic ops; slower on a GPU.")
+    deterministic: "bool" = field(
+        False, "Equal weights at any `threads`: one in an op; slower."
+    )
     precision: "Literal['float32', 'mixed_bfloat16']" = field(
         "float32", "Keras precision policy."
     )
     strategy: "Literal['none', 'mirrored']" = field(
         "none", "One device, or one replica for each local device."
+    )
+    logical_devices: "int | None" = field(
+        None,
+        "Rehearse: split the CPU into so many devices, each with a replica.",
+        1,
+        (("strategy", ("mirrored",)),),
+        "the GPUs, or the CPU",
     )
 
     def check(self):

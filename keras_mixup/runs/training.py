@@ -11,6 +11,7 @@ from keras_mixup import training
 from keras_mixup.runs import _data
 from keras_mixup.runs import _own_models
 from keras_mixup.runs import _process
+from keras_mixup.runs import _seed
 from keras_mixup.runs import autoencoder
 from keras_mixup.runs import folder
 from keras_mixup.runs import train_result
@@ -26,7 +27,8 @@ def train(settings, run_dir, resume=False, progress=None, verbose=0, stop=None):
     with the same settings and `resume`, and ends with the same weights.
 
     Args:
-        settings: `TrainSettings`.
+        settings: `TrainSettings`. Without a seed one is drawn, said, and kept
+            in config.json, where a resumed run finds it.
         run_dir: str or path, a folder that does not exist yet.
         resume: bool, continue the run in `run_dir`, if there is one.
         progress: callable of a str, called at each step; None for silence.
@@ -47,6 +49,7 @@ def train(settings, run_dir, resume=False, progress=None, verbose=0, stop=None):
     """
     say = progress or (lambda text: None)
     folder.check(run_dir, resume)
+    settings = _seed.settled(settings, run_dir, say)
     if settings.tensorboard:
         _require_tensorboard()
     with _process.prepared(settings) as strategy:
@@ -75,7 +78,7 @@ def build(settings, steps_per_epoch):
     if settings.task == "vae":
         model = autoencoder.build(settings, build_attack(settings))
     else:
-        model = _build_algorithm(settings, _build_classifier(settings))
+        model = _build_algorithm(settings, build_network(settings))
     with _checks.called({"l2_penalty": "weight_decay"}):
         model.compile(
             optimizer=build_optimizer(settings, steps_per_epoch),
@@ -101,7 +104,10 @@ def _build_average(settings, steps_per_epoch):
     return training.SWA(round(start * steps_per_epoch), every)
 
 
-def _build_classifier(settings):
+def build_network(settings):
+    """Returns the new classifier of a run, or its autoencoder."""
+    if settings.task == "vae":
+        return autoencoder.build(settings, None).vae
     spec = _data.of_training(settings).spec
     if settings.start_from is not None:
         return _own_models.start_from(settings, spec)
@@ -127,7 +133,7 @@ def _build_classifier(settings):
 
 def _build_algorithm(settings, classifier):
     options = options_of(settings, "algorithm", settings.algorithm)
-    options["seed"] = settings.seed
+    options["seed"] = settings.seed or 0
     attack = build_attack(settings)
     if attack is not None:
         options["attack"] = attack

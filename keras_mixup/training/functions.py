@@ -185,6 +185,27 @@ def layer_losses(model):
     return tf.add_n(terms) if terms else None
 
 
+def where_images_are(model, step):
+    """Returns a test step that leaves a replica without images alone.
+
+    The last batch may be smaller than the number of replicas, and not every
+    operation takes an empty batch.
+
+    Args:
+        model: the `TrainStep`.
+        step: callable from a local batch to a dict of scalars.
+    """
+    if model.distribute_strategy.num_replicas_in_sync == 1:
+        return step
+
+    def careful(data):
+        images = keras.utils.unpack_x_y_sample_weight(data)[0]
+        found = tf.shape(images)[0] > 0
+        return tf.cond(found, lambda: step(data), model.get_metrics_result)
+
+    return careful
+
+
 def refuse_empty_replica(images):
     """Returns `images`; the step fails by name when the batch is empty.
 
@@ -203,6 +224,34 @@ def refuse_empty_replica(images):
         return images
     with tf.control_dependencies([check]):
         return tf.identity(images)
+
+
+def check_last_batch(model, images, batch_size, options):
+    """Refuses arrays whose last batch would leave a replica without images.
+
+    Args:
+        model: the `TrainStep`.
+        images: what `fit` was given; only what has a length is looked at.
+        batch_size: int or None, as `fit` was given it.
+        options: dict, further arguments of `fit`.
+
+    Raises:
+        ValueError: names the batch size, and the images that are left.
+    """
+    replicas = model.distribute_strategy.num_replicas_in_sync
+    if replicas == 1 or not hasattr(images, "shape"):
+        return
+    size = batch_size or 32  # that of Keras
+    part = 1.0 - (options.get("validation_split") or 0.0)
+    count = int(len(images) * part)
+    _checks.check(
+        not 0 < count % size < replicas,
+        "batch_size",
+        f"such that the last batch of {count} images has one for each of the "
+        f"{replicas} replicas",
+        size,
+        f"{count % size} are left: leave them out, or call fit_resumable.",
+    )
 
 
 def check_draws(draws, count):

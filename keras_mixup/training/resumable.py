@@ -56,7 +56,8 @@ def fit_resumable(
             `tf.data.Dataset` of these, which is read into memory.
         run_dir: str or path, made when missing.
         epochs: int >= 1, of the whole run.
-        batch_size: int in 1..n; the rest of an epoch is left out.
+        batch_size: int in 1..n, a multiple of the replicas of the strategy
+            under which `model` was made; the rest of an epoch is left out.
         seed: int >= 0, of order and augmentation.
         augment: None, `"crop"` or `"crop_flip"`.
         extra: like `images`, a second source of training images of the same
@@ -92,7 +93,8 @@ def fit_resumable(
     """
     run_dir, images = pathlib.Path(run_dir), _image_set(images)
     _checks.check_integer(epochs, "epochs")
-    steps_per_epoch = _steps_per_epoch(len(images.labels), batch_size)
+    replicas = model.distribute_strategy.num_replicas_in_sync
+    steps_per_epoch = _steps_per_epoch(len(images.labels), batch_size, replicas)
     run_dir.mkdir(parents=True, exist_ok=True)
     directory = str(run_dir / _files.CHECKPOINTS)
     start = min(checkpoint.latest_step(directory), epochs * steps_per_epoch)
@@ -156,9 +158,13 @@ def _stream(images, extra, share, batch_size, seed, start, augment):
     )
 
 
-def _steps_per_epoch(count, batch_size):
+def _steps_per_epoch(count, batch_size, replicas):
     """Returns the number of full batches, at least one."""
     _checks.check_integer(batch_size, "batch_size")
+    expected = f"a multiple of the {replicas} replicas"
+    _checks.check(
+        batch_size % replicas == 0, "batch_size", expected, batch_size
+    )
     expected = f"at most the {count} images"
     _checks.check(batch_size <= count, "batch_size", expected, batch_size)
     return count // batch_size
@@ -181,6 +187,8 @@ def _described(model, images):
     return {
         "algorithm": type(model).__name__,
         "model.seed": model.seed,
+        # Each draws for its own part of a batch.
+        "number of replicas": model.distribute_strategy.num_replicas_in_sync,
         "number of images": len(images.labels),
         "image shape": list(images.images.shape[1:]),
         "checksum of labels": zlib.crc32(images.labels.tobytes()),

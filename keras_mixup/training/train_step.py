@@ -280,13 +280,14 @@ class TrainStep(_config.Configurable, descent.Descent, keras.Model):
         del batch, outputs
         self._loss_tracker.update_state(losses)
 
-    def fit(self, x=None, *args, **kwargs):
+    def fit(self, x=None, y=None, batch_size=None, *args, **kwargs):
         """Trains; as `keras.Model.fit`.
 
         Warns once, where gradients of an attack are zero or not finite.
         """
+        functions.check_last_batch(self, x, batch_size, kwargs)
         self.begin_averages(x)
-        history = super().fit(x, *args, **kwargs)
+        history = super().fit(x, y, batch_size, *args, **kwargs)
         self.show_averages()
         self._watch.warn_once(self.trained_model.name)
         return history
@@ -334,7 +335,8 @@ class TrainStep(_config.Configurable, descent.Descent, keras.Model):
     def make_test_function(self, force=False):
         """Builds the compiled test step; Keras calls it."""
         if self.test_function is None or force:
-            function = functions.step_function(self, self.test_step, "test")
+            step = functions.where_images_are(self, self.test_step)
+            function = functions.step_function(self, step, "test")
             self.test_function = lambda iterator: function(
                 iterator, self.steps_per_execution
             )

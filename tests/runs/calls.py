@@ -14,10 +14,11 @@ SETTINGS = {
 
 
 def arguments(flags):
-    """["--name=value", ...] of a dict; False is `--noname`."""
+    """["--name=value", ...] of a dict; False is `--noname`, None nothing."""
     return [
         f"--no{name}" if value is False else f"--{name}={value}"
         for name, value in flags.items()
+        if value is not None
     ]
 
 
@@ -34,6 +35,7 @@ def train(folder, **flags):
         "num_train": 64,
         "batch_size": 16,
         "epochs": 2,
+        "seed": 0,
         "checkpoint_every": 3,
         "verbose": 0,
         **flags,

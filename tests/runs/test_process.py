@@ -19,7 +19,10 @@ from keras_mixup import runs
 import sys
 print("still here", file=sys.stderr)
 settings = runs.TrainSettings(
-    precision="mixed_bfloat16", strategy="mirrored", threads=3
+    precision="mixed_bfloat16",
+    strategy="mirrored",
+    logical_devices=3,
+    threads=3,
 )
 with _process.prepared(settings) as strategy:
     print(keras.config.dtype_policy().name, strategy.num_replicas_in_sync)
@@ -46,7 +49,7 @@ def process():
 
 def test_the_settings_are_applied(process):
     lines = process.stdout.split("\n")
-    assert lines[:3] == ["mixed_bfloat16 1", "MirroredStrategy", "3"]
+    assert lines[:3] == ["mixed_bfloat16 3", "MirroredStrategy", "3"]
 
 
 def test_the_seed_reaches_the_initial_weights():
@@ -70,6 +73,14 @@ def test_threads_after_the_first_op_are_refused():
     keras.ops.ones(2)
     with pytest.raises(ValueError, match="`threads` must be set before"):
         with _process.prepared(runs.TrainSettings(threads=7)):
+            pass
+
+
+def test_devices_after_the_first_op_are_refused():
+    keras.ops.ones(2)
+    settings = runs.TrainSettings(strategy="mirrored", logical_devices=7)
+    with pytest.raises(ValueError, match="`logical_devices` must be set bef"):
+        with _process.prepared(settings):
             pass
 
 
@@ -120,7 +131,7 @@ threads, folder = int(sys.argv[1]), sys.argv[2]
 settings = runs.TrainSettings(
     algorithm="interpolated_adversarial_training", eps=0.1, num_steps=1,
     step_size=0.1, width=4, num_train=64, batch_size=32, epochs=1,
-    threads=threads, deterministic=True,
+    threads=threads, deterministic=True, seed=0,
 )
 runs.train(settings, folder)
 import keras

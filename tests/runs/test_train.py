@@ -13,6 +13,8 @@ from calls import visible
 
 from keras_mixup import runs
 from keras_mixup import training
+from keras_mixup.runs import _seed
+from keras_mixup.runs import folder as run_folder
 from keras_mixup.runs import train_result
 
 ALGORITHMS = ("erm", "mixup", "interpolated_adversarial_training")
@@ -64,6 +66,38 @@ def test_train_evaluate_export_and_everything_once_more(tmp_path, capsys):
         assert (tmp_path / "saved" / "digits" / version).is_dir()
     assert (folder / "final.keras").read_bytes() == before
     assert len((folder / "records.jsonl").read_text().splitlines()) == 60
+
+
+def test_without_a_seed_one_is_drawn_and_a_resumed_run_keeps_it(tmp_path):
+    said = []
+    settings = runs.TrainSettings(width=2)
+    seeds = {
+        _seed.settled(settings, tmp_path / "run", said.append).seed
+        for _ in range(3)
+    }
+    assert len(seeds) == 3
+    assert f"seed={seeds.pop()}" in "".join(said)
+    drawn = _seed.settled(settings, tmp_path / "run", said.append)
+    run_folder.create(tmp_path / "run", "train", drawn)
+    again = _seed.settled(settings, tmp_path / "run", said.append)
+    assert again.seed == drawn.seed
+    given = settings.replace(seed=5)
+    assert _seed.settled(given, tmp_path / "run", said.append).seed == 5
+
+
+@pytest.mark.slow
+def test_runs_without_a_seed_differ_and_one_can_be_repeated(tmp_path, capsys):
+    for name in ("one", "two"):
+        assert run(tmp_path / name, seed=None) == 0
+    seed = run_folder.read_settings(tmp_path / "one")["seed"]
+    assert f"Drew seed {seed}." in capsys.readouterr().out
+    assert run(tmp_path / "again", seed=seed) == 0
+    one, two, again = (
+        keras.saving.load_model(tmp_path / name / "final.keras").get_weights()
+        for name in ("one", "two", "again")
+    )
+    assert all(np.array_equal(a, b) for a, b in zip(one, again))
+    assert not all(np.array_equal(a, b) for a, b in zip(one, two))
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)

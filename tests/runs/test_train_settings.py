@@ -297,7 +297,8 @@ def test_callbacks_act_in_order_and_share_their_state(monkeypatch, tmp_path):
     monkeypatch.setattr(
         type(model), "fit", lambda self, data, **options: seen.update(options)
     )
-    settings = parse("--robust_validation=3", "--early_stopping=2", "--eps=0.2")
+    told = ("--robust_validation=3", "--early_stopping=2", "--eps=0.2")
+    settings = parse(*told, "--seed=0")
     validation = data.load_arrays("digits", "validation")
     sets = (validation, None, validation)
     run._fit(settings, model, sets, tmp_path, 0)
@@ -318,7 +319,7 @@ def test_callbacks_act_in_order_and_share_their_state(monkeypatch, tmp_path):
     assert (robust.attack.num_steps, robust.attack.threat.eps) == (3, 0.2)
     assert len(robust.images) == len(validation.labels)
     assert robust.images.max() == 1.0
-    run._fit(parse(), model, sets, tmp_path, 0)
+    run._fit(parse("--seed=0"), model, sets, tmp_path, 0)
     plain = seen["callbacks"]
     assert [type(c) for c in plain] == kinds[:3] + [kinds[4], kinds[6]]
     assert len(plain[1].state) == 1

@@ -288,10 +288,24 @@ def test_an_empty_replica_is_refused_by_name(strategy):
     images, labels = toys.data(17)
     model = replicated(strategy, lambda: training.ERM(toys.network()))
     with pytest.raises(
-        tf.errors.InvalidArgumentError, match="A replica received an empty"
+        ValueError, match="`batch_size` must be such that the last"
     ):
         fit(model, images, labels, batch_size=16)
+    assert int(model.step.numpy()) == 0
+    own = tf.data.Dataset.from_tensor_slices((images, labels)).batch(16)
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match="A replica received an empty"
+    ):
+        model.fit(own, verbose=0)
     assert all(np.isfinite(w).all() for w in toys.weights(model))
+
+
+def test_a_replica_without_images_adds_nothing_to_a_validation(strategy):
+    images, labels = toys.data(17)
+    alone = compiled(toys.network()).evaluate(images, labels, 16, verbose=0)
+    model = replicated(strategy, lambda: training.ERM(toys.network()))
+    found = model.evaluate(images, labels, 16, verbose=0)
+    np.testing.assert_allclose(found, alone, rtol=1e-6)
 
 
 ALGORITHMS = {

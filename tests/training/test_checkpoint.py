@@ -171,7 +171,7 @@ def test_old_checkpoints_are_deleted(tmp_path):
 
 def _train(folder, *extra):
     command = [sys.executable, "-m", "apps.train", "--model=small_convnet"]
-    command += ["--width=4", "--epochs=3", "--checkpoint_every=5"]
+    command += ["--width=4", "--epochs=3", "--checkpoint_every=5", "--seed=0"]
     command += [f"--run_dir={folder}", "--verbose=2", *extra]
     root = pathlib.Path(__file__).parents[2]
     return subprocess.Popen(
@@ -192,7 +192,7 @@ def test_a_killed_process_resumes_to_the_same_file(tmp_path):
             assert time.monotonic() < deadline and process.poll() is None
             time.sleep(0.01)
         os.kill(process.pid, signal.SIGKILL)
-        process.wait()
+        process.communicate()
         assert not (cut / "final.keras").exists()
     output, _ = _train(cut, "--resume").communicate(timeout=180)
     assert b"Resumed and trained 3 epochs (51 steps)" in output, output
