@@ -51,13 +51,14 @@ demo-varmixup: $(VENV)/.installed
 	@echo "The autoencoder's pictures: $(DEMO)/vae/report.md; the report: $(DEMO)/varmixup/report.html"
 
 # Two processes: most of a test's time is tracing, which one core does alone.
+# A file stays in one of them, so that its models are made and traced once.
 WORKERS ?= 2
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest -n $(WORKERS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 # Two minutes that touch every package; tests/quick.txt lists the files.
 quick: $(VENV)/.installed
-	$(BIN)/python -m pytest -n $(WORKERS) $$(cat tests/quick.txt)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $$(cat tests/quick.txt)
 
 slow: $(VENV)/.installed
 	$(BIN)/python -m pytest -m slow

@@ -48,6 +48,20 @@ class Code(NamedTuple):
     lines: list
 
 
+class Picture(NamedTuple):
+    """A picture: inside the HTML, a file of its own beside the Markdown.
+
+    Attributes:
+        name: str, the file's name without its suffix.
+        svg: str, its content.
+        text: str, what it shows.
+    """
+
+    name: str
+    svg: str
+    text: str
+
+
 class Link(NamedTuple):
     """A link to another page.
 
@@ -93,6 +107,8 @@ def _markdown(block):
         return f"## {block.text}"
     if isinstance(block, Text):
         return block.text
+    if isinstance(block, Picture):
+        return f"![{block.text}]({block.name}.svg)"
     if isinstance(block, Code):
         lines = "\n".join(block.lines)
         return f"{block.title}:\n\n```\n{lines}\n```"
@@ -116,6 +132,8 @@ def _html(block):
         return f"<h2>{html.escape(block.text)}</h2>"
     if isinstance(block, Text):
         return f"<p>{html.escape(block.text)}</p>"
+    if isinstance(block, Picture):
+        return f"<figure>{block.svg}</figure>"
     if isinstance(block, Code):
         lines = html.escape("\n".join(block.lines))
         title = html.escape(block.title)

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from keras_mixup.reproduce import adapting
+from keras_mixup.reproduce import chart
 from keras_mixup.reproduce import document
 from keras_mixup.reproduce import jobs
 from keras_mixup.reproduce import verdicts
@@ -82,6 +83,8 @@ def blocks(found):
     yield document.Heading("Numbers")
     yield numbers(found)
     yield document.Text(_NOTE)
+    if found.measured:
+        yield picture(found)
     yield document.Text(_stand_ins(plan))
     if found.verdicts:
         yield document.Heading("Claims")
@@ -97,7 +100,7 @@ def blocks(found):
     )
     for row in plan.entry.rows:
         if own := plan.jobs_of(row.label):
-            yield document.Code(f"By hand: {row.label}", list(map(_shell, own)))
+            yield document.Code(f"By hand: {row.label}", list(map(shell, own)))
 
 
 def command(plan):
@@ -141,6 +144,35 @@ def _number(cell, measured, most):
     more = " or more" if cell.published.at_most else ""
     less = f"{own - cell.published.value:+.1f}{more}"
     return (f"{own:.1f}", interval, _paper(cell.published), less)
+
+
+def picture(found):
+    """Returns the `Picture` of our numbers and the paper's."""
+    plan = found.plan
+    labels = [row.label for row in plan.entry.rows if plan.jobs_of(row.label)]
+    columns = [
+        (
+            column.label,
+            [
+                _point(found, plan.cells.get((row, i)), (row, i))
+                for row in labels
+            ],
+        )
+        for i, column in enumerate(plan.columns)
+    ]
+    text = "Our accuracies and the paper's, a panel for each column."
+    name = plan.entry.name.replace("/", "-")
+    return document.Picture(name, chart.draw(labels, columns), text)
+
+
+def _point(found, cell, place):
+    """(ours, low, high, the paper's) in percent, None where there is none."""
+    paper = cell.published.value if cell and cell.published else None
+    own = found.measured.get(place)
+    if own is None:
+        return (None, None, None, paper)
+    values = (own.accuracy, own.low, own.high)
+    return (*(None if v is None else 100 * v for v in values), paper)
 
 
 def _paper(published):
@@ -233,8 +265,8 @@ def costs(found):
     return document.Table(header, rows)
 
 
-def _shell(job):
-    """The command of a job with its settings."""
+def shell(job):
+    """Returns the command that does a `Job` by hand, a str."""
     kind = jobs.settings_class(job.kind)
     flags = [
         _flag(kind.declared[name], value)

@@ -87,4 +87,8 @@ def _write_page(output, name, title, content):
     paths = [output / f"{name}.{suffix}" for suffix in ("md", "html")]
     _files.write_text(paths[0], document.to_markdown(title, content))
     _files.write_text(paths[1], document.to_html(title, content))
+    for block in content:
+        if isinstance(block, document.Picture):
+            paths.append(output / f"{block.name}.svg")
+            _files.write_text(paths[-1], block.svg)
     return paths
