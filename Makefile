@@ -10,7 +10,7 @@ DEMO ?= runs/demo
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo demo-varmixup test quick slow referee gpu lint format setup clean distclean
+.PHONY: demo demo-varmixup test quick slow referee gpu docs lint format setup clean distclean
 
 setup: $(VENV)/.installed
 
@@ -75,6 +75,11 @@ referee: $(REFEREE)/.installed
 
 gpu: $(VENV)/.installed
 	$(BIN)/python -m pytest -m gpu
+
+# The site, in build/site; a warning is an error.
+docs: $(VENV)/.installed
+	$(PIP) install --editable '.[docs]'
+	$(BIN)/python -m mkdocs build
 
 lint: $(VENV)/.installed
 	$(BIN)/python -m ruff check .
