@@ -41,6 +41,8 @@ _WORST = "worst-case"
 
 def main(flags):
     """Measures what is missing, then prints the table."""
+    if not flags.run_dirs:
+        raise ValueError("--run_dirs is needed: folders of training runs.")
     program.prepare(flags)
     rows = []
     for folder in map(pathlib.Path, flags.run_dirs):

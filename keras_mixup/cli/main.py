@@ -18,7 +18,10 @@ from keras_mixup._settings import Setting
 from keras_mixup.cli import errors
 from keras_mixup.runs import _process
 
-COMMANDS = ("train", "evaluate", "merge", "compare", "export", "list")
+COMMANDS = (
+    *("train", "evaluate", "merge", "compare"),
+    *("export", "list", "reproduce"),
+)
 RESUME = 75  # stopped as asked: EX_TEMPFAIL of sysexits.h
 MAX_MINUTES = Setting(
     "max_minutes",
@@ -37,6 +40,7 @@ Commands:
   compare    compare evaluated runs in one table
   export     export a defended classifier for TensorFlow Serving
   list       list the names of models, data sets, algorithms, attacks, ...
+  reproduce  repeat a table of a paper, and write a page of it
 
 `keras-mixup COMMAND --help` lists the flags of a command.
 """

@@ -17,7 +17,9 @@ from keras_mixup.evaluation import records as records_lib
 from keras_mixup.evaluation import red_flags
 from keras_mixup.evaluation.labels import column_label
 from keras_mixup.evaluation.labels import row_label
+from keras_mixup.reporting import _html
 from keras_mixup.reporting import class_table
+from keras_mixup.reporting import confusion
 from keras_mixup.reporting import eps_curves
 from keras_mixup.reporting import figures
 from keras_mixup.reporting import pictures as pictures_lib
@@ -40,6 +42,10 @@ CAVEAT = (
 _NO_PLOTS = (
     "This report has no pictures because matplotlib is not installed. Run "
     "pip install matplotlib and write the report again."
+)
+_CONFUSION = (
+    "Rows are true classes, columns the predicted ones. The attacked ones are "
+    "under the worst attack that was measured on the model."
 )
 _VERSIONED = ("tensorflow", "keras", "numpy", "cleverhans", "keras_mixup")
 
@@ -101,14 +107,19 @@ def _results(records, probed, class_names):
     table = tables.accuracy_table(records)
     yield "<h2>Accuracy</h2>"
     yield tables.to_html(table)
+    csv_text = tables.to_csv(records)
+    yield _html.download("accuracy.csv", csv_text, "Download as CSV")
     worst = worst_case_table.rows(records, probed)
     if worst:
         yield "<h2>Worst case over the attacks, per example</h2>"
-        yield _plain_table(worst_case_table.HEADER, worst)
+        header = worst_case_table.HEADER
+        yield _html.table(header, worst, _kinds(header))
     by_class = class_table.rows(records)
     if by_class:
         header = class_table.header(records, class_names)
-        yield _details("Accuracy of each class, percent", header, by_class)
+        body = _html.table(header, by_class, _kinds(header))
+        yield _html.details("Accuracy of each class, percent", body)
+    yield _confusion(records, class_names)
     found = verdicts.verdicts(records, probed)
     if found:
         items = "".join(f"<li>{html.escape(v.sentence)}</li>" for v in found)
@@ -129,7 +140,8 @@ def _over_eps(records, probed):
             "holds the same numbers.",
         )
     for norm, header, lines, notes in eps_curves.blocks(curves):
-        yield _plain_table((f"model, {norm}", *header[1:]), lines)
+        header = (f"model, {norm}", *header[1:])
+        yield _html.table(header, lines, _kinds(header))
         yield "".join(f"<p>{html.escape(note)}</p>" for note in notes)
     yield f'<p class="caveat">{html.escape(eps_curves.CAPTION)}</p>'
 
@@ -142,14 +154,12 @@ def _red_flags(records, probed):
     yield "<h2>Red flags</h2>"
     if found:
         header = ("sign", "where", "seen", "why it matters", "what to do")
-        yield _plain_table(header, [flag[: len(header)] for flag in found])
+        lines = [flag[: len(header)] for flag in found]
+        yield _html.table(header, lines, _kinds(header), style="plain text")
     status = red_flags.status(shown, *probed.values())
-    yield _details(
-        f"All {len(status)} checks",
-        ("check", "result"),
-        status.items(),
-        "" if found else " open",
-    )
+    header = ("check", "result")
+    body = _html.table(header, status.items(), _kinds(header))
+    yield _html.details(f"All {len(status)} checks", body, not found)
 
 
 def _costs(records):
@@ -170,13 +180,25 @@ def _costs(records):
         "queries per example",
         "mean loss (nats)",
     )
-    return _details("Attack budgets and losses", header, lines)
+    body = _html.table(header, lines, _kinds(header))
+    return _html.details("Attack budgets and losses", body)
 
 
-def _details(title, header, lines, opened=""):
-    body = _plain_table(header, lines)
-    summary = f"<summary>{title}</summary>"
-    return f"<details{opened}>{summary}{body}</details>"
+def _kinds(header):
+    """The classes of columns of which the first one names the row."""
+    return ("model", *("" for _ in header[1:]))
+
+
+def _confusion(records, class_names):
+    found = confusion.matrices(records)
+    if not found:
+        return ""
+    body = "".join(
+        confusion.to_html(*matrix, class_names=class_names) for matrix in found
+    )
+    title = "Which class is taken for which, percent of each true class"
+    body = f'<p>{_CONFUSION}</p><div class="matrices">{body}</div>'
+    return _html.details(title, body)
 
 
 def _drawings(records, metrics, pictures):
@@ -253,10 +275,15 @@ def _settings(run_dir):
     ):
         settings = _read(run_dir, name, _files.read_json)
         if settings:
-            lines = _flatten(settings)
-            yield _details(f"{heading} ({name})", ("setting", "value"), lines)
-    header = ("software", "version")
-    yield _details("Software that wrote this report", header, _versions())
+            body = _pairs("setting", "value", _flatten(settings))
+            yield _html.details(f"{heading} ({name})", body)
+    body = _pairs("software", "version", _versions())
+    yield _html.details("Software that wrote this report", body)
+
+
+def _pairs(first, second, lines):
+    kinds = ("name", "value")
+    return _html.table((first, second), lines, kinds, style="plain settings")
 
 
 def _flatten(settings, prefix=""):
@@ -265,6 +292,11 @@ def _flatten(settings, prefix=""):
             yield key, f"digests of {len(value)} images"
         elif isinstance(value, dict):
             yield from _flatten(value, f"{prefix}{key}.")
+        elif isinstance(value, list) and any(
+            isinstance(part, dict) for part in value
+        ):
+            numbered = {str(n): part for n, part in enumerate(value, start=1)}
+            yield from _flatten(numbered, f"{prefix}{key}.")
         else:
             shown = value if isinstance(value, str) else json.dumps(value)
             yield f"{prefix}{key}", shown
@@ -277,18 +309,6 @@ def _versions():
             yield name, metadata.version(name)
         except metadata.PackageNotFoundError:
             yield name, "not installed as a package"
-
-
-def _plain_table(header, lines):
-    head = "".join(f'<th scope="col">{html.escape(h)}</th>' for h in header)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{html.escape(c)}</td>" for c in line) + "</tr>"
-        for line in lines
-    )
-    return (
-        '<div class="scroll"><table class="plain"><thead><tr>'
-        f"{head}</tr></thead><tbody>{body}</tbody></table></div>"
-    )
 
 
 def _read(run_dir, name, reader):

@@ -10,6 +10,7 @@ from keras_mixup import _tables
 from keras_mixup.evaluation import estimates
 from keras_mixup.evaluation.records import Row
 from keras_mixup.metrics.estimates import Estimate
+from keras_mixup.reporting import _html
 from keras_mixup.reporting import tables
 from keras_mixup.reporting._page import PAGE
 from keras_mixup.reporting.comparison import Comparison
@@ -28,6 +29,11 @@ HEADER = (
     "queries",
     "red flags",
 )
+_KINDS = {
+    "run": "model",
+    "oblivious": "oblivious",
+    "adaptive, worst": "adaptive",
+}
 NOTE = (
     "Accuracy in percent with its 95 % interval, on the same {} examples; "
     "{}. Sorted by the accuracy under the worst attack of those that know the "
@@ -175,20 +181,9 @@ def to_csv(found):
 
 def to_html(found, title="Runs compared"):
     """Returns the table as a page of its own."""
-    head = "".join(f'<th scope="col">{html.escape(h)}</th>' for h in HEADER)
-    body = "".join(
-        "<tr>"
-        + "".join(
-            f"<td{_class(name)}>{html.escape(cell)}</td>"
-            for name, cell in zip(HEADER, cells(line), strict=True)
-        )
-        + "</tr>"
-        for line in found
-    )
-    table = (
-        '<div class="scroll"><table class="accuracy"><thead><tr>'
-        f"{head}</tr></thead><tbody>{body}</tbody></table></div>"
-    )
+    kinds = [_KINDS.get(name, "") for name in HEADER]
+    table = _html.table(HEADER, map(cells, found), kinds, style="accuracy")
+    table += _html.download("comparison.csv", to_csv(found), "Download as CSV")
     text = f'{table}<p class="caveat">{html.escape(note(found))}</p>'
     page = string.Template(PAGE)
     return page.substitute(title=html.escape(title), body=text)
@@ -199,11 +194,6 @@ def note(found):
     budgets = {line.compared.budget: None for line in found}
     shown = " and ".join(map(budget_text, budgets))
     return NOTE.format(found[0].compared.num_examples, shown)
-
-
-def _class(name):
-    kind = {"oblivious": "oblivious", "adaptive, worst": "adaptive"}.get(name)
-    return f' class="{kind}"' if kind else ""
 
 
 def _accuracy(estimate):

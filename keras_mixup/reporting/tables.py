@@ -1,11 +1,14 @@
 """Accuracy tables from records, with adaptive beside oblivious numbers."""
 
+import csv
 import html
+import io
 from typing import NamedTuple
 
 from keras_mixup import _tables
 from keras_mixup.evaluation import records as records_lib
 from keras_mixup.evaluation.labels import row_label
+from keras_mixup.reporting import _html
 from keras_mixup.threat import budget_text
 
 NOT_MEASURED = "not measured"
@@ -138,25 +141,11 @@ def to_markdown(table):
 def to_html(table):
     """Returns the table as an HTML fragment; classes name the knowledge."""
     kinds = ("model", *table.knowledge)
-    groups = "".join(
-        f'<th colspan="{span}" scope="colgroup">{html.escape(title)}</th>'
-        for title, span in table.groups
-    )
-    head = "".join(
-        f'<th scope="col" class="{kind}">{html.escape(name)}</th>'
-        for kind, name in zip(kinds, table.header, strict=True)
-    )
-    body = "\n".join(
-        "<tr>" + "".join(map(_html_cell, kinds, row)) + "</tr>"
-        for row in table.rows
+    body = _html.table(
+        table.header, table.rows, kinds, table.groups, "accuracy"
     )
     notes = "".join(f"<li>{html.escape(note)}</li>" for note in table.notes)
-    return (
-        '<div class="scroll"><table class="accuracy">\n'
-        f"<thead><tr><td></td>{groups}</tr>\n<tr>{head}</tr></thead>\n"
-        f"<tbody>\n{body}\n</tbody></table></div>\n"
-        f'<ul class="notes">{notes}</ul>'
-    )
+    return f'{body}\n<ul class="notes">{notes}</ul>'
 
 
 def _groups(columns):
@@ -222,8 +211,17 @@ def _two_lines(table, index):
     return shown, table.header[index]
 
 
-def _html_cell(kind, text):
-    if kind == "model":
-        return f'<th scope="row">{html.escape(text)}</th>'
-    missing = " missing" if text in (NOT_MEASURED, NOT_APPLICABLE) else ""
-    return f'<td class="{kind}{missing}">{html.escape(text)}</td>'
+def to_csv(records):
+    """Returns one line for each model and attack as CSV, a str.
+
+    Shares are in [0, 1]; what was not measured is empty. The columns are those
+    of `Summary`.
+
+    Args:
+        records: iterable of `Record`.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(records_lib.Summary._fields)
+    writer.writerows(records_lib.summarize(records))
+    return text.getvalue()

@@ -1,10 +1,46 @@
-"""The papers' tables as data: rows, commands and printed numbers."""
+"""The papers' tables: as data, and from settings to pages of our numbers."""
 
+import importlib
+
+from keras_mixup.reproduce.catalogue import Claim
 from keras_mixup.reproduce.catalogue import Column
+from keras_mixup.reproduce.catalogue import Comparison
 from keras_mixup.reproduce.catalogue import Entry
 from keras_mixup.reproduce.catalogue import Published
 from keras_mixup.reproduce.catalogue import Row
 from keras_mixup.reproduce.lookup import entries
 from keras_mixup.reproduce.lookup import find
 
-__all__ = ["Column", "Entry", "Published", "Row", "entries", "find"]
+# On first use, since they load TensorFlow.
+_HOMES = {
+    "ReproduceResult": "reproducing",
+    "listing": "listing",
+    "reproduce": "reproducing",
+    "write_pages": "reproducing",
+}
+
+__all__ = [
+    "Claim",
+    "Column",
+    "Comparison",
+    "Entry",
+    "Published",
+    "ReproduceResult",
+    "Row",
+    "entries",
+    "find",
+    "listing",
+    "reproduce",
+    "write_pages",
+]
+
+
+def __getattr__(name):
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from keras_mixup import runs  # noqa: F401
+    from keras_mixup.runs import _process
+
+    _process.import_tensorflow()
+    module = importlib.import_module(f"keras_mixup.reproduce.{_HOMES[name]}")
+    return getattr(module, name)

@@ -35,13 +35,20 @@ class Column(NamedTuple):
     Attributes:
         label: str, as the paper has it.
         dataset: str, a key of `data.DATASETS`.
-        settings: dict of settings of the evaluation beside those of the
-            row.
+        settings: dict of settings of `apps.evaluate` beside those of the row.
+        attack: str, the attack whose accuracy stands there, by its registered
+            name; "clean" for none.
+        steps: int, of a PGD, or None.
+        rows: tuple of str, the labels of the only rows that have it; empty
+            for all.
     """
 
     label: str
     dataset: str
     settings: dict = {}
+    attack: str = "clean"
+    steps: int | None = None
+    rows: tuple = ()
 
 
 class Row(NamedTuple):
@@ -63,6 +70,45 @@ class Row(NamedTuple):
     published: tuple
 
 
+class Comparison(NamedTuple):
+    """A row of a table that is claimed to be above another one.
+
+    Attributes:
+        row, other: str, the labels of the better row and of the other.
+        column: str, the label of the column.
+        other_column: str, the other's column, or None for the same.
+        within: float, percentage points: the claim is then that the two
+            differ by no more than so many. None: that `row` is above.
+    """
+
+    row: str
+    other: str
+    column: str
+    other_column: str | None = None
+    within: float | None = None
+
+    @property
+    def column_of_other(self):
+        """str: the label of the other's column."""
+        return self.other_column or self.column
+
+
+class Claim(NamedTuple):
+    """A claim of a paper's text.
+
+    Attributes:
+        text: str, a sentence.
+        place: str, where the paper says so.
+        comparisons: tuple of `Comparison`, all of which it consists of.
+        ours: bool, whether the paper has no numbers for it in this table.
+    """
+
+    text: str
+    place: str
+    comparisons: tuple
+    ours: bool = False
+
+
 class Entry(NamedTuple):
     """A table of a paper.
 
@@ -71,12 +117,20 @@ class Entry(NamedTuple):
         source: str, the paper and the table.
         columns: tuple of `Column`.
         rows: tuple of `Row`.
+        beside: tuple of `Column` that the paper lacks, such as an attack
+            through the defence.
+        transfer: bool, whether its autoencoders are of other images than its
+            classifiers.
+        claims: tuple of `Claim`.
     """
 
     name: str
     source: str
     columns: tuple
     rows: tuple
+    beside: tuple = ()
+    transfer: bool = False
+    claims: tuple = ()
 
     def commands(self, row):
         """Returns the command lines of a row, a list of str, in order.
@@ -117,16 +171,48 @@ class Entry(NamedTuple):
         return f"{self.source}\n\n{table}"
 
 
+def above(row, others, *columns):
+    """Returns a tuple of `Comparison`: a row above each other, by column.
+
+    Args:
+        row: str, a label.
+        others: str or sequence of str, labels.
+        *columns: str, labels.
+    """
+    others = (others,) if isinstance(others, str) else others
+    return tuple(Comparison(row, o, c) for c in columns for o in others)
+
+
 def training_commands(flagfile):
     """Returns the commands in the head of a training flag file, a list.
 
     Those of the files that it needs first precede its own.
     """
-    head = (_FLAGFILES / flagfile).read_text("utf-8").split("\n--")[0]
-    first = re.findall(r"^# First: (\S+)$", head, re.M)
-    own = re.findall(r"^#   (keras-mixup .+)$", head, re.M)
-    before = [c for name in first for c in training_commands(name)]
+    own = re.findall(r"^#   (keras-mixup .+)$", _head(flagfile), re.M)
+    before = [c for name in first(flagfile) for c in training_commands(name)]
     return [*before, *own]
+
+
+def first(flagfile):
+    """Returns the flag files that a training needs first, a list of str."""
+    return re.findall(r"^# First: (\S+)$", _head(flagfile), re.M)
+
+
+def read_flags(flagfile):
+    """Returns dict name -> text of a flag file of the package; or bool."""
+    lines = (_FLAGFILES / flagfile).read_text("utf-8").splitlines()
+    return dict(_read_flag(li[2:]) for li in lines if li.startswith("--"))
+
+
+def _head(flagfile):
+    return (_FLAGFILES / flagfile).read_text("utf-8").split("\n--")[0]
+
+
+def _read_flag(text):
+    name, separator, value = text.partition("=")
+    if separator:
+        return name, value
+    return name.removeprefix("no"), not name.startswith("no")
 
 
 def published(cells):

@@ -27,3 +27,19 @@ def find(name):
     """
     known = entries()
     return known[_checks.check_known(name, "entry", tuple(known))]
+
+
+def names(entry):
+    """Returns a tuple of names of entries.
+
+    Args:
+        entry: str, a name or "all", or a sequence of names.
+
+    Raises:
+        ValueError: no name, or an unknown one, as `find`.
+    """
+    given = (entry,) if isinstance(entry, str) else tuple(entry)
+    _checks.check(given, "entry", "the name of one or more, or all", entry)
+    if given == ("all",):
+        return tuple(entries())
+    return tuple(find(name).name for name in given)

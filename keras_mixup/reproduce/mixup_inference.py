@@ -3,8 +3,8 @@
 from keras_mixup.reproduce import catalogue
 
 _TARGETED = {"targeted": "random", "adaptive": False}
-_LABELS = ("clean", "PGD-10", "PGD-50", "PGD-200")
-_AIMED = ("targeted PGD-10", "targeted PGD-50", "targeted PGD-200")
+_STEPS = (10, 50, 200)
+_PGD = "cleverhans_pgd"
 _TRAININGS = {
     "Mixup": "mixup",
     "ERM": "erm",
@@ -69,15 +69,91 @@ def _row(line):
     )
 
 
+_THROUGH = "through the defence"
+_OTHERS = (
+    "Gaussian noise",
+    "Random rotation",
+    "Xie et al. (2018)",
+    "Guo et al. (2018)",
+)
+
+
+_OURS = "Interpolated AT + MI-OL"
+_BOTH = ("PGD-10", "targeted PGD-10")
+
+
+def _claims(number):
+    found = _claims_of_both(number)
+    return (*found, *(_ablation() if number == 2 else ()))
+
+
+def _claims_of_both(number):
+    return (
+        catalogue.Claim(
+            "MI-OL makes mixup models more robust to oblivious attacks",
+            "section 4.3",
+            catalogue.above("Mixup + MI-OL", "Mixup", *_BOTH),
+        ),
+        catalogue.Claim(
+            "MI-OL goes together with interpolated AT and adds to it",
+            "section 4.3",
+            catalogue.above(_OURS, "Interpolated AT", *_BOTH),
+        ),
+        catalogue.Claim(
+            "On interpolated AT, MI-OL is more robust than the other "
+            "defences at inference",
+            f"section 4.3, Table {number}",
+            catalogue.above(
+                _OURS, [f"Interpolated AT + {o}" for o in _OTHERS], "PGD-10"
+            ),
+        ),
+        catalogue.Claim(
+            "Under an attack through the defence, MI-OL still improves "
+            "interpolated AT",
+            "section 4.4, Figure 4",
+            catalogue.above(_OURS, "Interpolated AT", _THROUGH),
+            ours=True,
+        ),
+        catalogue.Claim(
+            "Under an attack through the defence, MI-OL still improves mixup",
+            "section 4.4, Figure 4",
+            catalogue.above("Mixup + MI-OL", "Mixup", _THROUGH),
+            ours=True,
+        ),
+    )
+
+
+def _ablation():
+    text = "MI exploits the global linearity of mixup, not randomness: "
+    pairs = (
+        ("ERM", "mixup", "Mixup + MI-OL"),
+        ("AT", "interpolated AT", _OURS),
+    )
+    return tuple(
+        catalogue.Claim(
+            f"{text}after {short} MI-OL is less robust than after {better}",
+            "section 4.3, ablation",
+            catalogue.above(row, f"{short} + MI-OL (ablation study)", *_BOTH),
+        )
+        for short, better, row in pairs
+    )
+
+
 def _entry(number, dataset, table):
-    columns = [catalogue.Column(label, dataset) for label in _LABELS]
-    columns += [catalogue.Column(n, dataset, _TARGETED) for n in _AIMED]
+    columns = [catalogue.Column("clean", dataset)]
+    for settings, aim in (({}, ""), (_TARGETED, "targeted ")):
+        columns += [
+            catalogue.Column(f"{aim}PGD-{n}", dataset, settings, _PGD, n)
+            for n in _STEPS
+        ]
     return catalogue.Entry(
         f"mixup_inference/table{number}",
         f"Mixup Inference, Table {number}: accuracy (%) on 1,000 test images, "
         "attacks that ignore the defence, eps 8/255",
         tuple(columns),
         tuple(map(_row, table.strip().splitlines())),
+        (catalogue.Column(_THROUGH, dataset, attack="tramer2020"),),
+        claims=_claims(number),
     )
 
 

@@ -138,25 +138,108 @@ def _row(line, transferred=False):
 
 def _columns(datasets, *labelled):
     return tuple(
-        catalogue.Column(label, dataset, settings)
+        catalogue.Column(label, dataset, settings, *measured)
         for dataset in datasets
-        for label, settings in labelled
+        for label, settings, *measured in labelled
     )
 
 
-def _entry(name, columns, table, transferred=False):
+_VAR = "VarMixup + VarMI"
+_ADV = "adv-VarMixup + adv-VarMI"
+_THROUGH = "through the defence"
+_ATS = ("AT", "TRADES")
+
+
+def _robust_claims(name):
+    mi = "MT + MI" if name == "table3" else "Mixup + MI"
+    place = "section 5, Table 3" if name == "table3" else "section 5, Table 2"
+    found = [
+        catalogue.Claim(
+            "VarMixup + VarMI is more robust than IAT + MI",
+            place,
+            catalogue.above(_VAR, "IAT + MI", "PGD-10"),
+        ),
+        catalogue.Claim(
+            "VarMixup + VarMI is more robust than Mixup + MI",
+            place,
+            catalogue.above(_VAR, mi, "PGD-10"),
+        ),
+        catalogue.Claim(
+            "The adversarially trained autoencoder makes VarMixup + VarMI "
+            "more robust",
+            place,
+            catalogue.above(_ADV, _VAR, "PGD-10"),
+        ),
+        catalogue.Claim(
+            "Under an attack through the defence, VarMixup + VarMI is better "
+            "than Mixup + MI",
+            "section 5, Figure 3",
+            catalogue.above(_VAR, mi, _THROUGH),
+            ours=True,
+        ),
+        catalogue.Claim(
+            "VarMixup + VarMI is more robust than IAT + MI also under an "
+            "attack through the defence",
+            "not in the paper",
+            catalogue.above(_VAR, "IAT + MI", _THROUGH),
+            ours=True,
+        ),
+    ]
+    if name != "table2_others":
+        found.append(
+            catalogue.Claim(
+                "VarMixup + VarMI is more robust than adversarial training",
+                place,
+                catalogue.above(_VAR, _ATS, "PGD-10"),
+            )
+        )
+    return tuple(found)
+
+
+_STRONGER_CLAIMS = (
+    catalogue.Claim(
+        "VarMixup + VarMI is more robust than IAT + MI under a longer PGD "
+        "and a targeted one",
+        "section 5, Table 5",
+        catalogue.above(_VAR, "IAT + MI", "PGD-50", "t-PGD-10"),
+    ),
+    catalogue.Claim(
+        "VarMixup + VarMI is more robust than IAT + MI under SPSA, which "
+        "needs no gradients",
+        "section 5, Table 5",
+        catalogue.above(_VAR, "IAT + MI", "SPSA"),
+    ),
+)
+
+
+def _entry(name, columns, table, transferred=False, beside=None):
     number = name[5]
+    datasets = dict.fromkeys(column.dataset for column in columns)
     return catalogue.Entry(
         f"varmixup/{name}",
         f"VarMixup, Table {number}: accuracy (%), attacks that ignore the "
         "defence, eps 8/255",
         columns,
         tuple(_row(r, transferred) for r in table.strip().splitlines()),
+        _columns(datasets, *(_BESIDE if beside is None else beside)),
+        transferred,
+        _claims(name),
     )
 
 
+def _claims(name):
+    if name == "table4":
+        return ()
+    return _STRONGER_CLAIMS if name == "table5" else _robust_claims(name)
+
+
 _CIFAR = ("cifar10", "cifar100")
-_USUAL = (("PGD-10", _PGD), ("clean", _PGD))
+_OWN_PGD = "varmixup_pgd"
+_USUAL = (("PGD-10", _PGD, _OWN_PGD, 10), ("clean", _PGD))
+_BESIDE: tuple = (
+    ("PGD-10, steps of eps/4", {}, "pgd", 10),
+    ("through the defence", {}, "tramer2020"),
+)
 ENTRIES = (
     _entry("table2_cifar", _columns(_CIFAR, *_USUAL), _TABLE_2),
     _entry(
@@ -167,13 +250,20 @@ ENTRIES = (
     _entry("table3", _columns(_CIFAR, *_USUAL), _TABLE_3, transferred=True),
     _entry(
         "table4",
-        _columns((*_CIFAR, "tiny_imagenet"), ("corrupted", _CORRUPTED)),
+        _columns(
+            (*_CIFAR, "tiny_imagenet"),
+            ("corrupted", _CORRUPTED, "corruptions"),
+        ),
         _TABLE_4,
+        beside=(),
     ),
     _entry(
         "table5",
         _columns(
-            _CIFAR, ("PGD-50", _STRONG), ("t-PGD-10", _AIMED), ("SPSA", _SPSA)
+            _CIFAR,
+            ("PGD-50", _STRONG, _OWN_PGD, 50),
+            ("t-PGD-10", _AIMED, _OWN_PGD, 10),
+            ("SPSA", _SPSA, "cleverhans_spsa"),
         ),
         _TABLE_5,
     ),

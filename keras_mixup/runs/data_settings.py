@@ -7,10 +7,13 @@ from keras_mixup import _own_modules
 from keras_mixup._settings import Setting
 
 GROUP = "keras_mixup.dataset"
-OWN = ("npz", "folder", "tfds", "function")
+# Those of `data.DATASETS`, which loads NumPy.
+NAMED = ("digits", "cifar10", "cifar100", "svhn", "tiny_imagenet")
+OWN = ("npz", "folder", "tfds", "hf", "function")
 HELP = (
     "a name of `keras-mixup list`, FILE.npz, a FOLDER of class folders or with "
-    "train/ and test/, tfds:NAME[/CONFIG], or package.module:function"
+    "train/ and test/, tfds:NAME[/CONFIG], hf:FOLDER (Hugging Face datasets), "
+    "or package.module:function"
 )
 _OWNERS = (("dataset", OWN),)
 _HELP = {
@@ -59,11 +62,16 @@ ADVERSARIAL = Setting(
 
 
 def kind_of(dataset):
-    """Returns one of `OWN`, or `dataset` itself for a name or None."""
-    if dataset is None:
-        return None
-    if dataset.startswith("tfds:"):
-        return "tfds"
+    """Returns one of `OWN`, or `dataset` itself for a name or None.
+
+    A name of the library is that, also beside a folder of the name: that
+    folder is ./NAME.
+    """
+    if dataset is None or dataset in NAMED:
+        return dataset
+    for prefix in ("tfds", "hf"):
+        if dataset.startswith(f"{prefix}:"):
+            return prefix
     if dataset.lower().endswith(".npz"):
         return "npz"
     if _own_modules.is_path(dataset) or dataset in plug_ins():

@@ -95,7 +95,7 @@ def build(settings, steps_per_epoch):
     if settings.task == "vae":
         model = autoencoder.build(settings, build_attack(settings))
     else:
-        model = _build_algorithm(settings, _build_classifier(settings))
+        model = _build_algorithm(settings, build_network(settings))
     with _checks.called({"l2_penalty": "weight_decay"}):
         model.compile(
             optimizer=build_optimizer(settings, steps_per_epoch),
@@ -121,7 +121,10 @@ def _build_average(settings, steps_per_epoch):
     return training.SWA(round(start * steps_per_epoch), every)
 
 
-def _build_classifier(settings):
+def build_network(settings):
+    """Returns the new classifier of a run, or its autoencoder."""
+    if settings.task == "vae":
+        return autoencoder.build(settings, None).vae
     spec = _data.of_training(settings).spec
     if settings.start_from is not None:
         return _own_models.start_from(settings, spec)

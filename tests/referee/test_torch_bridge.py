@@ -11,7 +11,11 @@ from keras_mixup import ThreatModel
 from keras_mixup import attacks
 
 torch = pytest.importorskip("torch")
-pytestmark = pytest.mark.referee
+pytestmark = [
+    pytest.mark.referee,
+    # PyTorch's build with CUDA on a machine without.
+    pytest.mark.filterwarnings("ignore:CUDA initialization"),
+]
 EXAMPLE = pathlib.Path(__file__).parents[2] / "examples/evaluate_own_model.py"
 
 

@@ -83,7 +83,8 @@ def test_the_table_is_written_in_three_forms(three, tmp_path):
     assert [float(r["adaptive_accuracy"]) for r in rows] == [0.75, 0.5, 0.25]
     assert {r["eps"] for r in rows} == {"0.1"}
     assert all(float(r["adaptive_low"]) < 0.76 for r in rows)
-    for text in (markdown, page):
+    # A page may break names after an underline.
+    for text in (markdown, page.replace("<wbr>", "")):
         places = [text.index(f"run_{n}") for n in (3, 2, 1)]
         assert places == sorted(places)
         assert "L-inf, eps 0.1" in text

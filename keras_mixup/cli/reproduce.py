@@ -1,0 +1,90 @@
+"""The command `reproduce`."""
+
+from keras_mixup import reproduce
+from keras_mixup import runs
+from keras_mixup._settings import Setting
+from keras_mixup.cli import flags as flags_lib
+from keras_mixup.cli import main as main_lib
+from keras_mixup.reproduce import lookup
+from keras_mixup.reproduce import scales
+from keras_mixup.runs import shared
+
+USAGE = """Repeats tables: keras-mixup reproduce --entry=... --scale=digits
+
+Trains what the table needs and is not in --results_dir yet, attacks it, and
+writes a page: our numbers beside the paper's, the claims of its text and
+whether they hold, the settings that differ, the cost, the commands. A killed
+or stopped call goes on where it was. SIGTERM, Ctrl-C and --max_minutes end
+with exit code 75.
+
+--list shows all entries, what is here and what the rest costs; with --scale it
+times a step of each network that is new.
+"""
+_OWN = (
+    Setting(
+        "entry",
+        "str",
+        (),
+        "Tables, such as mixup_inference/table2, or all.",
+        many=True,
+    ),
+    Setting(
+        "scale",
+        "str",
+        None,
+        "digits, cifar10_cpu or paper.",
+        unset="digits; with --list: all, and no step is timed",
+    ),
+    Setting("results_dir", "str", "results", "Folder of the jobs."),
+    Setting(
+        "output",
+        "str",
+        None,
+        "Folder of the pages.",
+        unset="a folder with the scale's name in --results_dir",
+    ),
+    shared.DATA_DIR,
+    shared.THREADS,
+    Setting("yes", "bool", False, "Go on although it takes hours."),
+    Setting("list", "bool", False, "List the entries, and stop."),
+    Setting(
+        "pages",
+        "bool",
+        False,
+        "Write the pages from the finished jobs, and stop.",
+    ),
+    main_lib.MAX_MINUTES,
+)
+
+
+def make_flags():
+    """Returns the `Flags` of the command."""
+    return flags_lib.Flags({}, _OWN, USAGE)
+
+
+def main(flags):
+    """Reproduces, and prints the verdicts; or lists the entries."""
+    scale = flags.scale or "digits"
+    scales.find(scale)
+    if flags.list:
+        options = {"progress": main_lib.say, "threads": flags.threads}
+        where = (flags.results_dir, flags.scale)
+        print(reproduce.listing(*where, **options))
+        return
+    if not flags.pages:
+        lookup.names(flags.entry)
+    where = (scale, flags.results_dir, flags.output)
+    if flags.pages:
+        print(reproduce.write_pages(*where).text)
+        return
+    with runs.Stop(flags.max_minutes) as stop:
+        result = reproduce.reproduce(
+            flags.entry,
+            *where,
+            data_dir=flags.data_dir,
+            threads=flags.threads,
+            yes=flags.yes,
+            progress=main_lib.say,
+            stop=stop,
+        )
+    print(result.text)

@@ -1,0 +1,134 @@
+"""A paper's settings at a scale: what a flag file becomes there."""
+
+from typing import NamedTuple
+
+from keras_mixup import runs
+from keras_mixup._settings import Setting
+from keras_mixup.reproduce import catalogue
+from keras_mixup.reproduce import jobs
+
+_RADII = ("eps", "step_size", "latent_eps", "latent_step_size")
+
+
+class Difference(NamedTuple):
+    """A setting that is not the paper's.
+
+    Attributes:
+        setting: str.
+        paper, here: str, the values; "none" where nothing is given.
+        reason: str.
+    """
+
+    setting: str
+    paper: str
+    here: str
+    reason: str
+
+
+def training(flagfile, scale, seed, transfer=False):
+    """Returns the `Job` of a training flag file at a `Scale`.
+
+    Raises:
+        ValueError: no data set stands for that of the flag file.
+    """
+    paper = _parsed(jobs.TRAIN, catalogue.read_flags(flagfile))
+    values = {**paper, "seed": seed}
+    values["dataset"] = scale.stand_in(paper["dataset"], transfer)
+    if values["dataset"] is None:
+        raise ValueError(
+            f"No data set stands for {paper['dataset']} at the scale "
+            f"{scale.name}."
+        )
+    if paper.get("task") == "vae":
+        values |= {**scale.training, **scale.vae}
+    else:
+        known = scale.models
+        replaced = known.get(paper["model"], known.get("", None))
+        if replaced:
+            values.pop("width", None)
+            values |= replaced
+        values |= scale.training
+        values |= scale.own.get(paper["algorithm"], {})
+    _in_proportion(values, paper, scale)
+    needs = [
+        training(f, scale, seed, transfer) for f in _first(paper, flagfile)
+    ]
+    label = flagfile.rpartition("/")[2].removesuffix(".flags")
+    label = label.removesuffix(f"_{paper['dataset']}").replace("_", " ")
+    if len(scale.seeds) > 1:
+        label += f", seed {seed}"
+    return jobs.Job(jobs.TRAIN, label, values, tuple(needs), flagfile, paper)
+
+
+def evaluation(flagfile, own, scale, trained):
+    """Returns the `Job` of an evaluation at a `Scale`.
+
+    Args:
+        flagfile: str.
+        own: dict of settings that replace those of the flag file; it has the
+            attacks and the defences.
+        scale: `Scale`.
+        trained: `Job`, the training.
+    """
+    flags = {**catalogue.read_flags(flagfile), **own}
+    paper = _in_effect(_parsed(jobs.EVALUATE, flags))
+    values = {**paper, **scale.evaluation}
+    for name in _RADII:
+        if name in paper:
+            values[name] = paper[name] * scale.radius
+    values = _in_effect({n: v for n, v in values.items() if v is not None})
+    label = f"attacks on {trained.label}"
+    if values.get("targeted", "none") != "none":
+        label = f"targeted {label}"
+    return jobs.Job(jobs.EVALUATE, label, values, (trained,), flagfile, paper)
+
+
+def differences(job, scale):
+    """Returns a list of `Difference` of a job from the paper's settings."""
+    kind = jobs.settings_class(job.kind)
+    found = []
+    for name in sorted({*job.settings, *job.paper} - {"vae", "seed"}):
+        before, now = (v.get(name) for v in (job.paper, job.settings))
+        if before != now:
+            declared = kind.declared[name]
+            shown = (_shown(declared, before), _shown(declared, now))
+            reason = scale.reasons.get(name, "")
+            found.append(Difference(name, *shown, reason))
+    return found
+
+
+def _first(paper, flagfile):
+    return catalogue.first(flagfile) if "vae" in paper else ()
+
+
+def _in_proportion(values, paper, scale):
+    """Radii in proportion to the scale's, drops to the number of epochs."""
+    for name in _RADII:
+        if name in paper:
+            values[name] = paper[name] * scale.radius
+    if values["epochs"] != paper["epochs"] and "drops" in paper:
+        drops = paper["drops"]
+        values["drops"] = tuple(
+            drop / paper["epochs"] if drop >= 1 else drop for drop in drops
+        )
+
+
+def _parsed(kind, flags):
+    declared = jobs.settings_class(kind).declared
+    return {name: declared[name].parse(value) for name, value in flags.items()}
+
+
+def _in_effect(values):
+    """The settings of an evaluation that change anything."""
+    idle = runs.EvaluateSettings.idle(values)
+    return {name: v for name, v in values.items() if name not in idle}
+
+
+def _shown(declared: Setting, value):
+    if value is None:
+        text = declared.default_text
+        # A setting of several attacks, each with a default of its own.
+        return "the attack's own" if "|" in text else text
+    if isinstance(value, float) and declared.kind == "float":
+        return f"{value:.4g}"
+    return declared.text(value) or "none"

@@ -1,0 +1,173 @@
+"""A page as blocks, in Markdown and in HTML of one self-contained file."""
+
+import html
+import string
+from typing import NamedTuple
+
+from keras_mixup import _tables
+from keras_mixup.reporting._page import PAGE
+
+
+class Heading(NamedTuple):
+    """A heading of the second level."""
+
+    text: str
+
+
+class Text(NamedTuple):
+    """A paragraph."""
+
+    text: str
+
+
+class Table(NamedTuple):
+    """A table.
+
+    Attributes:
+        header: tuple of str.
+        rows: list of tuples of cells: a str, a `Link`, or a tuple of str, of
+            which the first is the main one and the others stand below it;
+            an empty first one makes all others equal.
+        numbers: bool, whether all columns but the first are numbers.
+    """
+
+    header: tuple
+    rows: list
+    numbers: bool = False
+
+
+class Code(NamedTuple):
+    """Lines of commands, folded in HTML.
+
+    Attributes:
+        title: str.
+        lines: list of str.
+    """
+
+    title: str
+    lines: list
+
+
+class Picture(NamedTuple):
+    """A picture: inside the HTML, a file of its own beside the Markdown.
+
+    Attributes:
+        name: str, the file's name without its suffix.
+        svg: str, its content.
+        text: str, what it shows.
+    """
+
+    name: str
+    svg: str
+    text: str
+
+
+class Link(NamedTuple):
+    """A link to another page.
+
+    Attributes:
+        text: str.
+        name: str, the page's file without its suffix.
+    """
+
+    text: str
+    name: str
+
+
+def to_markdown(title, blocks):
+    """Returns the page in GitHub's Markdown."""
+    parts = [f"# {title}", *map(_markdown, blocks)]
+    return "\n\n".join(parts) + "\n"
+
+
+def to_html(title, blocks):
+    """Returns the page as one HTML file without outside resources."""
+    body = "\n".join(map(_html, blocks))
+    return string.Template(PAGE).substitute(
+        title=html.escape(title), body=f"<style>{_STYLE}</style>\n{body}"
+    )
+
+
+_STYLE = (
+    ".accuracy th, .accuracy td { vertical-align: top; padding: .35rem .5rem; }"
+    ".accuracy td { font-weight: 600; }"
+    # The row's name stays in sight where the table is wider than the screen.
+    ".accuracy tbody th { position: sticky; left: 0; min-width: 6.5rem; "
+    "background: var(--ground); }"
+    ".accuracy td small, .plain td small { display: block; font-weight: 400; "
+    "color: var(--muted); }"
+    ".plain td, .plain th { vertical-align: top; min-width: 5rem; }"
+    "pre { overflow-x: auto; background: var(--panel); padding: .7rem; "
+    "font-size: .8rem; }"
+)
+
+
+def _markdown(block):
+    if isinstance(block, Heading):
+        return f"## {block.text}"
+    if isinstance(block, Text):
+        return block.text
+    if isinstance(block, Picture):
+        return f"![{block.text}]({block.name}.svg)"
+    if isinstance(block, Code):
+        lines = "\n".join(block.lines)
+        return f"{block.title}:\n\n```\n{lines}\n```"
+    rows = [[_cell(cell) for cell in row] for row in block.rows]
+    rule = "---:" if block.numbers else "---"
+    return _tables.to_markdown([block.header, *rows], rule).rstrip()
+
+
+def _cell(cell):
+    if isinstance(cell, Link):
+        return f"[{cell.text}]({cell.name}.md)"
+    if isinstance(cell, str):
+        return cell
+    first, *others = cell
+    others = "; ".join(filter(None, others))
+    return f"{first} ({others})" if first and others else first or others
+
+
+def _html(block):
+    if isinstance(block, Heading):
+        return f"<h2>{html.escape(block.text)}</h2>"
+    if isinstance(block, Text):
+        return f"<p>{html.escape(block.text)}</p>"
+    if isinstance(block, Picture):
+        return f"<figure>{block.svg}</figure>"
+    if isinstance(block, Code):
+        lines = html.escape("\n".join(block.lines))
+        title = html.escape(block.title)
+        return (
+            f"<details><summary>{title}</summary><pre>{lines}</pre></details>"
+        )
+    kind = "accuracy" if block.numbers else "plain"
+    head = "".join(
+        f'<th scope="col"{_CLASS if i == 0 else ""}>{html.escape(name)}</th>'
+        for i, name in enumerate(block.header)
+    )
+    body = "\n".join(f"<tr>{_html_row(row)}</tr>" for row in block.rows)
+    return (
+        f'<div class="scroll"><table class="{kind}"><thead><tr>{head}</tr>'
+        f"</thead>\n<tbody>\n{body}\n</tbody></table></div>"
+    )
+
+
+_CLASS = ' class="model"'
+
+
+def _html_row(row):
+    first, *others = row
+    cells = "".join(f"<td>{_html_cell(cell)}</td>" for cell in others)
+    return f'<th scope="row"{_CLASS}>{_html_cell(first)}</th>{cells}'
+
+
+def _html_cell(cell):
+    if isinstance(cell, Link):
+        name = html.escape(cell.name)
+        return f'<a href="{name}.html">{html.escape(cell.text)}</a>'
+    if isinstance(cell, str):
+        return html.escape(cell)
+    first, *others = cell
+    others = filter(None, others)
+    below = "".join(f"<small>{html.escape(text)}</small>" for text in others)
+    return f"{html.escape(first)}{below}"

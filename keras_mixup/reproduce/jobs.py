@@ -1,0 +1,98 @@
+"""Jobs: one training or one evaluation each, told by its content."""
+
+import hashlib
+import json
+from typing import NamedTuple
+
+from keras_mixup import _checks
+from keras_mixup import runs
+
+# Raise it with a change after which the same settings give other results.
+REVISION = 1
+TRAIN = "train"
+EVALUATE = "evaluate"
+# Of the machine, or found in another job.
+_UNTOLD = ("data_dir", "download", "threads", "tensorboard", "vae")
+
+
+class Job(NamedTuple):
+    """One training or evaluation.
+
+    Attributes:
+        kind: `"train"` or `"evaluate"`.
+        label: str, for a reader; it does not count.
+        settings: dict name -> value, what is given to the run.
+        needs: tuple of `Job` that come first: the autoencoder of a training;
+            the training of an evaluation.
+        source: str, the flag file of the paper.
+        paper: dict name -> value, the paper's settings.
+    """
+
+    kind: str
+    label: str
+    settings: dict
+    needs: tuple
+    source: str
+    paper: dict
+
+    @property
+    def key(self):
+        """str: the same for the same settings, data and needed jobs."""
+        told = {
+            "revision": REVISION,
+            "kind": self.kind,
+            "settings": told_settings(self.kind, self.settings),
+            "needs": [job.key for job in self.needs],
+        }
+        text = json.dumps(told, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def made(self, **places):
+        """Returns `TrainSettings` or `EvaluateSettings`.
+
+        Args:
+            **places: settings of the machine, such as `data_dir` and the
+                autoencoder's folder `vae`.
+        """
+        given = {n: v for n, v in places.items() if v is not None}
+        return settings_class(self.kind)(**{**self.settings, **given})
+
+    @property
+    def in_order(self):
+        """list of `Job`: all that it needs, itself last, each once."""
+        found = {}
+        for job in self.needs:
+            found |= {own.key: own for own in job.in_order}
+        return [*found.values(), self]
+
+
+def settings_class(kind):
+    """Returns the class of the settings of a kind of job."""
+    _checks.check_choice(kind, "kind", (TRAIN, EVALUATE))
+    return runs.TrainSettings if kind == TRAIN else runs.EvaluateSettings
+
+
+def told_settings(kind, values):
+    """Returns dict name -> JSON value: what of settings tells a job.
+
+    A text and the value it stands for are the same.
+    """
+    declared = settings_class(kind).declared
+    found = {}
+    for name, value in values.items():
+        if name not in _UNTOLD and value is not None:
+            parsed = declared[name].parse(value)
+            found[name] = json.loads(json.dumps(parsed))
+    return found
+
+
+def unique(jobs):
+    """Returns a list of `Job`, each key once, with all that they need.
+
+    What a job needs precedes it.
+    """
+    found = {}
+    for job in jobs:
+        for own in job.in_order:
+            found.setdefault(own.key, own)
+    return list(found.values())

@@ -1,0 +1,162 @@
+"""Reproduces tables of the papers: trains, attacks, writes the pages."""
+
+import pathlib
+from typing import NamedTuple
+
+from keras_mixup import _checks
+from keras_mixup import _stopping
+from keras_mixup import runs
+from keras_mixup.reproduce import costs as costs_lib
+from keras_mixup.reproduce import images
+from keras_mixup.reproduce import jobs
+from keras_mixup.reproduce import lookup
+from keras_mixup.reproduce import measuring
+from keras_mixup.reproduce import pages
+from keras_mixup.reproduce import planning
+from keras_mixup.reproduce import running
+from keras_mixup.reproduce import scales
+from keras_mixup.reproduce import store as store_lib
+from keras_mixup.reproduce import writing
+
+# Above it a call asks for `yes`.
+_LONG = 3 * 3600.0
+
+
+class ReproduceResult(NamedTuple):
+    """The result of `reproduce`.
+
+    Attributes:
+        results: list of `pages.Results`, one for each entry that was asked.
+        files: list of `pathlib.Path`, the index first.
+    """
+
+    results: list
+    files: list
+
+    @property
+    def text(self):
+        """str: the verdicts and the index, for a terminal."""
+        lines = []
+        for one in self.results:
+            lines.append(f"{one.plan.entry.name}:")
+            if one.plan.missing:
+                lines.append(f"  {one.plan.missing}")
+            lines += [f"  {v.word}: {v.claim.text}" for v in one.verdicts]
+        return "\n".join([*lines, f"\nPages: {self.files[0]}"])
+
+
+def reproduce(
+    entry,
+    scale,
+    results_dir,
+    output=None,
+    data_dir=None,
+    threads=0,
+    yes=False,
+    progress=None,
+    stop=None,
+):
+    """Trains and attacks what a table needs, and writes its page.
+
+    Each training and each evaluation is a job, told by its settings and by
+    those of the jobs that it needs. A finished job in `results_dir` is not
+    done again, whichever table it was done for. A killed or stopped call
+    goes on where it was. The pages have all that is there.
+
+    Args:
+        entry: str, such as "mixup_inference/table2", a sequence of these, or
+            "all".
+        scale: str: "digits", "cifar10_cpu" or "paper".
+        results_dir: str or path of the folder of the jobs, one for all
+            entries and scales.
+        output: str or path of the folder of the pages; None: a folder with
+            the scale's name in `results_dir`.
+        data_dir: str, the folder of prepared tfds data sets, or None for that
+            of tfds.
+        threads: int >= 0, CPU threads in and between ops; 0: as many as cores.
+        yes: bool, go on although it takes hours.
+        progress: callable of a str, called at each step; None for silence.
+        stop: callable without arguments, such as a `runs.Stop`, asked during
+            each job; it returns the reason to stop, a str, or something false.
+
+    Returns:
+        `ReproduceResult`.
+
+    Raises:
+        ValueError: an unknown entry or scale, with the nearest; results of
+            other settings in `results_dir`; or more than some hours of work
+            without `yes`.
+        FileNotFoundError: the data set is not there.
+        OSError: a folder that cannot be written, or in which another process
+            works.
+        Stopped: `stop` gave a reason; the pages have what is there.
+
+    Example:
+
+    >>> reproduce("mixup_inference/table2", "digits", "results")
+    """
+    say = progress or (lambda text: None)
+    names = lookup.names(entry)
+    chosen = scales.find(scale)
+    store = store_lib.Store(results_dir)
+    threads = _checks.check_integer(threads, "threads", 0)
+    plans = [planning.plan(lookup.find(n), chosen) for n in names]
+    wanted = jobs.unique(job for plan in plans for job in plan.jobs)
+    # Reading the data may be TensorFlow's first op.
+    runs.prepare(runs.TrainSettings(threads=threads))
+    store.data = images.digests(wanted, data_dir)
+    missing = [job for job in wanted if not store.finished(job)]
+    costs = costs_lib.Costs(store)
+    machine = {"data_dir": data_dir, "threads": threads or None}
+    costs.time_steps(missing, say, **machine)
+    _ask(costs.left(missing), missing, chosen, yes)
+    try:
+        running.run_missing(
+            wanted,
+            store,
+            say,
+            stop or _stopping.never,
+            costs.left,
+            **machine,
+        )
+    finally:
+        found = write_pages(scale, results_dir, output)
+    own = [one for one in found.results if one.plan.entry.name in names]
+    return ReproduceResult(own, found.files)
+
+
+def write_pages(scale, results_dir, output=None):
+    """Writes the pages of all entries from the jobs that are finished.
+
+    Args:
+        scale, results_dir, output: as for `reproduce`.
+
+    Returns:
+        `ReproduceResult` of all entries.
+
+    Raises:
+        ValueError: an unknown scale, or results of other settings.
+    """
+    chosen = scales.find(scale)
+    store = store_lib.Store(results_dir)
+    reader = measuring.Reader(store)
+    found = [
+        pages.results(planning.plan(entry, chosen), store, reader)
+        for entry in lookup.entries().values()
+    ]
+    place = pathlib.Path(output or store.path / chosen.name)
+    return ReproduceResult(found, writing.write(found, chosen, place))
+
+
+def _ask(seconds, missing, scale, yes):
+    """Raises `ValueError` for hours of work without `yes`."""
+    if yes or not missing:
+        return
+    shown = "an unknown time"
+    if seconds is not None:
+        shown = f"about {running.time_text(seconds)} on this machine"
+    if seconds is None or seconds > _LONG:
+        raise ValueError(
+            f"{len(missing)} jobs at the scale {scale.name} take {shown}. Set "
+            "`yes` to begin; a stopped call goes on where it was."
+        )

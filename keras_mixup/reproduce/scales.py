@@ -1,0 +1,163 @@
+"""Scales: what replaces the papers' data, networks and lengths."""
+
+from typing import NamedTuple
+
+from keras_mixup import _checks
+
+_HALVES = "keras_mixup.reproduce.digit_halves"
+_CPU = "what two CPU cores do in the stated time"
+
+
+class Scale(NamedTuple):
+    """What an experiment changes of a paper's, as data.
+
+    Attributes:
+        name: str.
+        about: str, a sentence for the page.
+        datasets: dict the paper's data set -> the one that stands for it.
+        transfer: the same for entries on the transfer of autoencoders.
+        models: dict the paper's network -> dict of settings; "" for all
+            others. An absent network stays.
+        training: dict of settings of `train` that replace the paper's.
+        vae: the same for autoencoders.
+        own: dict algorithm -> dict of its own settings.
+        radius: float, the factor of every radius and step of an attack.
+        evaluation: dict of settings of `evaluate`.
+        seeds: tuple of int, a network of each row for each of them.
+        reasons: dict setting -> str, why it differs.
+        left_out: dict entry -> str, why it has no numbers at this scale.
+    """
+
+    name: str
+    about: str
+    datasets: dict
+    transfer: dict = {}
+    models: dict = {}
+    training: dict = {}
+    vae: dict = {}
+    own: dict = {}
+    radius: float = 1.0
+    evaluation: dict = {}
+    seeds: tuple = (0,)
+    reasons: dict = {}
+    left_out: dict = {}
+
+    def stand_in(self, dataset, transfer=False):
+        """Returns the data set that stands for a paper's, or None."""
+        known = self.transfer if transfer else self.datasets
+        return known.get(dataset)
+
+
+_ALL = ("cifar10", "cifar100", "svhn", "tiny_imagenet")
+_NO_CORRUPTED = (
+    "There is no published corrupted test set of {}, on which the paper's "
+    "numbers are measured."
+)
+
+_DIGITS = Scale(
+    name="digits",
+    about="The 1,797 digits of 8 x 8 pixels that scikit-learn carries, 500 of "
+    "them for testing, and a small convolutional network. It shows that each "
+    "experiment runs from end to end, and which way a comparison points on an "
+    "easy problem. It does not repeat the papers' numbers. 30 "
+    "epochs are 510 steps: the networks stay smoother than after long "
+    "training, so that those without adversarial training resist more than in "
+    "the papers.",
+    datasets=dict.fromkeys(_ALL, "digits"),
+    transfer={
+        **dict.fromkeys(("cifar10", "cifar100"), f"{_HALVES}:high"),
+        "tiny_imagenet": f"{_HALVES}:low",
+    },
+    models={"": {"model": "small_convnet"}},
+    training={"epochs": 30, "batch_size": 64},
+    vae={"epochs": 60},
+    own={"curvature_regularization": {"warmup_steps": 10}},
+    radius=0.1 / (8 / 255),
+    evaluation={
+        "num_examples": None,
+        "adaptive_examples": 100,
+        "adaptive_steps": 20,
+        "adaptive_draws": 5,
+        "spsa_examples": 100,
+        "eval_seeds": (0,),
+        "probe": False,
+    },
+    reasons={
+        "dataset": "8 x 8 digits stand for every data set of the papers",
+        "model": "a small network suffices for 8 x 8 pixels",
+        "width": "a setting of the paper's network",
+        "epochs": _CPU,
+        "batch_size": "1,097 training images give few larger batches",
+        "drops": "at the same fractions of the training",
+        "eps": "0.1 is about as hard on digits as 8/255 on CIFAR-10",
+        "step_size": "in proportion to the radius",
+        "latent_eps": "in proportion to the radius",
+        "latent_step_size": "in proportion to the radius",
+        "warmup_steps": "the same part of the training",
+        "num_examples": "all 500 test images",
+        "adaptive_examples": _CPU,
+        "adaptive_steps": _CPU,
+        "adaptive_draws": _CPU,
+        "spsa_examples": _CPU,
+        "eval_seeds": _CPU,
+        "probe": _CPU,
+    },
+    left_out={"varmixup/table4": _NO_CORRUPTED.format("the digits")},
+)
+
+_NARROW = {"model": "preact_resnet18", "width": 16}
+_CIFAR10_CPU = Scale(
+    name="cifar10_cpu",
+    about="CIFAR-10, 20,000 of its training images, and narrow networks: what "
+    "a desktop computer does in days.",
+    datasets={"cifar10": "cifar10"},
+    models={"": _NARROW},
+    training={"epochs": 30, "num_train": 20_000},
+    vae={"epochs": 30},
+    own={"curvature_regularization": {"warmup_steps": 94}},
+    evaluation={
+        "num_examples": 1000,
+        "adaptive_examples": 100,
+        "spsa_examples": 100,
+        "eval_seeds": (0, 1, 2),
+    },
+    seeds=(0, 1),
+    reasons={
+        "model": "PreActResNet-18 of width 16 instead of a full network",
+        "width": "narrow, for CPUs",
+        "epochs": "for CPUs",
+        "drops": "at the same fractions of the training",
+        "num_train": "for CPUs; a class-balanced subset",
+        "warmup_steps": "the same part of the training",
+        "num_examples": "for CPUs; a class-balanced subset",
+        "adaptive_examples": "for CPUs",
+        "spsa_examples": "for CPUs",
+        "eval_seeds": "for CPUs",
+    },
+    left_out={
+        "varmixup/table2_others": "Only CIFAR-10 is trained at this scale.",
+        "varmixup/table3": "Its autoencoder is of Tiny ImageNet; only CIFAR-10 "
+        "is trained at this scale.",
+        "mixup_inference/table3": "Only CIFAR-10 is trained at this scale.",
+        "adversarial_mixup/table2": "Only CIFAR-10 is trained at this scale.",
+    },
+)
+
+_PAPER = Scale(
+    name="paper",
+    about="The paper's data, networks and lengths, for GPUs, in as many parts "
+    "as it takes.",
+    datasets={name: name for name in _ALL},
+    transfer={name: name for name in _ALL},
+)
+
+SCALES = {scale.name: scale for scale in (_DIGITS, _CIFAR10_CPU, _PAPER)}
+
+
+def find(name):
+    """Returns the `Scale` called `name`.
+
+    Raises:
+        ValueError: there is none; the text names the nearest and lists all.
+    """
+    return SCALES[_checks.check_known(name, "scale", tuple(SCALES))]

@@ -1,0 +1,94 @@
+"""Writes the pages of a scale, and the numbers as JSON."""
+
+import pathlib
+
+from keras_mixup import _files
+from keras_mixup.reproduce import document
+from keras_mixup.reproduce import index
+from keras_mixup.reproduce import pages
+
+
+def write(found, scale, output):
+    """Writes the pages of entries and the index of a scale.
+
+    Args:
+        found: list of `pages.Results`, of all entries of the index.
+        scale: `Scale`.
+        output: str or path of the folder.
+
+    Returns:
+        list of `pathlib.Path`, the index first.
+    """
+    output = pathlib.Path(output)
+    output.mkdir(parents=True, exist_ok=True)
+    content = list(index.blocks(scale, found))
+    written = _write_page(output, index.NAME, index.title(scale), content)
+    for one in found:
+        name = index.file_name(one.plan.entry)
+        content = list(pages.blocks(one))
+        written += _write_page(output, name, pages.title(one.plan), content)
+        path = output / f"{name}.json"
+        _files.write_json(path, as_json(one))
+        written.append(path)
+    return written
+
+
+def as_json(found):
+    """Returns the numbers of `pages.Results`, a dict of JSON values."""
+    plan = found.plan
+    return {
+        "entry": plan.entry.name,
+        "scale": plan.scale.name,
+        "missing": plan.missing,
+        "cells": [
+            _cell(cell, found.measured.get(place))
+            for place, cell in plan.cells.items()
+        ],
+        "claims": [
+            {
+                "text": one.claim.text,
+                "verdict": one.word,
+                "compared": [
+                    {**c._asdict(), "comparison": c.comparison._asdict()}
+                    for c in one.compared
+                ],
+            }
+            for one in found.verdicts
+        ],
+        "jobs": {key: _job(told) for key, told in found.known.items()},
+    }
+
+
+def _cell(cell, measured):
+    paper = cell.published
+    return {
+        "row": cell.row,
+        "column": cell.column.label,
+        "dataset": cell.column.dataset,
+        "published": None if paper is None else paper._asdict(),
+        "measured": None if measured is None else _numbers(measured),
+        "jobs": [job.key for job in cell.evaluations],
+    }
+
+
+def _numbers(measured):
+    found = measured._asdict()
+    found.pop("answers")  # One number for each image; they lie in the records.
+    return found
+
+
+def _job(told):
+    names = ("label", "given", "needs", "seconds", "cpu_seconds", "time")
+    names = (*names, "finished", "versions", "git_commit")
+    return {name: told[name] for name in names if name in told}
+
+
+def _write_page(output, name, title, content):
+    paths = [output / f"{name}.{suffix}" for suffix in ("md", "html")]
+    _files.write_text(paths[0], document.to_markdown(title, content))
+    _files.write_text(paths[1], document.to_html(title, content))
+    for block in content:
+        if isinstance(block, document.Picture):
+            paths.append(output / f"{block.name}.svg")
+            _files.write_text(paths[-1], block.svg)
+    return paths

@@ -1,0 +1,133 @@
+"""From entries and scales to jobs: keys, sharing, settings of a scale."""
+
+import pretended
+import pytest
+
+from keras_mixup import reproduce
+from keras_mixup.reproduce import adapting
+from keras_mixup.reproduce import jobs
+from keras_mixup.reproduce import planning
+from keras_mixup.reproduce import scales
+
+ENTRIES = reproduce.entries()
+DIGITS = scales.find("digits")
+
+
+def job(**settings):
+    values = {"dataset": "digits", "algorithm": "erm", **settings}
+    return jobs.Job("train", "a label", values, (), "a.flags", {})
+
+
+def planned(name, scale=DIGITS):
+    return planning.plan(ENTRIES[name], scale)
+
+
+def test_a_key_tells_settings_and_needed_jobs_and_nothing_else():
+    key = job(epochs=3).key
+    assert job(epochs="3").key == key
+    assert job(epochs=3, data_dir="elsewhere")._replace(label="b").key == key
+    assert job(epochs=4).key != key
+    vae = job(seed=1)
+    needing = job(epochs=3)._replace(needs=(vae,))
+    other = job(epochs=3)._replace(needs=(job(seed=2),))
+    assert len({key, needing.key, other.key}) == 3
+
+
+def test_tables_share_their_trainings():
+    first, second = planned("varmixup/table2_cifar"), planned("varmixup/table5")
+    trained = [
+        {j.key for j in plan.jobs if j.kind == "train"}
+        for plan in (first, second)
+    ]
+    assert trained[1] < trained[0]
+    together = jobs.unique([*first.jobs, *second.jobs])
+    assert len(together) < len(first.jobs) + len(second.jobs)
+    places = {j.key: i for i, j in enumerate(together)}
+    for one in together:
+        assert all(places[n.key] < places[one.key] for n in one.needs)
+
+
+def test_rows_of_one_training_are_attacked_in_one_call():
+    found = planned("mixup_inference/table2").jobs_of("Mixup + MI-OL")
+    assert [j.kind for j in found] == ["train", "evaluate", "evaluate"]
+    own, aimed = found[1].settings, found[2].settings
+    assert own["defences"][-2:] == (
+        "mixup_inference_ol",
+        "mixup_inference_combined",
+    )
+    assert own["pgd_steps"] == aimed["pgd_steps"] == (10, 50, 200)
+    assert aimed["targeted"] == "random" and not aimed["adaptive"]
+
+
+def test_a_scale_keeps_proportions():
+    (trained, *_) = planned("mixup_inference/table2").jobs_of("Interpolated AT")
+    assert trained.settings["eps"] == pytest.approx(0.1)
+    assert trained.settings["step_size"] == pytest.approx(0.025)
+    assert trained.settings["drops"] == (0.5, 0.75)
+    wide = planned("adversarial_mixup/table3").jobs_of("Baseline")[0]
+    assert "width" not in wide.settings
+
+
+def test_seeds_have_networks_of_their_own():
+    plan = planned("adversarial_mixup/table1", scales.find("cifar10_cpu"))
+    cell = plan.cell("Ours", "PGD-20")
+    seeds = [e.needs[0].settings["seed"] for e in cell.evaluations]
+    assert seeds == [0, 1]
+
+
+@pytest.mark.parametrize("scale", scales.SCALES.values(), ids=scales.SCALES)
+def test_jobs_are_accepted_and_every_deviation_has_a_reason(scale):
+    every = [j for e in ENTRIES.values() for j in planning.plan(e, scale).jobs]
+    for one in jobs.unique(every):
+        one.made(
+            **({"vae": "a folder"} if one.kind == "train" and one.needs else {})
+        )
+        for found in adapting.differences(one, scale):
+            assert found.reason, (one.label, found)
+
+
+def test_the_scale_paper_changes_nothing():
+    paper = scales.find("paper")
+    for entry in ENTRIES.values():
+        for one in planning.plan(entry, paper).jobs:
+            assert not adapting.differences(one, paper)
+
+
+def test_digits_of_transfer_have_no_class_in_common():
+    plan = planned("varmixup/table3")
+    sets = {
+        j.settings["dataset"].rpartition(":")[2]
+        for j in plan.jobs
+        if j.kind == "train"
+    }
+    assert sets == {"low", "high"}
+    from keras_mixup.reproduce import digit_halves
+
+    low, high = digit_halves.low(), digit_halves.high()
+    assert set(low["y_train"]) == set(high["y_test"]) == set(range(5))
+    total = sum(len(half["y_train"]) for half in (low, high))
+    assert total == 1297
+
+
+def test_an_unknown_scale_is_named():
+    with pytest.raises(ValueError, match='mean "digits"'):
+        scales.find("digit")
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_claims_are_of_the_table_and_true_of_the_papers_numbers(name):
+    plan = planning.plan(ENTRIES[name], scales.find("paper"))
+    for claim in plan.entry.claims:
+        for own in claim.comparisons:
+            first = plan.cell(own.row, own.column)
+            second = plan.cell(own.other, own.column_of_other)
+            assert first is not None and second is not None, own
+            if not claim.ours:
+                assert first.published.value > second.published.value, own
+
+
+def test_a_column_may_be_of_some_rows_alone():
+    plan = planned("adversarial_mixup/table1")
+    assert plan.cell("Ours", "AutoAttack") is not None
+    assert plan.cell("Attack", "AutoAttack") is None
+    assert pretended.ENTRY.columns[2].label == "AutoAttack"
