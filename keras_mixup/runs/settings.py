@@ -310,6 +310,8 @@ class _TrainSettings(_settings.Settings):
     @property
     def robust_steps(self):
         """int: the steps of PGD on the validation images, 0 for none."""
+        if self.task == "vae":  # It has no classes to be right about.
+            return 0
         if self.robust_validation is not None or self.num_validation == 0:
             return self.robust_validation or 0
         robust = self.monitor in (None, "val_robust_accuracy")
