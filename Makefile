@@ -10,7 +10,7 @@ DEMO ?= runs/demo
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo demo-varmixup test quick slow referee gpu docs lint format setup clean distclean
+.PHONY: demo demo-varmixup test quick slow referee gpu docs faults lint format setup clean distclean
 
 setup: $(VENV)/.installed
 
@@ -75,6 +75,11 @@ referee: $(REFEREE)/.installed
 
 gpu: $(VENV)/.installed
 	$(BIN)/python -m pytest -m gpu
+
+# Kills, damages and starves runs, and writes the table of docs/reliability.md.
+# A second call goes on where the first was stopped.
+faults: $(VENV)/.installed
+	$(BIN)/python tests/faults/run.py --write
 
 # The site, in build/site; a warning is an error.
 docs: $(VENV)/.installed

@@ -18,6 +18,7 @@ LEVELS = {
     "_settings": 1,
     "_config": 1,
     "_classifiers": 1,
+    "_workers": 1,
     "_fingerprint": 1,
     "_inputs": 1,
     "_own_modules": 1,

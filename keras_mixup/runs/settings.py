@@ -226,8 +226,10 @@ class _TrainSettings(_settings.Settings):
     precision: "Literal['float32', 'mixed_bfloat16']" = field(
         "float32", "Keras precision policy."
     )
-    strategy: "Literal['none', 'mirrored']" = field(
-        "none", "One device, or one replica for each local device."
+    strategy: "Literal['none', 'mirrored', 'multi_worker']" = field(
+        "none",
+        "One device; a replica for each device of this host; or one for each "
+        "device of several hosts, which TF_CONFIG or Slurm names.",
     )
     logical_devices: "int | None" = field(
         None,
@@ -249,6 +251,9 @@ class _TrainSettings(_settings.Settings):
             _checks.check(not given, name, expected, getattr(self, name))
         super().check()
         self._check_needed()
+        okay = self.strategy != "multi_worker" or self.seed is not None
+        expected = "given with strategy=multi_worker, the same to each worker"
+        _checks.check(okay, "seed", expected, None)
         self.monitored  # noqa: B018 - raises
 
     @classmethod
