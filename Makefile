@@ -10,7 +10,7 @@ DEMO ?= runs/demo
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo demo-varmixup test quick slow referee gpu lint format setup clean distclean
+.PHONY: demo demo-varmixup test quick slow referee gpu docs faults lint format setup clean distclean
 
 setup: $(VENV)/.installed
 
@@ -51,13 +51,14 @@ demo-varmixup: $(VENV)/.installed
 	@echo "The autoencoder's pictures: $(DEMO)/vae/report.md; the report: $(DEMO)/varmixup/report.html"
 
 # Two processes: most of a test's time is tracing, which one core does alone.
+# A file stays in one of them, so that its models are made and traced once.
 WORKERS ?= 2
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest -n $(WORKERS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 # Two minutes that touch every package; tests/quick.txt lists the files.
 quick: $(VENV)/.installed
-	$(BIN)/python -m pytest -n $(WORKERS) $$(cat tests/quick.txt)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $$(cat tests/quick.txt)
 
 slow: $(VENV)/.installed
 	$(BIN)/python -m pytest -m slow
@@ -75,9 +76,20 @@ referee: $(REFEREE)/.installed
 gpu: $(VENV)/.installed
 	$(BIN)/python -m pytest -m gpu
 
+# Kills, damages and starves runs, and writes the table of docs/reliability.md.
+# A second call goes on where the first was stopped.
+faults: $(VENV)/.installed
+	$(BIN)/python tests/faults/run.py --write
+
+# The site, in build/site; a warning is an error.
+docs: $(VENV)/.installed
+	$(PIP) install --editable '.[docs]'
+	$(BIN)/python -m mkdocs build
+
 lint: $(VENV)/.installed
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m mypy
 
 format: $(VENV)/.installed
 	$(BIN)/python -m ruff check --fix .

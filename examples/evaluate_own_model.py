@@ -55,6 +55,20 @@ def torch_module(module):
     return eager_bridge(bridge)
 
 
+def onnx_file(path, channels_first=True):
+    """An ONNX file on images [B, C, H, W] or [B, H, W, C]; no gradients."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(path)
+    name = session.get_inputs()[0].name
+
+    def answer(images):
+        inputs = np.moveaxis(images, -1, 1) if channels_first else images
+        return session.run(None, {name: np.ascontiguousarray(inputs)})[0]
+
+    return lambda images: tf.numpy_function(answer, [images], tf.float32)
+
+
 def eager_bridge(bridge):
     """Makes images -> (logits, upstream -> gradient) a differentiable call."""
 

@@ -194,6 +194,16 @@ def check_instance(value, name, kind, expected):
     return value
 
 
+def check_callable(value, name):
+    """Returns `value`, a callable or None.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    okay = value is None or callable(value)
+    return value if okay else check(okay, name, "a callable or None", value)
+
+
 def check_image_shape(shape, name="input_shape"):
     """Returns `shape` as a tuple (height, width, channels).
 

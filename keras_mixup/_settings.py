@@ -263,7 +263,7 @@ class Settings:
             setting does not take, or a setting without effect.
     """
 
-    declared = {}
+    declared: dict = {}
 
     def __init__(self, **values):
         self._fill(values)

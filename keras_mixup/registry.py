@@ -41,7 +41,7 @@ PACKAGES = {
 }
 _HERE = pathlib.Path(__file__).parent
 # (kind, name) of an entry point -> why it is left out.
-_LEFT_OUT = {}
+_LEFT_OUT: dict = {}
 
 
 class Entry(typing.NamedTuple):

@@ -16,6 +16,8 @@ from keras_mixup import evaluation
 from keras_mixup import inference
 from keras_mixup import metrics
 from keras_mixup import models
+from keras_mixup import reporting
+from keras_mixup import runs
 from keras_mixup import training
 
 PACKAGES = {
@@ -27,6 +29,8 @@ PACKAGES = {
         inference,
         metrics,
         models,
+        reporting,
+        runs,
         training,
         importlib.import_module("keras_mixup.export"),
     )
@@ -51,6 +55,13 @@ MADE_BY_US = {
     "export": ("SavedModelInfo", "SignatureCheck"),
     "inference": ("Certificates", "defence_label", "paper_settings"),
     "metrics": ("Estimate", "FeatureDistances"),
+    "reporting": ("Comparison", "Standing", "comparisons"),
+    # Settings have a test of their own, which draws values.
+    "runs": (
+        *("CompareResult", "EvaluateResult", "ExportResult", "MergeResult"),
+        *("ShardResult", "TrainResult", "Stopped", "list_datasets"),
+        *("EvaluateSettings", "ExportSettings", "TrainSettings"),
+    ),
     "training": ("RetraceGuard", "StopOnNaN"),
 }
 
@@ -77,6 +88,7 @@ SEED = (THING, NAN, -1, 1.5, "a", [])
 ARRAY = (THING, None, "a", [], NAN, [[[1]], [2]], -1, HUGE)
 MODEL = (THING, None, "a", 3, [])
 PATH = (THING, NAN, -1, None, [], "")
+CALLABLE = (THING, NAN, "a", [])
 NAMES = {
     "attack": MODEL,
     "base_path": PATH,
@@ -110,6 +122,12 @@ NAMES = {
     "num_validation": INTEGER,
     "path": PATH,
     "patience": INTEGER,
+    "keep": CALLABLE,
+    "on_start": CALLABLE,
+    "progress": CALLABLE,
+    "run_dir": PATH,
+    "settings": MODEL,
+    "stop": CALLABLE,
     "pool": MODEL,
     "seed": SEED,
     "severity": CHOICE,
@@ -162,6 +180,16 @@ OWN = {
     "evaluate.attacks": MODEL[:4],
     "evaluate.eval_seeds": MODEL,
     "evaluate.models": MODEL,
+    "evaluate.shard": (THING, NAN, -1, "a", [], "0/2", "3/2"),
+    "train.verbose": (THING, NAN, -1, 3, "a", [], None),
+    "train.resume": FLAG,
+    "compare.run_dirs": (THING, NAN, None, [], "a", [THING], [""]),
+    "compare.output": PATH,
+    "compare.leaderboard": PATH,
+    "list_exports.saved_models": PATH,
+    "Stop.max_minutes": (THING, NAN, math.inf, "a", [], -1, 0),
+    "Results.settings": (THING, NAN, "a", []),
+    "Results.key": (THING, NAN, "a", None, [THING]),
     "worst_case.candidates": MODEL,
     "worst_case.eval_seeds": MODEL,
     "worst_case.selection_seeds": MODEL,
@@ -201,6 +229,8 @@ class Parts:
         self.pool = inference.SamplePool(IMAGES, LABELS, dtype="float32")
         self.set = data.image_set(IMAGES, LABELS)
         self.attack = attacks.PGD(THREAT, 0.1, num_steps=1)
+        self.algorithm = training.ERM(self.classifier)
+        self.algorithm.compile("sgd")
         self.defence = inference.MixupInferencePL(
             self.classifier, self.pool, 0.5, 2
         )
@@ -272,6 +302,21 @@ class Parts:
             "share": 0.5,
             "logits": IMAGES.reshape(COUNT, -1)[:, :CLASSES],
         }
+        given["settings"] = {
+            "train": runs.TrainSettings(seed=0),
+            "evaluate": runs.EvaluateSettings(dataset="digits"),
+            "export": runs.ExportSettings(run_dir=str(self.folder)),
+            "prepare": runs.TrainSettings(),
+        }.get(name, {})
+        given["run_dirs"] = [str(self.folder)]
+        if name == "fit_resumable":
+            given |= {"images": self.set, "model": self.algorithm}
+            return {
+                **{n: given[n] for n in ("model", "images", "run_dir")},
+                **{"epochs": 1, "batch_size": 2, "verbose": 0},
+            }
+        if name == "load_corrupted":
+            given["name"] = "cifar10_c"
         if name == "make_schedule":
             given["kind"] = "constant"
         needed = inspect.signature(target).parameters.values()

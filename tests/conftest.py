@@ -1,5 +1,6 @@
 """Shared set-up: one thread, two logical CPUs (for replicas), fixed seeds."""
 
+import gc
 import os
 import pathlib
 import sys
@@ -20,6 +21,16 @@ tf.config.set_logical_device_configuration(
 # Small ops are faster on one thread, and it adds in one order.
 tf.config.threading.set_intra_op_parallelism_threads(1)
 tf.config.threading.set_inter_op_parallelism_threads(1)
+
+
+def pytest_collection_finish():
+    """Spares the collector what TensorFlow and Keras keep for ever.
+
+    Tracing makes objects by the million, and each would set it off again.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 50, 100)
 
 
 @pytest.fixture(autouse=True)

@@ -31,6 +31,7 @@ def run(folder, *flags):
     return program.exit_code(adaptive.main, adaptive.FLAGS, argv)
 
 
+@pytest.mark.slow
 def test_each_point_is_measured_once(folder, capsys):
     pytest.importorskip("matplotlib")
     picture = folder / "curves.png"

@@ -107,6 +107,7 @@ defence = inference.MixupInferenceOL(classifier, pool, num_draws=2)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "page", sorted(ROOT.glob("docs/*.md")), ids=lambda p: p.stem
 )

@@ -6,7 +6,7 @@ import tensorflow as tf
 # Few sizes, so that few shapes are set up. From 57 rows on, filling up to the
 # next size adds at most an eighth.
 _SIZES = np.concatenate(
-    [[1, 2, 4], 8 * np.arange(1, 9)]
+    [np.array([1, 2, 4]), 8 * np.arange(1, 9)]
     + [2**power * np.arange(9, 17) for power in range(3, 27)]
 )
 

@@ -23,7 +23,7 @@ _SEARCH = {
 }
 # The defaults of each recipe; it does not use what it lacks. `steps_per_eps`
 # steps cross the radius.
-RECIPES = {
+RECIPES: dict[str, dict] = {
     # Tramer et al. (2020), their attack on Mixup Inference: 50 steps of
     # 0.5/255 at eps 8/255, each through 15 fresh draws.
     "tramer2020": {"num_steps": 50, "steps_per_eps": 16, "num_draws": 15},

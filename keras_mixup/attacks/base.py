@@ -40,13 +40,13 @@ class Attack(_config.Configurable):
     compiled = True
     # The facts, see `facts.Facts`. Each attack states whether it uses
     # gradients.
-    uses_gradients = None
+    uses_gradients: bool | None = None
     averages_draws = False
     # If so, the seed of `run` is int32 [B, 2], the row seeds of the draws with
     # which the defence will be judged.
     knows_draws = False
-    num_steps = None
-    num_draws = None
+    num_steps: int | None = None
+    num_draws: int | None = None
     # What the attacker knows of the defence: "oblivious" (nothing),
     # "adaptive" or "transfer" (another model alone).
     knowledge = "oblivious"
@@ -317,7 +317,7 @@ def draw_seeds(seed, num_images):
 
 
 # One callable per model (and method), so that no call retraces.
-_FUNCTIONS = weakref.WeakKeyDictionary()
+_FUNCTIONS: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 
 def as_function(model_fn):

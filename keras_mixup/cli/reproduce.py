@@ -17,7 +17,8 @@ whether they hold, the settings that differ, the cost, the commands. A killed
 or stopped call goes on where it was. SIGTERM, Ctrl-C and --max_minutes end
 with exit code 75.
 
---list shows all entries, what is here and what the rest costs.
+--list shows all entries, what is here and what the rest costs; with --scale it
+times a step of each network that is new.
 """
 _OWN = (
     Setting(
@@ -30,9 +31,9 @@ _OWN = (
     Setting(
         "scale",
         "str",
-        "digits",
-        "digits (an hour of two CPU cores for all entries), cifar10_cpu or "
-        "paper.",
+        None,
+        "digits, cifar10_cpu or paper.",
+        unset="digits; with --list: all, and no step is timed",
     ),
     Setting("results_dir", "str", "results", "Folder of the jobs."),
     Setting(
@@ -63,13 +64,16 @@ def make_flags():
 
 def main(flags):
     """Reproduces, and prints the verdicts; or lists the entries."""
+    scale = flags.scale or "digits"
+    scales.find(scale)
     if flags.list:
-        print(reproduce.listing(flags.results_dir))
+        options = {"progress": main_lib.say, "threads": flags.threads}
+        where = (flags.results_dir, flags.scale)
+        print(reproduce.listing(*where, **options))
         return
     if not flags.pages:
         lookup.names(flags.entry)
-    scales.find(flags.scale)
-    where = (flags.scale, flags.results_dir, flags.output)
+    where = (scale, flags.results_dir, flags.output)
     if flags.pages:
         print(reproduce.write_pages(*where).text)
         return

@@ -159,6 +159,10 @@ def load_corrupted(
     """
     _checks.check_choice(name, "name", tuple(PUBLISHED))
     _check_cell(kind, severity)
+    _checks.check_flag(download, "download")
+    _checks.check_seed(seed)
+    if num_examples is not None:
+        _checks.check_integer(num_examples, "num_examples")
     if name == "cifar10_c":
         tfds_kind = _TFDS_KINDS.get(kind, kind)
         source = f"cifar10_corrupted/{tfds_kind}_{severity}"

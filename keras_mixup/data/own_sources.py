@@ -193,12 +193,7 @@ def from_folder(root, channels=None):
     if not root.is_dir():
         raise FileNotFoundError(f"`dataset`: there is no folder {root}.")
     inner = {path.name: path for path in _folders(root, root)}
-    found = {
-        split: inner[word]
-        for split, words in _WORDS.items()
-        for word in words
-        if word in inner
-    }
+    found = splits_of(inner)
     if "train" not in found:
         found = {"train": root}
     names = [path.name for path in _folders(found["train"], root)]
@@ -209,6 +204,16 @@ def from_folder(root, channels=None):
     _checks.check(len(names) >= 2, "dataset", expected, received)
     parts = {s: _part(f, root, names, channels) for s, f in found.items()}
     return Parts(**parts, class_names=tuple(names))
+
+
+def splits_of(named):
+    """Returns dict split -> value of a dict whose keys are words for splits."""
+    return {
+        split: named[word]
+        for split, words in _WORDS.items()
+        for word in words
+        if word in named
+    }
 
 
 def files_of(root):

@@ -104,7 +104,7 @@ class Record(NamedTuple):
         """`Column`."""
         return Column(self.attack, self.knowledge, self.norm, self.eps)
 
-    budget = Column.budget
+    budget = Column.budget  # type: ignore[misc]
 
     @property
     def cell(self):
@@ -266,8 +266,8 @@ class Summary(NamedTuple):
     gradient_passes: float
     queries: float
 
-    row = Record.row
-    column = Record.column
+    row = Record.row  # type: ignore[misc]
+    column = Record.column  # type: ignore[misc]
 
 
 def append_records(path, records):

@@ -121,6 +121,10 @@ def evaluate(
     least = MIN_EVAL_SEEDS if len(selection_seeds) else 1
     given = _checks.check_seeds(eval_seeds, "eval_seeds", least)
     shard = shards.parse(shard)
+    if num_classes is not None:
+        _checks.check_integer(num_classes, "num_classes")
+    _checks.check_callable(stop, "stop")
+    _checks.check_callable(keep, "keep")
     selection = _checks.check_seeds(selection_seeds, "selection_seeds", 0)
     _checks.check_seed(attack_seed, "attack_seed")
     _checks.check_integer(batch_size, "batch_size")

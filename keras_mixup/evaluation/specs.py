@@ -126,7 +126,7 @@ def check_specs(attacks, models=()):
     """Returns `attacks` as a list of checked `AttackSpec`.
 
     Args:
-        attacks: iterable of `AttackSpec` or of tuples (name, attack,
+        attacks: list of `AttackSpec` or of tuples (name, attack,
             knowledge, ...).
         models: the models that are attacked.
 
@@ -136,6 +136,12 @@ def check_specs(attacks, models=()):
             images that stop when one model errs and go to a defence. Such
             images are weak there, and the defence would look too good.
     """
+    expected = "a list of AttackSpec or of tuples (name, attack, knowledge)"
+    okay = isinstance(attacks, (list, tuple))
+    okay = okay and all(
+        isinstance(e, (list, tuple)) and len(e) >= 3 for e in attacks
+    )
+    _checks.check(okay, "attacks", expected, attacks)
     specs = [AttackSpec(*entry) for entry in attacks]
     _checks.check(specs, "attacks", "at least one attack or None", attacks)
     beside_defence = any(map(is_defence, models))

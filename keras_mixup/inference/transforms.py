@@ -154,7 +154,7 @@ class RandomRotationInference(base.RandomizedInference):
             interpolation, "interpolation", ("bilinear", "nearest")
         )
         if isinstance(degrees, (tuple, list)):
-            self.degrees = _range_of(
+            self.degrees: float | tuple = _range_of(
                 degrees,
                 "degrees",
                 lambda v: _checks.check_number(v, "degrees", -180.0, 180.0),

@@ -18,7 +18,7 @@ _STAGES = (0.5, 0.125, 0.03)
 # Random points among which each start takes the best.
 _CANDIDATES = 20
 # Callable -> {settings: compiled function}; an entry dies with its callable.
-_COMPILED = weakref.WeakKeyDictionary()
+_COMPILED: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 
 class _Ball(NamedTuple):

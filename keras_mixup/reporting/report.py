@@ -9,6 +9,7 @@ import platform
 import string
 from importlib import metadata
 
+from keras_mixup import _checks
 from keras_mixup import _files
 from keras_mixup import studies as studies_lib
 from keras_mixup.evaluation import identity
@@ -68,7 +69,7 @@ def write_report(run_dir, title=None):
     Raises:
         FileNotFoundError: when the folder has no records and no metrics.
     """
-    run_dir = pathlib.Path(run_dir)
+    run_dir = pathlib.Path(_checks.check_path(run_dir, "run_dir"))
     records = _read(run_dir, _files.RECORDS, identity.read_records) or []
     metrics = _read(run_dir, _files.METRICS, _files.read_lines) or []
     if not records and not metrics:

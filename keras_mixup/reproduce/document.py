@@ -26,7 +26,8 @@ class Table(NamedTuple):
     Attributes:
         header: tuple of str.
         rows: list of tuples of cells: a str, a `Link`, or a tuple of str, of
-            which the first is the main one and the others stand below it.
+            which the first is the main one and the others stand below it;
+            an empty first one makes all others equal.
         numbers: bool, whether all columns but the first are numbers.
     """
 
@@ -45,6 +46,20 @@ class Code(NamedTuple):
 
     title: str
     lines: list
+
+
+class Picture(NamedTuple):
+    """A picture: inside the HTML, a file of its own beside the Markdown.
+
+    Attributes:
+        name: str, the file's name without its suffix.
+        svg: str, its content.
+        text: str, what it shows.
+    """
+
+    name: str
+    svg: str
+    text: str
 
 
 class Link(NamedTuple):
@@ -74,9 +89,14 @@ def to_html(title, blocks):
 
 
 _STYLE = (
-    ".accuracy td { vertical-align: top; }"
+    ".accuracy th, .accuracy td { vertical-align: top; padding: .35rem .5rem; }"
+    ".accuracy td { font-weight: 600; }"
+    # The row's name stays in sight where the table is wider than the screen.
+    ".accuracy tbody th { position: sticky; left: 0; min-width: 6.5rem; "
+    "background: var(--ground); }"
     ".accuracy td small, .plain td small { display: block; font-weight: 400; "
     "color: var(--muted); }"
+    ".plain td, .plain th { vertical-align: top; min-width: 5rem; }"
     "pre { overflow-x: auto; background: var(--panel); padding: .7rem; "
     "font-size: .8rem; }"
 )
@@ -87,6 +107,8 @@ def _markdown(block):
         return f"## {block.text}"
     if isinstance(block, Text):
         return block.text
+    if isinstance(block, Picture):
+        return f"![{block.text}]({block.name}.svg)"
     if isinstance(block, Code):
         lines = "\n".join(block.lines)
         return f"{block.title}:\n\n```\n{lines}\n```"
@@ -100,8 +122,9 @@ def _cell(cell):
         return f"[{cell.text}]({cell.name}.md)"
     if isinstance(cell, str):
         return cell
-    first, *others = filter(None, cell)
-    return f"{first} ({'; '.join(others)})" if others else first
+    first, *others = cell
+    others = "; ".join(filter(None, others))
+    return f"{first} ({others})" if first and others else first or others
 
 
 def _html(block):
@@ -109,6 +132,8 @@ def _html(block):
         return f"<h2>{html.escape(block.text)}</h2>"
     if isinstance(block, Text):
         return f"<p>{html.escape(block.text)}</p>"
+    if isinstance(block, Picture):
+        return f"<figure>{block.svg}</figure>"
     if isinstance(block, Code):
         lines = html.escape("\n".join(block.lines))
         title = html.escape(block.title)
@@ -142,6 +167,7 @@ def _html_cell(cell):
         return f'<a href="{name}.html">{html.escape(cell.text)}</a>'
     if isinstance(cell, str):
         return html.escape(cell)
-    first, *others = filter(None, cell)
+    first, *others = cell
+    others = filter(None, others)
     below = "".join(f"<small>{html.escape(text)}</small>" for text in others)
     return f"{html.escape(first)}{below}"

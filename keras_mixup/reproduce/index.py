@@ -48,19 +48,26 @@ def blocks(scale, found):
 
 
 def counts(found):
-    """Returns the `Table` of how many claims hold, by paper."""
+    """Returns the `Table` of how many claims hold, by paper.
+
+    A claim of two tables with the same networks, as where one data set stands
+    for several, counts once.
+    """
     words = (
         verdicts.HOLDS,
         verdicts.FAILS,
         verdicts.OPEN,
         verdicts.MISSING,
     )
-    papers = {}
+    papers, counted = {}, set()
     for one in found:
         paper = one.plan.entry.name.partition("/")[0]
         own = papers.setdefault(paper, dict.fromkeys(words, 0))
         for verdict in one.verdicts:
-            own[verdict.word] += 1
+            place = (paper, verdict.claim.text, verdict.numbers)
+            if place not in counted:
+                counted.add(place)
+                own[verdict.word] += 1
     rows = [(p, *map(str, own.values())) for p, own in papers.items()]
     return document.Table(("paper", *words), rows, numbers=True)
 

@@ -9,29 +9,40 @@ from keras_mixup.reproduce import scales
 from keras_mixup.reproduce import store as store_lib
 
 
-def listing(results_dir):
-    """Returns a table of all entries at all scales, a str.
+def listing(results_dir, scale=None, progress=None, threads=0):
+    """Returns a table of all entries, a str: what is here, what is missing.
 
-    The cost is that of the missing jobs, from earlier jobs of the kind in
-    `results_dir`, or from a step that an earlier call timed. It is unknown
-    before that.
+    The cost is that of the missing jobs on this machine, from earlier jobs of
+    the kind in `results_dir`, or from a step of each network. Steps that were
+    not timed before are timed if a scale is given.
 
     Args:
         results_dir: str or path of the folder of the jobs.
+        scale: str, the only scale, or None for all.
+        progress: callable of a str; None for silence.
+        threads: int >= 0, CPU threads for the timing; 0: as many as cores.
 
     Raises:
-        ValueError: no path.
+        ValueError: no path, or an unknown scale.
     """
     store = store_lib.Store(results_dir)
     costs = costs_lib.Costs(store)
-    lines = [("entry", *scales.SCALES)]
-    for name, entry in lookup.entries().items():
-        cells = [
-            _state(planning.plan(entry, scale), store, costs)
-            for scale in scales.SCALES.values()
-        ]
-        lines.append((name, *cells))
-    return "\n".join(_tables.to_columns(lines))
+    shown = scales.SCALES
+    if scale is not None:
+        shown = {scale: scales.find(scale)}
+    plans = {
+        name: [planning.plan(entry, own) for own in shown.values()]
+        for name, entry in lookup.entries().items()
+    }
+    if scale is not None:
+        wanted = [job for own in plans.values() for job in own[0].jobs]
+        say = progress or (lambda text: None)
+        costs.time_steps(wanted, say, threads=threads or None)
+    lines = [
+        (name, *(_state(plan, store, costs) for plan in own))
+        for name, own in plans.items()
+    ]
+    return "\n".join(_tables.to_columns([("entry", *shown), *lines]))
 
 
 def _state(plan, store, costs):

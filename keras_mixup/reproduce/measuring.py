@@ -19,12 +19,18 @@ class Measured(NamedTuple):
     """An accuracy of ours.
 
     Attributes:
-        estimate: `metrics.estimates.Estimate` over images and draws.
+        accuracy: float in [0, 1].
+        low, high: floats, its 95 % interval over the images; None for a mean
+            over corruptions.
+        num_examples: int, or None likewise.
         answers: dict example id -> share of right answers, over the seeds of
-            the training and of the draws.
+            the training and of the draws; empty likewise.
     """
 
-    estimate: estimates.Estimate
+    accuracy: float
+    low: float | None
+    high: float | None
+    num_examples: int | None
     answers: dict
 
 
@@ -50,6 +56,8 @@ class Reader:
         """
         if not all(map(self._store.finished, cell.evaluations)):
             return None
+        if cell.column.attack == _CORRUPTIONS:
+            return Measured(self._corrupted(cell), None, None, None, {})
         found, labels = {}, {}
         for job in cell.evaluations:
             for record in self._answers(job, cell):
@@ -61,24 +69,29 @@ class Reader:
         shares = {
             i: own.count(labels[i]) / len(own) for i, own in found.items()
         }
-        return Measured(estimates.of_answers(*zip(*pairs, strict=True)), shares)
+        own = estimates.of_answers(*zip(*pairs, strict=True))
+        return Measured(
+            own.accuracy, own.low, own.high, own.num_examples, shares
+        )
 
     def table(self, plan):
         """Returns dict place -> `Measured` of what is there of a `Plan`."""
         found = {p: self.measured(cell) for p, cell in plan.cells.items()}
         return {place: own for place, own in found.items() if own is not None}
 
-    def corrupted(self, cell):
-        """Returns the mean accuracy in [0, 1] on corrupted images, or None."""
-        if not all(map(self._store.finished, cell.evaluations)):
-            return None
+    def _corrupted(self, cell):
+        """The mean accuracy over the standard kinds and severities."""
         values = []
         for job in cell.evaluations:
             path = self._store.folder(job) / _files.STUDIES
             rows = _files.read_lines(path / f"{_CORRUPTIONS}.jsonl")
-            means = studies.corruption_means(rows)
-            values += [v for v in means.values() if v is not None]
-        return sum(values) / len(values) if values else None
+            values += studies.corruption_means(rows).values()
+        if not values or None in values:
+            raise ValueError(
+                f"{path} lacks kinds or severities of corruption. Move the "
+                "folder of the job away, and the job is done anew."
+            )
+        return sum(values) / len(values)
 
     def _answers(self, job, cell):
         """The records of one cell in one evaluation."""

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from keras_mixup.reproduce import adapting
+from keras_mixup.reproduce import chart
 from keras_mixup.reproduce import document
 from keras_mixup.reproduce import jobs
 from keras_mixup.reproduce import verdicts
@@ -11,11 +12,11 @@ from keras_mixup.reproduce.running import time_text
 NOT_YET = "not yet"
 _NOTE = (
     "Accuracy in percent: the true label is predicted. Each cell has our "
-    "number with its 95 % interval over the test images, the paper's number, "
-    "and ours less the paper's. Columns without a number of the paper are "
-    "ours alone. An attack that ignores the defence gives an upper bound of "
-    "its robustness at most; the column through the defence is the one to "
-    "judge it by."
+    "number with its 95 % interval over the test images (n: where these are "
+    "fewer), the paper's number, and ours less the paper's. Columns without a "
+    "number of the paper are ours alone. An attack that ignores the defence "
+    "gives an upper bound of its robustness at most; the column through the "
+    "defence is the one to judge it by."
 )
 
 
@@ -82,6 +83,8 @@ def blocks(found):
     yield document.Heading("Numbers")
     yield numbers(found)
     yield document.Text(_NOTE)
+    if found.measured:
+        yield picture(found)
     yield document.Text(_stand_ins(plan))
     if found.verdicts:
         yield document.Heading("Claims")
@@ -97,7 +100,7 @@ def blocks(found):
     )
     for row in plan.entry.rows:
         if own := plan.jobs_of(row.label):
-            yield document.Code(f"By hand: {row.label}", list(map(_shell, own)))
+            yield document.Code(f"By hand: {row.label}", list(map(shell, own)))
 
 
 def command(plan):
@@ -111,10 +114,12 @@ def command(plan):
 def numbers(found):
     """Returns the `Table` of our numbers beside the paper's."""
     plan = found.plan
+    counts = [m.num_examples or 0 for m in found.measured.values()]
+    most = max(counts, default=0)
     rows = []
     for row in plan.entry.rows:
         cells = [
-            _number(plan.cells.get(place), found.measured.get(place))
+            _number(plan.cells.get(place), found.measured.get(place), most)
             for place in [(row.label, i) for i in range(len(plan.columns))]
         ]
         if any(cell != "–" for cell in cells):
@@ -123,19 +128,55 @@ def numbers(found):
     return document.Table(("", *labels), rows, numbers=True)
 
 
-def _number(cell, measured):
+def _number(cell, measured, most):
     if cell is None:
         return "–"
-    paper = "" if cell.published is None else f"paper {cell.published}"
     if measured is None:
-        return (NOT_YET, paper)
-    own = measured.estimate
-    text = f"{100 * own.accuracy:.1f}"
-    interval = f"{100 * own.low:.1f} to {100 * own.high:.1f}"
+        return (NOT_YET, _paper(cell.published))
+    own = 100 * measured.accuracy
+    interval = ""
+    if measured.low is not None:
+        interval = f"{100 * measured.low:.1f} to {100 * measured.high:.1f}"
+        if measured.num_examples < most:
+            interval += f", n={measured.num_examples}"
     if cell.published is None:
-        return (text, interval)
-    less = 100 * own.accuracy - cell.published.value
-    return (text, interval, paper, f"{less:+.1f}")
+        return (f"{own:.1f}", interval)
+    more = " or more" if cell.published.at_most else ""
+    less = f"{own - cell.published.value:+.1f}{more}"
+    return (f"{own:.1f}", interval, _paper(cell.published), less)
+
+
+def picture(found):
+    """Returns the `Picture` of our numbers and the paper's."""
+    plan = found.plan
+    labels = [row.label for row in plan.entry.rows if plan.jobs_of(row.label)]
+    columns = [
+        (
+            column.label,
+            [
+                _point(found, plan.cells.get((row, i)), (row, i))
+                for row in labels
+            ],
+        )
+        for i, column in enumerate(plan.columns)
+    ]
+    text = "Our accuracies and the paper's, a panel for each column."
+    name = plan.entry.name.replace("/", "-")
+    return document.Picture(name, chart.draw(labels, columns), text)
+
+
+def _point(found, cell, place):
+    """(ours, low, high, the paper's) in percent, None where there is none."""
+    paper = cell.published.value if cell and cell.published else None
+    own = found.measured.get(place)
+    if own is None:
+        return (None, None, None, paper)
+    values = (own.accuracy, own.low, own.high)
+    return (*(None if v is None else 100 * v for v in values), paper)
+
+
+def _paper(published):
+    return "" if published is None else f"paper {published}"
 
 
 def _stand_ins(plan):
@@ -161,6 +202,8 @@ def claims(found):
     rows = []
     for one in found:
         lines = tuple(map(_compared, one.compared))
+        if all(c.difference is None for c in one.compared):
+            lines = (f"none of {len(lines)} comparisons is measured",)
         rows.append((one.claim.text, one.word, one.claim.place, ("", *lines)))
     header = ("claim", "here", "where", "row above row, our accuracies")
     return document.Table(header, rows)
@@ -222,8 +265,8 @@ def costs(found):
     return document.Table(header, rows)
 
 
-def _shell(job):
-    """The command of a job with its settings."""
+def shell(job):
+    """Returns the command that does a `Job` by hand, a str."""
     kind = jobs.settings_class(job.kind)
     flags = [
         _flag(kind.declared[name], value)

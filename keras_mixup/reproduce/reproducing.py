@@ -5,7 +5,9 @@ from typing import NamedTuple
 
 from keras_mixup import _checks
 from keras_mixup import _stopping
+from keras_mixup import runs
 from keras_mixup.reproduce import costs as costs_lib
+from keras_mixup.reproduce import images
 from keras_mixup.reproduce import jobs
 from keras_mixup.reproduce import lookup
 from keras_mixup.reproduce import measuring
@@ -100,6 +102,9 @@ def reproduce(
     threads = _checks.check_integer(threads, "threads", 0)
     plans = [planning.plan(lookup.find(n), chosen) for n in names]
     wanted = jobs.unique(job for plan in plans for job in plan.jobs)
+    # Reading the data may be TensorFlow's first op.
+    runs.prepare(runs.TrainSettings(threads=threads))
+    store.data = images.digests(wanted, data_dir)
     missing = [job for job in wanted if not store.finished(job)]
     costs = costs_lib.Costs(store)
     machine = {"data_dir": data_dir, "threads": threads or None}

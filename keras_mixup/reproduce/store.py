@@ -11,6 +11,7 @@ import shutil
 from keras_mixup import _checks
 from keras_mixup import _files
 from keras_mixup.reproduce import costs
+from keras_mixup.reproduce import images
 from keras_mixup.reproduce import jobs
 from keras_mixup.runs import folder
 
@@ -29,6 +30,8 @@ class Store:
 
     Attributes:
         path: `pathlib.Path`.
+        data: dict data set -> digest of its images. What is not there is
+            taken from the first job that has it.
 
     Raises:
         ValueError: no path.
@@ -40,6 +43,7 @@ class Store:
         self.path = pathlib.Path(path).absolute()
         if self.path.exists() and not self.path.is_dir():
             raise NotADirectoryError(f"{path} is a file, not a folder.")
+        self.data = {}
 
     def folder(self, job):
         """Returns the path of the job's folder."""
@@ -82,6 +86,7 @@ class Store:
                 "given": jobs.told_settings(job.kind, job.settings),
                 "needs": [need.key for need in job.needs],
                 "classifier": self.checksum(job),
+                "data": self.data.get(images.dataset_of(job)),
                 **costs.told(job),
                 "seconds": known.get("seconds", 0.0) + seconds,
                 "cpu_seconds": known.get("cpu_seconds", 0.0) + cpu_seconds,
@@ -137,7 +142,18 @@ class Store:
                 f"{place} holds results of another job, {known['key']}. Move "
                 "it away, and the job is done anew."
             )
+        self._check_data(job, known)
         self._check_network(job, known)
+
+    def _check_data(self, job, known):
+        name = images.dataset_of(job)
+        wanted = self.data.setdefault(name, known["data"])
+        if known["data"] != wanted:
+            raise ValueError(
+                f"{self.folder(job)} holds results of other images of {name}, "
+                f"{known['data']}, wanted {wanted}. Move it away, and the job "
+                "is done anew."
+            )
 
     def _check_network(self, job, known):
         """The network that was attacked is the one that was trained."""

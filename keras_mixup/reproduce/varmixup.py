@@ -236,7 +236,7 @@ def _claims(name):
 _CIFAR = ("cifar10", "cifar100")
 _OWN_PGD = "varmixup_pgd"
 _USUAL = (("PGD-10", _PGD, _OWN_PGD, 10), ("clean", _PGD))
-_BESIDE = (
+_BESIDE: tuple = (
     ("PGD-10, steps of eps/4", {}, "pgd", 10),
     ("through the defence", {}, "tramer2020"),
 )

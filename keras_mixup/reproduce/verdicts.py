@@ -54,6 +54,11 @@ class Verdict(NamedTuple):
     word: str
     compared: tuple
 
+    @property
+    def numbers(self):
+        """tuple: the accuracies that it rests on."""
+        return tuple((own.first, own.second) for own in self.compared)
+
 
 def verdict(claim, answers):
     """Returns the `Verdict` on a claim.

@@ -66,9 +66,15 @@ def _cell(cell, measured):
         "column": cell.column.label,
         "dataset": cell.column.dataset,
         "published": None if paper is None else paper._asdict(),
-        "measured": None if measured is None else measured.estimate._asdict(),
+        "measured": None if measured is None else _numbers(measured),
         "jobs": [job.key for job in cell.evaluations],
     }
+
+
+def _numbers(measured):
+    found = measured._asdict()
+    found.pop("answers")  # One number for each image; they lie in the records.
+    return found
 
 
 def _job(told):
@@ -81,4 +87,8 @@ def _write_page(output, name, title, content):
     paths = [output / f"{name}.{suffix}" for suffix in ("md", "html")]
     _files.write_text(paths[0], document.to_markdown(title, content))
     _files.write_text(paths[1], document.to_html(title, content))
+    for block in content:
+        if isinstance(block, document.Picture):
+            paths.append(output / f"{block.name}.svg")
+            _files.write_text(paths[-1], block.svg)
     return paths

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from keras_mixup import _checks
 from keras_mixup import _own_modules
 from keras_mixup import data
+from keras_mixup.data import hf_source
 from keras_mixup.data import own as own_lib
 from keras_mixup.data import own_sources
 from keras_mixup.runs import data_settings
@@ -77,8 +78,9 @@ class Source(NamedTuple):
         stamp = None
         if kind == "npz" and pathlib.Path(name).is_file():
             stamp = _stamp(pathlib.Path(name))
-        elif kind == "folder":
-            stamp = tuple(map(_stamp, own_sources.files_of(name)))
+        elif kind in ("folder", "hf"):
+            files = own_sources.files_of(name.removeprefix("hf:"))
+            stamp = tuple(map(_stamp, files))
         elif kind == "function":
             stamp = _function(name)
         return _read(self._replace(num_validation=None), kind, stamp)
@@ -166,6 +168,8 @@ def _read(source, kind, stamp):
     elif kind == "tfds":
         name = name.removeprefix("tfds:")
         parts = own_sources.from_tfds(name, source.data_dir, source.download)
+    elif kind == "hf":
+        parts = hf_source.from_disk(name.removeprefix("hf:"))
     else:
         parts = own_sources.from_function(stamp, name)
     return own_lib.prepare(parts, source.options)

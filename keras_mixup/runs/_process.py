@@ -6,6 +6,7 @@ import os
 import sys
 import tempfile
 
+from keras_mixup import _checks
 from keras_mixup.runs import _devices
 
 # Whether TensorFlow's start-up notices are let through.
@@ -74,6 +75,8 @@ def prepare(settings):
         ValueError: another number of threads or devices, or `deterministic`,
             after TensorFlow's first op.
     """
+    okay = hasattr(settings, "seed") and hasattr(settings, "threads")
+    _checks.check(okay, "settings", "settings with seed and threads", settings)
     import_tensorflow()
     import keras
     import tensorflow as tf

@@ -55,8 +55,14 @@ def compare(run_dirs, output=None, leaderboard=None):
             model or examples; or a run was not evaluated under attack.
         FileNotFoundError: a folder was not evaluated.
     """
+    okay = isinstance(run_dirs, (list, tuple)) and len(run_dirs) > 0
+    _checks.check(okay, "run_dirs", "one run folder or more", run_dirs)
+    for run in run_dirs:
+        _checks.check_path(run, "run_dirs")
+    for name, place in (("output", output), ("leaderboard", leaderboard)):
+        if place is not None:
+            _checks.check_path(place, name)
     paths = [pathlib.Path(run) for run in run_dirs]
-    _checks.check(paths, "run_dirs", "one run folder or more", run_dirs)
     names = _names(paths)
     lines, examples = [], {}
     for name, path in zip(names, paths, strict=True):

@@ -9,10 +9,11 @@ from keras_mixup._settings import Setting
 GROUP = "keras_mixup.dataset"
 # Those of `data.DATASETS`, which loads NumPy.
 NAMED = ("digits", "cifar10", "cifar100", "svhn", "tiny_imagenet")
-OWN = ("npz", "folder", "tfds", "function")
+OWN = ("npz", "folder", "tfds", "hf", "function")
 HELP = (
     "a name of `keras-mixup list`, FILE.npz, a FOLDER of class folders or with "
-    "train/ and test/, tfds:NAME[/CONFIG], or package.module:function"
+    "train/ and test/, tfds:NAME[/CONFIG], hf:FOLDER (Hugging Face datasets), "
+    "or package.module:function"
 )
 _OWNERS = (("dataset", OWN),)
 _HELP = {
@@ -68,8 +69,9 @@ def kind_of(dataset):
     """
     if dataset is None or dataset in NAMED:
         return dataset
-    if dataset.startswith("tfds:"):
-        return "tfds"
+    for prefix in ("tfds", "hf"):
+        if dataset.startswith(f"{prefix}:"):
+            return prefix
     if dataset.lower().endswith(".npz"):
         return "npz"
     if _own_modules.is_path(dataset) or dataset in plug_ins():

@@ -3,6 +3,7 @@
 import pathlib
 from typing import NamedTuple
 
+from keras_mixup import _checks
 from keras_mixup import _classifiers
 from keras_mixup import _files
 from keras_mixup import _stopping
@@ -14,6 +15,7 @@ from keras_mixup.evaluation import controls
 from keras_mixup.evaluation import red_flags
 from keras_mixup.reporting import card
 from keras_mixup.reporting import pictures
+from keras_mixup.runs import _arguments
 from keras_mixup.runs import _attacks
 from keras_mixup.runs import _data
 from keras_mixup.runs import _defences
@@ -25,6 +27,7 @@ from keras_mixup.runs import folder
 from keras_mixup.runs import sharding
 from keras_mixup.runs import source
 from keras_mixup.runs import stored
+from keras_mixup.runs.evaluate_settings import EvaluateSettings
 
 _PROBED_IMAGES = 16
 _SHOWN_IMAGES = 8
@@ -104,15 +107,19 @@ def evaluate(
         ImportError: an optional package is missing; the text names it.
         Stopped: `stop` gave a reason; the finished records are kept.
     """
+    _arguments.check_call(settings, EvaluateSettings, progress, stop)
+    _checks.check_flag(verbose, "verbose")
+    shard = evaluation.shards.parse(shard)
+    if run_dir:
+        _checks.check_path(run_dir, "run_dir")
     say = progress or (lambda text: None)
     path = source.classifier_path(
         settings.classifier, run_dir, settings.weights
     )
-    run_dir = pathlib.Path(run_dir)
+    run_dir = pathlib.Path(_checks.check_path(run_dir, "run_dir"))
     folder.check_writable(run_dir)
     settings, trained = source.completed(settings, run_dir)
     _studies.check(settings)
-    shard = evaluation.shards.parse(shard)
     sharding.check(settings, shard)
     if shard is None:
         sharding.warn(run_dir, say)

@@ -8,11 +8,13 @@ import numpy as np
 from keras_mixup import _checks
 from keras_mixup import data
 from keras_mixup import export as export_lib
+from keras_mixup.runs import _arguments
 from keras_mixup.runs import _card
 from keras_mixup.runs import _data
 from keras_mixup.runs import _defences
 from keras_mixup.runs import autoencoder
 from keras_mixup.runs import source
+from keras_mixup.runs.export_settings import ExportSettings
 
 
 class ExportResult(NamedTuple):
@@ -97,6 +99,7 @@ def export(settings, progress=None):
             classifier, or an export that fails its own check.
         OSError: a file is missing, or the folder cannot be written.
     """
+    _arguments.check_call(settings, ExportSettings, progress)
     say = progress or (lambda text: None)
     path = source.classifier_path(settings.classifier, settings.run_dir)
     trained = source.trained_settings(settings.run_dir)
@@ -139,7 +142,7 @@ def list_exports(saved_models="saved_models"):
     Raises:
         FileNotFoundError: there is no such folder.
     """
-    folder = pathlib.Path(saved_models)
+    folder = pathlib.Path(_checks.check_path(saved_models, "saved_models"))
     if not folder.is_dir():
         raise FileNotFoundError(f"No folder {folder}: nothing was exported.")
     found = {}
@@ -179,7 +182,7 @@ def verify_export(path):
         ValueError: its graph cannot be read, or a signature fails; the text
             says which and how.
     """
-    path = _newest(pathlib.Path(path))
+    path = _newest(pathlib.Path(_checks.check_path(path, "path")))
     info = export_lib.describe_saved_model(path)
     try:
         checks = export_lib.verify_saved_model(str(path))

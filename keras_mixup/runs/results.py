@@ -30,7 +30,12 @@ class Results:
     """
 
     def __init__(self, path, settings=None, key=()):
-        _checks.check(path, "results", "the path of a file", path)
+        _checks.check_path(path, "path")
+        okay = settings is None or isinstance(settings, dict)
+        _checks.check(okay, "settings", "a dict or None", settings)
+        okay = isinstance(key, (list, tuple))
+        okay = okay and all(isinstance(name, str) for name in key)
+        _checks.check(okay, "key", "a tuple of str", key)
         self._path, self._key = pathlib.Path(path), key
         self._settings = settings
         exists = self._path.is_file()
@@ -60,4 +65,6 @@ def write_figures(path, settings, **figures):
         settings: dict of JSON values.
         **figures: JSON values.
     """
+    _checks.check_path(path, "path")
+    _checks.check_instance(settings, "settings", dict, "a dict")
     _files.write_json(path, {**folder.described(settings), **figures})

@@ -226,8 +226,10 @@ class _TrainSettings(_settings.Settings):
     precision: "Literal['float32', 'mixed_bfloat16']" = field(
         "float32", "Keras precision policy."
     )
-    strategy: "Literal['none', 'mirrored']" = field(
-        "none", "One device, or one replica for each local device."
+    strategy: "Literal['none', 'mirrored', 'multi_worker']" = field(
+        "none",
+        "One device; a replica for each device of this host; or one for each "
+        "device of several hosts, which TF_CONFIG or Slurm names.",
     )
     logical_devices: "int | None" = field(
         None,
@@ -249,6 +251,9 @@ class _TrainSettings(_settings.Settings):
             _checks.check(not given, name, expected, getattr(self, name))
         super().check()
         self._check_needed()
+        okay = self.strategy != "multi_worker" or self.seed is not None
+        expected = "given with strategy=multi_worker, the same to each worker"
+        _checks.check(okay, "seed", expected, None)
         self.monitored  # noqa: B018 - raises
 
     @classmethod
@@ -310,6 +315,8 @@ class _TrainSettings(_settings.Settings):
     @property
     def robust_steps(self):
         """int: the steps of PGD on the validation images, 0 for none."""
+        if self.task == "vae":  # It has no classes to be right about.
+            return 0
         if self.robust_validation is not None or self.num_validation == 0:
             return self.robust_validation or 0
         robust = self.monitor in (None, "val_robust_accuracy")

@@ -46,7 +46,7 @@ class MergeResult(NamedTuple):
 
     run_dir: pathlib.Path
     records: evaluation.Records
-    count: int
+    count: int  # type: ignore[assignment]
 
     @property
     def text(self):

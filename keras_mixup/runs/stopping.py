@@ -53,6 +53,15 @@ class Stop:
             self._before[number] = signal.signal(number, self._heard)
         return self
 
+    def listen(self):
+        """Listens again, where another library has taken the signals.
+
+        TensorFlow takes SIGTERM when it connects several workers.
+        """
+        if self._before and self._signal is None:
+            for number in _SIGNALS:
+                signal.signal(number, self._heard)
+
     def __exit__(self, *error):
         for number, handler in self._before.items():
             signal.signal(number, handler)

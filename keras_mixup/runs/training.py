@@ -1,20 +1,26 @@
 """A training run: of a classifier, or of VarMixup's autoencoder."""
 
+import contextlib
+
 import keras
 
 from keras_mixup import ThreatModel
 from keras_mixup import _checks
 from keras_mixup import _files
+from keras_mixup import _workers
 from keras_mixup import data
 from keras_mixup import registry
 from keras_mixup import training
+from keras_mixup.runs import _arguments
 from keras_mixup.runs import _data
 from keras_mixup.runs import _own_models
 from keras_mixup.runs import _process
 from keras_mixup.runs import _seed
+from keras_mixup.runs import _together
 from keras_mixup.runs import autoencoder
 from keras_mixup.runs import folder
 from keras_mixup.runs import train_result
+from keras_mixup.runs.settings import TrainSettings
 
 
 def train(settings, run_dir, resume=False, progress=None, verbose=0, stop=None):
@@ -45,31 +51,42 @@ def train(settings, run_dir, resume=False, progress=None, verbose=0, stop=None):
         OSError: for a folder that exists, cannot be written, or is owned by
             another process.
         ImportError: an optional package is missing; the text names it.
-        Stopped: `stop` gave a reason; a checkpoint is saved.
+        Stopped: `stop` gave a reason; a checkpoint is saved. `WorkerLost`, a
+            kind of it: another worker of strategy=multi_worker ended.
     """
+    _arguments.check_call(settings, TrainSettings, progress, stop)
+    _checks.check_path(run_dir, "run_dir")
+    _checks.check_flag(resume, "resume")
+    _checks.check_choice(verbose, "verbose", (0, 1, 2, "auto"))
     say = progress or (lambda text: None)
-    folder.check(run_dir, resume)
+    lead = _together.leads(settings, say)
+    if lead:
+        folder.check(run_dir, resume)
     settings = _seed.settled(settings, run_dir, say)
     if settings.tensorboard:
         _require_tensorboard()
-    with _process.prepared(settings) as strategy:
+    prepared = _process.prepared(settings)
+    with prepared as strategy, _workers.watched(strategy):
+        getattr(stop, "listen", bool)()
         train_set, validation = _load(settings)
         extra = _load_extra(settings, train_set)
         steps = _steps_per_epoch(settings, len(train_set.labels), strategy)
         with strategy.scope():
             model = build(settings, steps)
-        run_dir, resumed = folder.create(run_dir, "train", settings, resume)
-        with folder.owned(run_dir):
-            if resumed and (run_dir / _files.FINAL).exists():
+        run_dir, resumed = _together.create(run_dir, settings, resume, strategy)
+        with folder.owned(run_dir) if lead else contextlib.nullcontext():
+            finished = resumed and (run_dir / _files.FINAL).exists()
+            if _workers.from_chief(strategy, finished):
                 return train_result.of_run(settings, run_dir, resumed, True)
             if resumed and (text := folder.changed_versions(run_dir)):
                 say(text)
             _announce(settings, model, train_set, validation, run_dir, say)
             sets = (train_set, extra, validation)
             _fit(settings, model, sets, run_dir, verbose, say, stop)
-            if settings.task == "vae":
+            if settings.task == "vae" and lead:
                 autoencoder.write_report(run_dir, validation, settings, say)
             _finish(settings, model, run_dir)
+            _workers.from_chief(strategy, True)  # All files are there.
     return train_result.of_run(settings, run_dir, resumed, False)
 
 
@@ -326,7 +343,7 @@ def _callbacks(settings, validation, run_dir):
         callbacks.append(
             training.RobustValidation(attack, images, validation.labels)
         )
-    if settings.tensorboard:
+    if settings.tensorboard and _together.leads(settings):
         logs = str(run_dir / _files.TENSORBOARD)
         callbacks.append(keras.callbacks.TensorBoard(logs))
     return callbacks

@@ -52,6 +52,8 @@ def themed(draw):
             if figure is not None:
                 # Ticks are made while drawing, with the colours of that time.
                 figure.draw_without_rendering()
+                # The places are found. Saving would look for them again.
+                figure.set_layout_engine("none")
         return figure
 
     return drawn
@@ -101,8 +103,13 @@ def image_grid(rows, captions=None):
     """
     count = max(len(images) for images in rows.values())
     figure, axes = new_figure(
-        len(rows), count, (1.15 * count + 1.5, 1.35 * len(rows))
+        len(rows),
+        count,
+        (1.15 * count + 1.5, 1.35 * len(rows)),
+        # Equal cells need no search for their places.
+        layout=None,
     )
+    figure.subplots_adjust(wspace=0.12, hspace=0.3)
     for line, (title, images) in zip(axes, rows.items(), strict=True):
         texts = (captions or {}).get(title, [""] * len(images))
         for axis in line:
@@ -152,11 +159,11 @@ def available():
     return True
 
 
-def new_figure(num_rows, num_columns, size):
+def new_figure(num_rows, num_columns, size, layout="constrained"):
     """Returns a figure of `size` inches and its axes, [rows, columns]."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=size, layout="constrained")
+    figure = Figure(figsize=size, layout=layout)
     return figure, figure.subplots(num_rows, num_columns, squeeze=False)
 
 

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from keras_mixup import _checks
 from keras_mixup import _files
+from keras_mixup import _workers
 
 # A member of the .keras archive, which Keras leaves alone.
 _NOTE = "keras_mixup.json"
@@ -61,7 +62,10 @@ class BestModel(keras.callbacks.Callback):
         logs = logs or {}
         expected = f"one of {sorted(logs)}"
         _checks.check(self.monitor in logs, "monitor", expected, self.monitor)
-        self._look_at_file(epoch + 1)
+        strategy = self.model.distribute_strategy
+        if _workers.is_chief(strategy):
+            self._look_at_file(epoch + 1)
+        self.best.assign(_workers.from_chief(strategy, self.best.numpy()))
         value = float(logs[self.monitor])
         if self._sign * value > float(self.best.numpy()):
             note = {
@@ -102,15 +106,21 @@ class BestModel(keras.callbacks.Callback):
 def save_atomically(model, path, note=None):
     """Saves a Keras model under a temporary name, then renames it.
 
+    Of several workers, which all call it, the chief writes.
+
     Args:
         model: `keras.Model`.
         path: str ending in `.keras`.
         note: dict of JSON values to keep inside the file, or None.
     """
     _checks.check_instance(model, "model", keras.Model, "a keras.Model")
-    pathlib.Path(_check_file(path)).absolute().parent.mkdir(
-        parents=True, exist_ok=True
-    )
+    _check_file(path)
+    strategy = model.distribute_strategy
+    if not _workers.is_chief(strategy):
+        with _workers.place_for(strategy, ".") as folder:
+            model.save(folder / pathlib.Path(path).name)
+        return
+    pathlib.Path(path).absolute().parent.mkdir(parents=True, exist_ok=True)
     with _files.replacing(path) as temporary:
         model.save(temporary)
         if note is not None:

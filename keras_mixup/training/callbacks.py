@@ -10,6 +10,7 @@ import numpy as np
 
 from keras_mixup import _checks
 from keras_mixup import _files
+from keras_mixup import _workers
 
 
 class StopOnNaN(keras.callbacks.Callback):
@@ -37,7 +38,8 @@ class MetricsLog(keras.callbacks.Callback):
 
     A line has `epoch` (from 1), `step`, `learning_rate` (of the epoch's last
     step), `seconds` and the epoch's logs. A resumed run drops the lines of
-    the epochs it repeats, and warns of lines that are gone.
+    the epochs it repeats, and warns of lines that are gone. Of several workers
+    the chief writes.
 
     Args:
         path: str.
@@ -54,6 +56,8 @@ class MetricsLog(keras.callbacks.Callback):
         if not self._first:
             return
         self._first = False
+        if not _workers.is_chief(self.model.distribute_strategy):
+            return
         os.makedirs(os.path.dirname(self.path) or ".", exist_ok=True)
         kept = [r for r in read_metrics(self.path) if r["epoch"] <= epoch]
         gone = sorted(set(range(1, epoch + 1)) - {r["epoch"] for r in kept})
@@ -67,6 +71,8 @@ class MetricsLog(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Appends the epoch's line."""
+        if not _workers.is_chief(self.model.distribute_strategy):
+            return
         row = {
             "epoch": epoch + 1,
             "step": int(self.model.step.numpy()),

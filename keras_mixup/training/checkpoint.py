@@ -11,8 +11,11 @@ import tensorflow as tf
 from keras_mixup import _checks
 from keras_mixup import _files
 from keras_mixup import _stopping
+from keras_mixup import _workers
 
 _INDEX = re.compile(r"step-(\d+)\.index$")
+# Several workers ask each other after so many steps whether to stop.
+_ASK_EVERY = 10
 # The name of a checkpoint until all of it is on the disk.
 _SAVING = ".saving"
 
@@ -49,6 +52,18 @@ def latest_step(directory):
             "or delete the folder to begin at step 0."
         )
     return 0
+
+
+def newest(strategy, directory):
+    """Returns what `latest_step` says to the chief, at every worker.
+
+    Args:
+        strategy: `tf.distribute.Strategy`.
+        directory: str or path.
+    """
+    chief = _workers.is_chief(strategy)
+    step = latest_step(directory) if chief else 0
+    return int(_workers.from_chief(strategy, step))
 
 
 def _steps(directory):
@@ -117,6 +132,9 @@ class Checkpoint(keras.callbacks.Callback):
     that the log of the epoch that was cut may differ in the last digit; the
     weights do not.
 
+    Under several workers the chief writes, all read its newest checkpoint from
+    the same folder, and stop together, within ten steps.
+
     `keras.callbacks.BackupAndRestore` is no replacement: it forgets seed
     states and the position inside an epoch.
 
@@ -144,7 +162,7 @@ class Checkpoint(keras.callbacks.Callback):
         self.every = _checks.check_integer(every, "every")
         self.state = list(state)
         self.max_to_keep = _checks.check_integer(max_to_keep, "max_to_keep")
-        self.stop = stop or _stopping.never
+        self.stop = _checks.check_callable(stop, "stop") or _stopping.never
         self._step = 0
         # The step at which a restored run must begin, until it has begun.
         self._begin = None
@@ -165,8 +183,9 @@ class Checkpoint(keras.callbacks.Callback):
         )
         # Made now: a variable that release 0.1 stored as well.
         self._checkpoint.save_counter  # noqa: B018
-        _remove_leftovers(pathlib.Path(self.directory))
-        self._step = latest_step(self.directory)
+        if _workers.is_chief(model.distribute_strategy):
+            _remove_leftovers(pathlib.Path(self.directory))
+        self._step = newest(model.distribute_strategy, self.directory)
         # A model that has these steps behind it just goes on.
         if self._step and int(model.step.numpy()) != self._step:
             _restore(self._checkpoint, _prefix(self.directory, self._step))
@@ -223,11 +242,16 @@ class Checkpoint(keras.callbacks.Callback):
         self._stop_if_asked()
 
     def _stop_if_asked(self):
-        reason = self.stop()
+        reason, strategy = self.stop(), self.model.distribute_strategy
+        step = int(self.model.step.numpy())
+        if _workers.count(strategy) > 1:
+            # All stop at one step, wherever the reason came.
+            due = step % _ASK_EVERY == 0
+            asked = due and _workers.any_of(strategy, bool(reason))
+            reason = (reason or "as another worker") if asked else None
         if reason:
             self.on_train_end()
-            place = f"at step {int(self.model.step.numpy())}"
-            _stopping.check_stop(lambda: reason, place)
+            _stopping.check_stop(lambda: reason, f"at step {step}")
 
     def on_train_end(self, logs=None):
         """Saves the last step."""
@@ -241,16 +265,21 @@ class Checkpoint(keras.callbacks.Callback):
         self._assign(shown)
 
     def _save(self, step):
-        folder = pathlib.Path(self.directory)
-        folder.mkdir(parents=True, exist_ok=True)
-        self._checkpoint.write(str(folder / _SAVING))
+        strategy, self._step = self.model.distribute_strategy, step
+        with _workers.place_for(strategy, self.directory) as folder:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._checkpoint.write(str(folder / _SAVING))
+            if _workers.is_chief(strategy):
+                self._name(folder, step)
+
+    def _name(self, folder, step):
+        """Gives a checkpoint its name; removes older ones."""
         # The index comes last: without it there is no checkpoint.
         for file in sorted(folder.glob(f"{_SAVING}.*")):
             _files.sync(file)
             name = file.name.replace(_SAVING, f"step-{step}", 1)
             file.replace(folder / name)
         _files.sync(folder)
-        self._step = step
         kept = [s for s in _steps(folder) if s <= step]
         for old in kept[: -self.max_to_keep]:
             for file in sorted(folder.glob(f"step-{old}.*"), reverse=True):

@@ -7,11 +7,13 @@ import tensorflow as tf
 
 from keras_mixup import _checks
 from keras_mixup import _files
+from keras_mixup import _workers
 from keras_mixup import data
 from keras_mixup.training import best_model
 from keras_mixup.training import callbacks as callbacks_lib
 from keras_mixup.training import checkpoint
 from keras_mixup.training import early_stopping as early_stopping_lib
+from keras_mixup.training import train_step
 
 
 def fit_resumable(
@@ -38,6 +40,10 @@ def fit_resumable(
     verbose="auto",
 ):
     """Trains as `fit` does, and goes on where an earlier call was stopped.
+
+    Under `MultiWorkerMirroredStrategy` every worker makes this call with the
+    same arguments and the same folder, on a disk that all of them see. The
+    chief writes. A worker that ends ends the others.
 
     The same call in the same folder ends with the same weights, bit for bit,
     however often it was killed in between. A finished run is not trained any
@@ -91,33 +97,36 @@ def fit_resumable(
             checkpoints alone.
         Stopped: `stop` gave a reason (`keras_mixup.runs.Stopped`).
     """
+    told = {"on_start": on_start, "progress": progress, "stop": stop}
+    counts = {"epochs": epochs, "checkpoint_every": checkpoint_every}
+    _check_arguments(model, run_dir, seed, mode, early_stopping, counts, told)
     run_dir, images = pathlib.Path(run_dir), _image_set(images)
-    _checks.check_integer(epochs, "epochs")
-    replicas = model.distribute_strategy.num_replicas_in_sync
+    strategy = model.distribute_strategy
+    replicas = strategy.num_replicas_in_sync
     steps_per_epoch = _steps_per_epoch(len(images.labels), batch_size, replicas)
     run_dir.mkdir(parents=True, exist_ok=True)
     directory = str(run_dir / _files.CHECKPOINTS)
-    start = min(checkpoint.latest_step(directory), epochs * steps_per_epoch)
+    newest = checkpoint.newest(strategy, directory)
+    start = min(newest, epochs * steps_per_epoch)
     shaping = {"batch_size": batch_size, "seed": seed, "augment": augment}
     shaping |= {"monitor": monitor, "mode": mode, "best_file": best_file}
     shaping |= _described(model, images)
-    if extra is not None:
-        extra = _image_set(extra)
-        data.check_extra(images, extra, extra_share, batch_size)
-        shaping |= _describe_extra(extra, extra_share)
+    extra = None if extra is None else _image_set(extra)
+    shaping |= _describe_extra(images, extra, extra_share, batch_size)
+    former = _check_same(strategy, pathlib.Path(directory), shaping, start > 0)
+    epoch, model.skip = checkpoint.resume_position(start, steps_per_epoch)
     if model.batch_norm_images is None and images.images.ndim == 4:
         model.batch_norm_images = images.images
-    former = _check_same(pathlib.Path(directory), shaping, resumed=start > 0)
-    epoch, model.skip = checkpoint.resume_position(start, steps_per_epoch)
     _begin(run_dir, start, progress, on_start)
-    validation = validation_data
-    if validation is not None:
-        validation = _image_set(validation)
-        validation = data.evaluation_dataset(validation, batch_size)
-    best = str(run_dir / best_file) if validation is not None else None
+    validation = _validation(validation_data, batch_size)
+    best = None if validation is None else str(run_dir / best_file)
     judging = _judging(best, monitor, mode, early_stopping, former)
     return model.fit(
-        _stream(images, extra, extra_share, batch_size, seed, start, augment),
+        _stream(
+            strategy,
+            (images, extra, extra_share),
+            (batch_size, seed, start, augment),
+        ),
         initial_epoch=epoch,
         epochs=epochs,
         steps_per_epoch=steps_per_epoch,
@@ -125,12 +134,7 @@ def fit_resumable(
         callbacks=[
             # Before the checkpoint, so that no NaN is ever saved.
             callbacks_lib.StopOnNaN(),
-            checkpoint.Checkpoint(
-                directory,
-                checkpoint_every,
-                _state([*judging, *callbacks]),
-                stop=stop,
-            ),
+            _checkpoint(directory, checkpoint_every, judging, callbacks, stop),
             callbacks_lib.RetraceGuard(),
             # What measures comes before what reads it.
             *callbacks,
@@ -143,19 +147,70 @@ def fit_resumable(
     )
 
 
-def _describe_extra(extra, share):
+def _check_arguments(model, run_dir, seed, mode, patience, counts, called):
+    okay = isinstance(model, train_step.TrainStep) and model.compiled
+    _checks.check(okay, "model", "a compiled algorithm", model)
+    _checks.check_path(run_dir, "run_dir")
+    _checks.check_seed(seed)
+    _checks.check_choice(mode, "mode", ("max", "min"))
+    if patience is not None:
+        _checks.check_integer(patience, "early_stopping", 0)
+    for name, value in counts.items():
+        _checks.check_integer(value, name)
+    for name, value in called.items():
+        _checks.check_callable(value, name)
+
+
+def _validation(images, batch_size):
+    if images is None:
+        return None
+    return data.evaluation_dataset(_image_set(images), batch_size)
+
+
+def _checkpoint(directory, every, judging, callbacks, stop):
+    state = _state([*judging, *callbacks])
+    return checkpoint.Checkpoint(directory, every, state, stop=stop)
+
+
+def _describe_extra(images, extra, share, batch_size):
+    if extra is None:
+        return {}
+    data.check_extra(images, extra, share, batch_size)
     checksum = zlib.crc32(extra.labels.tobytes())
     return {"extra_share": share, "labels of extra": checksum}
 
 
-def _stream(images, extra, share, batch_size, seed, start, augment):
+def _stream(strategy, sources, options):
+    """Returns the training batches; of several workers, those of this one."""
+    if _workers.count(strategy) == 1:
+        return _batches(sources, options)
+
+    def own(context):
+        pipelines = context.num_input_pipelines
+        replicas = context.num_replicas_in_sync // pipelines
+        part = pipelines, context.input_pipeline_id, replicas
+        return _batches(sources, options, part)
+
+    return strategy.distribute_datasets_from_function(own)
+
+
+def _batches(sources, options, part=(1, 0, 1)):
+    images, extra, share = sources
+    size, seed, start, augment = options
+    pipelines, index, replicas = part
     if extra is None:
         return data.training_dataset(
-            images, batch_size, seed, start_step=start, augment=augment
+            images, size, seed, start, augment, pipelines, index, replicas
         )
-    return data.mixed_training_dataset(
-        images, extra, share, batch_size, seed, start, augment
+    whole = data.mixed_training_dataset(
+        images, extra, share, size, seed, start, augment
     )
+    if part == (1, 0, 1):
+        return whole
+    count = size // pipelines
+    rows = slice(index * count, (index + 1) * count)
+    own = whole.map(lambda images, labels: (images[rows], labels[rows]))
+    return own.rebatch(count // replicas, drop_remainder=True)
 
 
 def _steps_per_epoch(count, batch_size, replicas):
@@ -208,13 +263,15 @@ def _judging(best, monitor, mode, early_stopping, former):
     return judging
 
 
-def _check_same(directory, arguments, resumed):
+def _check_same(strategy, directory, arguments, resumed):
     """Keeps what shapes a run beside its checkpoints; refuses other values.
 
     Returns:
         bool, whether release 0.1 began the run, which kept nothing there.
     """
     file = directory / "arguments.json"
+    if not _workers.is_chief(strategy):
+        return True
     if resumed and not file.is_file():
         return True
     if resumed:

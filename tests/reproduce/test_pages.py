@@ -1,13 +1,17 @@
 """Pages: numbers from records, beside the paper's; verdicts; Markdown, HTML."""
 
 import json
+import shlex
 
 import pretended
 import pytest
 
 from keras_mixup import _files
 from keras_mixup import reproduce
+from keras_mixup.cli import evaluate
+from keras_mixup.cli import train
 from keras_mixup.reproduce import document
+from keras_mixup.reproduce import jobs
 from keras_mixup.reproduce import lookup
 from keras_mixup.reproduce import measuring
 from keras_mixup.reproduce import pages
@@ -37,7 +41,7 @@ def results(store, plan=PLAN):
 
 def test_cells_come_from_the_records_of_their_own_column(store):
     found = results(store).measured
-    shown = {place: m.estimate.accuracy for place, m in found.items()}
+    shown = {place: m.accuracy for place, m in found.items()}
     assert shown["Baseline", 0] == 1.0
     assert shown["Baseline", 1] == shown["Baseline", 2] == 0.5
     assert shown["Ours, Alg. 4+5+6", 2] == 0.9
@@ -75,8 +79,8 @@ def test_a_page_says_what_differs_and_what_it_cost(store):
 
 def test_html_is_one_file_that_escapes_its_text(store):
     html = document.to_html("A < B", list(pages.blocks(results(store))))
-    assert "A &lt; B" in html and "<script" not in html
-    assert "http" not in html.replace("http-equiv", "")
+    assert "A &lt; B" in html and "<link" not in html and "src=" not in html
+    assert "https:" not in html
     assert html.count("<table") == html.count("</table>") >= 4
 
 
@@ -106,3 +110,19 @@ def test_pages_and_numbers_are_written_for_all_entries(store, monkeypatch):
     index = (store.path / "digits/index.md").read_text()
     assert "| [adversarial_mixup/table3](adversarial_mixup-table3.md) " in index
     assert "There is no published corrupted test set" in index
+
+
+@pytest.mark.parametrize("name", ["mixup_inference/table2", "varmixup/table5"])
+def test_commands_by_hand_give_the_settings_of_the_jobs(name):
+    kinds = {"train": train, "evaluate": evaluate}
+    plan = pretended.plan(reproduce.find(name))
+    for job in plan.jobs:
+        console, command, *arguments = shlex.split(pages.shell(job))
+        assert console == "keras-mixup" and command == job.kind
+        flags = kinds[command].make_flags().parse([command, *arguments])
+        kind = jobs.settings_class(job.kind)
+        given = flags.settings(kind)
+        told = {n: getattr(given, n) for n in given.given}
+        assert jobs.told_settings(job.kind, told) == jobs.told_settings(
+            job.kind, job.settings
+        )

@@ -111,6 +111,26 @@ def test_results_under_another_key_are_refused(tmp_path):
         store.finished(other)
 
 
+def test_results_of_other_images_are_refused(tmp_path):
+    store = store_lib.Store(tmp_path)
+    store.data = {"digits": "these"}
+    pretended.finish(JOBS[0], store)
+    other = store_lib.Store(tmp_path)
+    assert other.finished(JOBS[0])  # Which images is not asked yet.
+    assert other.data == {"digits": "these"}
+    other.data = {"digits": "those"}
+    with pytest.raises(ValueError, match="other images of digits, these"):
+        other.finished(JOBS[0])
+
+
+def test_data_that_are_not_there_are_named_before_any_work(tmp_path):
+    with pytest.raises(FileNotFoundError, match="cifar10"):
+        reproduce.reproduce(
+            NAME, "paper", tmp_path / "results", data_dir=str(tmp_path)
+        )
+    assert not (tmp_path / "results").exists()
+
+
 def test_attacks_on_another_network_are_refused(tmp_path):
     store = store_lib.Store(tmp_path)
     for job in JOBS[:2]:

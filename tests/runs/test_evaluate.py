@@ -146,6 +146,7 @@ def test_run_folder_gets_records_table_and_report(evaluated):
     assert (run_dir / "pictures.npz").exists()
 
 
+@pytest.mark.slow
 def test_queries_go_through_the_defence_and_join_the_worst_case(run_dir):
     settings = {
         "attacks": "averaged_spsa,apgd,averaged_square,tramer2020",
@@ -413,6 +414,7 @@ def test_the_same_weights_in_another_file_go_on(evaluated_dir):
     assert (run_dir / "records.jsonl").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_worst_case_card_and_red_flags(run_dir, capsys):
     options = {
         "worst_case": True,

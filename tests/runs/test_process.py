@@ -84,6 +84,7 @@ def test_devices_after_the_first_op_are_refused():
             pass
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
     [

@@ -28,7 +28,7 @@ def test_rows_of_other_settings_are_refused(tmp_path):
 
 
 def test_a_missing_path_is_named():
-    with pytest.raises(ValueError, match="`results` must be the path"):
+    with pytest.raises(ValueError, match="`path` must be a path"):
         runs.Results(None)
 
 

@@ -20,6 +20,7 @@ from keras_mixup.runs import train_result
 ALGORITHMS = ("erm", "mixup", "interpolated_adversarial_training")
 
 
+@pytest.mark.slow
 def test_train_evaluate_export_and_everything_once_more(tmp_path, capsys):
     folder = tmp_path / "run"
     assert run(folder) == 0

@@ -225,6 +225,7 @@ ATTACKING = "--algorithm=adversarial_training"
         ([ATTACKING, "--monitor=val_accuracy"], ("val_accuracy", "max"), 0),
         ([ATTACKING, "--robust_validation=0"], ("val_accuracy", "max"), 0),
         (["--algorithm=mixup"], ("val_accuracy", "max"), 0),
+        (["--task=vae", "--attack=pgd"], ("val_loss", "min"), 0),
         (["--num_validation=0"], (None, None), 0),
         ([ATTACKING, "--num_validation=0"], (None, None), 0),
     ],

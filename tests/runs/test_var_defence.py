@@ -68,6 +68,7 @@ def test_var_mi_is_evaluated_with_the_runs_autoencoder(trained, tmp_path):
     assert len(config["vae"]) == 64
 
 
+@pytest.mark.slow
 def test_average_and_label_source_are_flags_and_in_the_name(trained, tmp_path):
     flags = {
         "classifier": trained / "classifier.keras",

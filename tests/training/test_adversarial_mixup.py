@@ -556,6 +556,7 @@ def test_two_replicas_train_reproducibly(strategy):
     assert np.isfinite(first["loss"]).all()
 
 
+@pytest.mark.slow
 def test_two_replicas_equal_one_device_on_the_same_draws(strategy):
     images, labels = toys.data(8)
     base = {

@@ -204,6 +204,7 @@ def start_of_each_image(threat, images, seed):
     return tf.clip_by_value(images + noise, *threat.bounds)
 
 
+@pytest.mark.slow
 @every
 def test_two_replicas_equal_one_device_on_the_same_draws(
     name, strategy, monkeypatch

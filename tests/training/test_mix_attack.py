@@ -184,6 +184,7 @@ def test_a_batch_of_one_is_defined(name):
     assert all(np.isfinite(w).all() for w in weights)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", KINDS)
 def test_two_replicas_train_reproducibly(name, strategy):
     images, labels = toys.data(16)

@@ -179,6 +179,7 @@ def structured(count, seed):
     return images[..., None].clip(0.0, 1.0).astype("float32")
 
 
+@pytest.mark.slow
 def test_adversarial_training_lowers_the_error_under_attack():
     train, held_out = structured(256, 1), structured(128, 2)
 

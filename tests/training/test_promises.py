@@ -95,6 +95,7 @@ def test_a_short_last_batch_and_a_batch_of_one_trace_nothing_new(name):
     assert np.isfinite(history["loss"]).all()
 
 
+@pytest.mark.slow
 @every
 def test_two_replicas_are_reproducible(name, strategy):
     def run():

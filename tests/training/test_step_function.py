@@ -70,6 +70,7 @@ def test_several_steps_in_eager_mode():
     equal(one, several)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", [toys.linear, toys.noisy_network])
 def test_several_steps_on_two_replicas_change_no_bit(network, strategy):
     found = []

@@ -197,6 +197,7 @@ def test_keras_file_keeps_classifier_autoencoder_and_settings(name, tmp_path):
     assert fit(loaded) == fit(model)
 
 
+@pytest.mark.slow
 @every
 def test_two_replicas_train(name, strategy):
     with strategy.scope():

@@ -239,6 +239,7 @@ def test_a_killed_run_ends_as_an_undisturbed_one(average, tmp_path):
         assert rows[0] == rows[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("average", [training.EMA(0.9), training.SWA(2, 1)])
 def test_two_replicas_average_alike(average, strategy):
     images, labels = toys.data()

@@ -179,6 +179,7 @@ def test_saved_and_loaded_it_goes_on_alike(tmp_path):
         np.testing.assert_allclose(a, b, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_two_replicas_equal_one_device(strategy):
     def train(model):
         model.compile(training.Yogi(0.01), l2_penalty=5e-4)
