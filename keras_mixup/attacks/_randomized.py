@@ -149,9 +149,13 @@ class Sequence:
             )
             for draws in {HELD_OUT // self._in_turn, self._own, *LEVELS}
         }
-        self._predict = compiled(self._mean, input_signature=[batch, seed])
+        # TensorFlow counts the traces of a method over all objects, and warns.
+        self._predict = compiled(
+            functools.partial(self._mean), input_signature=[batch, seed]
+        )
         self._right = compiled(
-            self._right_answers, input_signature=[batch, rows, seed]
+            functools.partial(self._right_answers),
+            input_signature=[batch, rows, seed],
         )
         self._searches = {
             part: compiled(

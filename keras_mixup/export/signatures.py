@@ -63,7 +63,8 @@ def _logits(target, image):
     count = tf.shape(image)[0]
     extra = tf.cast(tf.equal(count, 0), tf.int32)
     padded = tf.pad(image, [[0, extra], [0, 0], [0, 0], [0, 0]])
-    padded = tf.ensure_shape(padded, (None, *target.image_shape))
+    # LiteRT does not follow the shape through the padding.
+    padded = tf.reshape(padded, (-1, *target.image_shape))
     logits = target.classifier(padded, training=False)[:count]
     return tf.cast(logits, tf.float32)
 

@@ -57,4 +57,8 @@ def never_empty(function, rows):
     count = tf.shape(rows)[0]
     extra = tf.cast(tf.equal(count, 0), tf.int32)
     pads = [[0, extra]] + [[0, 0]] * (rows.shape.rank - 1)
-    return function(tf.pad(rows, pads))[:count]
+    padded = tf.pad(rows, pads)
+    if rows.shape[1:].is_fully_defined():
+        # LiteRT does not follow the shape through the padding.
+        padded = tf.reshape(padded, [-1, *rows.shape[1:]])
+    return function(padded)[:count]

@@ -218,12 +218,16 @@ class RandomizedInference(_config.Configurable, keras.layers.Layer):
     def _classify_draws(self, source, draws, apply):
         inputs = apply(source, draws)
         shape = tf.shape(inputs)
-        flat = tf.reshape(inputs, tf.concat([[-1], shape[2:]], 0))
         static = inputs.shape
         rows = None
         if static[0] is not None and static[1] is not None:
             rows = static[0] * static[1]
-        flat = tf.ensure_shape(flat, [rows, *static[2:]])
+        if static[2:].is_fully_defined():
+            # A shape that LiteRT knows when it converts the graph.
+            flat = tf.reshape(inputs, [rows or -1, *static[2:]])
+        else:
+            flat = tf.reshape(inputs, tf.concat([[-1], shape[2:]], 0))
+            flat = tf.ensure_shape(flat, [rows, *static[2:]])
         logits = self.classify(flat)
         classes = logits.shape[-1]
         return tf.reshape(logits, [shape[0], shape[1], classes])
