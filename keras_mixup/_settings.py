@@ -131,6 +131,8 @@ class Setting:
 
     def _one(self, value):
         value = _PARSERS[self.kind](value, self.name)
+        is_nan = isinstance(value, float) and value != value
+        _checks.check(not is_nan, self.name, "a number", value)
         if self.choices:
             _checks.check_choice(value, self.name, self.choices)
         if self.minimum is not None:

@@ -205,3 +205,10 @@ def test_what_is_neither_one_number_nor_several(value):
 @pytest.mark.parametrize("annotation", ["Attack", "keras.Model", "dict"])
 def test_an_object_is_no_setting(annotation):
     assert _settings.from_annotation("x", annotation) is None
+
+
+def test_no_setting_takes_nan():
+    setting = _settings.Setting("rate", "float", 0.1)
+    for value in (float("nan"), "nan"):
+        with pytest.raises(ValueError, match="`rate` must be"):
+            setting.parse(value)

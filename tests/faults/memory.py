@@ -60,7 +60,7 @@ def _steps(folder):
     model = training.Mixup(models.SmallConvNet((8, 8, 1), 3, width=2))
     model.compile("sgd")
     note = keras.callbacks.LambdaCallback(
-        on_train_batch_end=lambda *_: sizes.append(_resident())
+        on_train_batch_end=lambda *_, **__: sizes.append(_resident())
     )
     model.fit(*_images(160), 16, epochs=200, callbacks=[note], verbose=0)
     return sizes
