@@ -256,8 +256,14 @@ def joined(identities, records):
 
 
 def _name_hidden(before, found):
-    """Names a classifier that was called by its number, in place."""
-    models = before.get("models", {})
+    """Names a classifier that was called by its number, in place.
+
+    Defences did not say then which classifier they have. Since they do, such a
+    name is one that a user chose.
+    """
+    models, defences = before.get("models", {}), before["defences"].values()
+    if not defences or any("classifier" in own for own in defences):
+        return
     former = [n for n in models if n.startswith("classifier of ")]
     hidden = found["models"].keys() - models.keys()
     if len(former) == 1 and len(hidden) == 1:
