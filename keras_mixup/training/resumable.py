@@ -3,10 +3,13 @@
 import pathlib
 import zlib
 
+import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_mixup import _checks
 from keras_mixup import _files
+from keras_mixup import _fingerprint
 from keras_mixup import _workers
 from keras_mixup import data
 from keras_mixup.training import best_model
@@ -47,9 +50,10 @@ def fit_resumable(
 
     The same call in the same folder ends with the same weights, bit for bit,
     however often it was killed in between. A finished run is not trained any
-    further. More epochs continue it; another argument that shapes the run is
-    refused. Order and augmentation of the images are functions of (seed,
-    epoch, step).
+    further. More epochs continue it. Another argument that shapes the run is
+    refused, and so are other images and another setting of the algorithm; the
+    optimizer is free. Order and augmentation of the images are functions of
+    (seed, epoch, step).
 
     The folder receives checkpoints/, metrics.jsonl (a line per epoch) and,
     with validation images, the best model. A damaged checkpoint is passed
@@ -239,14 +243,26 @@ def _begin(run_dir, start, progress, on_start):
 
 def _described(model, images):
     """Returns what tells another algorithm and other images, a dict."""
+    own = {n: getattr(model, n) for n in model.argument_names()}
+    own = {  # Not so a classifier, whose weights change, and an autoencoder.
+        name: value
+        for name, value in own.items()
+        if name not in ("seed", "name")
+        and not isinstance(value, keras.layers.Layer)
+    }
+    pixels = None
+    if images.images.ndim == 4:  # Codes differ by rounding elsewhere.
+        pixels = zlib.crc32(np.ascontiguousarray(images.images))
     return {
         "algorithm": type(model).__name__,
         "model.seed": model.seed,
+        "settings of the algorithm": _fingerprint.describe(own),
         # Each draws for its own part of a batch.
         "number of replicas": model.distribute_strategy.num_replicas_in_sync,
         "number of images": len(images.labels),
         "image shape": list(images.images.shape[1:]),
         "checksum of labels": zlib.crc32(images.labels.tobytes()),
+        "checksum of images": pixels,
     }
 
 
