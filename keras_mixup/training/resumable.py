@@ -1,5 +1,6 @@
 """A training run that a kill cannot harm: the same call goes on."""
 
+import json
 import pathlib
 import zlib
 
@@ -76,7 +77,7 @@ def fit_resumable(
             `data.mixed_training_dataset`.
         validation_data: like `images`, or None.
         monitor, mode: which metric chooses the best model, `"max"` or
-            `"min"`.
+            `"min"`; without validation images, None is taken too.
         best_file: str, the best model's name in the folder.
         early_stopping: int, epochs without a better `monitor` before the run
             stops, or None.
@@ -103,7 +104,9 @@ def fit_resumable(
     """
     told = {"on_start": on_start, "progress": progress, "stop": stop}
     counts = {"epochs": epochs, "checkpoint_every": checkpoint_every}
-    _check_arguments(model, run_dir, seed, mode, early_stopping, counts, told)
+    _check_arguments(model, run_dir, seed, early_stopping, counts, told)
+    if mode is not None or validation_data is not None:
+        _checks.check_choice(mode, "mode", ("max", "min"))
     run_dir, images = pathlib.Path(run_dir), _image_set(images)
     strategy = model.distribute_strategy
     replicas = strategy.num_replicas_in_sync
@@ -151,12 +154,11 @@ def fit_resumable(
     )
 
 
-def _check_arguments(model, run_dir, seed, mode, patience, counts, called):
+def _check_arguments(model, run_dir, seed, patience, counts, called):
     okay = isinstance(model, train_step.TrainStep) and model.compiled
     _checks.check(okay, "model", "a compiled algorithm", model)
     _checks.check_path(run_dir, "run_dir")
     _checks.check_seed(seed)
-    _checks.check_choice(mode, "mode", ("max", "min"))
     if patience is not None:
         _checks.check_integer(patience, "early_stopping", 0)
     for name, value in counts.items():
@@ -286,6 +288,8 @@ def _check_same(strategy, directory, arguments, resumed):
         bool, whether release 0.1 began the run, which kept nothing there.
     """
     file = directory / "arguments.json"
+    # As they come back from the file: no tuples.
+    arguments = json.loads(json.dumps(arguments))
     if not _workers.is_chief(strategy):
         return True
     if resumed and not file.is_file():
