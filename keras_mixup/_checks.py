@@ -239,7 +239,7 @@ def check_choice(value, name, choices):
     """
     listed = ", ".join(repr(choice) for choice in choices)
     try:
-        # True equals 1, and is none.
+        # True equals 1, but is no number.
         okay = value in tuple(choices) and not isinstance(value, bool)
     except (TypeError, ValueError):  # of an array, say
         okay = False

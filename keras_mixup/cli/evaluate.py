@@ -17,13 +17,15 @@ keep the finished records and end with exit code 75. robustness_card.json and
 .md sum up each model; --worst_case adds the per-example worst of all attacks.
 
 Oblivious attacks, made on the bare classifier for all defences: pgd, fgsm,
-cleverhans_pgd, spsa, cleverhans_spsa, apgd, targeted_apgd, square, varmixup_pgd
-(of that paper: steps of eps, from the image itself). fab and targeted_fab stop
-at the classifier's boundary, so they run with empty --defences= only.
+cleverhans_pgd, spsa, cleverhans_spsa, apgd, targeted_apgd, malt, square,
+varmixup_pgd (of that paper: steps of eps, from the image itself). fab,
+targeted_fab and pma stop at the classifier's boundary or as soon as it errs, so
+they run with empty --defences= only.
 
 Adaptive attacks, through each defence: tramer2020, eot, fixed_draws, bpda,
 pang2020_paper, pang2020_released; averaged_square and averaged_spsa, without
-gradients; autoattack, in its version rand on defences with draws. transfer
+gradients; autoattack, in its version rand on defences with draws;
+detection_score, which lowers the score of a detector as well. transfer
 attacks other models than the defence. tramer2020 is added if a defence is
 attacked without another gradient attack through it. --noadaptive leaves it
 out, and the table says "not measured".

@@ -139,8 +139,8 @@ def _guarded(make_flags, main, argv):
 def _hide_log():
     """Silences TensorFlow's own log, before it is imported.
 
-    Of the process of a command alone: whoever imports the library chooses for
-    himself.
+    Only in the process of a command. Who imports the library has TensorFlow's
+    own settings.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 

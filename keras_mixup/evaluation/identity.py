@@ -222,7 +222,7 @@ def merged(records_path, found, models, records):
     _name_hidden(before, found)
     same = dict.fromkeys(("models", "defences"), _same_model)
     same["columns"] = _same_column
-    # Release 0.1 called data what is told about them.
+    # Release 0.1 had the entry `about` under the name `data`.
     for part, now in {"data": found["about"], **found}.items():
         equal = same.get(part, operator.eq)
         _check_part(place, part, before.get(part, {}), now, equal)
@@ -256,8 +256,14 @@ def joined(identities, records):
 
 
 def _name_hidden(before, found):
-    """Names a classifier that was called by its number, in place."""
-    models = before.get("models", {})
+    """Names a classifier that was called by its number, in place.
+
+    Defences did not say then which classifier they have. Since they do, such a
+    name is one that a user chose.
+    """
+    models, defences = before.get("models", {}), before["defences"].values()
+    if not defences or any("classifier" in own for own in defences):
+        return
     former = [n for n in models if n.startswith("classifier of ")]
     hidden = found["models"].keys() - models.keys()
     if len(former) == 1 and len(hidden) == 1:
@@ -327,7 +333,7 @@ def settings_of_defences(models, pool_id=None):
 
 
 def _key(column):
-    """What `AttackSpec`s of one name are told by in the file."""
+    """The key of a column in the file."""
     attack, knowledge, norm, eps = column
     return f"{attack}, {knowledge}, {norm} {eps:.6g}"
 

@@ -136,6 +136,15 @@ def _grouped(cells, key):
     return groups.values()
 
 
+def _strongest(cells, key):
+    """One cell for each value of `key`, the lowest; in order of the values.
+
+    Attacks that differ in the step size alone are one attack.
+    """
+    lowest = [min(c, key=lambda c: c.mean) for c in _grouped(cells, key)]
+    return sorted(lowest, key=key)
+
+
 def _compared(one, other):
     """Yields (`one`, what is seen if it leaves less than `other`).
 
@@ -174,7 +183,7 @@ def _radius(cells):
         return cell.row, column.knowledge, column.norm, cell.like(*_OF_BUDGET)
 
     for group in _grouped((c for c in cells if c.white_box), key):
-        group.sort(key=lambda c: c.column.eps)
+        group = _strongest(group, lambda c: c.column.eps)
         for place, large in enumerate(group[1:], 1):
             small = min(group[:place], key=lambda c: c.mean)
             pair = estimates.paired_shares(small.shares, large.shares)
@@ -202,7 +211,7 @@ def _effort(cells):
 
         usable = [c for c in known if getattr(c.facts, spent) is not None]
         for group in _grouped(usable, key):
-            group.sort(key=lambda c, s=spent: getattr(c.facts, s))
+            group = _strongest(group, lambda c, s=spent: getattr(c.facts, s))
             for less, more in itertools.pairwise(group[-2:]):
                 yield from _compared(more, less)
 

@@ -1,4 +1,4 @@
-"""The settings of a defence as JSON values, by which it is told."""
+"""The settings of a defence as JSON values, which identify it."""
 
 import json
 
@@ -28,7 +28,7 @@ def settings_of_defence(defence, pool_id=None):
             key: value
             for key, value in vars(defence).items()
             if isinstance(value, (bool, int, float, str)) and key not in usual
-            # What is private changes with use; answers tell foreign code.
+            # Private attributes change with use; answers identify foreign code.
             if key not in _UNTOLD and not key.startswith("_")
         }
     config["class"] = type(defence).__name__

@@ -130,9 +130,9 @@ def interval(shares, num_seeds):
     """Returns the 95 % confidence interval of the mean of `shares`.
 
     Where every example is right or wrong it is Wilson's interval of that
-    count, by SciPy. The examples are the sample: ten draws of one example are
-    no ten examples. Where draws make the shares fractions, Wilson's interval
-    is taken at the effective number of examples: that of independent
+    count, by SciPy. The sample is that of the examples: ten draws of one
+    do not count as ten. Where draws make the shares fractions, Wilson's
+    interval is taken at the effective number of examples: that of independent
     right-or-wrong trials with the variance that the shares show, between n and
     n times the seeds.
 

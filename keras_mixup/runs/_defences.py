@@ -22,6 +22,7 @@ _WITHOUT_ROW = {
     "mixup_inference_pl": (0.5, "Mixup Inference, Table 4, MI-Combined"),
     "var_mixup_inference": (0.5, "VarMixup, Table 1"),
 }
+_SAME_NAME = "Evaluate them into folders of their own, or rename a class."
 
 
 class Defaults(NamedTuple):
@@ -107,6 +108,9 @@ def build_all(settings, classifier, pool, trained):
             with _checks.called({"mix_weight": "mix_weights", **flags}):
                 defence = build(name, classifier, pool, vae, **options)
             title = label(defence)
+            expected = "without two of one name in tables"
+            okay = title not in defences
+            _checks.check(okay, "defences", expected, title, _SAME_NAME)
             defences[title] = defence
             origins[title] = {
                 argument: {"value": value, "from": row.source}

@@ -56,6 +56,7 @@ def _check_lists(settings):
 
 def _check_attacks(settings):
     through = _own_attacks.through(settings.attacks, _evaluated.THROUGH)
+    early = [n for n in settings.attacks if n in _evaluated.UNTRANSFERABLE]
     targeted = settings.targeted != "none"
     _refuse(
         (
@@ -69,11 +70,10 @@ def _check_attacks(settings):
             "take targeted_apgd.",
         ),
         (
-            settings.defences
-            and any(n in _evaluated.AT_BOUNDARY for n in settings.attacks),
-            "fab and targeted_fab stop at the classifier's boundary, which "
-            "is not that of a defence. Run them with empty `defences`, "
-            "into the same folder.",
+            settings.defences and early,
+            f"{', '.join(early)}: such an attack stops as soon as the "
+            "classifier errs, or at its boundary, which is not that of a "
+            "defence. Run it with empty `defences`, into the same folder.",
         ),
         (
             settings.label_source == "predicted" and targeted,

@@ -18,16 +18,28 @@ AVERAGED = tuple(
     if isinstance(registry.entry("attack", name).fixed.get("attack"), str)
 )
 WHITE_BOX = (*(n for n in RECIPES if n != "transfer"), "autoattack")
-THROUGH = (*WHITE_BOX, *AVERAGED)
 # These have registered names for each inner attack or recipe.
 _PARTS = ("mixup_inference_attack", "averaged_attack")
+# Such as the one on a detector's score, which does not judge a defence.
+_OTHERS = tuple(
+    name
+    for name in registry.names("attack")
+    if registry.entry("attack", name).constants.get("knowledge") == "adaptive"
+    and name not in (*RECIPES, *AVERAGED, *_PARTS)
+)
+THROUGH = (*WHITE_BOX, *AVERAGED, *_OTHERS)
 ATTACKING = tuple(n for n in registry.names("attack") if n not in _PARTS)
 ATTACKS = (CLEAN, *ATTACKING)
 # Studies that have a setting of their own.
 _APART = ("certified", "corruptions")
 STUDIES = tuple(n for n in registry.names("study") if n not in _APART)
-# They stop at the classifier's boundary.
-AT_BOUNDARY = ("fab", "targeted_fab")
+# Their images are weak on another model, since they stop early.
+UNTRANSFERABLE = tuple(
+    name
+    for name in ATTACKING
+    if registry.entry("attack", name).constants.get("transferable") is False
+    and name not in THROUGH
+)
 PGD = ("pgd", "cleverhans_pgd")
 STEPPED = (*PGD, "varmixup_pgd")
 SPSA = ("cleverhans_spsa", "spsa", "averaged_spsa")

@@ -147,7 +147,7 @@ def read_best(path):
 
     Raises:
         OSError: it cannot be read.
-        ValueError: `path` is none.
+        ValueError: `path` is no path.
     """
     _checks.check_path(path, "path")
     try:

@@ -1,12 +1,16 @@
 """A training run that a kill cannot harm: the same call goes on."""
 
+import json
 import pathlib
 import zlib
 
+import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_mixup import _checks
 from keras_mixup import _files
+from keras_mixup import _fingerprint
 from keras_mixup import _workers
 from keras_mixup import data
 from keras_mixup.training import best_model
@@ -47,9 +51,10 @@ def fit_resumable(
 
     The same call in the same folder ends with the same weights, bit for bit,
     however often it was killed in between. A finished run is not trained any
-    further. More epochs continue it; another argument that shapes the run is
-    refused. Order and augmentation of the images are functions of (seed,
-    epoch, step).
+    further. More epochs continue it. Another argument that shapes the run is
+    refused, and so are other images and another setting of the algorithm; the
+    optimizer is free. Order and augmentation of the images are functions of
+    (seed, epoch, step).
 
     The folder receives checkpoints/, metrics.jsonl (a line per epoch) and,
     with validation images, the best model. A damaged checkpoint is passed
@@ -72,7 +77,7 @@ def fit_resumable(
             `data.mixed_training_dataset`.
         validation_data: like `images`, or None.
         monitor, mode: which metric chooses the best model, `"max"` or
-            `"min"`.
+            `"min"`; without validation images, None is taken too.
         best_file: str, the best model's name in the folder.
         early_stopping: int, epochs without a better `monitor` before the run
             stops, or None.
@@ -99,7 +104,9 @@ def fit_resumable(
     """
     told = {"on_start": on_start, "progress": progress, "stop": stop}
     counts = {"epochs": epochs, "checkpoint_every": checkpoint_every}
-    _check_arguments(model, run_dir, seed, mode, early_stopping, counts, told)
+    _check_arguments(model, run_dir, seed, early_stopping, counts, told)
+    if mode is not None or validation_data is not None:
+        _checks.check_choice(mode, "mode", ("max", "min"))
     run_dir, images = pathlib.Path(run_dir), _image_set(images)
     strategy = model.distribute_strategy
     replicas = strategy.num_replicas_in_sync
@@ -147,12 +154,11 @@ def fit_resumable(
     )
 
 
-def _check_arguments(model, run_dir, seed, mode, patience, counts, called):
+def _check_arguments(model, run_dir, seed, patience, counts, called):
     okay = isinstance(model, train_step.TrainStep) and model.compiled
     _checks.check(okay, "model", "a compiled algorithm", model)
     _checks.check_path(run_dir, "run_dir")
     _checks.check_seed(seed)
-    _checks.check_choice(mode, "mode", ("max", "min"))
     if patience is not None:
         _checks.check_integer(patience, "early_stopping", 0)
     for name, value in counts.items():
@@ -239,14 +245,26 @@ def _begin(run_dir, start, progress, on_start):
 
 def _described(model, images):
     """Returns what tells another algorithm and other images, a dict."""
+    own = {n: getattr(model, n) for n in model.argument_names()}
+    own = {  # Not so a classifier, whose weights change, and an autoencoder.
+        name: value
+        for name, value in own.items()
+        if name not in ("seed", "name")
+        and not isinstance(value, keras.layers.Layer)
+    }
+    pixels = None
+    if images.images.ndim == 4:  # Codes differ by rounding elsewhere.
+        pixels = zlib.crc32(np.ascontiguousarray(images.images))
     return {
         "algorithm": type(model).__name__,
         "model.seed": model.seed,
+        "settings of the algorithm": _fingerprint.describe(own),
         # Each draws for its own part of a batch.
         "number of replicas": model.distribute_strategy.num_replicas_in_sync,
         "number of images": len(images.labels),
         "image shape": list(images.images.shape[1:]),
         "checksum of labels": zlib.crc32(images.labels.tobytes()),
+        "checksum of images": pixels,
     }
 
 
@@ -270,6 +288,8 @@ def _check_same(strategy, directory, arguments, resumed):
         bool, whether release 0.1 began the run, which kept nothing there.
     """
     file = directory / "arguments.json"
+    # As they come back from the file: no tuples.
+    arguments = json.loads(json.dumps(arguments))
     if not _workers.is_chief(strategy):
         return True
     if resumed and not file.is_file():

@@ -312,9 +312,18 @@ def test_a_classifier_that_was_known_by_its_number(path):
     file = identity.path_of(path)
     found = json.loads(file.read_text())
     found["models"]["classifier of 1"] = found["models"].pop("classifier")
+    del found["defences"]["d"]["classifier"]
     file.write_text(json.dumps(found))
     refused(path, "models, classifier", models=hidden(Shifted()))
     run(path, hidden(Linear()))
+
+
+def test_a_name_that_reads_like_a_number_is_free(path):
+    name = "classifier of 1"
+    run(path, {name: Linear()})
+    run(path, {"other": Linear()})
+    refused(path, f"models, {name}", models={name: Shifted()})
+    run(path, {"third": Shifted()})
 
 
 @pytest.mark.parametrize("bare", ["classifier", None])

@@ -291,6 +291,18 @@ def test_each_rule_of_the_records(added, name, seen):
     assert found.seen in found.text and found.remedy in found.text
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_two_step_sizes_are_no_flag_in_any_order(first):
+    """They are neither two radii nor two efforts."""
+    facts, cells = {}, []
+    for name, right in (("short steps", 90), ("long steps", 10)):
+        cells.append(cell(name, right, knowledge="oblivious"))
+        settings = {"kind": "pgd", "step_size": right / 1000}
+        facts[cells[-1][0].column] = known(True, False, 10, **settings)
+    records = [*cells[first], *cells[1 - first]]
+    assert red_flags.from_records(evaluation.Records(records, facts)) == []
+
+
 def test_a_difference_within_chance_is_no_flag():
     near = cell("pgd-200", 28, "MI-OL", "oblivious")
     assert from_records([*sound(), *near]) == []

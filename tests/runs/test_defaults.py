@@ -12,6 +12,15 @@ from keras_mixup import runs
 from keras_mixup.runs import _defences
 
 
+def test_two_defences_of_one_name_in_tables_are_refused():
+    images = data.load_arrays("digits", "train", num_examples=20)
+    pool, _ = _defences.make_pool(images, 10)
+    classifier = models.SmallConvNet((8, 8, 1), 10, width=2)
+    settings = runs.EvaluateSettings(mix_weights="0.5,0.5000001")
+    with pytest.raises(ValueError, match="without two of one name in tables"):
+        _defences.build_all(settings, classifier, pool, {})
+
+
 @pytest.mark.parametrize(
     ("dataset", "algorithm", "name", "argument", "value", "source"),
     [

@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import pathlib
+import re
 import shutil
 import tempfile
 
@@ -107,7 +108,8 @@ def test_checks_of_models_that_were_not_asked_are_not_looked_for(evaluated):
         "eps not respected",
         "randomness frozen in a trace",
     ):
-        assert f"<td>{check}</td><td>not looked for</td>" in report
+        line = f">{check}</th><td[^>]*>not looked for</td>"
+        assert re.search(line, report)
         for card in json.loads(text)["cards"]:
             assert card["red_flags"][check] == "not looked for"
     # The attacks tell of their gradients.

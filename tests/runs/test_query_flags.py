@@ -138,8 +138,10 @@ def test_autoattack_takes_rand_on_what_draws():
     [
         (["--attacks=autoattack", "--noadaptive"], "lists autoattack, which"),
         (["--attacks=averaged_spsa", "--noadaptive"], "lists averaged_spsa"),
+        (["--attacks=detection_score", "--noadaptive"], "detection_score, wh"),
         (["--attacks=autoattack", "--targeted=random"], "no targeted form"),
-        (["--attacks=pgd,targeted_fab"], "targeted_fab stop at the classifier"),
+        (["--attacks=pgd,targeted_fab"], "targeted_fab: such an attack stops"),
+        (["--attacks=fab,pma"], "fab, pma: such an attack stops"),
     ],
 )
 def test_what_does_not_go_together_is_refused(arguments, match):

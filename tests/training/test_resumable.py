@@ -19,7 +19,7 @@ def examples():
     return data.image_set(images, random.integers(0, 3, 22))
 
 
-def make(seed=4):
+def make(seed=4, alpha=1.0):
     keras.utils.set_random_seed(1)
     layers = [
         keras.Input((4, 4, 1)),
@@ -27,7 +27,7 @@ def make(seed=4):
         keras.layers.Dropout(0.2, seed=3),
         keras.layers.Dense(3),
     ]
-    model = training.Mixup(keras.Sequential(layers), seed=seed)
+    model = training.Mixup(keras.Sequential(layers), alpha, seed=seed)
     model.compile(keras.optimizers.Adam(0.05))
     return model
 
@@ -148,9 +148,11 @@ def run_changed(examples, folder, step, count=22, order=1, **options):
     images, labels = (
         part[:count][::order] for part in (examples.images, examples.labels)
     )
+    if options.pop("mirrored", False):
+        images = images[:, :, ::-1]
     options = {"epochs": 1, "batch_size": 4, "seed": 0, **options}
     training.fit_resumable(
-        make(options.pop("model_seed", 4)),
+        make(options.pop("model_seed", 4), options.pop("alpha", 1.0)),
         (images, labels),
         folder,
         validation_data=(images[:7], labels[:7]),
@@ -179,7 +181,9 @@ def killed(examples, tmp_path_factory):
         ({"best_file": "b.keras"}, "`best_file` must be 'classifier.keras'"),
         ({"count": 21}, "`number of images` must be 22"),
         ({"order": -1}, "`checksum of labels` must be"),
+        ({"mirrored": True}, "`checksum of images` must be"),
         ({"model_seed": 5}, "`model.seed` must be 4"),
+        ({"alpha": 0.5}, "`settings of the algorithm` must be {'alpha': 1.0,"),
     ],
 )
 def test_other_arguments_are_refused(examples, killed, changed, match):
