@@ -15,6 +15,7 @@ LEVELS = {
     "_files": 0,
     "_stopping": 0,
     "_tables": 0,
+    "_versions": 0,
     "_settings": 1,
     "_config": 1,
     "_classifiers": 1,

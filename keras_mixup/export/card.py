@@ -1,16 +1,13 @@
 """The model card: what is served, how it was chosen and how it was measured."""
 
 import datetime
-import importlib.metadata
 import inspect
-import platform
 import re
 
-import keras
 import numpy as np
-import tensorflow as tf
 
 from keras_mixup import _tables
+from keras_mixup import _versions
 from keras_mixup.export import describe
 
 _CAUTION = """\
@@ -18,6 +15,7 @@ The defence is random. Published re-evaluations attacked Mixup Inference
 through the defence and found it no stronger than the classifier without it.
 Judge the defence by the adaptive accuracy alone."""
 
+_VERSIONED = ("keras_mixup", "keras", "numpy", "tensorflow")
 # Parts of the card that its first table does not show.
 _OWN_PLACE = (
     "name",
@@ -60,7 +58,7 @@ def make_card(folder, target, model_name, extra):
         "signatures": _signatures(found),
         "variable_bytes": found.variable_bytes,
         "refused": "image values that are NaN, infinite or outside [0, 1]",
-        "versions": _versions(),
+        "versions": _versions.versions(*_VERSIONED),
         **extra,
     }
     if target.has_detector:
@@ -119,21 +117,6 @@ def _signatures(found):
 
 def _tensors(specs):
     return {n: [s.dtype.name, s.shape.as_list()] for n, s in specs.items()}
-
-
-def _versions():
-    try:
-        own = importlib.metadata.version("keras_mixup")
-    except importlib.metadata.PackageNotFoundError:
-        # Imported from a folder.
-        own = None
-    return {
-        "python": platform.python_version(),
-        "keras_mixup": own,
-        "keras": keras.__version__,
-        "numpy": np.__version__,
-        "tensorflow": tf.__version__,
-    }
 
 
 def to_markdown(card):

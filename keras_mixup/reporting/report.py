@@ -5,12 +5,11 @@ import functools
 import html
 import json
 import pathlib
-import platform
 import string
-from importlib import metadata
 
 from keras_mixup import _checks
 from keras_mixup import _files
+from keras_mixup import _versions
 from keras_mixup import studies as studies_lib
 from keras_mixup.evaluation import identity
 from keras_mixup.evaluation import records as records_lib
@@ -277,7 +276,9 @@ def _settings(run_dir):
         if settings:
             body = _pairs("setting", "value", _flatten(settings))
             yield _html.details(f"{heading} ({name})", body)
-    body = _pairs("software", "version", _versions())
+    found = _versions.versions(*_VERSIONED)
+    lines = [(n, v or "not installed") for n, v in found.items()]
+    body = _pairs("software", "version", lines)
     yield _html.details("Software that wrote this report", body)
 
 
@@ -300,15 +301,6 @@ def _flatten(settings, prefix=""):
         else:
             shown = value if isinstance(value, str) else json.dumps(value)
             yield f"{prefix}{key}", shown
-
-
-def _versions():
-    yield "python", platform.python_version()
-    for name in _VERSIONED:
-        try:
-            yield name, metadata.version(name)
-        except metadata.PackageNotFoundError:
-            yield name, "not installed as a package"
 
 
 def _read(run_dir, name, reader):

@@ -3,18 +3,22 @@
 import contextlib
 import datetime
 import hashlib
-import importlib.metadata
 import os
 import pathlib
 import shutil
 import subprocess
-import sys
 
-import keras_mixup
 from keras_mixup import _files
+from keras_mixup import _versions
 
 _LOCK = ".lock"
-_VERSIONED = ("keras", "numpy", "tensorflow", "tensorflow-datasets")
+_VERSIONED = (
+    "keras_mixup",
+    "keras",
+    "numpy",
+    "tensorflow",
+    "tensorflow-datasets",
+)
 # Settings that may differ between a run and its continuation.
 _FREE = ("data_dir", "download", "tensorboard", "threads")
 # Settings that name a file, whose content counts and not its path.
@@ -191,7 +195,7 @@ def changed_versions(path):
     before = read_config(path).get("versions", {})
     changes = [
         f"{name} {before[name]}, now {now}"
-        for name, now in _versions().items()
+        for name, now in _versions.versions(*_VERSIONED).items()
         if before.get(name) not in (None, now)
     ]
     if not changes:
@@ -237,24 +241,10 @@ def described(settings):
     now = datetime.datetime.now(datetime.timezone.utc)
     return {
         "settings": settings,
-        "versions": _versions(),
+        "versions": _versions.versions(*_VERSIONED),
         "git_commit": _git_commit(),
         "time": now.isoformat(timespec="seconds"),
     }
-
-
-def _versions():
-    versions = {name: _version(name) for name in _VERSIONED}
-    versions["keras_mixup"] = keras_mixup.__version__
-    versions["python"] = sys.version.split()[0]
-    return versions
-
-
-def _version(package):
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
 
 
 def _git_commit():

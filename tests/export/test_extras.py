@@ -4,6 +4,7 @@ import builtins
 import importlib.metadata
 import json
 import pathlib
+import platform
 import re
 import warnings
 
@@ -12,6 +13,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import keras_mixup
+from keras_mixup import _versions
 from keras_mixup import export
 from keras_mixup.export import card as card_lib
 
@@ -188,8 +191,9 @@ def test_versions_are_known_without_an_installation(monkeypatch):
     def refuse(name):
         raise importlib.metadata.PackageNotFoundError(name)
 
-    assert card_lib._versions()["keras_mixup"]
     monkeypatch.setattr(importlib.metadata, "version", refuse)
-    versions = card_lib._versions()
-    assert versions["keras_mixup"] is None
+    versions = _versions.versions("keras_mixup", "keras", "no-such-package")
+    assert versions["keras_mixup"] == keras_mixup.__version__
+    assert versions["no-such-package"] is None
+    assert versions["python"] == platform.python_version()
     assert versions["keras"] == toys.keras.__version__
