@@ -4,6 +4,8 @@ A name has what a reader of the table needs. The other facts of an attack are
 stored beside the records.
 """
 
+import warnings
+
 import numpy as np
 
 from keras_mixup import ThreatModel
@@ -57,13 +59,32 @@ def _specs(settings, name, threat, verbose):
         aim = f" to {settings.targeted.replace('_', '-')}"
     for options in _variants(settings, name, threat):
         attack = _build(settings, name, threat, verbose, options)
-        shown = name.rpartition(":")[2] if ":" in name else attack.name
+        shown = attack.name
+        if ":" in name:
+            shown = name.rpartition(":")[2]
+            _warn_of_short_steps(name, attack)
         yield evaluation.AttackSpec(
             f"{shown}{_suffix(attack, name, options)}{aim}",
             attack,
             attack.knowledge,
             settings.targeted,
         )
+
+
+def _warn_of_short_steps(name, attack):
+    """Says that an attack of the user's own cannot reach the radius.
+
+    An evaluation chooses steps for the attacks of this package alone.
+    """
+    sizes = [getattr(attack, n, None) for n in ("step_size", "num_steps")]
+    if None in sizes or sizes[0] * sizes[1] >= attack.threat.eps:
+        return
+    warnings.warn(
+        f"{name} takes {sizes[1]} steps of {sizes[0]:.3g}, which end before "
+        f"eps {attack.threat.eps:.3g}: its accuracy flatters. Let the class "
+        "choose its steps by the radius.",
+        stacklevel=2,
+    )
 
 
 def _variants(settings, name, threat):

@@ -1,6 +1,7 @@
 """Whole runs on a user's own model, data, attack, defence and algorithm."""
 
 import sys
+import warnings
 
 import keras
 import numpy as np
@@ -13,6 +14,7 @@ from calls import train
 from keras_mixup import _files
 from keras_mixup import registry
 from keras_mixup import runs
+from keras_mixup.runs import _attacks
 from keras_mixup.runs import source
 
 MODULE = '''
@@ -59,6 +61,10 @@ class Patient(attacks.PGD):
 
     def __init__(self, threat):
         super().__init__(threat, step_size=threat.eps / 2, num_steps=3)
+
+
+class Short(attacks.PGD):
+    """PGD that keeps its 10 steps of 2/255 at any radius."""
 
 
 class Through(attacks.MixupInferenceAttack):
@@ -147,6 +153,21 @@ def test_class_names_reach_the_report_and_the_export(run, place):
     card = _files.read_json(path / "assets.extra" / "model_card.json")
     assert card["class_names"] == ["nought", "one", "two"]
     assert len(card["pool"]["rows_per_class"]) == 3
+
+
+@pytest.mark.parametrize(("eps", "told"), [(0.1, 1), (20 / 255, 0)])
+def test_an_attack_whose_steps_end_before_eps_is_told(place, eps, told):
+    settings = runs.EvaluateSettings(
+        attacks="clean,own_things:Short", eps=eps, defences=()
+    )
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        _attacks.build_specs(settings)
+    said = [
+        str(w.message) for w in found if "own_things:Short" in str(w.message)
+    ]
+    assert len(said) == told
+    assert all("10 steps of 0.00784, which end before" in s for s in said)
 
 
 def test_a_file_with_an_unknown_class_names_the_flag(run, place, capsys):
