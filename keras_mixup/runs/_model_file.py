@@ -1,5 +1,6 @@
 """The one reader of .keras files: its errors have file, fault and remedy."""
 
+import json
 import pathlib
 import re
 import zipfile
@@ -45,7 +46,7 @@ def load_model(path, what="model"):
             return keras.saving.load_model(str(path), compile=False)
         except _FOREIGN as error:
             fault = str(error) or repr(error)
-            remedy = _import_remedy(fault) or _CUSTOM
+            remedy = _import_remedy(fault) or _newer_keras(path) or _CUSTOM
     lines = fault.split("\n")
     # Keras reports the cause below what it could not build in consequence.
     line = next((x for x in lines if "Could not locate" in x), lines[0])
@@ -67,6 +68,27 @@ def _import_remedy(fault):
         f"It needs the class {name} of the module {place[1]}, which is not "
         f"imported. Give --import={place[1]}; in Python, import it first."
     )
+
+
+def _newer_keras(path):
+    """Returns what to do with a file of a newer Keras, "" if it is of none."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            saved = json.loads(archive.read("metadata.json"))["keras_version"]
+        newer = _numbers(saved) > _numbers(keras.__version__)
+    except (KeyError, TypeError, ValueError):
+        return ""
+    if not newer:
+        return ""
+    return (
+        f"Keras {saved} saved it, which is newer than the installed Keras "
+        f"{keras.__version__}. Install that version, or save it with this one."
+    )
+
+
+def _numbers(version):
+    """Returns "3.15.1" as (3, 15, 1); what is no number is left out."""
+    return tuple(int(x) for x in re.findall(r"\d+", version))
 
 
 def _damage(path):

@@ -98,7 +98,7 @@ def test_results_of_other_settings_are_refused(tmp_path):
     told = json.loads(path.read_text())
     told["settings"]["epochs"] = 7
     path.write_text(json.dumps(told))
-    with pytest.raises(ValueError, match="epochs=7, wanted epochs=30"):
+    with pytest.raises(ValueError, match="epochs=7, wanted epochs=120"):
         store.finished(JOBS[0])
 
 

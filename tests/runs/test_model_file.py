@@ -1,5 +1,7 @@
 """A .keras file that is no model: one line with file, fault and remedy."""
 
+import io
+import json
 import zipfile
 
 import keras
@@ -54,6 +56,33 @@ def test_a_foreign_archive_is_one_line(tmp_path):
         archive.writestr("notes.txt", "mine")
     with pytest.raises(ValueError, match="that can be loaded: .*Import the"):
         _model_file.load_model(path)
+
+
+@pytest.mark.parametrize(
+    ("saved", "expected"),
+    [
+        ("99.1.0", "Keras 99.1.0 saved it, which is newer than the installed"),
+        ("2.0.0", "Import the modules with its own layers"),
+        (None, "Import the modules with its own layers"),
+    ],
+)
+def test_a_file_of_a_newer_keras_names_both_versions(
+    content, tmp_path, saved, expected
+):
+    """What Keras 3.12 says of a setting that only Keras 3.15 knows."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    config = parts["config.json"].decode()
+    parts["config.json"] = config.replace('"units":', '"unknown": 1, "units":')
+    metadata = {} if saved is None else {"keras_version": saved}
+    parts["metadata.json"] = json.dumps(metadata)
+    path = tmp_path / "m.keras"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, part in parts.items():
+            archive.writestr(name, part)
+    with pytest.raises(ValueError, match=expected) as caught:
+        _model_file.load_model(path)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_layer_of_its_own_is_one_line_with_the_remedy(tmp_path):
