@@ -1,7 +1,9 @@
 """The report's HTML frame: light and dark, readable on a small screen.
 
 On a screen of less than 40rem every row of a table of class `cards` is a card.
-The script sorts a table of class `sortable` by the heading that was clicked.
+The script sorts a table of class `sortable` by the heading that was clicked;
+above cards the headings stand in a line. Without the script there is no such
+line.
 """
 
 PAGE = """<!DOCTYPE html>
@@ -79,7 +81,20 @@ thead th[aria-sort="descending"] button::after { content: " \\2193"; }
 @media (max-width: 40rem) {
   body { padding: 1.2rem .9rem 3rem; }
   .cards, .cards tbody, .cards tr { display: block; }
-  .cards thead { display: none; }
+  .cards thead, .cards thead tr:not(:last-child) { display: none; }
+  .cards.sorts:not(.settings) thead { display: block; }
+  .cards.sorts thead tr:last-child {
+    display: flex; flex-wrap: wrap; gap: .35rem; align-items: baseline;
+    border: 0; padding: 0;
+  }
+  .cards.sorts thead tr::before {
+    content: "Sort by"; color: var(--muted); font-size: .88rem;
+  }
+  .cards.sorts thead th { border: 0; padding: 0; background: none; }
+  .cards.sorts thead button {
+    border: 1px solid var(--line); border-radius: .4rem;
+    padding: .15rem .6rem; font-size: .88rem;
+  }
   .cards tr {
     border: 1px solid var(--line); border-radius: .4rem;
     padding: .5rem .7rem; margin-bottom: .7rem;
@@ -137,6 +152,8 @@ function sort(table, place, sign) {
   rows.forEach((row) => table.tBodies[0].append(row));
 }
 for (const table of document.querySelectorAll("table.sortable")) {
+  const rows = table.tBodies[0].rows;
+  if (rows.length > 1) table.classList.add("sorts");
   const heads = Array.from(table.tHead.rows).pop().cells;
   Array.from(heads).forEach((head, place) => {
     const button = document.createElement("button");

@@ -53,6 +53,7 @@ const table = page.querySelector("table.accuracy");
 const column = () =>
   Array.from(table.tBodies[0].rows).map((row) => row.cells[2].textContent);
 const button = table.tHead.rows[1].cells[2].querySelector("button");
+found.reachable = button.getClientRects().length > 0;
 for (const click of [1, 2]) { button.click(); found.sorted.push(column()); }
 document.querySelector("pre").textContent = JSON.stringify(found);
 """
@@ -98,6 +99,7 @@ def test_no_text_overflows_and_a_click_sorts(page, width, tmp_path):
     (told,) = re.findall(r"<pre>(.*?)</pre>", done.stdout, re.S)
     found = json.loads(html.unescape(told))
     assert found["page"] <= 0, found
+    assert found["reachable"]
     assert not found["wide"] and not found["outside"] and not found["broken"]
     down, up = found["sorted"]
     assert [text.split()[0] for text in down] == ["75.0", "25.0"]
