@@ -7,14 +7,10 @@ from `Setting`s. Nothing here imports TensorFlow.
 import ast
 import dataclasses
 import difflib
-import typing
 
 from keras_mixup import _checks
 
 ANY = "any"
-# What a mixing weight may be: lambda, ("uniform", low, high), ("beta", a, b),
-# or a word that an algorithm knows.
-MixWeight = typing.Union[float, tuple, str]  # noqa: UP007 - named below
 
 
 @dataclasses.dataclass(frozen=True)
@@ -157,14 +153,15 @@ def from_annotation(name, annotation, default=None, help="", **options):
     Args:
         name: str.
         annotation: str, such as `"float | None"`, `"tuple[int, ...]"`,
-            `"Literal['linf', 'l2']"` or `"MixWeight"`.
+            `"Literal['linf', 'l2']"` or `"MixWeight"`. Of several types the
+            first one is what a text means: `"str | LossFn"`.
         default, help, **options: as in `Setting`.
 
     Returns:
         `Setting`, or None for an annotation that no text can give, such as
-        `"Attack"`.
+        `"Attack"`, or shall not give, such as `"PythonOnly[int]"`.
     """
-    kind = annotation.replace("typing.", "").removesuffix("| None").strip()
+    kind = annotation.replace("typing.", "").partition(" | ")[0].strip()
     many = kind.startswith("tuple[")
     if many:
         kind = kind.removeprefix("tuple[").removesuffix("]")

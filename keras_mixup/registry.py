@@ -7,22 +7,18 @@ A class or function registers itself where it stands:
 
 Names and settings are read from the source text, so that a command line can
 list, suggest and refuse before TensorFlow is imported. A setting is an
-annotated argument of the constructor: its default is the argument's, its help
-is what the docstring's `Args:` says of it, its minimum is n if that begins with
-"int >= n" or "float >= n". `package.module:Name` stands for
-anything of that kind that was not registered, and an installed package adds
-names through the entry points `keras_mixup.<kind>`.
+argument of the constructor whose type a text can give, see
+`_settings.from_annotation`: its default is the argument's, its help is what the
+docstring's `Args:` says of it, its minimum is n if that begins with "int >= n"
+or "float >= n". `package.module:Name` stands for anything of that kind that
+was not registered, and an installed package adds names through the entry points
+`keras_mixup.<kind>`.
 """
 
 import ast
 import functools
 import importlib.metadata
 import inspect
-import logging
-import os
-import pathlib
-import re
-import sys
 import typing
 import warnings
 
@@ -30,6 +26,7 @@ from keras_mixup import _checks
 from keras_mixup import _own_modules
 from keras_mixup import _plug_ins
 from keras_mixup import _settings
+from keras_mixup import _sources
 
 # What the command line and the docs call a kind -> the package it lives in.
 PACKAGES = {
@@ -39,7 +36,6 @@ PACKAGES = {
     "defence": "inference",
     "study": "studies",
 }
-_HERE = pathlib.Path(__file__).parent
 # (kind, name) of an entry point -> why it is left out.
 _LEFT_OUT: dict = {}
 
@@ -58,7 +54,7 @@ class Entry(typing.NamedTuple):
         arguments: tuple of str, all arguments of the constructor.
         required: tuple of str, those without a default.
         bases: tuple of str, the names of its base classes, near and far.
-        settings: tuple of `Setting`, the annotated ones.
+        settings: tuple of `Setting`, those that a text can give.
         constants: dict, the class attributes that are written as literals.
     """
 
@@ -180,7 +176,7 @@ def build(kind, name, *arguments, **options):
 
 
 def setting(kind, name, argument):
-    """Returns the `Setting` of an annotated argument of `name`."""
+    """Returns the `Setting` of an argument of `name`."""
     return {s.name: s for s in entry(kind, name).settings}[argument]
 
 
@@ -198,9 +194,9 @@ def taking(kind, argument):
 def _entries(kind):
     """Returns dict name -> `Entry`, ours and those of installed packages."""
     found = {}
-    package = _source("keras_mixup").members.get(PACKAGES[kind])
+    package = _sources.source("keras_mixup").members.get(PACKAGES[kind])
     if package is not None:
-        for target in _members(package):
+        for target in _sources.members(package):
             found.update(_registrations(kind, target))
     for point in importlib.metadata.entry_points(group=f"keras_mixup.{kind}"):
         try:
@@ -214,42 +210,6 @@ def _entries(kind):
         else:
             found[point.name] = theirs
     return dict(sorted(found.items(), key=lambda item: item[1].path))
-
-
-@functools.cache
-def _source(package):
-    """Returns the source of a package as griffe's objects; imports nothing."""
-    import griffe
-
-    logging.getLogger("griffe").setLevel(logging.CRITICAL)
-    paths = [os.getcwd(), *filter(None, sys.path)]
-    if package == "keras_mixup":
-        paths = [_HERE.parent]
-    return griffe.load(
-        package,
-        search_paths=paths,
-        allow_inspection=False,
-        modules_collection=_modules(),
-    )
-
-
-@functools.cache
-def _modules():
-    """What was read; a class finds its base classes there."""
-    import griffe
-
-    return griffe.ModulesCollection()
-
-
-def _members(module):
-    """Yields the classes and functions of a module and its submodules."""
-    for member in module.members.values():
-        if member.is_alias:
-            continue
-        if member.is_module:
-            yield from _members(member)
-        elif member.is_class or member.is_function:
-            yield member
 
 
 def _registrations(kind, target):
@@ -273,7 +233,7 @@ def _registrations(kind, target):
 
 def _entry(kind, name, target, label=None, flags=None, **fixed):
     classes = [target, *target.mro()] if target.is_class else [target]
-    constructor, help_texts = _constructor(classes)
+    constructor, help_texts = _sources.constructor(classes)
     parameters = [
         p
         for p in constructor.parameters
@@ -286,9 +246,9 @@ def _entry(kind, name, target, label=None, flags=None, **fixed):
         setting = _settings.from_annotation(
             parameter.name,
             str(parameter.annotation),
-            _value(parameter.default),
+            _sources.value(parameter.default),
             help_texts.get(parameter.name, ""),
-            minimum=_minimum(help_texts.get(parameter.name, "")),
+            minimum=_sources.minimum(help_texts.get(parameter.name, "")),
         )
         if setting is not None:
             settings.append(setting)
@@ -303,68 +263,8 @@ def _entry(kind, name, target, label=None, flags=None, **fixed):
         tuple(p.name for p in parameters if p.default is None),
         tuple(base.name for base in classes[1:]),
         tuple(settings),
-        _constants(classes),
+        _sources.constants(classes),
     )
-
-
-def _constructor(classes):
-    """Returns (function, dict argument -> help): a class's or its base's."""
-    help_texts = {}
-    for owner in reversed(classes):
-        help_texts.update(_help_texts(owner))
-    for owner in classes:
-        if owner.is_class and "__init__" in owner.members:
-            return owner.members["__init__"], help_texts
-    return classes[0], help_texts
-
-
-def _constants(classes):
-    """Returns dict name -> value of the class attributes with a literal."""
-    found = {}
-    for owner in reversed(classes):
-        for name, attribute in owner.attributes.items():
-            try:
-                found[name] = ast.literal_eval(str(attribute.value))
-            except (SyntaxError, ValueError):
-                found.pop(name, None)
-    return found
-
-
-def _help_texts(target):
-    """Returns dict argument -> what the docstring says of it, on one line."""
-    if target.docstring is None:
-        return {}
-    for section in target.docstring.parse("google"):
-        if section.kind.value == "parameters":
-            return {
-                item.name: " ".join(item.description.split())
-                for item in section.value
-            }
-    return {}
-
-
-def _minimum(text):
-    """Returns 1 for a description that begins with "int >= 1", or None."""
-    found = re.match(r"(even )?(int|float) >= (\d+)", text)
-    return int(found[3]) if found else None
-
-
-def _value(default):
-    """Returns the value of a default's source text; None for no constant."""
-    if default is None:
-        return None
-    tree = ast.parse(str(default), mode="eval")
-    try:
-        return ast.literal_eval(tree)
-    except ValueError:
-        constant = all(
-            isinstance(node, (ast.Expression, ast.BinOp, ast.Div, ast.Constant))
-            for node in ast.walk(tree)
-        )
-        if not constant:
-            return None
-        left, right = tree.body.left.value, tree.body.right.value
-        return left / right
 
 
 def _target(kind, path):
@@ -374,7 +274,7 @@ def _target(kind, path):
     module, _, attribute = path.partition(":")
     package, _, rest = module.partition(".")
     try:
-        found = _source(package)
+        found = _sources.source(package)
         found = found[rest] if rest else found
         if attribute not in found.members:
             _own_modules.unknown(kind, path, found.members)
@@ -391,7 +291,7 @@ def _target(kind, path):
 
 def _foreign(kind, path, name=None):
     """Returns the `Entry` of `package.module:Name`, read from its source."""
-    _source("keras_mixup")  # Where its base classes are.
+    _sources.source("keras_mixup")  # Where its base classes are.
     expected = f"a registered name or {_own_modules.FORM}"
     _checks.check(_own_modules.is_path(path), kind, expected, path)
     target = _target(kind, path)

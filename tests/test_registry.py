@@ -11,6 +11,7 @@ import pytest
 
 import keras_mixup
 from keras_mixup import _settings
+from keras_mixup import _sources
 from keras_mixup import attacks
 from keras_mixup import inference
 from keras_mixup import metrics
@@ -100,11 +101,11 @@ def test_what_is_registered_is_where_it_is_looked_for(kind, name):
 def test_every_class_in_a_file_has_a_name(kind):
     """Also one that no `__init__` imports: read from the source."""
     package, base = BASES[kind]
-    source = registry._source("keras_mixup").members[registry.PACKAGES[kind]]
+    source = _sources.source("keras_mixup").members[registry.PACKAGES[kind]]
     entries = [registry.entry(kind, name) for name in registry.names(kind)]
     registered = {entry.path for entry in entries}
     bases = {base for entry in entries for base in entry.bases} | BARE
-    for found in registry._members(source):
+    for found in _sources.members(source):
         if not found.is_class or found.name.startswith("_"):
             continue
         if base.__name__ in {c.name for c in found.mro()}:
@@ -274,10 +275,10 @@ def plugin(tmp_path, monkeypatch):
     (tmp_path / "a_broken_module.py").write_text("def :")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
-    registry._source.cache_clear()
+    _sources.source.cache_clear()
     yield "someones_plugin"
     sys.modules.pop("someones_plugin", None)
-    registry._source.cache_clear()
+    _sources.source.cache_clear()
 
 
 def test_a_class_of_someone_elses_by_its_path(plugin):

@@ -8,8 +8,8 @@ import pytest
 from keras_mixup import _checks
 from keras_mixup import _settings
 from keras_mixup._settings import ANY
-from keras_mixup._settings import MixWeight
 from keras_mixup._settings import field
+from keras_mixup._types import MixWeight
 
 
 class _Cake(_settings.Settings):
@@ -169,11 +169,23 @@ def test_a_mixing_weight_is_read(text, expected):
         ("tuple[int, ...]", "int", True),
         ("tuple[str, ...] | None", "str", True),
         ("MixWeight", "mix_weight", False),
+        ("_types.MixWeight | None", "mix_weight", False),
+        ("str | _tensors.LossFn", "str", False),
+        ("float | str", "float", False),
+        ("float | tuple[float, float]", "float", False),
     ],
 )
 def test_an_annotation_becomes_a_setting(annotation, kind, many):
     found = _settings.from_annotation("x", annotation)
     assert (found.kind, found.many) == (kind, many)
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    ["ThreatModel", "_types.PythonOnly[int]", "_types.Seed", "Sequence[int]"],
+)
+def test_no_text_gives_such_an_argument(annotation):
+    assert _settings.from_annotation("x", annotation) is None
 
 
 RADIUS = _settings.Setting("eps", "float", 0.1).but(0.1, several=True)

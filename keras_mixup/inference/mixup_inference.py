@@ -3,7 +3,7 @@
 from typing import Literal
 
 from keras_mixup import _checks
-from keras_mixup import _settings
+from keras_mixup import _types
 from keras_mixup import ops
 from keras_mixup import registry
 from keras_mixup.inference import _partners
@@ -20,7 +20,7 @@ class MixupInference(base.RandomizedInference):
         self,
         classifier,
         pool,
-        mix_weight: _settings.MixWeight = 0.5,
+        mix_weight: _types.MixWeight = 0.5,
         num_draws: int = 30,
         max_inputs: int | None = 4096,
         **kwargs,
@@ -130,7 +130,7 @@ class MixupInferencePL(MixupInference):
         self,
         classifier,
         pool,
-        mix_weight: _settings.MixWeight = 0.5,
+        mix_weight: _types.MixWeight = 0.5,
         num_draws: int = 30,
         max_inputs: int | None = 4096,
         score: Literal["component", "max"] = "component",

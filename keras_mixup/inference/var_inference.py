@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from keras_mixup import _checks
 from keras_mixup import _classifiers
-from keras_mixup import _settings
+from keras_mixup import _types
 from keras_mixup import registry
 from keras_mixup.inference import _averages
 from keras_mixup.inference import _latent_space
@@ -75,7 +75,7 @@ class VarMixupInference(mixup_inference.MixupInference):
         classifier,
         vae,
         pool,
-        mix_weight: _settings.MixWeight = 0.5,
+        mix_weight: _types.MixWeight = 0.5,
         num_draws: int = 30,
         average: Literal["probabilities", "logits"] = "probabilities",
         label_from: Literal["input", "reconstruction"] = "input",

@@ -5,8 +5,8 @@ from typing import Literal
 from keras_mixup import _settings
 from keras_mixup import registry
 from keras_mixup._settings import ANY
-from keras_mixup._settings import MixWeight
 from keras_mixup._settings import field
+from keras_mixup._types import MixWeight
 from keras_mixup.runs import _evaluate_checks
 from keras_mixup.runs import _evaluated
 from keras_mixup.runs import _own_attacks

@@ -5,7 +5,7 @@ from typing import Literal
 import tensorflow as tf
 
 from keras_mixup import _checks
-from keras_mixup import _settings
+from keras_mixup import _types
 from keras_mixup import ops
 from keras_mixup import registry
 from keras_mixup.training import _pairs
@@ -83,7 +83,7 @@ class AdversarialMixup(mixup.Mixing, adversarial.AdversarialTraining):
         classifier,
         attack,
         alpha: float = 0.5,
-        mix_weight: _settings.MixWeight = "learned",
+        mix_weight: _types.MixWeight = "learned",
         mix_weight_step: float | None = None,
         delta: Literal["independent", "shared"] = "independent",
         label_mixing: Literal["linear", "geometric"] = "linear",

@@ -1,6 +1,6 @@
 """CutMix inside adversarial training: cut first, then attack the result."""
 
-from keras_mixup import _settings
+from keras_mixup import _types
 from keras_mixup import ops
 from keras_mixup import registry
 from keras_mixup.training import adversarial
@@ -65,7 +65,7 @@ class CutMixAdversarialTraining(CutMixing, adversarial.AdversarialTraining):
         classifier,
         attack,
         alpha: float = 1.0,
-        mix_weight: _settings.MixWeight | None = None,
+        mix_weight: _types.MixWeight | None = None,
         clean_weight: float = 0.0,
         attack_training: bool = False,
         seed=0,
@@ -118,7 +118,7 @@ class CutMixTRADES(CutMixing, trades.TRADES):
         start="normal",
         attack_targets="shared",
         alpha: float = 1.0,
-        mix_weight: _settings.MixWeight | None = None,
+        mix_weight: _types.MixWeight | None = None,
         attack_training: bool = False,
         seed=0,
         name=None,

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from keras_mixup import _settings
+from keras_mixup import _types
 from keras_mixup import registry
 from keras_mixup.training import mixup
 
@@ -37,7 +37,7 @@ class DirectionalAdversarialTraining(mixup.Mixup):
         self,
         classifier,
         alpha: float = 1.0,
-        mix_weight: _settings.MixWeight | None = None,
+        mix_weight: _types.MixWeight | None = None,
         weight_per: Literal["sample", "batch"] = "sample",
         seed=0,
         name=None,

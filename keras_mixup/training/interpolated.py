@@ -1,6 +1,6 @@
 """Interpolated adversarial training: mixup of clean and attacked images."""
 
-from keras_mixup import _settings
+from keras_mixup import _types
 from keras_mixup import ops
 from keras_mixup import registry
 from keras_mixup.training import adversarial
@@ -42,7 +42,7 @@ class InterpolatedAdversarialTraining(
         classifier,
         attack,
         alpha: float = 1.0,
-        mix_weight: _settings.MixWeight | None = None,
+        mix_weight: _types.MixWeight | None = None,
         attack_training: bool = False,
         joint_batch: bool = False,
         seed=0,

@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 
 from keras_mixup import _checks
-from keras_mixup import _settings
+from keras_mixup import _types
 from keras_mixup import ops
 from keras_mixup import registry
 from keras_mixup.training import mixup
@@ -51,7 +51,7 @@ class ManifoldMixup(mixup.Mixup):
         classifier,
         alpha: float = 1.0,
         stages: tuple[str, ...] = ("input", "stage_1", "stage_2"),
-        mix_weight: _settings.MixWeight | None = None,
+        mix_weight: _types.MixWeight | None = None,
         weight_per: Literal["sample", "batch"] = "sample",
         seed=0,
         name=None,

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from keras_mixup import _checks
-from keras_mixup import _settings
+from keras_mixup import _types
 from keras_mixup import ops
 from keras_mixup import registry
 from keras_mixup.training import adversarial
@@ -48,7 +48,7 @@ class MixThenAttack(mixup.Mixing, adversarial.AdversarialTraining):
         classifier,
         attack,
         alpha: float = 0.5,
-        mix_weight: _settings.MixWeight | None = None,
+        mix_weight: _types.MixWeight | None = None,
         weight_per: Literal["sample", "batch"] = "sample",
         clean_weight: float = 0.0,
         attack_training: bool = False,
@@ -113,7 +113,7 @@ class AttackThenMix(interpolated.InterpolatedAdversarialTraining):
         classifier,
         attack,
         alpha: float = 0.5,
-        mix_weight: _settings.MixWeight | None = None,
+        mix_weight: _types.MixWeight | None = None,
         clean_weight: float = 0.0,
         attack_training: bool = False,
         seed=0,

@@ -5,7 +5,7 @@ from typing import Literal
 import tensorflow as tf
 
 from keras_mixup import _checks
-from keras_mixup import _settings
+from keras_mixup import _types
 from keras_mixup import ops
 from keras_mixup import registry
 from keras_mixup.training import base
@@ -96,7 +96,7 @@ class Mixup(Mixing, base.Algorithm):
         self,
         classifier,
         alpha: float = 1.0,
-        mix_weight: _settings.MixWeight | None = None,
+        mix_weight: _types.MixWeight | None = None,
         weight_per: Literal["sample", "batch"] = "sample",
         seed=0,
         name=None,

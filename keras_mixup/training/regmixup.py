@@ -3,7 +3,7 @@
 from typing import Literal
 
 from keras_mixup import _checks
-from keras_mixup import _settings
+from keras_mixup import _types
 from keras_mixup import ops
 from keras_mixup import registry
 from keras_mixup.training import mixup
@@ -40,7 +40,7 @@ class RegMixup(mixup.Mixup):
         classifier,
         alpha: float = 10.0,
         mixup_weight: float = 1.0,
-        mix_weight: _settings.MixWeight | None = None,
+        mix_weight: _types.MixWeight | None = None,
         weight_per: Literal["sample", "batch"] = "sample",
         seed=0,
         name=None,

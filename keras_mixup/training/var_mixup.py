@@ -5,7 +5,7 @@ from typing import Literal
 import numpy as np
 
 from keras_mixup import _checks
-from keras_mixup import _settings
+from keras_mixup import _types
 from keras_mixup import ops
 from keras_mixup import registry
 from keras_mixup.ops import latent_space
@@ -158,7 +158,7 @@ class VarMixup(mixup.Mixing, VarERM):
         vae,
         alpha: float = 1.0,
         attack=None,
-        mix_weight: _settings.MixWeight | None = None,
+        mix_weight: _types.MixWeight | None = None,
         weight_per: Literal["sample", "batch"] = "sample",
         from_codes: bool = False,
         seed=0,
@@ -224,7 +224,7 @@ class VarInterpolatedAdversarialTraining(
         vae,
         attack,
         alpha: float = 1.0,
-        mix_weight: _settings.MixWeight | None = None,
+        mix_weight: _types.MixWeight | None = None,
         attack_training: bool = False,
         seed=0,
         name=None,

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from keras_mixup import registry
+from keras_mixup import _sources
 from keras_mixup.cli import main
 
 PAGE = pathlib.Path(__file__).parents[2] / "docs" / "own.md"
@@ -18,7 +18,7 @@ PAGE = pathlib.Path(__file__).parents[2] / "docs" / "own.md"
 def test_every_command_of_the_page_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
-    registry._source.cache_clear()
+    _sources.source.cache_clear()
     (tmp_path / "apps").mkdir()  # A folder of that name shadows nothing.
     text = PAGE.read_text("utf-8")
     for block in re.findall(r"```python\n(.*?)```", text, re.S):

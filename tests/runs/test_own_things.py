@@ -12,6 +12,7 @@ from calls import check_error
 from calls import train
 
 from keras_mixup import _files
+from keras_mixup import _sources
 from keras_mixup import registry
 from keras_mixup import runs
 from keras_mixup.runs import _attacks
@@ -100,9 +101,9 @@ def place(tmp_path_factory):
 def _inside(place, monkeypatch):
     monkeypatch.chdir(place)
     monkeypatch.setattr(sys, "path", [*sys.path])
-    registry._source.cache_clear()
+    _sources.source.cache_clear()
     yield
-    registry._source.cache_clear()
+    _sources.source.cache_clear()
 
 
 @pytest.fixture(scope="module")
