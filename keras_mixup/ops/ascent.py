@@ -1,21 +1,25 @@
 """Projected gradient ascent over nested tensors, the one inner loop."""
 
+from collections.abc import Callable
+from typing import Any
+
 import tensorflow as tf
 
+from keras_mixup import _tensors
 from keras_mixup.ops import gradients
 from keras_mixup.ops import random
 
 
 def projected_ascent(
-    objective,
-    start,
-    step_sizes,
-    projections,
-    num_steps,
-    directions=tf.sign,
-    seed=None,
-    momentum=0.0,
-):
+    objective: Callable[..., Any],
+    start: Any,
+    step_sizes: Any,
+    projections: Any,
+    num_steps: int,
+    directions: Any = tf.sign,
+    seed: _tensors.Array | None = None,
+    momentum: float = 0.0,
+) -> Any:
     """Maximises an objective by projected steps; a graph loop.
 
     Each step computes the gradient of the summed objective with respect to

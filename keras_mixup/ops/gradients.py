@@ -3,6 +3,7 @@
 import threading
 import typing
 import warnings
+from collections.abc import Sequence
 
 import tensorflow as tf
 
@@ -43,16 +44,16 @@ class GradientHealth(typing.NamedTuple):
     nonfinite: int = 0
 
     @property
-    def poor(self):
+    def poor(self) -> bool:
         """bool: zero on `ZERO_SHARE` of the rows or more, or not finite."""
         zero = self.zero > 0 and self.zero >= ZERO_SHARE * self.rows
         return zero or self.nonfinite > 0
 
-    def plus(self, other):
+    def plus(self, other: "GradientHealth") -> "GradientHealth":
         """Returns the `GradientHealth` of both."""
         return GradientHealth(*map(sum, zip(self, other, strict=True)))
 
-    def text(self, name):
+    def text(self, name: str) -> str:
         """Returns a warning, with the remedy; `name` is what was attacked."""
         return _WARNING.format(name=name, **self._asdict())
 
@@ -71,7 +72,7 @@ class GradientWatch:
         error: the `ValueError` for a model without a gradient, or None.
     """
 
-    def __init__(self, name="model_fn"):
+    def __init__(self, name: str = "model_fn") -> None:
         self.name, self.subject, self.error = name, None, None
         self._warned = False
         self._counts = tf.Variable(
@@ -90,17 +91,17 @@ class GradientWatch:
     def __exit__(self, *_):
         _ACTIVE.stack.pop()
 
-    def reset(self):
+    def reset(self) -> None:
         """Starts to count from zero."""
         for counts in self._local():
             counts.assign(tf.zeros([3], tf.int64))
 
     @property
-    def health(self):
+    def health(self) -> GradientHealth:
         """`GradientHealth` so far, of this worker's replicas."""
         return GradientHealth(*map(int, sum(c.numpy() for c in self._local())))
 
-    def warn_once(self, model):
+    def warn_once(self, model: str) -> None:
         """Warns, the first time that `health` is poor, of `model`, a str."""
         found = self.health
         if found.poor and not self._warned:
@@ -110,7 +111,7 @@ class GradientWatch:
     def _local(self):
         return getattr(self._counts, "values", (self._counts,))
 
-    def add(self, zero, nonfinite):
+    def add(self, zero: tf.Tensor, nonfinite: tf.Tensor) -> None:
         """Adds rows, two bool tensors [B]; safe inside a graph."""
         parts = [tf.ones_like(zero), zero, nonfinite]
         counts = [tf.math.count_nonzero(p, dtype=tf.int64) for p in parts]
@@ -122,7 +123,12 @@ def _watch():
     return stack[-1] if stack else None
 
 
-def input_gradients(tape, value, point, **options):
+def input_gradients(
+    tape: tf.GradientTape,
+    value: tf.Tensor,
+    point: typing.Any,
+    **options: typing.Any,
+) -> typing.Any:
     """Returns the gradients with respect to what an attack moves.
 
     Args:
@@ -163,7 +169,11 @@ def _refuse(watch):
         raise
 
 
-def observe(slopes, point, start):
+def observe(
+    slopes: Sequence[tf.Tensor],
+    point: Sequence[tf.Tensor],
+    start: Sequence[tf.Tensor],
+) -> None:
     """Counts a run's gradients for the watch, if there is one.
 
     Args:

@@ -1,14 +1,24 @@
 """The shortest step from a point in a box to a hyperplane."""
 
+from collections.abc import Sequence
+from typing import Literal
+
 import numpy as np
 import tensorflow as tf
 
+from keras_mixup import _tensors
 from keras_mixup.ops import selection
 
 _TINY = float(np.finfo("float32").tiny)
 
 
-def step_to_hyperplane(norm, points, normals, gaps, bounds):
+def step_to_hyperplane(
+    norm: Literal["linf", "l2"],
+    points: _tensors.Array,
+    normals: _tensors.Array,
+    gaps: _tensors.Array,
+    bounds: Sequence[float],
+) -> tf.Tensor:
     """Returns the shortest step d with <w, d> = gap that stays in the box.
 
     Minimises ||d|| in the norm, subject to <w, d> = gap and low <= x + d <=

@@ -2,8 +2,15 @@
 
 import tensorflow as tf
 
+from keras_mixup import _tensors
 
-def geometric_label_weight(mix_weight, left, right, mixed):
+
+def geometric_label_weight(
+    mix_weight: _tensors.Array,
+    left: _tensors.Array,
+    right: _tensors.Array,
+    mixed: _tensors.Array,
+) -> tf.Tensor:
     """Returns lambda_y: where the mixed point lies between two clean ones.
 
     lambda_y = clamp(1 + (p . v) / (v . v), 0, 1) with v = x_j - x_i and

@@ -4,6 +4,8 @@ import numpy as np
 import tensorflow as tf
 
 from keras_mixup import _checks
+from keras_mixup import _tensors
+from keras_mixup import _types
 from keras_mixup.ops import mixing
 from keras_mixup.ops import random
 
@@ -16,7 +18,9 @@ _MIN_ACCEPTED = 0.01
 _MAX_ROUNDS = 10_000
 
 
-def check_kappa(kappa, alpha=None):
+def check_kappa(
+    kappa: _types.Number, alpha: _types.Number | None = None
+) -> float:
     """Returns `kappa` as a float.
 
     Args:
@@ -44,7 +48,12 @@ def check_kappa(kappa, alpha=None):
     return number
 
 
-def sample_beta_above(size, concentration, kappa, seed):
+def sample_beta_above(
+    size: _tensors.Size,
+    concentration: float,
+    kappa: float,
+    seed: _tensors.Array,
+) -> tf.Tensor:
     """Draws from Beta(a, a), truncated to values of at least kappa.
 
     Args:
@@ -79,7 +88,7 @@ def sample_beta_above(size, concentration, kappa, seed):
     return weight
 
 
-def weight_from_logit(logit, kappa):
+def weight_from_logit(logit: _tensors.Array, kappa: float) -> tf.Tensor:
     """Returns lambda = kappa + (1 - kappa) sigmoid(gamma).
 
     Args:
@@ -92,7 +101,7 @@ def weight_from_logit(logit, kappa):
     return kappa + (1.0 - kappa) * tf.sigmoid(logit)
 
 
-def logit_from_weight(weight, kappa):
+def logit_from_weight(weight: _tensors.Array, kappa: float) -> tf.Tensor:
     """Returns gamma, the inverse of `weight_from_logit`, always finite.
 
     Algorithm 6 prints -log((1 - kappa) / (lambda - kappa) - 1). That is the
@@ -112,6 +121,6 @@ def logit_from_weight(weight, kappa):
     return tf.math.log(share) - tf.math.log1p(-share)
 
 
-def clip_logit(logit):
+def clip_logit(logit: _tensors.Array) -> tf.Tensor:
     """Returns gamma within the range of `logit_from_weight`."""
     return tf.clip_by_value(logit, -MAX_LOGIT, MAX_LOGIT)

@@ -4,8 +4,10 @@ import math
 
 import tensorflow as tf
 
+from keras_mixup import _tensors
 
-def label_probabilities(labels, num_classes):
+
+def label_probabilities(labels: _tensors.Array, num_classes: int) -> tf.Tensor:
     """Returns float32 [B, C] from int labels [B] or probabilities [B, C].
 
     Args:
@@ -24,7 +26,7 @@ def _without_column(labels):
     return labels[:, 0] if labels.shape[1:] == (1,) else labels
 
 
-def label_indices(labels):
+def label_indices(labels: _tensors.Array) -> tf.Tensor:
     """Returns int32 [B] from labels [B] or [B, 1], or the argmax of [B, C]."""
     labels = _without_column(labels)
     if labels.shape.rank == 1:
@@ -32,7 +34,7 @@ def label_indices(labels):
     return tf.argmax(labels, axis=-1, output_type=tf.int32)
 
 
-def cross_entropy(labels, logits):
+def cross_entropy(labels: _tensors.Array, logits: _tensors.Array) -> tf.Tensor:
     """Returns -sum_c y_c log softmax(z)_c, float32 [B].
 
     Args:
@@ -44,7 +46,7 @@ def cross_entropy(labels, logits):
     return tf.nn.softmax_cross_entropy_with_logits(probabilities, logits)
 
 
-def kl_divergence(labels, logits):
+def kl_divergence(labels: _tensors.Array, logits: _tensors.Array) -> tf.Tensor:
     """Returns KL(y || softmax(z)) = cross-entropy minus the entropy of y.
 
     Args:
@@ -62,7 +64,7 @@ def kl_divergence(labels, logits):
     return cross_entropy(probabilities, logits) - entropy
 
 
-def margin(labels, logits):
+def margin(labels: _tensors.Array, logits: _tensors.Array) -> tf.Tensor:
     """Returns max_{c != y} z_c - z_y, float32 [B]: positive means wrong.
 
     Args:
@@ -82,7 +84,9 @@ def margin(labels, logits):
     return tf.reduce_max(others, axis=-1) - own
 
 
-def probability_margin(labels, logits):
+def probability_margin(
+    labels: _tensors.Array, logits: _tensors.Array
+) -> tf.Tensor:
     """Returns max_{c != y} p_c - p_y, p = softmax(z), float32 [B] in [-1, 1].
 
     Positive means wrong (Xie et al., 2024, "Towards Million-Scale Adversarial
@@ -100,7 +104,9 @@ def probability_margin(labels, logits):
 _DLR_TINY = 1e-12
 
 
-def difference_of_logits_ratio(labels, logits):
+def difference_of_logits_ratio(
+    labels: _tensors.Array, logits: _tensors.Array
+) -> tf.Tensor:
     """Returns DLR, the margin relative to the spread of the top logits.
 
     (max_{c != y} z_c - z_y) / (z_(1) - z_(3)), z_(k) the k-th largest logit:
@@ -123,7 +129,9 @@ def difference_of_logits_ratio(labels, logits):
     return numerator / (top[:, 0] - top[:, 2] + _DLR_TINY)
 
 
-def targeted_difference_of_logits_ratio(labels, targets, logits):
+def targeted_difference_of_logits_ratio(
+    labels: _tensors.Array, targets: _tensors.Array, logits: _tensors.Array
+) -> tf.Tensor:
     """Returns the targeted DLR, float32 [B]: positive means z_t > z_y.
 
     (z_t - z_y) / (z_(1) - (z_(3) + z_(4)) / 2) (Croce and Hein, 2020, Eq. 7).
@@ -144,7 +152,7 @@ def targeted_difference_of_logits_ratio(labels, targets, logits):
     return (other - own) / (spread + _DLR_TINY)
 
 
-def log_mean_probability(logits):
+def log_mean_probability(logits: _tensors.Array) -> tf.Tensor:
     """Returns the log of the mean softmax over the draws, float32 [B, C].
 
     Args:

@@ -4,14 +4,23 @@ It is a number in [0, 1], `("uniform", low, high)` or `("beta", a, b)`.
 `_checks.parse_mix_weight` reads it from a text.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import tensorflow as tf
 
 from keras_mixup import _checks
+from keras_mixup import _tensors
+from keras_mixup import _types
 from keras_mixup.ops import mixing
 from keras_mixup.ops import random
 
 
-def check_mix_weight(mix_weight, name="mix_weight", optional=False):
+def check_mix_weight(
+    mix_weight: _types.MixWeight | None,
+    name: str = "mix_weight",
+    optional: bool = False,
+) -> float | tuple[str, float, float] | None:
     """Returns a checked specification of lambda's distribution.
 
     Args:
@@ -41,7 +50,7 @@ def check_mix_weight(mix_weight, name="mix_weight", optional=False):
     return (kind, first, second)
 
 
-def mean_mix_weight(mix_weight):
+def mean_mix_weight(mix_weight: float | tuple[str, float, float]) -> float:
     """Returns the mean of lambda, a float.
 
     Args:
@@ -53,7 +62,11 @@ def mean_mix_weight(mix_weight):
     return first / (first + second) if kind == "beta" else (first + second) / 2
 
 
-def sample_mix_weight(shape, mix_weight, seed):
+def sample_mix_weight(
+    shape: Sequence[Any] | tf.Tensor,
+    mix_weight: float | tuple[str, float, float],
+    seed: _tensors.Array,
+) -> tf.Tensor:
     """Draws lambda from one seed.
 
     Args:
@@ -72,7 +85,9 @@ def sample_mix_weight(shape, mix_weight, seed):
     return tf.random.stateless_uniform(shape, seed, first, second)
 
 
-def row_mix_weight(mix_weight, random_bits):
+def row_mix_weight(
+    mix_weight: float | tuple[str, float, float], random_bits: _tensors.Array
+) -> tf.Tensor:
     """Draws lambda for each row and draw from that row's bits alone.
 
     Args:

@@ -1,10 +1,20 @@
 """The three parts of mixup: a weight, a partner, an interpolation."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from keras_mixup import _tensors
 
-def sample_beta(shape, concentration1, concentration0, seed):
+
+def sample_beta(
+    shape: Sequence[Any] | tf.Tensor,
+    concentration1: float,
+    concentration0: float,
+    seed: _tensors.Array,
+) -> tf.Tensor:
     """Draws from Beta(a, b).
 
     Args:
@@ -22,7 +32,7 @@ def sample_beta(shape, concentration1, concentration0, seed):
     return beta.sample(shape, seed=seed)
 
 
-def random_permutation(size, seed):
+def random_permutation(size: _tensors.Size, seed: _tensors.Array) -> tf.Tensor:
     """Returns a uniformly random permutation of range(size), int32 [size].
 
     Args:
@@ -37,7 +47,9 @@ def random_permutation(size, seed):
     return tf.argsort(keys, stable=True)
 
 
-def mix(weight, left, right):
+def mix(
+    weight: float | _tensors.Array, left: _tensors.Array, right: _tensors.Array
+) -> tf.Tensor:
     """Returns `weight * left + (1 - weight) * right`, row by row.
 
     Args:

@@ -1,8 +1,12 @@
 """Maximum mean discrepancy between the distributions of two samples."""
 
+from collections.abc import Sequence
+from typing import Literal
+
 import tensorflow as tf
 
 from keras_mixup import _checks
+from keras_mixup import _tensors
 
 # Bandwidths as multiples of 2 d, the mean squared distance of two standard
 # normal vectors of d entries.
@@ -15,7 +19,12 @@ _TOO_FEW = (
 )
 
 
-def mmd_squared(first, second, kernel="imq", scales=MMD_SCALES):
+def mmd_squared(
+    first: _tensors.Array,
+    second: _tensors.Array,
+    kernel: Literal["imq", "rbf"] = "imq",
+    scales: Sequence[float] = MMD_SCALES,
+) -> tf.Tensor:
     """Estimates MMD^2 between two distributions without bias.
 
     The kernel is the mean over `scales` of C / (C + r) (`"imq"`, inverse
@@ -48,7 +57,11 @@ def mmd_squared(first, second, kernel="imq", scales=MMD_SCALES):
     return mmd_from_kernels(*(_kernel(a, b, kernel, scales) for a, b in pairs))
 
 
-def mmd_from_kernels(within_first, within_second, across):
+def mmd_from_kernels(
+    within_first: _tensors.Array,
+    within_second: _tensors.Array,
+    across: _tensors.Array,
+) -> tf.Tensor:
     """Returns the unbiased MMD^2 from three matrices of kernel values.
 
     Args:
@@ -67,7 +80,7 @@ def mmd_from_kernels(within_first, within_second, across):
     return left + right - 2.0 * tf.reduce_mean(across)
 
 
-def check_scales(scales):
+def check_scales(scales: Sequence[float]) -> tuple[float, ...]:
     """Returns `scales` as a tuple of floats > 0.
 
     Raises:

@@ -1,9 +1,13 @@
 """The norm ball: random starts, steepest directions, projections."""
 
+from typing import Literal
+
 import numpy as np
 import tensorflow as tf
 
+from keras_mixup import _tensors
 from keras_mixup.ops import random
+from keras_mixup.threat import ThreatModel
 
 _TINY = float(np.finfo("float32").tiny)
 
@@ -22,7 +26,9 @@ def _l2_norm(values):
     return scale * tf.sqrt(squares)
 
 
-def random_start(threat, images, seed):
+def random_start(
+    threat: ThreatModel, images: _tensors.Array, seed: _tensors.Array
+) -> tf.Tensor:
     """Draws a point uniformly from the ball around each image, then clips.
 
     Args:
@@ -66,7 +72,9 @@ def _row_start(threat, images, seeds):
     return tf.clip_by_value(moved, *threat.bounds)
 
 
-def steepest_direction(norm, gradient):
+def steepest_direction(
+    norm: Literal["linf", "l2"], gradient: _tensors.Array
+) -> tf.Tensor:
     """Returns the unit-length direction of steepest ascent in the norm.
 
     Args:
@@ -83,7 +91,9 @@ def steepest_direction(norm, gradient):
     return gradient / tf.where(length > 0.0, length, tf.ones_like(length))
 
 
-def project(threat, images, candidates):
+def project(
+    threat: ThreatModel, images: _tensors.Array, candidates: _tensors.Array
+) -> tf.Tensor:
     """Projects candidates into the bounds and the ball around the images.
 
     Args:

@@ -1,13 +1,17 @@
 """Stateless random numbers: every draw is a pure function of a seed."""
 
 import numbers
+from collections.abc import Sequence
+from typing import Any
 
 import tensorflow as tf
+
+from keras_mixup import _tensors
 
 _INT32 = tf.int32
 
 
-def seed_pair(seed):
+def seed_pair(seed: _tensors.SeedLike) -> tf.Tensor:
     """Returns a stateless seed, int32 [2].
 
     Args:
@@ -25,7 +29,7 @@ def seed_pair(seed):
     return tf.cast(tf.convert_to_tensor(seed), _INT32)
 
 
-def fold_in(seed, *data):
+def fold_in(seed: _tensors.Array, *data: _tensors.Size) -> tf.Tensor:
     """Returns a new int32 [2] seed that depends on `seed` and every number.
 
     Args:
@@ -40,7 +44,7 @@ def fold_in(seed, *data):
 
 
 @tf.function(jit_compile=False, reduce_retracing=True)
-def fold_in_each(seed, values):
+def fold_in_each(seed: _tensors.Array, values: _tensors.Array) -> tf.Tensor:
     """Returns int32 [B, 2]: `fold_in` of each value by itself.
 
     Args:
@@ -54,7 +58,7 @@ def fold_in_each(seed, values):
     )
 
 
-def row_seeds(seed, batch_size):
+def row_seeds(seed: _tensors.SeedLike, batch_size: _tensors.Size) -> tf.Tensor:
     """Returns int32 [B, 2]: one seed per row.
 
     Args:
@@ -68,20 +72,22 @@ def row_seeds(seed, batch_size):
     if seed is None:
         shape = (batch_size, 2)
         return tf.random.uniform(shape, _INT32.min, _INT32.max, _INT32)
-    seed = seed_pair(seed)
-    if seed.shape.rank == 2 and seed.shape[-1] == 2:
-        return seed
-    if seed.shape.rank != 1:
+    pair = seed_pair(seed)
+    if pair.shape.rank == 2 and pair.shape[-1] == 2:
+        return pair
+    if pair.shape.rank != 1:
         raise ValueError(
             "`seed` must be None, an int, or int32 of shape [2] or [B, 2]. "
-            f"Received: seed of shape {seed.shape}"
+            f"Received: seed of shape {pair.shape}"
         )
     return tf.random.stateless_uniform(
-        (batch_size, 2), seed, minval=None, maxval=None, dtype=_INT32
+        (batch_size, 2), pair, minval=None, maxval=None, dtype=_INT32
     )
 
 
-def row_uniform(seeds, shape, *data):
+def row_uniform(
+    seeds: _tensors.Array, shape: Sequence[Any], *data: _tensors.Size
+) -> tf.Tensor:
     """Draws uniform numbers in [0, 1) for each row from its seed alone.
 
     Args:
@@ -99,7 +105,9 @@ def row_uniform(seeds, shape, *data):
     )
 
 
-def row_normal(seeds, shape, *data):
+def row_normal(
+    seeds: _tensors.Array, shape: Sequence[Any], *data: _tensors.Size
+) -> tf.Tensor:
     """Draws standard normal numbers for each row; as `row_uniform`."""
     return tf.map_fn(
         lambda seed: tf.random.stateless_normal(shape, fold_in(seed, *data)),
@@ -108,7 +116,9 @@ def row_normal(seeds, shape, *data):
     )
 
 
-def row_bits(seeds, shape, *data):
+def row_bits(
+    seeds: _tensors.Array, shape: Sequence[Any], *data: _tensors.Size
+) -> tf.Tensor:
     """Draws int32 over all 2^32 values for each row; as `row_uniform`."""
     return tf.map_fn(
         lambda seed: tf.random.stateless_uniform(
@@ -119,7 +129,7 @@ def row_bits(seeds, shape, *data):
     )
 
 
-def unit_interval(random_bits):
+def unit_interval(random_bits: _tensors.Array) -> tf.Tensor:
     """Maps bits to float32 in [0, 1), in steps of 2^-24."""
     high = tf.bitwise.right_shift(
         tf.bitcast(random_bits, tf.uint32), tf.constant(8, tf.uint32)

@@ -4,8 +4,12 @@ import math
 
 import tensorflow as tf
 
+from keras_mixup import _tensors
 
-def squared_error(images, restored):
+
+def squared_error(
+    images: _tensors.Array, restored: _tensors.Array
+) -> tf.Tensor:
     """Returns the mean squared difference of each image, float32 [B].
 
     Args:
@@ -16,7 +20,7 @@ def squared_error(images, restored):
     return tf.reduce_mean(errors, axis=[1, 2, 3])
 
 
-def psnr(images, restored):
+def psnr(images: _tensors.Array, restored: _tensors.Array) -> tf.Tensor:
     """Returns the peak signal-to-noise ratio of each image in dB, [B].
 
     Args:

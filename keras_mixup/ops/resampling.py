@@ -1,9 +1,19 @@
 """Sampling and resizing, differentiable in the images."""
 
+from collections.abc import Sequence
+from typing import Literal
+
 import tensorflow as tf
 
+from keras_mixup import _tensors
 
-def sample_bilinear(images, rows, columns, fill="constant"):
+
+def sample_bilinear(
+    images: _tensors.Array,
+    rows: _tensors.Array,
+    columns: _tensors.Array,
+    fill: Literal["constant", "nearest"] = "constant",
+) -> tf.Tensor:
     """Samples images at real-valued places.
 
     It is built from gathers, so its gradient is the exact transpose of the
@@ -41,7 +51,9 @@ def sample_bilinear(images, rows, columns, fill="constant"):
     return total
 
 
-def sample_nearest(images, rows, columns):
+def sample_nearest(
+    images: _tensors.Array, rows: _tensors.Array, columns: _tensors.Array
+) -> tf.Tensor:
     """Samples the nearest pixel, 0 beyond the image.
 
     Args:
@@ -72,7 +84,7 @@ def _index(position, size):
     return tf.cast(tf.clip_by_value(position, 0.0, last), tf.int32)
 
 
-def resize(images, size):
+def resize(images: _tensors.Array, size: Sequence[int]) -> tf.Tensor:
     """Returns images of another size, bilinear, antialiased when shrunk.
 
     Args:
