@@ -4,11 +4,14 @@ import contextlib
 import difflib
 import numbers
 import os
+from collections.abc import Iterator
+from collections.abc import Mapping
 from collections.abc import Sequence
+from typing import Any
 
 
 @contextlib.contextmanager
-def called(names):
+def called(names: Mapping[str, str]) -> Iterator[None]:
     """Within it, errors have the names that a user knows arguments by.
 
     Args:
@@ -21,9 +24,10 @@ def called(names):
         yield
     except ValueError as error:
         # Keras makes an error anew, without parts, when it leaves a layer.
-        if getattr(error, "parts", None) is None:
+        parts = getattr(error, "parts", None)
+        if parts is None:
             raise
-        name, *rest = error.parts
+        name, *rest = parts
         raise _made(names.get(name, name), *rest) from error
 
 
@@ -36,7 +40,13 @@ def _made(*parts):
     return error
 
 
-def check(condition, name, expected, received, hint=""):
+def check(
+    condition: object,
+    name: str,
+    expected: str,
+    received: object,
+    hint: str = "",
+) -> None:
     """Raises `ValueError` naming the argument unless `condition` holds.
 
     Args:
@@ -54,7 +64,7 @@ def check(condition, name, expected, received, hint=""):
         raise _made(name, expected, received, hint)
 
 
-def parse_number(value, name="value"):
+def parse_number(value: Any, name: str = "value") -> float:
     """Returns `value` as a float; `"8/255"` is read as a fraction.
 
     Args:
@@ -70,10 +80,11 @@ def parse_number(value, name="value"):
         numerator, _, denominator = value.partition("/")
         return float(numerator) / float(denominator or "1")
     except (AttributeError, TypeError, ValueError, ZeroDivisionError):
-        check(False, name, 'a number or a fraction such as "8/255"', value)
+        expected = 'a number or a fraction such as "8/255"'
+        raise _made(name, expected, value, "") from None
 
 
-def parse_range(text, name="value"):
+def parse_range(text: str, name: str = "value") -> list[float]:
     """Returns the numbers that "first:last:count" stands for, a list of float.
 
     Args:
@@ -94,7 +105,13 @@ def parse_range(text, name="value"):
     return [round(first + step * place, 12) for place in range(count)]
 
 
-def check_number(value, name, low=None, high=None, low_open=False):
+def check_number(
+    value: Any,
+    name: str,
+    low: float | None = None,
+    high: float | None = None,
+    low_open: bool = False,
+) -> float:
     """Returns `value` as a float within [low, high], or (low, high].
 
     Raises:
@@ -115,7 +132,14 @@ def check_number(value, name, low=None, high=None, low_open=False):
 ROUNDING = 1e-5
 
 
-def check_within(values, name, expected, low=0.0, high=1.0, hint=""):
+def check_within(
+    values: Any,
+    name: str,
+    expected: str,
+    low: float = 0.0,
+    high: float = 1.0,
+    hint: str = "",
+) -> None:
     """Raises unless all values are finite and, but for rounding, in range.
 
     Args:
@@ -143,7 +167,9 @@ def check_within(values, name, expected, low=0.0, high=1.0, hint=""):
 LARGEST = 2**31 - 1
 
 
-def check_integer(value, name, minimum=1, maximum=LARGEST):
+def check_integer(
+    value: Any, name: str, minimum: int = 1, maximum: int | None = LARGEST
+) -> int:
     """Returns `value` as an int of at least `minimum`.
 
     Raises:
@@ -158,7 +184,7 @@ def check_integer(value, name, minimum=1, maximum=LARGEST):
     return int(value)
 
 
-def check_seed(value, name="seed"):
+def check_seed(value: Any, name: str = "seed") -> int:
     """Returns `value` as an int >= 0 of any size.
 
     Raises:
@@ -167,7 +193,7 @@ def check_seed(value, name="seed"):
     return check_integer(value, name, 0, maximum=None)
 
 
-def check_path(value, name):
+def check_path(value: Any, name: str) -> Any:
     """Returns `value`, the path of a file or a folder.
 
     Raises:
@@ -178,7 +204,7 @@ def check_path(value, name):
     return value
 
 
-def check_instance(value, name, kind, expected):
+def check_instance(value: Any, name: str, kind: Any, expected: str) -> Any:
     """Returns `value` if it is a `kind`.
 
     Args:
@@ -194,7 +220,7 @@ def check_instance(value, name, kind, expected):
     return value
 
 
-def check_callable(value, name):
+def check_callable(value: Any, name: str) -> Any:
     """Returns `value`, a callable or None.
 
     Raises:
@@ -204,7 +230,9 @@ def check_callable(value, name):
     return value if okay else check(okay, name, "a callable or None", value)
 
 
-def check_image_shape(shape, name="input_shape"):
+def check_image_shape(
+    shape: Any, name: str = "input_shape"
+) -> tuple[int, int, int]:
     """Returns `shape` as a tuple (height, width, channels).
 
     Raises:
@@ -217,7 +245,7 @@ def check_image_shape(shape, name="input_shape"):
     return tuple(shape)
 
 
-def check_seeds(seeds, name, minimum=1):
+def check_seeds(seeds: Any, name: str, minimum: int = 1) -> list[int]:
     """Returns `seeds` as a list of at least `minimum` different ints.
 
     Raises:
@@ -231,7 +259,7 @@ def check_seeds(seeds, name, minimum=1):
     return seeds
 
 
-def check_choice(value, name, choices):
+def check_choice(value: Any, name: str, choices: Sequence[Any]) -> Any:
     """Returns `value` if it is one of `choices`.
 
     Raises:
@@ -247,7 +275,7 @@ def check_choice(value, name, choices):
     return value
 
 
-def check_flag(value, name):
+def check_flag(value: Any, name: str) -> bool:
     """Returns `value` if it is a bool.
 
     Raises:
@@ -257,7 +285,7 @@ def check_flag(value, name):
     return value
 
 
-def parse_integer(value, name):
+def parse_integer(value: Any, name: str) -> int:
     """Returns `value`, or what a text means, as an int.
 
     Raises:
@@ -273,7 +301,7 @@ def parse_integer(value, name):
     return int(value)
 
 
-def parse_flag(value, name):
+def parse_flag(value: Any, name: str) -> bool:
     """Returns `value`, or what `true`, `false`, `1` or `0` means, as a bool.
 
     Raises:
@@ -284,7 +312,7 @@ def parse_flag(value, name):
     return check_flag(value, name)
 
 
-def check_text(value, name):
+def check_text(value: Any, name: str) -> str:
     """Returns `value` if it is a str.
 
     Raises:
@@ -294,7 +322,7 @@ def check_text(value, name):
     return value
 
 
-def check_known(name, kind, known):
+def check_known(name: Any, kind: str, known: Sequence[str]) -> str:
     """Returns `name` if it is one of `known`.
 
     Raises:
@@ -307,7 +335,7 @@ def check_known(name, kind, known):
     return name
 
 
-def parse_mix_weight(value, name="mix_weight"):
+def parse_mix_weight(value: Any, name: str = "mix_weight") -> Any:
     """Reads `0.6`, `uniform:0.4:0.6`, `beta:2:1`, `learned` or `frozen`.
 
     Returns:
@@ -323,7 +351,7 @@ def parse_mix_weight(value, name="mix_weight"):
     elif isinstance(value, str):
         kind, *given = value.split(":")
     else:
-        kind, given = value, ()
+        kind, given = value, []
     if kind in ("learned", "frozen") and not given:
         return kind
     if not given:
@@ -332,7 +360,7 @@ def parse_mix_weight(value, name="mix_weight"):
     return kind, *(check_number(n, name) for n in given)
 
 
-def check_file_name(value, name, source):
+def check_file_name(value: Any, name: str, source: str) -> str:
     """Returns `value`, a name read from data, if it stays in its folder.
 
     Args:

@@ -1,6 +1,8 @@
 """`get_config` and `from_config` from the constructor's own signature."""
 
 import inspect
+from typing import Any
+from typing import TypeVar
 
 import keras
 
@@ -12,6 +14,8 @@ if keras.backend.backend() != "tensorflow":
 
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
+_C = TypeVar("_C", bound="Configurable")
+
 
 class Configurable:
     """Mixin: every constructor argument is an attribute of the same name.
@@ -21,13 +25,13 @@ class Configurable:
     """
 
     @classmethod
-    def argument_names(cls):
+    def argument_names(cls) -> tuple[str, ...]:
         """Returns the names of the constructor's arguments, in order."""
         parameters = inspect.signature(cls.__init__).parameters.values()
         named = [p.name for p in parameters if p.kind not in _VARIADIC]
         return tuple(name for name in named if name != "self")
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments as plain serialisable values."""
         return {
             name: keras.saving.serialize_keras_object(getattr(self, name))
@@ -35,7 +39,7 @@ class Configurable:
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls: type[_C], config: dict[str, Any]) -> _C:
         """Builds the object again from what `get_config` returned."""
         return cls(
             **{
@@ -44,7 +48,7 @@ class Configurable:
             }
         )
 
-    def rebuilt(self, **changes):
+    def rebuilt(self: _C, **changes: Any) -> _C:
         """Returns an equal object, with some arguments changed."""
         values = {name: getattr(self, name) for name in self.argument_names()}
         return type(self)(**{**values, **changes})

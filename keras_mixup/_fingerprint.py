@@ -4,6 +4,7 @@ import functools
 import hashlib
 import inspect
 import json
+from typing import Any
 
 import keras
 import numpy as np
@@ -19,7 +20,7 @@ _PLAIN = (bool, int, float, str)
 _CODE = ("Lambda", "__lambda__", "function")
 
 
-def fingerprint(model):
+def fingerprint(model: keras.layers.Layer) -> str:
     """Returns the sha256 of a Keras model's configuration and weights.
 
     Two saved files of one model have one fingerprint, and so has the same
@@ -77,7 +78,7 @@ def is_configured(model):
     return all(set(part) - set(_USUAL) for part in own)
 
 
-def describe(value):
+def describe(value: object) -> Any:
     """Returns class and settings of an object as JSON values.
 
     They are the same in every process. A function becomes its module and

@@ -8,7 +8,7 @@ A class or function registers itself where it stands:
 Names and settings are read from the source text, so that a command line can
 list, suggest and refuse before TensorFlow is imported. A setting is an
 argument of the constructor whose type a text can give, see
-`_settings.from_annotation`: its default is the argument's, its help is what the
+`_setting.from_annotation`: its default is the argument's, its help is what the
 docstring's `Args:` says of it, its minimum is n if that begins with "int >= n"
 or "float >= n". `package.module:Name` stands for anything of that kind that
 was not registered, and an installed package adds names through the entry points
@@ -21,11 +21,14 @@ import importlib.metadata
 import inspect
 import typing
 import warnings
+from collections.abc import Callable
+from collections.abc import Mapping
+from collections.abc import Sequence
 
 from keras_mixup import _checks
 from keras_mixup import _own_modules
 from keras_mixup import _plug_ins
-from keras_mixup import _settings
+from keras_mixup import _setting
 from keras_mixup import _sources
 
 # What the command line and the docs call a kind -> the package it lives in.
@@ -36,6 +39,7 @@ PACKAGES = {
     "defence": "inference",
     "study": "studies",
 }
+_T = typing.TypeVar("_T", bound=typing.Callable[..., typing.Any])
 # (kind, name) of an entry point -> why it is left out.
 _LEFT_OUT: dict = {}
 
@@ -71,7 +75,14 @@ class Entry(typing.NamedTuple):
     constants: dict
 
 
-def register(kind, name, *, label=None, flags=None, **fixed):
+def register(
+    kind: str,
+    name: str,
+    *,
+    label: str | None = None,
+    flags: Mapping[str, str] | None = None,
+    **fixed: typing.Any,
+) -> Callable[[_T], _T]:
     """Returns a decorator that gives a class or function its name.
 
     Classes that have `get_config` become serialisable by Keras, too. One
@@ -103,12 +114,12 @@ def register(kind, name, *, label=None, flags=None, **fixed):
     return registered
 
 
-def names(kind):
+def names(kind: str) -> tuple[str, ...]:
     """Returns the registered names of a kind, a tuple of str."""
     return tuple(_entries(kind))
 
 
-def entry(kind, name):
+def entry(kind: str, name: str) -> Entry:
     """Returns the `Entry` of a name or of `package.module:Name`.
 
     Raises:
@@ -121,7 +132,7 @@ def entry(kind, name):
     return _entries(kind)[name]
 
 
-def check_name(kind, name, known=None):
+def check_name(kind: str, name: str, known: Sequence[str] | None = None) -> str:
     """Returns `name` if it is one of `kind`; imports nothing.
 
     Args:
@@ -141,7 +152,7 @@ def check_name(kind, name, known=None):
     return _checks.check_known(name, kind, known)
 
 
-def find(kind, name):
+def find(kind: str, name: str) -> typing.Any:
     """Returns the class or function called `name`; imports it.
 
     Raises:
@@ -151,7 +162,9 @@ def find(kind, name):
     return _own_modules.find(entry(kind, name).path, kind)
 
 
-def build(kind, name, *arguments, **options):
+def build(
+    kind: str, name: str, *arguments: typing.Any, **options: typing.Any
+) -> typing.Any:
     """Returns the object called `name`.
 
     Args:
@@ -175,17 +188,17 @@ def build(kind, name, *arguments, **options):
     return find(kind, name)(*arguments, **{**described.fixed, **given})
 
 
-def setting(kind, name, argument):
+def setting(kind: str, name: str, argument: str) -> _setting.Setting:
     """Returns the `Setting` of an argument of `name`."""
     return {s.name: s for s in entry(kind, name).settings}[argument]
 
 
-def accepts(kind, name, argument):
+def accepts(kind: str, name: str, argument: str) -> bool:
     """Whether the constructor of `name` takes `argument`."""
     return argument in entry(kind, name).arguments
 
 
-def taking(kind, argument):
+def taking(kind: str, argument: str) -> tuple[str, ...]:
     """Returns the names whose constructor takes `argument`, a tuple of str."""
     return tuple(n for n in names(kind) if accepts(kind, n, argument))
 
@@ -243,7 +256,7 @@ def _entry(kind, name, target, label=None, flags=None, **fixed):
     for parameter in parameters:
         if parameter.annotation is None or parameter.name in fixed:
             continue
-        setting = _settings.from_annotation(
+        setting = _setting.from_annotation(
             parameter.name,
             str(parameter.annotation),
             _sources.value(parameter.default),

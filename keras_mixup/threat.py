@@ -1,10 +1,15 @@
 """What the adversary may do: a norm, a radius and the pixel bounds."""
 
+from collections.abc import Sequence
+from typing import Literal
+
 import keras
 import numpy as np
 
 from keras_mixup import _checks
 from keras_mixup import _config
+from keras_mixup import _tensors
+from keras_mixup import _types
 
 # What float32 images of order one can be off after a projection.
 _TOLERANCE = 1e-5
@@ -36,7 +41,13 @@ class ThreatModel(_config.Configurable):
     0.03137254901960784
     """
 
-    def __init__(self, norm, eps, bounds=(0.0, 1.0), unbounded=False):
+    def __init__(
+        self,
+        norm: Literal["linf", "l2"],
+        eps: _types.Number,
+        bounds: Sequence[float] = (0.0, 1.0),
+        unbounded: bool = False,
+    ) -> None:
         self.norm = _checks.check_choice(norm, "norm", ("linf", "l2"))
         pair = isinstance(bounds, (tuple, list)) and len(bounds) == 2
         okay = pair and float(bounds[0]) < float(bounds[1])
@@ -58,7 +69,9 @@ class ThreatModel(_config.Configurable):
             hint=f'Did you mean "{self.eps:g}/255"?',
         )
 
-    def excess(self, clean, adversarial):
+    def excess(
+        self, clean: _tensors.ArrayLike, adversarial: _tensors.ArrayLike
+    ) -> tuple[float, float] | None:
         """Returns how far images leave the threat model; None if they do not.
 
         Args:

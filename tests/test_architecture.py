@@ -18,7 +18,7 @@ LEVELS = {
     "_tables": 0,
     "_types": 0,
     "_versions": 0,
-    "_settings": 1,
+    "_setting": 1,
     "_sources": 1,
     "_config": 1,
     "_classifiers": 1,
@@ -27,6 +27,7 @@ LEVELS = {
     "_inputs": 1,
     "_own_modules": 1,
     "_plug_ins": 1,
+    "_settings": 2,
     "registry": 2,
     "threat": 2,
     "ops": 3,
@@ -47,7 +48,7 @@ LEVELS = {
     "apps": 11,
 }
 # These answer --help and a wrong flag before anything heavy is loaded.
-QUICK = ("apps", "cli", "_settings", "registry")
+QUICK = ("apps", "cli", "_setting", "_settings", "_types", "registry")
 # Names that `keras_mixup` itself gives on, and where they come from.
 GIVEN_ON = {"ThreatModel": "threat"}
 # Absent from some installations, or slow to import: only in functions.

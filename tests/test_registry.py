@@ -10,7 +10,7 @@ from importlib import metadata
 import pytest
 
 import keras_mixup
-from keras_mixup import _settings
+from keras_mixup import _setting
 from keras_mixup import _sources
 from keras_mixup import attacks
 from keras_mixup import inference
@@ -153,7 +153,7 @@ def test_a_setting_is_declared_once(settings):
             continue
         for chooser, owners in declared.owners:
             assert chooser in settings.declared
-            assert owners is _settings.ANY or owners
+            assert owners is _setting.ANY or owners
 
 
 def test_an_unknown_name_lists_the_known_ones():

@@ -6,8 +6,9 @@ from typing import Literal
 import pytest
 
 from keras_mixup import _checks
+from keras_mixup import _setting
 from keras_mixup import _settings
-from keras_mixup._settings import ANY
+from keras_mixup._setting import ANY
 from keras_mixup._settings import field
 from keras_mixup._types import MixWeight
 
@@ -29,7 +30,7 @@ class _Cake(_settings.Settings):
     weights: "tuple[MixWeight, ...]" = field((0.5,), "Weights.")
 
 
-OWNED = _settings.Setting("icing", "str", owners=(("names", ("b", "c")),))
+OWNED = _setting.Setting("icing", "str", owners=(("names", ("b", "c")),))
 Cake = _settings.complete(_Cake, [OWNED])
 
 
@@ -176,7 +177,7 @@ def test_a_mixing_weight_is_read(text, expected):
     ],
 )
 def test_an_annotation_becomes_a_setting(annotation, kind, many):
-    found = _settings.from_annotation("x", annotation)
+    found = _setting.from_annotation("x", annotation)
     assert (found.kind, found.many) == (kind, many)
 
 
@@ -185,10 +186,10 @@ def test_an_annotation_becomes_a_setting(annotation, kind, many):
     ["ThreatModel", "_types.PythonOnly[int]", "_types.Seed", "Sequence[int]"],
 )
 def test_no_text_gives_such_an_argument(annotation):
-    assert _settings.from_annotation("x", annotation) is None
+    assert _setting.from_annotation("x", annotation) is None
 
 
-RADIUS = _settings.Setting("eps", "float", 0.1).but(0.1, several=True)
+RADIUS = _setting.Setting("eps", "float", 0.1).but(0.1, several=True)
 
 
 @pytest.mark.parametrize(
@@ -216,11 +217,11 @@ def test_what_is_neither_one_number_nor_several(value):
 
 @pytest.mark.parametrize("annotation", ["Attack", "keras.Model", "dict"])
 def test_an_object_is_no_setting(annotation):
-    assert _settings.from_annotation("x", annotation) is None
+    assert _setting.from_annotation("x", annotation) is None
 
 
 def test_no_setting_takes_nan():
-    setting = _settings.Setting("rate", "float", 0.1)
+    setting = _setting.Setting("rate", "float", 0.1)
     for value in (float("nan"), "nan"):
         with pytest.raises(ValueError, match="`rate` must be"):
             setting.parse(value)

@@ -1,7 +1,7 @@
 """The command `compare`."""
 
 from keras_mixup import runs
-from keras_mixup._settings import Setting
+from keras_mixup._setting import Setting
 from keras_mixup.cli import flags as flags_lib
 
 USAGE = """Compares evaluated runs: keras-mixup compare RUN RUN ...

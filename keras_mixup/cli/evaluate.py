@@ -1,7 +1,7 @@
 """The command `evaluate`."""
 
 from keras_mixup import runs
-from keras_mixup._settings import Setting
+from keras_mixup._setting import Setting
 from keras_mixup.cli import flags as flags_lib
 from keras_mixup.cli import main as main_lib
 from keras_mixup.runs import shared

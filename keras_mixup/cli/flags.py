@@ -7,7 +7,7 @@ from absl import flags as absl_flags
 
 from keras_mixup import _checks
 from keras_mixup import _own_modules
-from keras_mixup._settings import Setting
+from keras_mixup._setting import Setting
 
 _HERE = pathlib.Path(__file__).parent.parent
 FLAGFILES = _HERE / "flagfiles"

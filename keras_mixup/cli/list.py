@@ -4,7 +4,7 @@ import importlib.metadata
 
 from keras_mixup import registry
 from keras_mixup import runs
-from keras_mixup._settings import Setting
+from keras_mixup._setting import Setting
 from keras_mixup.cli import flags as flags_lib
 
 USAGE = """Lists names: keras-mixup list --kind=attack

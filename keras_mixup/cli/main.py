@@ -14,7 +14,7 @@ import traceback
 import warnings
 
 from keras_mixup import _stopping
-from keras_mixup._settings import Setting
+from keras_mixup._setting import Setting
 from keras_mixup.cli import errors
 from keras_mixup.runs import _process
 

@@ -2,7 +2,7 @@
 
 from keras_mixup import reproduce
 from keras_mixup import runs
-from keras_mixup._settings import Setting
+from keras_mixup._setting import Setting
 from keras_mixup.cli import flags as flags_lib
 from keras_mixup.cli import main as main_lib
 from keras_mixup.reproduce import lookup

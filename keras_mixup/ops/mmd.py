@@ -88,8 +88,10 @@ def check_scales(scales: Sequence[float]) -> tuple[float, ...]:
     """
     okay = isinstance(scales, (tuple, list)) and len(scales) > 0
     _checks.check(okay, "scales", "a sequence of numbers > 0", scales)
-    positive = {"low": 0.0, "low_open": True}
-    return tuple(_checks.check_number(s, "scales", **positive) for s in scales)
+    return tuple(
+        _checks.check_number(s, "scales", low=0.0, low_open=True)
+        for s in scales
+    )
 
 
 def _as_float(values):

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from keras_mixup import runs
-from keras_mixup._settings import Setting
+from keras_mixup._setting import Setting
 from keras_mixup.reproduce import catalogue
 from keras_mixup.reproduce import jobs
 

@@ -4,7 +4,7 @@ import importlib.metadata
 import pathlib
 
 from keras_mixup import _own_modules
-from keras_mixup._settings import Setting
+from keras_mixup._setting import Setting
 
 GROUP = "keras_mixup.dataset"
 # Those of `data.DATASETS`, which loads NumPy.

@@ -2,9 +2,10 @@
 
 from typing import Literal
 
+from keras_mixup import _setting
 from keras_mixup import _settings
 from keras_mixup import registry
-from keras_mixup._settings import ANY
+from keras_mixup._setting import ANY
 from keras_mixup._settings import field
 from keras_mixup._types import MixWeight
 from keras_mixup.runs import _evaluate_checks
@@ -268,7 +269,7 @@ for _name, _figures in (
     *((name, ("fig3a",)) for name in ("pl_weight", "ol_weight", "threshold")),
     *((name, ANY) for name in ("adaptive_steps", "adaptive_draws")),
 ):
-    _OWNED[_name] = _settings.also_owned(_OWNED[_name], ("figures", _figures))
+    _OWNED[_name] = _setting.also_owned(_OWNED[_name], ("figures", _figures))
 EvaluateSettings = _settings.complete(
     _EvaluateSettings, [*_OWNED.values(), *data_settings.SETTINGS]
 )

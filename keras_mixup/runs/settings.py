@@ -8,9 +8,10 @@ import dataclasses
 from typing import Literal
 
 from keras_mixup import _checks
+from keras_mixup import _setting
 from keras_mixup import _settings
 from keras_mixup import registry
-from keras_mixup._settings import ANY
+from keras_mixup._setting import ANY
 from keras_mixup._settings import field
 from keras_mixup.runs import data_settings
 from keras_mixup.runs import shared
@@ -48,7 +49,7 @@ def _of_attacks(taken):
         name = f"attack_{name}" if name in taken else name
         found[name] = dataclasses.replace(setting, name=name)
     if "step_size" in found:
-        found["step_size"] = _settings.also_owned(
+        found["step_size"] = _setting.also_owned(
             found["step_size"], ("robust_validation", ANY)
         )
     return found

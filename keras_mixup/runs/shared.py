@@ -4,7 +4,7 @@ A kind of run chooses the default, the owners, and whether several numbers may
 stand for one (`Setting.but`).
 """
 
-from keras_mixup._settings import Setting
+from keras_mixup._setting import Setting
 from keras_mixup.runs import data_settings
 
 RUN_DIR = Setting("run_dir", "str", help="Folder of the run.")

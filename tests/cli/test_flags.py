@@ -7,7 +7,7 @@ import types
 import pytest
 
 from keras_mixup import _settings
-from keras_mixup._settings import Setting
+from keras_mixup._setting import Setting
 from keras_mixup._settings import field
 from keras_mixup._types import MixWeight
 from keras_mixup.cli import flags as flags_lib

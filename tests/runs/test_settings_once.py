@@ -5,6 +5,7 @@ import itertools
 import pytest
 
 from keras_mixup import _checks
+from keras_mixup import _setting
 from keras_mixup import _settings
 from keras_mixup import registry
 from keras_mixup import runs
@@ -58,10 +59,10 @@ def test_each_setting_is_declared_once():
 
 
 def test_a_second_declaration_is_found():
-    one = _settings.Setting("seed", "int", 0, "Seed.", minimum=0)
+    one = _setting.Setting("seed", "int", 0, "Seed.", minimum=0)
     assert differences([{"seed": one}, {"seed": one.but(3)}]) == []
     for change in ({"kind": "float"}, {"help": "Other."}, {"minimum": 1}):
-        other = _settings.Setting(
+        other = _setting.Setting(
             **{"name": "seed", "kind": "int", "help": "Seed.", **change}
         )
         assert differences([{"seed": one}, {"seed": other}])
