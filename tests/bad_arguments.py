@@ -345,11 +345,15 @@ def bad_values(name, parameter):
 
 
 def _of_annotation(annotation):
+    if typing.get_origin(annotation) is typing.Annotated:  # PythonOnly
+        annotation = annotation.__origin__
     options = (annotation,)
     if isinstance(annotation, types.UnionType) or (
         typing.get_origin(annotation) is typing.Union
     ):
         options = typing.get_args(annotation)
+    if float in options:  # A text may hold a number or a fraction.
+        options = tuple(o for o in options if o is not str)
     kinds = {int: INTEGER, float: NUMBER, bool: FLAG}
     found = [kinds[o] for o in options if o in kinds]
     if any(typing.get_origin(o) is typing.Literal for o in options):

@@ -1,12 +1,17 @@
 """The base of both forms of FAB: one run after another."""
 
+from collections.abc import Callable
+from typing import Any
+
 import tensorflow as tf
 
 from keras_mixup import _checks
+from keras_mixup import _tensors
 from keras_mixup import ops
 from keras_mixup.attacks import _active
 from keras_mixup.attacks import _fab_loop
 from keras_mixup.attacks import base
+from keras_mixup.threat import ThreatModel
 
 
 class BoundaryAttack(base.Attack):
@@ -16,17 +21,18 @@ class BoundaryAttack(base.Attack):
     # left.
     transferable = False
     uses_gradients = True
+    num_steps: int
 
     def __init__(
         self,
-        threat,
+        threat: ThreatModel,
         num_steps: int = 100,
         num_restarts: int = 1,
         alpha_max: float = 0.1,
         eta: float = 1.05,
         beta: float = 0.9,
         search_steps: int = 3,
-    ):
+    ) -> None:
         super().__init__(threat)
         self.num_steps = _checks.check_integer(num_steps, "num_steps")
         self.num_restarts = _checks.check_integer(num_restarts, "num_restarts")
@@ -39,7 +45,15 @@ class BoundaryAttack(base.Attack):
             search_steps, "search_steps", 0
         )
 
-    def towards(self, model_fn, images, labels, classes, seed, reach=False):
+    def towards(
+        self,
+        model_fn: _tensors.ModelFn,
+        images: tf.Tensor,
+        labels: tf.Tensor,
+        classes: tf.Tensor,
+        seed: tf.Tensor,
+        reach: bool = False,
+    ) -> _tensors.Attacked:
         """Attacks towards one class after another, each with all restarts.
 
         Args:
@@ -61,7 +75,14 @@ class BoundaryAttack(base.Attack):
         num_runs = classes.shape[0] * self.num_restarts
         return self.runs(make, images, seed, num_runs, 1)
 
-    def runs(self, make, images, seed, num_runs, cost):
+    def runs(
+        self,
+        make: Callable[..., Any],
+        images: tf.Tensor,
+        seed: tf.Tensor,
+        num_runs: _tensors.Size,
+        cost: _tensors.Size,
+    ) -> _tensors.Attacked:
         """Attacks unbroken images run after run; keeps the closest points.
 
         Args:

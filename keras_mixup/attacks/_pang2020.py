@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from keras_mixup import _checks
 from keras_mixup import ops
-from keras_mixup.attacks import base
+from keras_mixup.attacks import _functions
 from keras_mixup.attacks import eot
 
 
@@ -25,7 +25,7 @@ def inputs_of(defence, images, draws):
 
 def input_logits(defence, inputs):
     """Returns the classifier's logits [N * B, C] at inputs [N, B, ...]."""
-    function = base.as_function(defence.classifier)
+    function = _functions.as_function(defence.classifier)
     return tf.cast(function(_flat(inputs)), tf.float32)
 
 

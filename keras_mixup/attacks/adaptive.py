@@ -1,10 +1,13 @@
 """Attacks that know the defence and differentiate through it."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import tensorflow as tf
 
 from keras_mixup import _checks
+from keras_mixup import _tensors
+from keras_mixup import _types
 from keras_mixup import ops
 from keras_mixup import registry
 from keras_mixup.attacks import _pang2020
@@ -13,6 +16,7 @@ from keras_mixup.attacks import base
 from keras_mixup.attacks import eot
 from keras_mixup.attacks import gradient
 from keras_mixup.attacks import pgd
+from keras_mixup.threat import ThreatModel
 
 _SEARCH = {
     "num_steps": 100,
@@ -134,19 +138,27 @@ class MixupInferenceAttack(base.Attack):
 
     def __init__(
         self,
-        threat,
+        threat: ThreatModel,
         recipe: str = "tramer2020",
         num_steps: int | None = None,
         num_draws: int | None = None,
-        step_size: float | None = None,
+        step_size: float | str | None = None,
         random_start: bool = True,
         inner: Literal["pgd", "apgd"] | None = None,
-        losses=None,
-        starts=None,
+        losses: _types.PythonOnly[
+            Sequence[Literal["cross_entropy", "margin"]] | None
+        ] = None,
+        starts: _types.PythonOnly[
+            Sequence[Literal["random", "transfer"]] | None
+        ] = None,
         selection_draws: int | None = None,
-    ):
+    ) -> None:
         super().__init__(threat)
         self.recipe = _checks.check_choice(recipe, "recipe", tuple(RECIPES))
+        self.averages_draws = recipe != "transfer"
+        self.knowledge = "adaptive" if self.averages_draws else "transfer"
+        # Then the seed of `run` is that of the defence's own draws.
+        self.knows_draws = recipe == "fixed_draws"
         if num_steps is None:
             num_steps = RECIPES[recipe]["num_steps"]
         self.num_steps = _checks.check_integer(num_steps, "num_steps")
@@ -187,7 +199,7 @@ class MixupInferenceAttack(base.Attack):
         return tuple(values)
 
     @property
-    def name(self):
+    def name(self) -> str:
         name = self.recipe
         if self.inner == "apgd":
             name += "-apgd"
@@ -198,7 +210,7 @@ class MixupInferenceAttack(base.Attack):
         return f"{name} step {self.step_size:.3g}" if published else name
 
     @property
-    def notice(self):
+    def notice(self) -> str:
         """str: that the step is not the recipe's own; "" where it is."""
         own = self.threat.eps / RECIPES[self.recipe]["steps_per_eps"]
         if abs(self.step_size - own) <= 1e-9:
@@ -209,23 +221,9 @@ class MixupInferenceAttack(base.Attack):
         )
 
     uses_gradients = True
+    num_steps: int
 
-    @property
-    def averages_draws(self):
-        """bool: whether it takes a mean over the defence's draws."""
-        return self.recipe != "transfer"
-
-    @property
-    def knowledge(self):
-        """str: `"transfer"` or `"adaptive"`."""
-        return "transfer" if self.recipe == "transfer" else "adaptive"
-
-    @property
-    def knows_draws(self):
-        """bool: whether `seed` is that of the defence's own draws."""
-        return self.recipe == "fixed_draws"
-
-    def plain_attack(self):
+    def plain_attack(self) -> pgd.PGD:
         """Returns the `PGD` that does the same to a model without draws."""
         threat, runs, step_size = self.threat, 1, self.step_size
         if self.inner is not None:
@@ -239,7 +237,7 @@ class MixupInferenceAttack(base.Attack):
             random_start=self.random_start,
         )
 
-    def target_of(self, model_fn):
+    def target_of(self, model_fn: _tensors.ModelFn) -> _tensors.ModelFn:
         missing = eot.missing_parts(model_fn)
         needed = ("classifier",) if self.recipe != "tramer2020" else ()
         if self.recipe in ("bpda", "pang2020_paper", "pang2020_released"):
@@ -255,7 +253,14 @@ class MixupInferenceAttack(base.Attack):
         )
         return model_fn
 
-    def run(self, model_fn, images, labels, targets, seed):
+    def run(
+        self,
+        model_fn: _tensors.ModelFn,
+        images: tf.Tensor,
+        labels: tf.Tensor,
+        targets: tf.Tensor | None,
+        seed: tf.Tensor,
+    ) -> _tensors.Attacked:
         arguments = (self, model_fn, images, labels, targets, seed)
         if self.recipe == "pang2020_paper":
             return _pang2020.paper(*arguments)

@@ -5,12 +5,14 @@ from typing import Literal
 import tensorflow as tf
 
 from keras_mixup import _checks
+from keras_mixup import _tensors
 from keras_mixup import ops
 from keras_mixup import registry
 from keras_mixup.attacks import _auto_pgd
 from keras_mixup.attacks import base
 from keras_mixup.attacks import gradient
 from keras_mixup.attacks import targets as targets_lib
+from keras_mixup.threat import ThreatModel
 
 # Named as AutoAttack's authors name them.
 _SHORT = {"cross_entropy": "ce"}
@@ -56,36 +58,43 @@ class APGD(_auto_pgd.AutoPGD):
 
     def __init__(
         self,
-        threat,
-        loss: str = "cross_entropy",
+        threat: ThreatModel,
+        loss: str | _tensors.LossFn = "cross_entropy",
         num_steps: int = 100,
         num_restarts: int = 1,
         best: Literal["adversarial", "loss"] = "adversarial",
         early_stop: bool = False,
-    ):
+    ) -> None:
         super().__init__(threat, num_steps, num_restarts, best, early_stop)
         self.loss = gradient.check_loss(loss)
 
     @property
-    def name(self):
+    def name(self) -> str:
         loss = getattr(self.loss, "__name__", self.loss)
         loss = _SHORT.get(loss, loss)
         return f"apgd-{loss}-{self.num_steps}{base.times(self.num_restarts)}"
 
-    def run(self, model_fn, images, labels, targets, seed):
+    def run(
+        self,
+        model_fn: _tensors.ModelFn,
+        images: tf.Tensor,
+        labels: tf.Tensor,
+        targets: tf.Tensor | None,
+        seed: tf.Tensor,
+    ) -> _tensors.Attacked:
         """Counts `num_steps + 1` gradient passes in each restart."""
         return *self.search(model_fn, images, labels, targets, seed), 0
 
     def search(
         self,
-        model_fn,
-        images,
-        labels,
-        targets,
-        seed,
-        start=None,
-        seeded=False,
-    ):
+        model_fn: _tensors.ModelFn,
+        images: tf.Tensor,
+        labels: tf.Tensor,
+        targets: tf.Tensor | None,
+        seed: tf.Tensor,
+        start: tf.Tensor | None = None,
+        seeded: bool = False,
+    ) -> tuple[tf.Tensor, _tensors.Size]:
         """See `AutoPGD.search`.
 
         With `seeded`, each step calls `model_fn(images, seed=...)` with
@@ -147,22 +156,29 @@ class TargetedAPGD(_auto_pgd.AutoPGD):
 
     def __init__(
         self,
-        threat,
+        threat: ThreatModel,
         num_targets: int = 9,
         num_steps: int = 100,
         num_restarts: int = 1,
         best: Literal["adversarial", "loss"] = "adversarial",
         early_stop: bool = False,
-    ):
+    ) -> None:
         super().__init__(threat, num_steps, num_restarts, best, early_stop)
         self.num_targets = _checks.check_integer(num_targets, "num_targets")
 
     @property
-    def name(self):
+    def name(self) -> str:
         restarts = base.times(self.num_restarts)
         return f"apgd-t-{self.num_targets}x{self.num_steps}{restarts}"
 
-    def run(self, model_fn, images, labels, targets, seed):
+    def run(
+        self,
+        model_fn: _tensors.ModelFn,
+        images: tf.Tensor,
+        labels: tf.Tensor,
+        targets: tf.Tensor | None,
+        seed: tf.Tensor,
+    ) -> _tensors.Attacked:
         """Counts `num_steps + 1` gradients for each run, and the ranking."""
         found, passes = self.search(model_fn, images, labels, targets, seed)
         if targets is not None:
@@ -170,29 +186,46 @@ class TargetedAPGD(_auto_pgd.AutoPGD):
         more, queries = self.rank_cost(model_fn(images[:1]).shape[-1])
         return found, passes + more, queries
 
-    def rank(self, model_fn, images, labels):
+    def rank(
+        self, model_fn: _tensors.ModelFn, images: tf.Tensor, labels: tf.Tensor
+    ) -> tf.Tensor:
         """Returns the classes to lead to, in their order, int32 [B, T]."""
         return targets_lib.likeliest_targets(
             model_fn(images), labels, self.num_targets
         )
 
-    def rank_cost(self, num_classes):
+    def rank_cost(self, num_classes: int) -> tuple[int, int]:
         """Returns (gradient passes, queries) of `rank` for each image."""
         del num_classes
         return 0, 1
 
-    def search(self, model_fn, images, labels, targets, seed, start=None):
+    def search(
+        self,
+        model_fn: _tensors.ModelFn,
+        images: tf.Tensor,
+        labels: tf.Tensor,
+        targets: tf.Tensor | None,
+        seed: tf.Tensor,
+        start: tf.Tensor | None = None,
+    ) -> tuple[tf.Tensor, _tensors.Size]:
         """See `AutoPGD.search`."""
-        reach = targets is not None
-        if reach:
+        if targets is not None:
             classes = targets[None]
         else:
             classes = tf.transpose(self.rank(model_fn, images, labels))
+        reach = targets is not None
         return self._towards(
             model_fn, images, labels, classes, seed, reach, start
         )
 
-    def run_towards(self, model_fn, images, labels, targets, seed):
+    def run_towards(
+        self,
+        model_fn: _tensors.ModelFn,
+        images: tf.Tensor,
+        labels: tf.Tensor,
+        targets: tf.Tensor,
+        seed: tf.Tensor,
+    ) -> _tensors.Attacked:
         """As `run`, towards one class each; any wrong class is a success."""
         found, passes = self._towards(
             model_fn, images, labels, targets[None], seed

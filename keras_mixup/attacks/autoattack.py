@@ -2,12 +2,16 @@
 
 import functools
 import warnings
+from typing import Literal
 
 import tensorflow as tf
 
 from keras_mixup import _checks
+from keras_mixup import _tensors
+from keras_mixup import _types
 from keras_mixup import ops
 from keras_mixup import registry
+from keras_mixup.attacks import _functions
 from keras_mixup.attacks import _inputs
 from keras_mixup.attacks import _progress_file
 from keras_mixup.attacks import _randomized
@@ -16,10 +20,12 @@ from keras_mixup.attacks import _versions
 from keras_mixup.attacks import base
 from keras_mixup.attacks import eot
 from keras_mixup.attacks import results
+from keras_mixup.threat import ThreatModel
 
 # Croce and Hein's number of draws, of version "rand-apgd".
 _RAND_DRAWS = 20
-_RANDOMIZED = ("rand", "rand-apgd")
+_DRAWS = {"rand": _randomized.LEVELS[0], "rand-apgd": _RAND_DRAWS}
+_RANDOMIZED = tuple(_DRAWS)
 # Folded into the seed: the clean pass and the attacks.
 _CLEAN, _ATTACK = 0, 1
 
@@ -83,18 +89,23 @@ class AutoAttack(base.Attack):
 
     def __init__(
         self,
-        threat,
-        version="standard",
-        seed=0,
-        batch_size=250,
+        threat: ThreatModel,
+        version: _types.PythonOnly[
+            Literal["standard", "cheap", "plus", "fast", "rand", "rand-apgd"]
+        ] = "standard",
+        seed: _types.Seed = 0,
+        batch_size: _types.PythonOnly[int] = 250,
         num_steps: int = 100,
         num_targets: int = 9,
         num_queries: int | None = None,
-    ):
+    ) -> None:
         super().__init__(threat)
         self.version = _checks.check_choice(
             version, "version", _versions.VERSIONS
         )
+        # Of "rand" the draws of the mean at first.
+        self.averages_draws = version in _RANDOMIZED
+        self.num_draws = _DRAWS.get(version)
         self.seed = _checks.check_seed(seed)
         self.batch_size = _checks.check_integer(batch_size, "batch_size")
         self.num_steps = _checks.check_integer(num_steps, "num_steps")
@@ -103,30 +114,19 @@ class AutoAttack(base.Attack):
             _checks.check_integer(num_queries, "num_queries")
         self.num_queries = num_queries
         self._stages = _versions.stages(self)
-        self._sequence, self._mean = None, None
+        self._sequence = None
+        self._mean: eot.ExpectationOverTransformation | None = None
 
     @property
-    def name(self):
+    def name(self) -> str:
         return f"autoattack-{self.version}"
 
     @property
-    def averages_draws(self):
-        """bool: whether it takes a mean over draws for the model."""
-        return self.version in _RANDOMIZED
-
-    @property
-    def num_draws(self):
-        """int: the draws of that mean, at first, or None."""
-        if self.version == "rand":
-            return _randomized.LEVELS[0]
-        return _RAND_DRAWS if self.averages_draws else None
-
-    @property
-    def stage_names(self):
+    def stage_names(self) -> tuple[str, ...]:
         """tuple of str: the attacks in their order."""
         return tuple(stage.name for stage in self._stages)
 
-    def target_of(self, model_fn):
+    def target_of(self, model_fn: _tensors.ModelFn) -> _tensors.ModelFn:
         if self.version != "rand-apgd" or hasattr(model_fn, "reseed"):
             return model_fn
         if self._mean is None or self._mean.model_fn is not model_fn:
@@ -137,14 +137,14 @@ class AutoAttack(base.Attack):
 
     def evaluate(
         self,
-        model_fn,
-        images,
-        labels=None,
+        model_fn: _tensors.ModelFn,
+        images: _tensors.Images,
+        labels: _tensors.ArrayLike | None = None,
         *,
-        batch_size=None,
-        path=None,
-        verbose=True,
-    ):
+        batch_size: int | None = None,
+        path: _types.Path | None = None,
+        verbose: bool = True,
+    ) -> results.AutoAttackReport:
         """Attacks a whole data set and says which attack broke what.
 
         Args:
@@ -169,7 +169,7 @@ class AutoAttack(base.Attack):
         images, labels = _inputs.read_pairs(images, labels)
         images = _inputs.check_images(images, self.threat)
         labels = _inputs.check_labels(labels, len(images))
-        base._build(model_fn, images)
+        _functions.build(model_fn, images)
         batches = self._batches(
             images, labels, min(size, len(images)), ops.seed_pair(self.seed)
         )
@@ -179,7 +179,14 @@ class AutoAttack(base.Attack):
             warnings.warn(text, stacklevel=2)
         return report
 
-    def run(self, model_fn, images, labels, targets, seed):
+    def run(
+        self,
+        model_fn: _tensors.ModelFn,
+        images: tf.Tensor,
+        labels: tf.Tensor,
+        targets: tf.Tensor | None,
+        seed: tf.Tensor,
+    ) -> _tensors.Attacked:
         _checks.check(
             targets is None,
             "targets",
@@ -252,7 +259,7 @@ class AutoAttack(base.Attack):
         if self.version == "rand":
             return self._randomized_for(model_fn, image_shape)
         # One model at a time: each trace holds memory.
-        function = base.told(base.as_function(model_fn))
+        function = _functions.told(_functions.as_function(model_fn))
         known = self._sequence
         if (
             known is None

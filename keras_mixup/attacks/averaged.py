@@ -1,6 +1,11 @@
 """Any attack on a randomised defence, through the mean over its draws."""
 
+import typing
+
+import tensorflow as tf
+
 from keras_mixup import _checks
+from keras_mixup import _tensors
 from keras_mixup import registry
 from keras_mixup.attacks import base
 from keras_mixup.attacks import eot
@@ -44,8 +49,9 @@ class AveragedAttack(base.Attack):
 
     knowledge = "adaptive"
     averages_draws = True
+    num_draws: int
 
-    def __init__(self, attack, num_draws: int = 15):
+    def __init__(self, attack: base.Attack, num_draws: int = 15) -> None:
         okay = isinstance(attack, base.Attack) and attack.transferable
         expected = "an attack that takes all steps on every image"
         _checks.check(okay, "attack", expected, attack)
@@ -58,17 +64,17 @@ class AveragedAttack(base.Attack):
         self.uses_gradients = attack.uses_gradients
         self.num_steps = attack.num_steps
         self.num_draws = _checks.check_integer(num_draws, "num_draws")
-        self._mean = None
+        self._mean: eot.ExpectationOverTransformation | None = None
 
     @property
-    def name(self):
+    def name(self) -> str:
         return f"{self.attack.name} of {self.num_draws} draws"
 
-    def plain_attack(self):
+    def plain_attack(self) -> base.Attack:
         """Returns the attack for a model without draws: the inner one."""
         return self.attack
 
-    def target_of(self, model_fn):
+    def target_of(self, model_fn: _tensors.ModelFn) -> _tensors.ModelFn:
         if hasattr(model_fn, "reseed"):
             return model_fn
         # One model at a time: each trace holds memory.
@@ -78,7 +84,14 @@ class AveragedAttack(base.Attack):
             )
         return self._mean
 
-    def run(self, model_fn, images, labels, targets, seed):
+    def run(
+        self,
+        model_fn: typing.Any,  # what `target_of` returned
+        images: tf.Tensor,
+        labels: tf.Tensor,
+        targets: tf.Tensor | None,
+        seed: tf.Tensor,
+    ) -> _tensors.Attacked:
         model_fn.reseed(seed)
         adversarial, passes, queries = self.attack.run(
             model_fn, images, labels, targets, seed

@@ -1,19 +1,18 @@
 """The base of every attack: checks, one compiled run, the success."""
 
 import functools
-import inspect
 import typing
 import warnings
 import weakref
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from keras_mixup import _checks
-from keras_mixup import _classifiers
 from keras_mixup import _config
+from keras_mixup import _tensors
 from keras_mixup import ops
+from keras_mixup.attacks import _functions
 from keras_mixup.attacks import _inputs
 from keras_mixup.attacks import results
 from keras_mixup.threat import ThreatModel
@@ -37,36 +36,36 @@ class Attack(_config.Configurable):
     """
 
     # Whether `run` may be traced; an attack of eager code may not.
-    compiled = True
+    compiled: bool = True
     # The facts, see `facts.Facts`. Each attack states whether it uses
     # gradients.
     uses_gradients: bool | None = None
-    averages_draws = False
+    averages_draws: bool = False
     # If so, the seed of `run` is int32 [B, 2], the row seeds of the draws with
     # which the defence will be judged.
-    knows_draws = False
+    knows_draws: bool = False
     num_steps: int | None = None
     num_draws: int | None = None
     # What the attacker knows of the defence: "oblivious" (nothing),
     # "adaptive" or "transfer" (another model alone).
-    knowledge = "oblivious"
+    knowledge: str = "oblivious"
 
-    def __init__(self, threat):
+    def __init__(self, threat: ThreatModel) -> None:
         okay = isinstance(threat, ThreatModel)
         _checks.check(okay, "threat", "a keras_mixup.ThreatModel", threat)
         self.threat = threat
         self._watch = None
-        self._seen = weakref.WeakKeyDictionary()
+        self._seen: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
         self._warned_of_traces = False
         self._trace_anew()
 
     @property
-    def name(self):
+    def name(self) -> str:
         """str: names the attack in records and tables."""
         return type(self).__name__.lower()
 
     @property
-    def transferable(self):
+    def transferable(self) -> bool:
         """bool: whether its images may be scored on another model.
 
         Not so where a broken image takes fewer steps than others.
@@ -76,7 +75,7 @@ class Attack(_config.Configurable):
         return not getattr(self, "early_stop", False)
 
     @property
-    def drops_broken(self):
+    def drops_broken(self) -> bool:
         """bool: deprecated; the opposite of `transferable`."""
         warnings.warn(
             "`drops_broken` is deprecated: use `not transferable`.",
@@ -85,7 +84,14 @@ class Attack(_config.Configurable):
         )
         return not self.transferable
 
-    def run(self, model_fn, images, labels, targets, seed):
+    def run(
+        self,
+        model_fn: _tensors.ModelFn,
+        images: tf.Tensor,
+        labels: tf.Tensor,
+        targets: tf.Tensor | None,
+        seed: tf.Tensor,
+    ) -> _tensors.Attacked:
         """Searches adversarial images; written by each subclass.
 
         Args:
@@ -101,14 +107,20 @@ class Attack(_config.Configurable):
         """
         raise TypeError(f"{type(self).__name__} must define `run`.")
 
-    def target_of(self, model_fn):
+    def target_of(self, model_fn: _tensors.ModelFn) -> _tensors.ModelFn:
         """Returns what `run` gets as `model_fn`: a plain callable."""
-        return told(as_function(model_fn))
+        return _functions.told(_functions.as_function(model_fn))
 
     @typing.final
     def __call__(
-        self, model_fn, images, labels=None, *, targets=None, seed=None
-    ):
+        self,
+        model_fn: _tensors.ModelFn,
+        images: _tensors.Images,
+        labels: _tensors.ArrayLike | None = None,
+        *,
+        targets: _tensors.ArrayLike | None = None,
+        seed: _tensors.SeedLike = None,
+    ) -> results.AttackResult:
         """Attacks a batch of images.
 
         Args:
@@ -147,7 +159,7 @@ class Attack(_config.Configurable):
                 f"{type(self).__name__} checks its input, so it must be called "
                 "eagerly. Inside a graph use `PGD.perturb`."
             )
-        function = told(as_function(model_fn))
+        function = _functions.told(_functions.as_function(model_fn))
         subject = self.target_of(model_fn)
         self._bound_memory()
         images, labels = _inputs.read_pairs(images, labels)
@@ -156,7 +168,7 @@ class Attack(_config.Configurable):
         if targets is not None:
             targets = _inputs.check_labels(targets, len(images), "targets")
             _inputs.check_targets(targets, ops.label_indices(labels))
-        _build(model_fn, images)
+        _functions.build(model_fn, images)
         logits = self._check_outputs(function, images, labels, targets)
         if self._takes_one_draw(model_fn) and self._first(function, "answer"):
             if differ(self._predict(function, images), logits):
@@ -165,7 +177,7 @@ class Attack(_config.Configurable):
         if hasattr(model_fn, "reseed"):
             model_fn.reseed(seed)
         arguments = subject, images, labels, targets, seed
-        adversarial, *counts = self._watched(model_fn, arguments)
+        adversarial, passes, queries = self._watched(model_fn, arguments)
         if hasattr(model_fn, "draw"):
             # A randomised defence takes fresh draws that follow this seed.
             logits = model_fn(adversarial, seed=draw_seeds(seed, len(images)))
@@ -179,7 +191,7 @@ class Attack(_config.Configurable):
             success = predicted == targets
         gradients, parts = self._evidence(model_fn, function)
         return results.AttackResult(
-            adversarial, success, *counts, gradients, parts
+            adversarial, success, passes, queries, gradients, parts
         )
 
     def _trace_anew(self):
@@ -314,78 +326,6 @@ def draw_seeds(seed, num_images):
     if seed.shape.rank == 2:
         return seed
     return ops.row_seeds(ops.fold_in(seed, _JUDGE), num_images)
-
-
-# One callable per model (and method), so that no call retraces.
-_FUNCTIONS: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
-
-
-def as_function(model_fn):
-    """Returns a plain callable from images to logits, one per model.
-
-    A Keras layer or model is called with `training=False`, so that BatchNorm
-    and Dropout are those of inference. Python makes a bound method anew at
-    each access, and `tf.function` traces once per object: it gets one lasting
-    callable. Other callables come back as they are.
-
-    Raises:
-        ValueError: when `model_fn` cannot be called.
-    """
-    expected = "a callable from images to logits"
-    _checks.check(callable(model_fn), "model_fn", expected, model_fn)
-    if isinstance(model_fn, keras.layers.Layer):
-        return _lasting(model_fn, lambda owner, x: owner(x, training=False))
-    if inspect.ismethod(model_fn):
-        method = model_fn.__func__
-        return _lasting(model_fn.__self__, method, key=method)
-    return model_fn
-
-
-def told(function):
-    """Returns a callable whose traces know the shape of the logits.
-
-    Where a trace does not tell the number of classes, as that of a
-    `tf.py_function`, one image is asked for it. The callable lasts as long as
-    `function`, which the caller keeps.
-    """
-    if isinstance(function, functools.partial):  # Nobody else keeps it.
-        return functools.partial(_with_shape, function)
-    return _lasting(function, _with_shape, key="told")
-
-
-def _lasting(owner, call, key=None):
-    try:
-        functions = _FUNCTIONS.setdefault(owner, {})
-    except TypeError:  # No hash or no weak reference: it is traced again.
-        return functools.partial(call, owner)
-    if key not in functions:
-        # A strong reference would keep the model alive for ever.
-        reference = weakref.ref(owner)
-        functions[key] = lambda x: call(reference(), x)
-    return functions[key]
-
-
-def _with_shape(function, images):
-    logits = function(images)
-    if tf.executing_eagerly() or not tf.is_tensor(logits):
-        return logits
-    shape, rows = logits.shape, tf.TensorShape(images.shape[:1])
-    if not shape[1:].is_fully_defined():
-        with tf.init_scope():
-            one = tf.zeros([1, *images.shape[1:]], images.dtype)
-            shape = tf.convert_to_tensor(function(one)).shape
-    if shape.rank and logits.shape[:1].is_compatible_with(rows):
-        logits = tf.identity(logits)
-        logits.set_shape(rows.concatenate(shape[1:]))
-    return logits
-
-
-def _build(model_fn, images):
-    # An unbuilt model makes its variables here, since a trace cannot.
-    layer = getattr(model_fn, "model_fn", model_fn)
-    _classifiers.check_model(layer, "model_fn")
-    if isinstance(layer, keras.layers.Layer) and not layer.built:
-        layer(images[:1], training=False)
 
 
 def _compile(function):

@@ -15,11 +15,14 @@ import numpy as np
 import tensorflow as tf
 
 from keras_mixup import _checks
+from keras_mixup import _tensors
+from keras_mixup import _types
 from keras_mixup import ops
 from keras_mixup import registry
 from keras_mixup.attacks import base
 from keras_mixup.attacks import pgd
 from keras_mixup.attacks import spsa
+from keras_mixup.threat import ThreatModel
 
 
 @registry.register(
@@ -49,12 +52,12 @@ class CleverHansPGD(base.Attack):
 
     def __init__(
         self,
-        threat,
-        step_size: float = 2 / 255,
+        threat: ThreatModel,
+        step_size: float | str = 2 / 255,
         num_steps: int = 10,
         random_start: bool = True,
         label_source: Literal["true", "predicted"] = "true",
-    ):
+    ) -> None:
         super().__init__(threat)
         self.step_size = pgd.check_step_size(step_size, threat)
         # Without a ball cleverhans is not called.
@@ -68,10 +71,17 @@ class CleverHansPGD(base.Attack):
         )
 
     @property
-    def name(self):
+    def name(self) -> str:
         return f"cleverhans-pgd-{self.num_steps}"
 
-    def run(self, model_fn, images, labels, targets, seed):
+    def run(
+        self,
+        model_fn: _tensors.ModelFn,
+        images: tf.Tensor,
+        labels: tf.Tensor,
+        targets: tf.Tensor | None,
+        seed: tf.Tensor,
+    ) -> _tensors.Attacked:
         if self.threat.eps == 0.0:
             return images, 0, 0
         queries = 0
@@ -140,14 +150,14 @@ class CleverHansSPSA(base.Attack):
 
     def __init__(
         self,
-        threat,
+        threat: ThreatModel,
         num_steps: int = 20,
         num_samples: int = 128,
         learning_rate: float = 0.01,
         delta: float = 0.01,
         early_stop: bool = False,
-        verbose=1,
-    ):
+        verbose: _types.PythonOnly[Literal[0, 1]] = 1,
+    ) -> None:
         super().__init__(threat)
         linf = threat.norm == "linf"
         _checks.check(linf, "threat", "an L-infinity threat for SPSA", threat)
@@ -168,10 +178,17 @@ class CleverHansSPSA(base.Attack):
         self._attack_image = tf.function(self._perturb, jit_compile=False)
 
     @property
-    def name(self):
+    def name(self) -> str:
         return f"cleverhans-spsa-{self.num_steps}x{self.num_samples}"
 
-    def run(self, model_fn, images, labels, targets, seed):
+    def run(
+        self,
+        model_fn: _tensors.ModelFn,
+        images: tf.Tensor,
+        labels: tf.Tensor,
+        targets: tf.Tensor | None,
+        seed: tf.Tensor,
+    ) -> _tensors.Attacked:
         module = _cleverhans("spsa")
         aims = ops.label_indices(labels if targets is None else targets)
         seeds = ops.row_seeds(seed, len(images))

@@ -3,12 +3,15 @@
 import tensorflow as tf
 
 from keras_mixup import _checks
+from keras_mixup import _tensors
 from keras_mixup import ops
 from keras_mixup import registry
+from keras_mixup.attacks import _functions
 from keras_mixup.attacks import apgd
 from keras_mixup.attacks import base
 from keras_mixup.attacks import eot
 from keras_mixup.attacks import gradient
+from keras_mixup.threat import ThreatModel
 
 # The logits of an image that counts as fooling differ by this at least.
 _SURE = 0.01
@@ -71,23 +74,36 @@ class DetectionScoreAttack(base.Attack):
 
     uses_gradients = True
     averages_draws = True
+    num_steps: int
+    num_draws: int
     knowledge = "adaptive"
 
-    def __init__(self, threat, num_steps: int = 100, num_draws: int = 30):
+    def __init__(
+        self, threat: ThreatModel, num_steps: int = 100, num_draws: int = 30
+    ) -> None:
         super().__init__(threat)
         self.num_steps = _checks.check_integer(num_steps, "num_steps")
         self.num_draws = _checks.check_integer(num_draws, "num_draws")
 
     @property
-    def name(self):
+    def name(self) -> str:
         return f"score-{self.num_steps}x{self.num_draws}"
 
-    def target_of(self, model_fn):
+    def target_of(self, model_fn: _tensors.ModelFn) -> _tensors.ModelFn:
         return model_fn
 
-    def run(self, model_fn, images, labels, targets, seed):
+    def run(
+        self,
+        model_fn: _tensors.ModelFn,
+        images: tf.Tensor,
+        labels: tf.Tensor,
+        targets: tf.Tensor | None,
+        seed: tf.Tensor,
+    ) -> _tensors.Attacked:
         """Counts the passes of both runs, and queries for the choices."""
-        classify = base.told(base.as_function(classifier_of(model_fn)))
+        classify = _functions.told(
+            _functions.as_function(classifier_of(model_fn))
+        )
         search = _Search(self, model_fn, classify, images, labels, targets)
         inner = self._first_attack()
         start = inner.perturb(

@@ -5,8 +5,9 @@ import math
 import tensorflow as tf
 
 from keras_mixup import _checks
+from keras_mixup import _tensors
 from keras_mixup import ops
-from keras_mixup.attacks import base
+from keras_mixup.attacks import _functions
 
 # What an attack through a defence asks of it.
 PROTOCOL = ("draw", "predict_from_draws", "num_draws")
@@ -50,13 +51,13 @@ class ExpectationOverTransformation:
     >>> attack(model, images, labels, seed=0).success
     """
 
-    def __init__(self, model_fn, num_draws):
-        self._function = base.told(base.as_function(model_fn))
+    def __init__(self, model_fn: _tensors.ModelFn, num_draws: int) -> None:
+        self._function = _functions.told(_functions.as_function(model_fn))
         self.model_fn = model_fn
         self.num_draws = _checks.check_integer(num_draws, "num_draws")
         self._stream = SeedStream()
 
-    def reseed(self, seed):
+    def reseed(self, seed: _tensors.SeedLike) -> None:
         """Restarts the stream of draws.
 
         Args:
@@ -64,7 +65,9 @@ class ExpectationOverTransformation:
         """
         self._stream.reset(ops.seed_pair(seed))
 
-    def __call__(self, images, seed=None):
+    def __call__(
+        self, images: _tensors.Array, seed: _tensors.SeedLike = None
+    ) -> tf.Tensor:
         seed = self._stream.next() if seed is None else ops.seed_pair(seed)
         if not missing_parts(self.model_fn):
             return log_mean(self.model_fn, images, seed, self.num_draws)

@@ -3,12 +3,14 @@
 import tensorflow as tf
 
 from keras_mixup import _checks
+from keras_mixup import _tensors
 from keras_mixup import ops
 from keras_mixup import registry
 from keras_mixup.attacks import _fab_loop
 from keras_mixup.attacks import _fab_runs
 from keras_mixup.attacks import base
 from keras_mixup.attacks import targets as targets_lib
+from keras_mixup.threat import ThreatModel
 
 
 @registry.register(
@@ -47,10 +49,17 @@ class FAB(_fab_runs.BoundaryAttack):
     """
 
     @property
-    def name(self):
+    def name(self) -> str:
         return f"fab-{self.num_steps}{base.times(self.num_restarts)}"
 
-    def run(self, model_fn, images, labels, targets, seed):
+    def run(
+        self,
+        model_fn: _tensors.ModelFn,
+        images: tf.Tensor,
+        labels: tf.Tensor,
+        targets: tf.Tensor | None,
+        seed: tf.Tensor,
+    ) -> _tensors.Attacked:
         """Counts a gradient pass per step and wrong class."""
         labels = ops.label_indices(labels)
         if targets is not None:
@@ -102,7 +111,7 @@ class TargetedFAB(_fab_runs.BoundaryAttack):
 
     def __init__(
         self,
-        threat,
+        threat: ThreatModel,
         num_targets: int = 9,
         num_steps: int = 100,
         num_restarts: int = 1,
@@ -110,7 +119,7 @@ class TargetedFAB(_fab_runs.BoundaryAttack):
         eta: float = 1.05,
         beta: float = 0.9,
         search_steps: int = 3,
-    ):
+    ) -> None:
         super().__init__(
             threat,
             num_steps,
@@ -123,11 +132,18 @@ class TargetedFAB(_fab_runs.BoundaryAttack):
         self.num_targets = _checks.check_integer(num_targets, "num_targets")
 
     @property
-    def name(self):
+    def name(self) -> str:
         restarts = base.times(self.num_restarts)
         return f"fab-t-{self.num_targets}x{self.num_steps}{restarts}"
 
-    def run(self, model_fn, images, labels, targets, seed):
+    def run(
+        self,
+        model_fn: _tensors.ModelFn,
+        images: tf.Tensor,
+        labels: tf.Tensor,
+        targets: tf.Tensor | None,
+        seed: tf.Tensor,
+    ) -> _tensors.Attacked:
         """Counts a gradient pass per step; see `run_towards`."""
         labels = ops.label_indices(labels)
         if targets is not None:
@@ -142,7 +158,14 @@ class TargetedFAB(_fab_runs.BoundaryAttack):
         )
         return found, passes, queries + 1
 
-    def run_towards(self, model_fn, images, labels, targets, seed):
+    def run_towards(
+        self,
+        model_fn: _tensors.ModelFn,
+        images: tf.Tensor,
+        labels: tf.Tensor,
+        targets: tf.Tensor,
+        seed: tf.Tensor,
+    ) -> _tensors.Attacked:
         """As `run`, towards one class each; any wrong class is a success."""
         labels = ops.label_indices(labels)
         return self.towards(model_fn, images, labels, targets[None], seed)

@@ -37,14 +37,16 @@ class Facts(typing.NamedTuple):
 _STATED = Facts._fields[:6]
 
 
-def facts_of(attack):
+def facts_of(attack: object) -> Facts:
     """Returns the `Facts` of an attack.
 
     Args:
         attack: `Attack`, or any object that states some of the facts as
             attributes.
     """
-    stated = {name: getattr(attack, name, None) for name in _STATED}
+    stated: dict[str, typing.Any] = {
+        name: getattr(attack, name, None) for name in _STATED
+    }
     return Facts(**stated, settings=describe(attack))
 
 

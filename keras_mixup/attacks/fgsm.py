@@ -3,8 +3,10 @@
 from typing import Literal
 
 from keras_mixup import _checks
+from keras_mixup import _tensors
 from keras_mixup import registry
 from keras_mixup.attacks import pgd
+from keras_mixup.threat import ThreatModel
 
 
 @registry.register(
@@ -45,14 +47,14 @@ class FGSM(pgd.PGD):
 
     def __init__(
         self,
-        threat,
+        threat: ThreatModel,
         num_steps: int = 1,
-        step_size: float | None = None,
+        step_size: float | str | None = None,
         momentum: float = 0.0,
         random_start: bool = False,
-        loss: str = "cross_entropy",
+        loss: str | _tensors.LossFn = "cross_entropy",
         label_source: Literal["true", "predicted"] = "true",
-    ):
+    ) -> None:
         if step_size is None:
             num_steps = _checks.check_integer(num_steps, "num_steps")
             step_size = getattr(threat, "eps", 0.0) / num_steps
@@ -67,7 +69,7 @@ class FGSM(pgd.PGD):
         )
 
     @property
-    def name(self):
+    def name(self) -> str:
         if self.num_steps == 1:
             return "fgsm"
         return f"{'mi-fgsm' if self.momentum else 'bim'}-{self.num_steps}"

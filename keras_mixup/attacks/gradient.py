@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from keras_mixup import _checks
+from keras_mixup import _tensors
 from keras_mixup import ops
 from keras_mixup.attacks import base
 
@@ -28,7 +29,15 @@ class GradientAttack(base.Attack):
 
     uses_gradients = True
 
-    def perturb(self, model_fn, images, labels, seed, targets=None, start=None):
+    def perturb(
+        self,
+        model_fn: _tensors.ModelFn,
+        images: _tensors.Array,
+        labels: _tensors.Array,
+        seed: _tensors.SeedLike,
+        targets: _tensors.Array | None = None,
+        start: _tensors.Array | None = None,
+    ) -> tf.Tensor:
         """Returns adversarial images; safe inside a graph, unchecked.
 
         Args:

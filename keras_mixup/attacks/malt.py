@@ -2,11 +2,15 @@
 
 from typing import Literal
 
+import tensorflow as tf
+
 from keras_mixup import _checks
+from keras_mixup import _tensors
 from keras_mixup import registry
 from keras_mixup.attacks import apgd
 from keras_mixup.attacks import base
 from keras_mixup.attacks import targets as targets_lib
+from keras_mixup.threat import ThreatModel
 
 
 @registry.register(
@@ -48,14 +52,14 @@ class MALT(apgd.TargetedAPGD):
 
     def __init__(
         self,
-        threat,
+        threat: ThreatModel,
         num_targets: int = 9,
         num_candidates: int = 100,
         num_steps: int = 100,
         num_restarts: int = 1,
         best: Literal["adversarial", "loss"] = "adversarial",
         early_stop: bool = False,
-    ):
+    ) -> None:
         super().__init__(
             threat, num_targets, num_steps, num_restarts, best, early_stop
         )
@@ -70,16 +74,18 @@ class MALT(apgd.TargetedAPGD):
         )
 
     @property
-    def name(self):
+    def name(self) -> str:
         restarts = base.times(self.num_restarts)
         return f"malt-{self.num_targets}x{self.num_steps}{restarts}"
 
-    def rank(self, model_fn, images, labels):
+    def rank(
+        self, model_fn: _tensors.ModelFn, images: tf.Tensor, labels: tf.Tensor
+    ) -> tf.Tensor:
         """See `TargetedAPGD.rank`."""
         return targets_lib.nearest_targets(
             model_fn, images, labels, self.num_targets, self.num_candidates
         )
 
-    def rank_cost(self, num_classes):
+    def rank_cost(self, num_classes: int) -> tuple[int, int]:
         """See `TargetedAPGD.rank_cost`."""
         return min(self.num_candidates, num_classes - 1), 0

@@ -5,10 +5,13 @@ from typing import Literal
 import tensorflow as tf
 
 from keras_mixup import _checks
+from keras_mixup import _tensors
 from keras_mixup import ops
 from keras_mixup import registry
+from keras_mixup.attacks import _functions
 from keras_mixup.attacks import base
 from keras_mixup.attacks import gradient
+from keras_mixup.threat import ThreatModel
 
 LABEL_SOURCES = ("true", "predicted")
 
@@ -58,17 +61,19 @@ class PGD(gradient.GradientAttack):
     >>> attack(model, images, labels, seed=0).success
     """
 
+    num_steps: int
+
     def __init__(
         self,
-        threat,
-        step_size: float = 2 / 255,
+        threat: ThreatModel,
+        step_size: float | str = 2 / 255,
         num_steps: int = 10,
         num_restarts: int = 1,
         random_start: bool = True,
-        loss: str = "cross_entropy",
+        loss: str | _tensors.LossFn = "cross_entropy",
         label_source: Literal["true", "predicted"] = "true",
         momentum: float = 0.0,
-    ):
+    ) -> None:
         super().__init__(threat)
         self.step_size = check_step_size(step_size, threat)
         self.num_steps = _checks.check_integer(num_steps, "num_steps")
@@ -87,11 +92,18 @@ class PGD(gradient.GradientAttack):
         self.momentum = _checks.check_number(momentum, "momentum", low=0.0)
 
     @property
-    def name(self):
+    def name(self) -> str:
         restarts = base.times(self.num_restarts)
         return f"pgd-{self.num_steps}{restarts}"
 
-    def run(self, model_fn, images, labels, targets, seed):
+    def run(
+        self,
+        model_fn: _tensors.ModelFn,
+        images: tf.Tensor,
+        labels: tf.Tensor,
+        targets: tf.Tensor | None,
+        seed: tf.Tensor,
+    ) -> _tensors.Attacked:
         adversarial = self.perturb(model_fn, images, labels, seed, targets)
         # Forward passes choose a restart and predict the clean image.
         queries = self.num_restarts if self.num_restarts > 1 else 0
@@ -99,9 +111,17 @@ class PGD(gradient.GradientAttack):
             queries += 1
         return adversarial, self.num_steps * self.num_restarts, queries
 
-    def perturb(self, model_fn, images, labels, seed, targets=None, start=None):
+    def perturb(
+        self,
+        model_fn: _tensors.ModelFn,
+        images: _tensors.Array,
+        labels: _tensors.Array,
+        seed: _tensors.SeedLike,
+        targets: _tensors.Array | None = None,
+        start: _tensors.Array | None = None,
+    ) -> tf.Tensor:
         """See `GradientAttack.perturb`."""
-        model_fn, seed = base.as_function(model_fn), ops.seed_pair(seed)
+        model_fn, seed = _functions.as_function(model_fn), ops.seed_pair(seed)
         if targets is None:
             labels = attack_labels(model_fn, images, labels, self.label_source)
 

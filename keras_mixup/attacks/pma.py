@@ -6,10 +6,13 @@ import typing
 import tensorflow as tf
 
 from keras_mixup import _checks
+from keras_mixup import _tensors
 from keras_mixup import ops
 from keras_mixup import registry
+from keras_mixup.attacks import _functions
 from keras_mixup.attacks import base
 from keras_mixup.attacks import gradient
+from keras_mixup.threat import ThreatModel
 
 
 class State(typing.NamedTuple):
@@ -58,21 +61,38 @@ class PMA(gradient.GradientAttack):
     # A fooled image takes no further step.
     transferable = False
 
-    def __init__(self, threat, num_steps: int = 100, num_restarts: int = 1):
+    def __init__(
+        self, threat: ThreatModel, num_steps: int = 100, num_restarts: int = 1
+    ) -> None:
         super().__init__(threat)
         self.num_steps = _checks.check_integer(num_steps, "num_steps")
         self.num_restarts = _checks.check_integer(num_restarts, "num_restarts")
 
     @property
-    def name(self):
+    def name(self) -> str:
         return f"pma-{self.num_steps}{base.times(self.num_restarts)}"
 
-    def perturb(self, model_fn, images, labels, seed, targets=None, start=None):
+    def perturb(
+        self,
+        model_fn: _tensors.ModelFn,
+        images: _tensors.Array,
+        labels: _tensors.Array,
+        seed: _tensors.SeedLike,
+        targets: _tensors.Array | None = None,
+        start: _tensors.Array | None = None,
+    ) -> tf.Tensor:
         """See `GradientAttack.perturb`; a start serves both runs."""
-        model_fn, seed = base.as_function(model_fn), ops.seed_pair(seed)
+        model_fn, seed = _functions.as_function(model_fn), ops.seed_pair(seed)
         return self._search(model_fn, images, labels, targets, seed, start)[0]
 
-    def run(self, model_fn, images, labels, targets, seed):
+    def run(
+        self,
+        model_fn: _tensors.ModelFn,
+        images: tf.Tensor,
+        labels: tf.Tensor,
+        targets: tf.Tensor | None,
+        seed: tf.Tensor,
+    ) -> _tensors.Attacked:
         """Counts a gradient pass for each step, a query for each run's end."""
         found, cost = self._search(model_fn, images, labels, targets, seed)
         return found, cost[:, 0], cost[:, 1]

@@ -6,10 +6,13 @@ import numpy as np
 import tensorflow as tf
 
 from keras_mixup import _checks
+from keras_mixup import _tensors
+from keras_mixup import _types
 from keras_mixup import ops
 from keras_mixup import registry
 from keras_mixup.attacks import base
 from keras_mixup.attacks import gradient
+from keras_mixup.threat import ThreatModel
 
 OPTIMIZERS = ("adam", "sign")
 # Adam's own defaults (Kingma and Ba, 2015), as in cleverhans.
@@ -75,18 +78,18 @@ class SPSA(base.Attack):
 
     def __init__(
         self,
-        threat,
+        threat: ThreatModel,
         num_steps: int = 20,
         num_samples: int = 128,
-        learning_rate: float = 0.01,
+        learning_rate: float | str = 0.01,
         delta: float = 0.01,
-        optimizer="adam",
+        optimizer: _types.PythonOnly[typing.Literal["adam", "sign"]] = "adam",
         num_restarts: int = 1,
         random_start: bool = True,
-        loss="margin",
+        loss: _types.PythonOnly[str | _tensors.LossFn] = "margin",
         early_stop: bool = False,
-        max_batch_size=1024,
-    ):
+        max_batch_size: _types.PythonOnly[int] = 1024,
+    ) -> None:
         super().__init__(threat)
         self.num_steps = _checks.check_integer(num_steps, "num_steps")
         self.num_samples = check_pairs(num_samples)
@@ -108,11 +111,18 @@ class SPSA(base.Attack):
         )
 
     @property
-    def name(self):
+    def name(self) -> str:
         restarts = base.times(self.num_restarts)
         return f"spsa-{self.num_steps}x{self.num_samples}{restarts}"
 
-    def run(self, model_fn, images, labels, targets, seed):
+    def run(
+        self,
+        model_fn: _tensors.ModelFn,
+        images: tf.Tensor,
+        labels: tf.Tensor,
+        targets: tf.Tensor | None,
+        seed: tf.Tensor,
+    ) -> _tensors.Attacked:
         loss = gradient.loss_function(self.loss)
         seeds = ops.row_seeds(seed, tf.shape(images)[0])
 

@@ -5,11 +5,13 @@ import typing
 import tensorflow as tf
 
 from keras_mixup import _checks
+from keras_mixup import _tensors
 from keras_mixup import ops
 from keras_mixup import registry
 from keras_mixup.attacks import _active
 from keras_mixup.attacks import _square_moves
 from keras_mixup.attacks import base
+from keras_mixup.threat import ThreatModel
 
 # With so few channels every second small window changes nothing, so that it
 # pays to look before asking the model. With three channels few windows do so.
@@ -64,13 +66,13 @@ class Square(base.Attack):
 
     def __init__(
         self,
-        threat,
+        threat: ThreatModel,
         num_queries: int = 5000,
         p_init: float = 0.8,
         num_restarts: int = 1,
         rescale_schedule: bool = True,
         early_stop: bool = False,
-    ):
+    ) -> None:
         super().__init__(threat)
         self.num_queries = _checks.check_integer(num_queries, "num_queries")
         self.p_init = _checks.check_number(
@@ -83,11 +85,18 @@ class Square(base.Attack):
         self.early_stop = _checks.check_flag(early_stop, "early_stop")
 
     @property
-    def name(self):
+    def name(self) -> str:
         restarts = base.times(self.num_restarts)
         return f"square-{self.num_queries}{restarts}"
 
-    def run(self, model_fn, images, labels, targets, seed):
+    def run(
+        self,
+        model_fn: _tensors.ModelFn,
+        images: tf.Tensor,
+        labels: tf.Tensor,
+        targets: tf.Tensor | None,
+        seed: tf.Tensor,
+    ) -> _tensors.Attacked:
         rows = tf.shape(images)[0]
         seeds = ops.row_seeds(seed, rows)
         aims = ops.label_indices(labels if targets is None else targets)

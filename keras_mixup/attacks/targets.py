@@ -4,10 +4,13 @@ import tensorflow as tf
 
 from keras_mixup import _checks
 from keras_mixup import _inputs
+from keras_mixup import _tensors
 from keras_mixup import ops
 
 
-def random_targets(labels, num_classes, seed):
+def random_targets(
+    labels: _tensors.ArrayLike, num_classes: int, seed: _tensors.SeedLike
+) -> tf.Tensor:
     """Draws another class than the true one, uniformly, for each image.
 
     Args:
@@ -31,7 +34,9 @@ def random_targets(labels, num_classes, seed):
     return (labels + offsets) % num_classes
 
 
-def second_most_likely_targets(logits, labels):
+def second_most_likely_targets(
+    logits: _tensors.ArrayLike, labels: _tensors.ArrayLike
+) -> tf.Tensor:
     """Returns the likeliest wrong class, int32 [B].
 
     On an image that the model gets wrong this is its prediction.

@@ -12,7 +12,7 @@ from keras_mixup import ThreatModel
 from keras_mixup.attacks import PGD
 from keras_mixup.attacks import Attack
 from keras_mixup.attacks import base
-from keras_mixup.attacks.base import as_function
+from keras_mixup.attacks._functions import as_function
 
 THREAT = ThreatModel("linf", 0.1)
 IMAGES = np.random.default_rng(0).uniform(size=(4, 3, 3, 1)).astype("float32")
