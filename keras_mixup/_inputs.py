@@ -1,5 +1,8 @@
 """Images and labels that a user gives, read in one place."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from keras_mixup import _checks
@@ -7,7 +10,7 @@ from keras_mixup import _checks
 _SHAPE = "of shape [B, H, W, C], with at least one image"
 
 
-def read_array(values, name, expected):
+def read_array(values: Any, name: str, expected: str) -> np.ndarray:
     """Returns `values` as an array of numbers or truth values.
 
     Args:
@@ -29,7 +32,9 @@ def read_array(values, name, expected):
     return array
 
 
-def read_pairs(images, labels=None, name="images"):
+def read_pairs(
+    images: Any, labels: Any = None, name: str = "images"
+) -> tuple[Any, Any]:
     """Returns images and labels, taken out of a data set where one is given.
 
     Args:
@@ -61,7 +66,8 @@ def read_pairs(images, labels=None, name="images"):
         pairs.append([np.asarray(part) for part in batch])
     _checks.check(pairs, name, "a data set that is not empty", received)
     join = np.stack if pairs[0][0].ndim == 3 else np.concatenate
-    return tuple(join(parts) for parts in zip(*pairs, strict=True))
+    first, second = zip(*pairs, strict=True)
+    return join(first), join(second)
 
 
 def _batches(images, name):
@@ -79,7 +85,12 @@ def _batches(images, name):
     return None
 
 
-def read_labels(labels, count=None, num_classes=None, name="labels"):
+def read_labels(
+    labels: Any,
+    count: int | None = None,
+    num_classes: int | None = None,
+    name: str = "labels",
+) -> np.ndarray:
     """Returns labels as int32 [n], or as probabilities float32 [n, C].
 
     Args:
@@ -131,13 +142,23 @@ def _in_range(labels, num_classes, name):
     return labels
 
 
-def read_classes(labels, count=None, num_classes=None, name="labels"):
+def read_classes(
+    labels: Any,
+    count: int | None = None,
+    num_classes: int | None = None,
+    name: str = "labels",
+) -> np.ndarray:
     """Returns the classes of `read_labels` alone, int32 [n]."""
     labels = read_labels(labels, count, num_classes, name)
     return labels if labels.ndim == 1 else labels.argmax(-1).astype(np.int32)
 
 
-def read_images(images, name="images", bounds=(0.0, 1.0), levels=False):
+def read_images(
+    images: Any,
+    name: str = "images",
+    bounds: Sequence[float] = (0.0, 1.0),
+    levels: bool = False,
+) -> np.ndarray:
     """Returns images as float32, or the uint8 levels as they are.
 
     Pixels that stand outside the bounds by rounding, such as the 1.0000013
@@ -168,17 +189,17 @@ def read_images(images, name="images", bounds=(0.0, 1.0), levels=False):
     images = images.astype(np.float32, copy=False)
     _checks.check_within(images, name, expected, low, high, hint)
     if images.min() < np.float32(low) or images.max() > np.float32(high):
-        images = images.clip(*np.float32(bounds))
+        images = images.clip(np.float32(low), np.float32(high))
     return images
 
 
-def is_floating(dtype):
+def is_floating(dtype: Any) -> bool:
     """Returns whether a NumPy dtype is one of floats of any precision."""
     # NumPy does not count bfloat16 as floating.
     return np.issubdtype(dtype, np.floating) or dtype.name == "bfloat16"
 
 
-def check_layout(shape, name="images"):
+def check_layout(shape: Any, name: str = "images") -> None:
     """Raises if images [B, H, W, C] evidently have their channels first.
 
     Args:

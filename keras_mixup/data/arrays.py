@@ -1,12 +1,14 @@
 """The images and labels that a user passes, as an `ImageSet`."""
 
 import zlib
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from keras_mixup import _checks
 from keras_mixup import _inputs
+from keras_mixup import _tensors
 from keras_mixup.data.pipeline import as_float
 from keras_mixup.data.specs import ImageSet
 from keras_mixup.data.specs import check_set
@@ -28,7 +30,7 @@ class Batch(NamedTuple):
     size: int
 
 
-def padded_batches(examples, batch_size):
+def padded_batches(examples: ImageSet, batch_size: int) -> Iterator[Batch]:
     """Yields every example once, in `Batch`es of `batch_size` rows.
 
     Padding keeps one shape, so that nothing is traced again for the last
@@ -43,9 +45,9 @@ def padded_batches(examples, batch_size):
     for start in range(0, count, batch_size):
         picked = np.arange(start, start + batch_size)
         picked[picked >= count] = start
-        images, *others = (part[picked] for part in examples)
+        images, labels, ids = (part[picked] for part in examples)
         size = min(batch_size, count - start)
-        yield Batch(as_float(images), *others, size)
+        yield Batch(as_float(images), labels, ids, size)
 
 
 def digests(examples):
@@ -65,7 +67,11 @@ def digests(examples):
     return shown
 
 
-def image_set(images, labels=None, example_ids=None):
+def image_set(
+    images: _tensors.Images,
+    labels: _tensors.ArrayLike | None = None,
+    example_ids: _tensors.ArrayLike | None = None,
+) -> ImageSet:
     """Returns checked images and labels as an `ImageSet`.
 
     Args:

@@ -1,12 +1,18 @@
 """Checks of images and labels before training."""
 
-import numpy as np
+from collections.abc import Sequence
 
 from keras_mixup import _checks
 from keras_mixup import _inputs
+from keras_mixup import _tensors
 
 
-def check_images(images, labels=None, image_shape=None, num_classes=None):
+def check_images(
+    images: _tensors.ArrayLike,
+    labels: _tensors.ArrayLike | None = None,
+    image_shape: Sequence[int] | None = None,
+    num_classes: int | None = None,
+) -> None:
     """Raises unless images and labels have the form that training needs.
 
     Args:
@@ -21,9 +27,10 @@ def check_images(images, labels=None, image_shape=None, num_classes=None):
     """
     if num_classes is not None:
         _checks.check_integer(num_classes, "num_classes", 2)
-    shape = _inputs.read_images(images).shape[1:]
+    checked = _inputs.read_images(images)
+    shape = checked.shape[1:]
     fits = image_shape is None or shape == tuple(image_shape)
     expected = f"of shape [B, {', '.join(map(str, image_shape or ()))}]"
-    _checks.check(fits, "images", expected, f"shape {np.shape(images)}")
+    _checks.check(fits, "images", expected, f"shape {checked.shape}")
     if labels is not None:
-        _inputs.read_labels(labels, len(images), num_classes)
+        _inputs.read_labels(labels, len(checked), num_classes)

@@ -13,6 +13,7 @@ import numpy as np
 
 from keras_mixup import _checks
 from keras_mixup import _corruption_kinds
+from keras_mixup import _types
 from keras_mixup.data import splits
 from keras_mixup.data import tfds_source
 from keras_mixup.data.specs import DATASETS
@@ -34,12 +35,12 @@ _TFDS_KINDS = {
 _SMALLEST = 32
 
 
-def corrupted_name(dataset):
+def corrupted_name(dataset: str) -> str:
     """Returns the name of a data set, such as "cifar10", after `corrupt`."""
     return f"{dataset} corrupted by imagecorruptions"
 
 
-def published_name(dataset):
+def published_name(dataset: str) -> str:
     """Returns the published corrupted test set's name, such as "cifar10_c".
 
     Args:
@@ -52,7 +53,9 @@ def published_name(dataset):
     return names[_checks.check_choice(dataset, "dataset", tuple(names))]
 
 
-def corrupt(image_set, kind, severity, seed=0):
+def corrupt(
+    image_set: ImageSet, kind: str, severity: int, seed: int = 0
+) -> ImageSet:
     """Corrupts images with the package imagecorruptions.
 
     Its strengths are those of ImageNet-C, so the result on CIFAR-10 is not
@@ -126,14 +129,14 @@ def _corrupt_one(image, example_id, run):
 
 
 def load_corrupted(
-    name,
-    kind,
-    severity,
-    data_dir=None,
-    download=False,
-    num_examples=None,
-    seed=0,
-):
+    name: str,
+    kind: str,
+    severity: int,
+    data_dir: _types.Path | None = None,
+    download: bool = False,
+    num_examples: int | None = None,
+    seed: int = 0,
+) -> ImageSet:
     """Loads a published corrupted test set.
 
     Args:
@@ -171,7 +174,7 @@ def load_corrupted(
     else:
         _checks.check(data_dir, "data_dir", f"the folder of {name}", data_dir)
         read = _read_arrays if name == "cifar100_c" else _read_folders
-        image_set = read(pathlib.Path(data_dir), kind, severity)
+        image_set = read(pathlib.Path(data_dir or ""), kind, severity)
     if num_examples is None:
         return image_set
     return splits.class_balanced_subset(image_set, num_examples, seed)

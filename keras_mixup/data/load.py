@@ -1,16 +1,27 @@
 """`load` and `load_arrays` for every data set."""
 
+from typing import Any
+
 import numpy as np
+import tensorflow as tf
 
 from keras_mixup import _checks
+from keras_mixup import _types
 from keras_mixup.data import digits
 from keras_mixup.data import pipeline
 from keras_mixup.data import splits
 from keras_mixup.data import tfds_source
 from keras_mixup.data.specs import DATASETS
+from keras_mixup.data.specs import ImageSet
 
 
-def load(name, split="train", data_dir=None, download=False, **options):
+def load(
+    name: str,
+    split: str = "train",
+    data_dir: _types.Path | None = None,
+    download: bool = False,
+    **options: Any,
+) -> tf.data.Dataset:
     """Loads a split as a `tf.data.Dataset` of single examples.
 
     Args:
@@ -33,15 +44,15 @@ def load(name, split="train", data_dir=None, download=False, **options):
 
 
 def load_arrays(
-    name,
-    split="train",
-    data_dir=None,
-    download=False,
+    name: str,
+    split: str = "train",
+    data_dir: _types.Path | None = None,
+    download: bool = False,
     *,
-    num_examples=None,
-    num_validation=None,
-    seed=0,
-):
+    num_examples: int | None = None,
+    num_validation: int | None = None,
+    seed: int = 0,
+) -> ImageSet:
     """Loads a split into memory.
 
     The validation split is a fixed, stratified part of the source's train
@@ -66,7 +77,7 @@ def load_arrays(
         ValueError: for unknown names or counts out of range.
         FileNotFoundError: when `data_dir` does not hold the data set.
     """
-    spec = DATASETS[_checks.check_choice(name, "name", DATASETS)]
+    spec = DATASETS[_checks.check_choice(name, "name", tuple(DATASETS))]
     _checks.check_choice(split, "split", ("train", "validation", "test"))
     _checks.check_flag(download, "download")
     _checks.check_seed(seed)

@@ -1,19 +1,28 @@
 """Training batches of two sources in a stated ratio."""
 
+from typing import Literal
+
 import numpy as np
 import tensorflow as tf
 
 from keras_mixup import _checks
 from keras_mixup import ops
 from keras_mixup.data import pipeline
+from keras_mixup.data.specs import ImageSet
 from keras_mixup.data.specs import check_set
 
 _EXTRA = 10
 
 
 def mixed_training_dataset(
-    image_set, extra, extra_share, batch_size, seed, start_step=0, augment=None
-):
+    image_set: ImageSet,
+    extra: ImageSet,
+    extra_share: float,
+    batch_size: int,
+    seed: int,
+    start_step: int = 0,
+    augment: Literal["crop", "crop_flip"] | None = None,
+) -> tf.data.Dataset:
     """Returns the infinite stream of batches of two sources from a step on.
 
     Each batch holds round(extra_share batch_size) images of the second
@@ -57,7 +66,9 @@ def mixed_training_dataset(
     return tf.data.Dataset.zip(own, other).map(join).prefetch(2)
 
 
-def check_extra(image_set, extra, extra_share, batch_size):
+def check_extra(
+    image_set: ImageSet, extra: ImageSet, extra_share: float, batch_size: int
+) -> tuple[int, int]:
     """Returns how many rows of a batch either source has, (int, int).
 
     Raises:

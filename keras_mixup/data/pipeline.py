@@ -1,17 +1,21 @@
 """Input pipelines; that for training is a function of (seed, step)."""
 
+from typing import Literal
+
 import numpy as np
 import tensorflow as tf
 
 from keras_mixup import _checks
+from keras_mixup import _tensors
 from keras_mixup import ops
 from keras_mixup.data import augment as augmentation
+from keras_mixup.data.specs import ImageSet
 from keras_mixup.data.specs import check_set
 
 _ORDER, _AUGMENT = range(2)
 
 
-def as_float(images):
+def as_float(images: _tensors.Array) -> _tensors.Array:
     """Returns images as float32 in [0, 1]; uint8 is divided by 255.
 
     Args:
@@ -47,7 +51,7 @@ def example_dataset(image_set):
     )
 
 
-def evaluation_dataset(image_set, batch_size):
+def evaluation_dataset(image_set: ImageSet, batch_size: int) -> tf.data.Dataset:
     """Returns batches in order, every example once, the last one shorter.
 
     Args:
@@ -75,15 +79,15 @@ def evaluation_dataset(image_set, batch_size):
 
 
 def training_dataset(
-    image_set,
-    batch_size,
-    seed,
-    start_step=0,
-    augment=None,
-    num_pipelines=1,
-    pipeline_index=0,
-    replicas=1,
-):
+    image_set: ImageSet,
+    batch_size: int,
+    seed: int,
+    start_step: int = 0,
+    augment: Literal["crop", "crop_flip"] | None = None,
+    num_pipelines: int = 1,
+    pipeline_index: int = 0,
+    replicas: int = 1,
+) -> tf.data.Dataset:
     """Returns the infinite stream of training batches from a step on.
 
     Step g belongs to epoch g // K with K = n // batch_size. Each epoch has

@@ -14,7 +14,9 @@ def take(image_set, indices):
     return ImageSet(*(field[indices] for field in image_set))
 
 
-def class_balanced_subset(image_set, num_examples, seed=0):
+def class_balanced_subset(
+    image_set: ImageSet, num_examples: int, seed: int = 0
+) -> ImageSet:
     """Chooses examples so that the classes keep their proportions.
 
     With the same seed, a smaller subset is a part of a larger one as far as the

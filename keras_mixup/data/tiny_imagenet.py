@@ -7,12 +7,15 @@ import tensorflow as tf
 
 from keras_mixup import _checks
 from keras_mixup import _files
+from keras_mixup import _types
 from keras_mixup.data.specs import DATASETS
 
 _VERSION = "1.0.0"
 
 
-def prepare_tiny_imagenet(source_dir, data_dir):
+def prepare_tiny_imagenet(
+    source_dir: _types.Path, data_dir: _types.Path
+) -> str:
     """Writes Tiny-ImageNet as the data set that `load("tiny_imagenet")` reads.
 
     The official 10,000 validation images become the test split, since the

@@ -1,6 +1,10 @@
 """What every randomised defence shares: draw, apply, average."""
 
 import abc
+from collections.abc import Callable
+from collections.abc import Sequence
+from typing import Any
+from typing import Literal
 
 import keras
 import tensorflow as tf
@@ -8,6 +12,7 @@ import tensorflow as tf
 from keras_mixup import _checks
 from keras_mixup import _classifiers
 from keras_mixup import _config
+from keras_mixup import _tensors
 from keras_mixup import ops
 from keras_mixup.inference import _averages
 from keras_mixup.inference import _classifier
@@ -56,7 +61,13 @@ class RandomizedInference(_config.Configurable, keras.layers.Layer):
 
     uses_prediction = False
 
-    def __init__(self, classifier, num_draws=30, max_inputs=4096, **kwargs):
+    def __init__(
+        self,
+        classifier: keras.layers.Layer,
+        num_draws: int = 30,
+        max_inputs: int | None = 4096,
+        **kwargs: Any,
+    ) -> None:
         _classifiers.check_classifier(classifier)
         num_draws = _checks.check_integer(num_draws, "num_draws")
         if max_inputs is not None:
@@ -68,13 +79,20 @@ class RandomizedInference(_config.Configurable, keras.layers.Layer):
         # The library's own have tests.
         self._tried_out = type(self).__module__.startswith("keras_mixup.")
 
-    def call(self, images, seed=None):
+    def call(
+        self, images: _tensors.Array, seed: _tensors.SeedLike = None
+    ) -> tf.Tensor:
         images = self._checked(images)
         logits = self.classify(images) if self.uses_prediction else None
         draws = self.draw(images, seed, logits)
         return self.predict_from_draws(images, draws, logits)
 
-    def draw(self, images, seed=None, logits=None):
+    def draw(
+        self,
+        images: _tensors.Array,
+        seed: _tensors.SeedLike = None,
+        logits: _tensors.Array | None = None,
+    ) -> _tensors.Draws:
         """Samples the parameters of the transformation.
 
         Args:
@@ -111,7 +129,12 @@ class RandomizedInference(_config.Configurable, keras.layers.Layer):
                 self._tried_out = True
 
     @abc.abstractmethod
-    def draw_rows(self, seeds, labels, image_shape):
+    def draw_rows(
+        self,
+        seeds: tf.Tensor,
+        labels: tf.Tensor | None,
+        image_shape: tf.TensorShape,
+    ) -> _tensors.Draws:
         """Samples from row seeds; a subclass defines it.
 
         Args:
@@ -124,7 +147,7 @@ class RandomizedInference(_config.Configurable, keras.layers.Layer):
         """
 
     @abc.abstractmethod
-    def apply(self, images, draws):
+    def apply(self, images: _tensors.Array, draws: _tensors.Draws) -> tf.Tensor:
         """Transforms the images with given draws.
 
         Args:
@@ -135,7 +158,12 @@ class RandomizedInference(_config.Configurable, keras.layers.Layer):
             float32 [N, B, H, W, C], differentiable in `images`.
         """
 
-    def predict_from_draws(self, images, draws, logits=None):
+    def predict_from_draws(
+        self,
+        images: _tensors.Array,
+        draws: _tensors.Draws,
+        logits: _tensors.Array | None = None,
+    ) -> tf.Tensor:
         """Returns the log mean probability for given draws, [B, classes].
 
         Args:
@@ -147,7 +175,7 @@ class RandomizedInference(_config.Configurable, keras.layers.Layer):
         del logits
         return self.average_draws(self._checked(images), draws, self.apply)
 
-    def count_passes(self, num_draws):
+    def count_passes(self, num_draws: int) -> int:
         """Returns the number of classifier inputs of `predict_from_draws`.
 
         Args:
@@ -155,7 +183,7 @@ class RandomizedInference(_config.Configurable, keras.layers.Layer):
         """
         return num_draws
 
-    def classify(self, inputs):
+    def classify(self, inputs: _tensors.Array) -> tf.Tensor:
         """Returns the classifier's logits in inference mode, float32."""
         logits = _rows.never_empty(
             lambda rows: self.classifier(rows, training=False), inputs
@@ -163,7 +191,13 @@ class RandomizedInference(_config.Configurable, keras.layers.Layer):
         _classifier.check_logits(logits, self._expected_classes())
         return tf.cast(logits, tf.float32)
 
-    def average_draws(self, source, draws, apply, of="probabilities"):
+    def average_draws(
+        self,
+        source: _tensors.Array,
+        draws: _tensors.Draws,
+        apply: Callable[..., Any],
+        of: Literal["probabilities", "logits"] = "probabilities",
+    ) -> tf.Tensor:
         """Averages the classifier's answers over draws, in chunks.
 
         Args:
@@ -235,7 +269,7 @@ class RandomizedInference(_config.Configurable, keras.layers.Layer):
     def _expected_classes(self):
         return None
 
-    def check_image_shape(self, shape):
+    def check_image_shape(self, shape: Sequence[int | None]) -> None:
         """Raises `ValueError` if images of `shape` [H, W, C] do not fit."""
         _classifier.check_input_shape(self.classifier, shape, "images")
 
@@ -245,7 +279,7 @@ class RandomizedInference(_config.Configurable, keras.layers.Layer):
         self.check_image_shape(images.shape[1:])
         return tf.cast(images, tf.float32)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments; nested layers serialised."""
         own = {"name": self.name, "trainable": self.trainable}
         return {**own, **super().get_config()}

@@ -1,15 +1,21 @@
 """MI-Combined: MI-PL as the detector, MI-OL as the answer."""
 
+from collections.abc import Sequence
+from typing import Any
 from typing import Literal
 
+import keras
 import tensorflow as tf
 
 from keras_mixup import _checks
+from keras_mixup import _tensors
+from keras_mixup import _types
 from keras_mixup import ops
 from keras_mixup import registry
 from keras_mixup.inference import _partners
 from keras_mixup.inference import _rows
 from keras_mixup.inference import base
+from keras_mixup.inference import pool as pool_module
 
 
 @registry.register(
@@ -59,17 +65,19 @@ class MixupInferenceCombined(base.RandomizedInference):
 
     def __init__(
         self,
-        classifier,
-        pool,
-        pl_weight: float = 0.5,
-        ol_weight: float = 0.4,
+        classifier: keras.layers.Layer,
+        pool: pool_module.SamplePool,
+        pl_weight: float | tuple[str, float, float] = 0.5,
+        ol_weight: float | tuple[str, float, float] = 0.4,
         threshold: float = 0.2,
         num_draws: int = 30,
         fallback: Literal["input", "mixup_pl"] = "input",
-        score="component",
+        score: _types.PythonOnly[
+            Literal["component", "max_difference"]
+        ] = "component",
         max_inputs: int | None = 4096,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(classifier, num_draws, max_inputs, **kwargs)
         _partners.check_image_pool(pool, classifier)
         _partners.check_other_classes(pool)
@@ -85,7 +93,12 @@ class MixupInferenceCombined(base.RandomizedInference):
         self.fallback = _checks.check_choice(fallback, "fallback", fallbacks)
         self.score = _checks.check_choice(score, "score", _partners.SCORES)
 
-    def draw_rows(self, seeds, labels, image_shape):
+    def draw_rows(
+        self,
+        seeds: tf.Tensor,
+        labels: tf.Tensor | None,
+        image_shape: tf.TensorShape,
+    ) -> _tensors.Draws:
         streams = _rows.bits(seeds, 2, 2)
         sets = (
             ("pl", self.pl_weight, streams[:, 0], False),
@@ -106,17 +119,27 @@ class MixupInferenceCombined(base.RandomizedInference):
     def _mix(self, images, draws):
         return _partners.mix_with_pool(self.pool, images, draws)
 
-    def apply(self, images, draws):
+    def apply(self, images: _tensors.Array, draws: _tensors.Draws) -> tf.Tensor:
         parts = [self._mix(images, self._part(draws, p)) for p in ("pl", "ol")]
         return tf.concat(parts, axis=0)
 
-    def predict_from_draws(self, images, draws, logits=None):
+    def predict_from_draws(
+        self,
+        images: _tensors.Array,
+        draws: _tensors.Draws,
+        logits: _tensors.Array | None = None,
+    ) -> tf.Tensor:
         return self.predict_with_score(images, draws, logits)[0]
 
-    def count_passes(self, num_draws):
+    def count_passes(self, num_draws: int) -> int:
         return 2 * num_draws + 1
 
-    def predict_with_score(self, images, draws, logits=None):
+    def predict_with_score(
+        self,
+        images: _tensors.Array,
+        draws: _tensors.Draws,
+        logits: _tensors.Array | None = None,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns the log mean probability [B, C] and the score [B].
 
         Args:
@@ -138,7 +161,9 @@ class MixupInferenceCombined(base.RandomizedInference):
         same = self.average_draws(images, self._part(draws, "pl"), self._mix)
         return same, _partners.detection_score(self.score, logits, same)
 
-    def detection_score(self, images, seed=None):
+    def detection_score(
+        self, images: _tensors.Array, seed: _tensors.SeedLike = None
+    ) -> tf.Tensor:
         """Returns MI-PL's score, float32 [B]; higher is more adversarial.
 
         Args:
@@ -150,7 +175,7 @@ class MixupInferenceCombined(base.RandomizedInference):
         draws = self.draw(images, seed, logits)
         return self._same_label(images, draws, logits)[1]
 
-    def check_image_shape(self, shape):
+    def check_image_shape(self, shape: Sequence[int | None]) -> None:
         _partners.check_same_shape(self.pool, shape)
 
     def _expected_classes(self):

@@ -1,12 +1,19 @@
 """The name of a defence, from its registration and its settings."""
 
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
+
+from keras_mixup import _setting
 from keras_mixup import registry
 
 # Of no effect on an answer, or shown at the end.
 _UNSHOWN = ("max_inputs", "num_draws")
 
 
-def defence_label(settings, without=()):
+def defence_label(
+    settings: Mapping[str, Any], without: Sequence[str] = ()
+) -> str:
     """Returns the name of a defence in tables, such as `MI-OL 0.6 x30`.
 
     Numbers are always shown, choices where they are not the usual ones.
@@ -15,7 +22,8 @@ def defence_label(settings, without=()):
         settings: dict with "class", "num_draws" and the other arguments.
         without: names of arguments to leave out.
     """
-    name, described = settings["class"], ()
+    name: str = settings["class"]
+    described: Sequence[_setting.Setting] = ()
     for known in registry.names("defence"):
         entry = registry.entry("defence", known)
         if entry.path.endswith(f":{settings['class']}"):

@@ -1,13 +1,20 @@
 """Mixup Inference: mixing the input with samples of known classes."""
 
+from collections.abc import Sequence
+from typing import Any
 from typing import Literal
 
+import keras
+import tensorflow as tf
+
 from keras_mixup import _checks
+from keras_mixup import _tensors
 from keras_mixup import _types
 from keras_mixup import ops
 from keras_mixup import registry
 from keras_mixup.inference import _partners
 from keras_mixup.inference import base
+from keras_mixup.inference import pool as pool_module
 
 
 class MixupInference(base.RandomizedInference):
@@ -18,13 +25,13 @@ class MixupInference(base.RandomizedInference):
 
     def __init__(
         self,
-        classifier,
-        pool,
+        classifier: keras.layers.Layer,
+        pool: pool_module.SamplePool,
         mix_weight: _types.MixWeight = 0.5,
         num_draws: int = 30,
         max_inputs: int | None = 4096,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(classifier, num_draws, max_inputs, **kwargs)
         self._check_pool(pool)
         self.pool = pool
@@ -37,7 +44,12 @@ class MixupInference(base.RandomizedInference):
     def _check_pool(self, pool):
         _partners.check_image_pool(pool, self.classifier)
 
-    def draw_rows(self, seeds, labels, image_shape):
+    def draw_rows(
+        self,
+        seeds: tf.Tensor,
+        labels: tf.Tensor | None,
+        image_shape: tf.TensorShape,
+    ) -> _tensors.Draws:
         return _partners.draw_partners(
             seeds,
             labels,
@@ -47,10 +59,10 @@ class MixupInference(base.RandomizedInference):
             self.other_labels,
         )
 
-    def apply(self, images, draws):
+    def apply(self, images: _tensors.Array, draws: _tensors.Draws) -> tf.Tensor:
         return _partners.mix_with_pool(self.pool, images, draws)
 
-    def check_image_shape(self, shape):
+    def check_image_shape(self, shape: Sequence[int | None]) -> None:
         _partners.check_same_shape(self.pool, shape)
 
     def _expected_classes(self):
@@ -128,20 +140,25 @@ class MixupInferencePL(MixupInference):
 
     def __init__(
         self,
-        classifier,
-        pool,
+        classifier: keras.layers.Layer,
+        pool: pool_module.SamplePool,
         mix_weight: _types.MixWeight = 0.5,
         num_draws: int = 30,
         max_inputs: int | None = 4096,
-        score: Literal["component", "max"] = "component",
-        **kwargs,
-    ):
+        score: Literal["component", "max_difference"] = "component",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(
             classifier, pool, mix_weight, num_draws, max_inputs, **kwargs
         )
         self.score = _checks.check_choice(score, "score", _partners.SCORES)
 
-    def predict_with_score(self, images, draws, logits=None):
+    def predict_with_score(
+        self,
+        images: _tensors.Array,
+        draws: _tensors.Draws,
+        logits: _tensors.Array | None = None,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns the log mean probability [B, C] and the score [B].
 
         Args:
@@ -154,7 +171,9 @@ class MixupInferencePL(MixupInference):
         answer = self.predict_from_draws(images, draws)
         return answer, _partners.detection_score(self.score, logits, answer)
 
-    def detection_score(self, images, seed=None):
+    def detection_score(
+        self, images: _tensors.Array, seed: _tensors.SeedLike = None
+    ) -> tf.Tensor:
         """Returns float32 [B] in [-1, 1]; higher is more adversarial.
 
         F(x) minus F_MI-PL(x) at the predicted label (Mixup Inference, section

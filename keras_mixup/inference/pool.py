@@ -1,11 +1,16 @@
 """The images that Mixup Inference mixes with, kept by class."""
 
+from collections.abc import Callable
+from typing import Any
+from typing import Literal
+
 import keras
 import numpy as np
 import tensorflow as tf
 
 from keras_mixup import _checks
 from keras_mixup import _inputs
+from keras_mixup import _tensors
 
 
 def _class_labels(labels, num_classes):
@@ -102,15 +107,20 @@ class SamplePool(keras.layers.Layer):
     """
 
     def __init__(
-        self, images, labels=None, dtype="uint8", num_classes=None, name=None
-    ):
+        self,
+        images: _tensors.Images,
+        labels: _tensors.ArrayLike | None = None,
+        dtype: Literal["uint8", "float32"] = "uint8",
+        num_classes: int | None = None,
+        name: str | None = None,
+    ) -> None:
         images, labels = _inputs.read_pairs(images, labels)
         _checks.check_choice(dtype, "dtype", ("uint8", "float32"))
-        labels, num_classes = _class_labels(labels, num_classes)
-        counts = _class_counts(labels, num_classes)
+        classes, num_classes = _class_labels(labels, num_classes)
+        counts = _class_counts(classes, num_classes)
         rows = _stored_rows(images, dtype)
-        fits = rows.ndim >= 2 and len(rows) == len(labels)
-        expected = f"{len(labels)} rows, one per label"
+        fits = rows.ndim >= 2 and len(rows) == len(classes)
+        expected = f"{len(classes)} rows, one per label"
         _checks.check(fits, "images", expected, f"shape {rows.shape}")
         super().__init__(
             name=name, trainable=False, dtype="float32", autocast=False
@@ -120,9 +130,9 @@ class SamplePool(keras.layers.Layer):
         self.class_counts = counts
         self.offsets = (0, *np.cumsum(counts).tolist()[:-1])
         self.sample_shape = tuple(rows.shape[1:])
-        order = np.argsort(labels, kind="stable")
+        order = np.argsort(classes, kind="stable")
         self.images = self._weight("images", rows[order], dtype)
-        self.labels = self._weight("labels", labels[order], "int32")
+        self.labels = self._weight("labels", classes[order], "int32")
         self.built = True
 
     def _weight(self, name, values, dtype):
@@ -137,7 +147,13 @@ class SamplePool(keras.layers.Layer):
         )
 
     @classmethod
-    def from_dataset(cls, dataset, num_classes, per_class=None, dtype="uint8"):
+    def from_dataset(
+        cls,
+        dataset: tf.data.Dataset,
+        num_classes: int,
+        per_class: int | None = None,
+        dtype: Literal["uint8", "float32"] = "uint8",
+    ) -> "SamplePool":
         """Collects a pool from a data set, in its order.
 
         Args:
@@ -173,10 +189,12 @@ class SamplePool(keras.layers.Layer):
         for label, count in enumerate(counts):
             expected = f"a data set with {least} images of class {label}"
             _checks.check(count >= least, "dataset", expected, int(count))
-        images = np.stack(images)
-        return cls(images, labels, dtype=dtype, num_classes=num_classes)
+        rows = np.stack(images)
+        return cls(rows, labels, dtype=dtype, num_classes=num_classes)
 
-    def encode(self, function, batch_size=256):
+    def encode(
+        self, function: Callable[[tf.Tensor], Any], batch_size: int = 256
+    ) -> "SamplePool":
         """Returns a pool of `function` of the rows, such as their codes.
 
         VarMixup Inference mixes the codes of the same images in every call.
@@ -214,7 +232,7 @@ class SamplePool(keras.layers.Layer):
             num_classes=self.num_classes,
         )
 
-    def gather(self, indices):
+    def gather(self, indices: _tensors.Array) -> tf.Tensor:
         """Returns rows as float32 [..., *sample_shape]; images in [0, 1].
 
         Args:
@@ -225,10 +243,10 @@ class SamplePool(keras.layers.Layer):
             return tf.cast(rows, tf.float32) / 255.0
         return rows
 
-    def call(self, indices):
+    def call(self, indices: _tensors.Array) -> tf.Tensor:
         return self.gather(indices)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Returns counts, shape and dtype; the rows are weights."""
         return {
             "name": self.name,
@@ -238,7 +256,7 @@ class SamplePool(keras.layers.Layer):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> "SamplePool":
         """Builds a pool of zeros, for weights that are loaded later."""
         config = dict(config)
         counts = config.pop("class_counts")

@@ -1,6 +1,7 @@
 """The paper's settings of every defence (Mixup Inference, Tables 4 and 5)."""
 
 import warnings
+from typing import Any
 
 from keras_mixup import _checks
 from keras_mixup import registry
@@ -61,7 +62,9 @@ class _Settings(dict):
 _PAPER_DRAWS = 30
 
 
-def paper_settings(dataset, training, image_size=_PAPER_SIDE):
+def paper_settings(
+    dataset: str, training: str, image_size: int = _PAPER_SIDE
+) -> dict[str, dict[str, Any]]:
     """Returns the arguments of each defence as the paper sets them.
 
     Args:

@@ -1,14 +1,17 @@
 """Randomized smoothing: a vote over noisy copies that can be certified."""
 
 import types
+from typing import Any
 from typing import NamedTuple
 
+import keras
 import numpy as np
 import tensorflow as tf
 from scipy import stats
 
 from keras_mixup import _checks
 from keras_mixup import _inputs
+from keras_mixup import _tensors
 from keras_mixup import ops
 from keras_mixup import registry
 from keras_mixup.inference import _classifier
@@ -33,7 +36,9 @@ class Certificates(NamedTuple):
     radii: np.ndarray
     bounds: np.ndarray
 
-    def accuracy(self, labels, radius=0.0):
+    def accuracy(
+        self, labels: _tensors.ArrayLike, radius: float = 0.0
+    ) -> float:
         """Returns the certified accuracy at a radius, a float in [0, 1].
 
         It is the share of images whose certified class is the true one and
@@ -84,17 +89,22 @@ class RandomizedSmoothing(transforms.GaussianNoiseInference):
 
     def __init__(
         self,
-        classifier,
+        classifier: keras.layers.Layer,
         stddev: float = 0.25,
         num_draws: int = 30,
         max_inputs: int | None = 4096,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(classifier, stddev, num_draws, max_inputs, **kwargs)
         # An attribute that is a graph would become a part of exports.
         self._compiled = types.SimpleNamespace(votes=None)
 
-    def count_votes(self, images, num_draws, seed=0):
+    def count_votes(
+        self,
+        images: _tensors.ArrayLike,
+        num_draws: int,
+        seed: _tensors.SeedLike = 0,
+    ) -> np.ndarray:
         """Returns how many noisy copies each class gets, int64 [n, classes].
 
         Args:
@@ -124,7 +134,13 @@ class RandomizedSmoothing(transforms.GaussianNoiseInference):
         found = [self._compiled.votes(i, s, num_draws) for i, s in pairs]
         return np.asarray(found, np.int64)
 
-    def predict(self, images, num_draws=1000, alpha=0.001, seed=0):
+    def predict(
+        self,
+        images: _tensors.ArrayLike,
+        num_draws: int = 1000,
+        alpha: float = 0.001,
+        seed: _tensors.SeedLike = 0,
+    ) -> np.ndarray:
         """Returns the smoothed class of each image, or -1, int64 [n].
 
         It abstains (-1) where the two classes with the most votes cannot be
@@ -151,12 +167,12 @@ class RandomizedSmoothing(transforms.GaussianNoiseInference):
 
     def certify(
         self,
-        images,
-        num_draws=10_000,
-        alpha=0.001,
-        num_selection_draws=100,
-        seed=0,
-    ):
+        images: _tensors.ArrayLike,
+        num_draws: int = 10_000,
+        alpha: float = 0.001,
+        num_selection_draws: int = 100,
+        seed: _tensors.SeedLike = 0,
+    ) -> Certificates:
         """Returns the L2 radius within which g does not change.
 
         The first votes choose the class. Other votes, k of n for it, bound

@@ -1,11 +1,15 @@
 """The random transformations that the MI paper compares with."""
 
 import math
+from collections.abc import Sequence
+from typing import Any
 from typing import Literal
 
+import keras
 import tensorflow as tf
 
 from keras_mixup import _checks
+from keras_mixup import _tensors
 from keras_mixup import ops
 from keras_mixup import registry
 from keras_mixup.inference import _classifier
@@ -87,19 +91,24 @@ class GaussianNoiseInference(base.RandomizedInference):
 
     def __init__(
         self,
-        classifier,
+        classifier: keras.layers.Layer,
         stddev: float,
         num_draws: int = 30,
         max_inputs: int | None = 4096,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(classifier, num_draws, max_inputs, **kwargs)
         self.stddev = _checks.check_number(stddev, "stddev", low=0.0)
 
-    def draw_rows(self, seeds, labels, image_shape):
+    def draw_rows(
+        self,
+        seeds: tf.Tensor,
+        labels: tf.Tensor | None,
+        image_shape: tf.TensorShape,
+    ) -> _tensors.Draws:
         return {"noise_seed": _rows.bits(seeds, self.num_draws, 2)}
 
-    def apply(self, images, draws):
+    def apply(self, images: _tensors.Array, draws: _tensors.Draws) -> tf.Tensor:
         seeds = tf.transpose(draws["noise_seed"], [1, 0, 2])
         flat = tf.reshape(seeds, [-1, 2])
         noise = _rows.normal(flat, *images.shape[1:])
@@ -142,13 +151,13 @@ class RandomRotationInference(base.RandomizedInference):
 
     def __init__(
         self,
-        classifier,
-        degrees: float,
+        classifier: keras.layers.Layer,
+        degrees: float | tuple[float, float],
         num_draws: int = 30,
         max_inputs: int | None = 4096,
         interpolation: Literal["bilinear", "nearest"] = "bilinear",
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(classifier, num_draws, max_inputs, **kwargs)
         self.interpolation = _checks.check_choice(
             interpolation, "interpolation", ("bilinear", "nearest")
@@ -162,14 +171,19 @@ class RandomRotationInference(base.RandomizedInference):
         else:
             self.degrees = _checks.check_number(degrees, "degrees", 0.0, 180.0)
 
-    def draw_rows(self, seeds, labels, image_shape):
+    def draw_rows(
+        self,
+        seeds: tf.Tensor,
+        labels: tf.Tensor | None,
+        image_shape: tf.TensorShape,
+    ) -> _tensors.Draws:
         limits = self.degrees
         if not isinstance(limits, tuple):
             limits = (-limits, limits)
         uniform = ops.unit_interval(_rows.bits(seeds, self.num_draws))
         return {"degrees": limits[0] + (limits[1] - limits[0]) * uniform}
 
-    def apply(self, images, draws):
+    def apply(self, images: _tensors.Array, draws: _tensors.Draws) -> tf.Tensor:
         angle = _per_draw(draws["degrees"]) * (math.pi / 180.0)
         cosine, sine = tf.cos(angle), tf.sin(angle)
         rows, columns = _grid(images)
@@ -187,12 +201,12 @@ class _RandomBox(base.RandomizedInference):
 
     def __init__(
         self,
-        classifier,
+        classifier: keras.layers.Layer,
         size_range: tuple[int, ...],
         num_draws: int = 30,
         max_inputs: int | None = 4096,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(classifier, num_draws, max_inputs, **kwargs)
         self.size_range = _range_of(
             size_range,
@@ -203,11 +217,16 @@ class _RandomBox(base.RandomizedInference):
         if known is not None:
             _check_fits(self.size_range, known[1:])
 
-    def check_image_shape(self, shape):
+    def check_image_shape(self, shape: Sequence[int | None]) -> None:
         super().check_image_shape(shape)
         _check_fits(self.size_range, shape)
 
-    def draw_rows(self, seeds, labels, image_shape):
+    def draw_rows(
+        self,
+        seeds: tf.Tensor,
+        labels: tf.Tensor | None,
+        image_shape: tf.TensorShape,
+    ) -> _tensors.Draws:
         low, high = self.size_range
         random_bits = _rows.bits(seeds, self.num_draws, 3)
         size = low + _rows.integers(random_bits[..., 0], high - low + 1)
@@ -247,7 +266,7 @@ class RandomResizePadInference(_RandomBox):
             not fit the image.
     """
 
-    def apply(self, images, draws):
+    def apply(self, images: _tensors.Array, draws: _tensors.Draws) -> tf.Tensor:
         size = _per_draw(draws["size"])
         offsets = (_per_draw(draws["top"]), _per_draw(draws["left"]))
         places, inside = [], []
@@ -256,7 +275,8 @@ class RandomResizePadInference(_RandomBox):
             moved = grid - offset
             places.append((moved + 0.5) * side / size - 0.5)
             inside.append((moved >= 0.0) & (moved < size))
-        resized = _sample(images, *places, fill="nearest")
+        rows, columns = places
+        resized = _sample(images, rows, columns, fill="nearest")
         shown = tf.transpose(inside[0] & inside[1], [1, 0, 2, 3])
         return tf.where(shown[..., None], resized, 0.0)
 
@@ -291,7 +311,12 @@ class RandomCropPadInference(_RandomBox):
             not fit the image.
     """
 
-    def draw_rows(self, seeds, labels, image_shape):
+    def draw_rows(
+        self,
+        seeds: tf.Tensor,
+        labels: tf.Tensor | None,
+        image_shape: tf.TensorShape,
+    ) -> _tensors.Draws:
         streams = _rows.bits(seeds, 2, 2)
         crop = super().draw_rows(streams[:, 0], labels, image_shape)
         random_bits = _rows.bits(streams[:, 1], self.num_draws, 2)
@@ -301,7 +326,7 @@ class RandomCropPadInference(_RandomBox):
             crop[f"pad_{name}"] = drawn
         return crop
 
-    def apply(self, images, draws):
+    def apply(self, images: _tensors.Array, draws: _tensors.Draws) -> tf.Tensor:
         size = _per_draw(draws["size"])
         places, inside = [], []
         for grid, name in zip(_grid(images), ("top", "left"), strict=True):
@@ -341,7 +366,7 @@ class RandomCropResizeInference(_RandomBox):
             not fit the image.
     """
 
-    def apply(self, images, draws):
+    def apply(self, images: _tensors.Array, draws: _tensors.Draws) -> tf.Tensor:
         size = _per_draw(draws["size"])
         offsets = (_per_draw(draws["top"]), _per_draw(draws["left"]))
         places = []
@@ -350,4 +375,5 @@ class RandomCropResizeInference(_RandomBox):
             inner = (grid + 0.5) * size / side - 0.5
             inner = tf.clip_by_value(inner, 0.0, size - 1.0)
             places.append(offset + inner)
-        return _sample(images, *places, fill="nearest")
+        rows, columns = places
+        return _sample(images, rows, columns, fill="nearest")

@@ -1,18 +1,23 @@
 """Mixup Inference in the latent space of an autoencoder (VarMI)."""
 
 import functools
+from collections.abc import Sequence
+from typing import Any
 from typing import Literal
 
+import keras
 import tensorflow as tf
 
 from keras_mixup import _checks
 from keras_mixup import _classifiers
+from keras_mixup import _tensors
 from keras_mixup import _types
 from keras_mixup import registry
 from keras_mixup.inference import _averages
 from keras_mixup.inference import _latent_space
 from keras_mixup.inference import _partners
 from keras_mixup.inference import mixup_inference
+from keras_mixup.inference import pool as pool_module
 from keras_mixup.ops import latent_space
 
 
@@ -72,16 +77,16 @@ class VarMixupInference(mixup_inference.MixupInference):
 
     def __init__(
         self,
-        classifier,
-        vae,
-        pool,
+        classifier: keras.layers.Layer,
+        vae: keras.Model,
+        pool: pool_module.SamplePool,
         mix_weight: _types.MixWeight = 0.5,
         num_draws: int = 30,
         average: Literal["probabilities", "logits"] = "probabilities",
         label_from: Literal["input", "reconstruction"] = "input",
         max_inputs: int | None = 4096,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         _classifiers.check_classifier(classifier)
         latent_size = _latent_space.check_vae(vae, classifier)
         _partners.check_pool(pool, classifier)
@@ -106,7 +111,9 @@ class VarMixupInference(mixup_inference.MixupInference):
         # Codes have no bounds, and their shape has been checked.
         _partners.check_pool(pool, self.classifier)
 
-    def call(self, images, seed=None):
+    def call(
+        self, images: _tensors.Array, seed: _tensors.SeedLike = None
+    ) -> tf.Tensor:
         images = self._checked(images)
         codes = self.encode(images)
         size = images.shape[1:3]
@@ -117,24 +124,34 @@ class VarMixupInference(mixup_inference.MixupInference):
         draws = super().draw(images, seed, logits)
         return self._predict_from_codes(codes, draws, size)
 
-    def draw(self, images, seed=None, logits=None):
+    def draw(
+        self,
+        images: _tensors.Array,
+        seed: _tensors.SeedLike = None,
+        logits: _tensors.Array | None = None,
+    ) -> _tensors.Draws:
         if self.label_from == "reconstruction":
             # Not the caller's, which are the logits F(x).
             logits = self.reconstruction_logits(images)
         return super().draw(images, seed, logits)
 
-    def apply(self, images, draws):
+    def apply(self, images: _tensors.Array, draws: _tensors.Draws) -> tf.Tensor:
         images = self._checked(images)
         codes = self.encode(images)
         return self._mix_and_decode(codes, draws, images.shape[1:3])
 
-    def predict_from_draws(self, images, draws, logits=None):
+    def predict_from_draws(
+        self,
+        images: _tensors.Array,
+        draws: _tensors.Draws,
+        logits: _tensors.Array | None = None,
+    ) -> tf.Tensor:
         del logits
         images = self._checked(images)
         codes = self.encode(images)
         return self._predict_from_codes(codes, draws, images.shape[1:3])
 
-    def encode(self, images):
+    def encode(self, images: _tensors.Array) -> tf.Tensor:
         """Returns the codes that are mixed, the means of q(z|x).
 
         Args:
@@ -145,7 +162,7 @@ class VarMixupInference(mixup_inference.MixupInference):
         """
         return _latent_space.encode(self.vae, images)
 
-    def reconstruction_logits(self, images):
+    def reconstruction_logits(self, images: _tensors.Array) -> tf.Tensor:
         """Returns the logits F(Dec(E(x))), float32 [B, classes].
 
         Args:
@@ -155,7 +172,7 @@ class VarMixupInference(mixup_inference.MixupInference):
         codes = self.encode(images)
         return self.classify(self._decode(codes, images.shape[1:3]))
 
-    def transfer_models(self):
+    def transfer_models(self) -> dict[str, _tensors.ModelFn]:
         """Returns models that an attacker may attack instead of the defence.
 
         Returns:
@@ -180,7 +197,7 @@ class VarMixupInference(mixup_inference.MixupInference):
         images = tf.reshape(images, shape)
         return tf.ensure_shape(images, [*mixed.shape[:2], *images.shape[2:]])
 
-    def check_image_shape(self, shape):
+    def check_image_shape(self, shape: Sequence[int | None]) -> None:
         super(mixup_inference.MixupInference, self).check_image_shape(shape)
         channels = latent_space.image_shape(self.vae, shape)[-1]
         expected = f"of {channels} channels, as the autoencoder's"

@@ -1,9 +1,12 @@
 """The gap between a model's confidence and its accuracy."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
 from keras_mixup import _checks
+from keras_mixup import _tensors
 from keras_mixup import ops
 
 
@@ -38,8 +41,11 @@ class ExpectedCalibrationError(keras.metrics.Metric):
     """
 
     def __init__(
-        self, num_bins=15, name="expected_calibration_error", dtype=None
-    ):
+        self,
+        num_bins: int = 15,
+        name: str = "expected_calibration_error",
+        dtype: Any = None,
+    ) -> None:
         super().__init__(name=name, dtype=dtype)
         self.num_bins = _checks.check_integer(num_bins, "num_bins")
         self._counts = self._add("counts")
@@ -50,7 +56,12 @@ class ExpectedCalibrationError(keras.metrics.Metric):
         shape = (self.num_bins,)
         return self.add_weight(shape=shape, initializer="zeros", name=name)
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def update_state(
+        self,
+        y_true: _tensors.ArrayLike,
+        y_pred: _tensors.ArrayLike,
+        sample_weight: _tensors.ArrayLike | None = None,
+    ) -> None:
         """Adds a batch to the sums."""
         probabilities = tf.nn.softmax(tf.cast(y_pred, tf.float32))
         labels = ops.label_indices(y_true)
@@ -74,12 +85,12 @@ class ExpectedCalibrationError(keras.metrics.Metric):
                 )
             )
 
-    def result(self):
+    def result(self) -> tf.Tensor:
         """Returns the error, a scalar in [0, 1]; 0 before any update."""
         gaps = tf.abs(self._correct - self._confidence)
         count = tf.reduce_sum(self._counts)
         return tf.math.divide_no_nan(tf.reduce_sum(gaps), count)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
         return {**super().get_config(), "num_bins": self.num_bins}

@@ -1,12 +1,14 @@
 """Accuracy under common corruptions."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from keras_mixup import _checks
 from keras_mixup import _corruption_kinds
 
 
-def corruption_accuracy(accuracies):
+def corruption_accuracy(accuracies: Mapping[tuple[str, int], float]) -> float:
     """Returns the mean accuracy over 15 standard kinds x 5 severities.
 
     This is the number in tables of CIFAR-10-C and similar sets (VarMixup,

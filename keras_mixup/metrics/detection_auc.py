@@ -2,10 +2,13 @@
 
 import numpy as np
 
+from keras_mixup import _tensors
 from keras_mixup.metrics import roc_curve
 
 
-def detection_auc(clean_scores, adversarial_scores):
+def detection_auc(
+    clean_scores: _tensors.ArrayLike, adversarial_scores: _tensors.ArrayLike
+) -> float:
     """Returns the area under the ROC curve of a detection score.
 
     It is the probability that a random adversarial input scores higher than a

@@ -9,6 +9,7 @@ from scipy import stats
 
 from keras_mixup import _checks
 from keras_mixup import _inputs
+from keras_mixup import _tensors
 
 QUANTILE = 1.959963984540054  # Of the standard normal, at 97.5 %.
 
@@ -38,7 +39,9 @@ class Estimate(NamedTuple):
     num_seeds: int
 
 
-def estimate(predictions, labels):
+def estimate(
+    predictions: _tensors.ArrayLike, labels: _tensors.ArrayLike
+) -> Estimate:
     """Returns the `Estimate` of a table of answers.
 
     Args:

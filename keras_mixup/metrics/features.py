@@ -5,10 +5,13 @@ import warnings
 from typing import NamedTuple
 
 import keras
+import numpy as np
 
 from keras_mixup import _checks
 from keras_mixup import _classifiers
 from keras_mixup import _inputs
+from keras_mixup import _tensors
+from keras_mixup import _types
 from keras_mixup.metrics import frechet
 from keras_mixup.metrics import kernel_distance
 
@@ -35,7 +38,7 @@ class FeatureDistances(NamedTuple):
     counts: tuple
 
 
-def classifier_features(classifier):
+def classifier_features(classifier: keras.Model) -> keras.Model:
     """Returns the classifier without its last layer, as a feature network.
 
     Args:
@@ -57,7 +60,7 @@ def classifier_features(classifier):
     return keras.Model(classifier.inputs, inner, name=name)
 
 
-def inception_features(weights):
+def inception_features(weights: _types.Path) -> keras.Model:
     """Returns InceptionV3 up to its mean pooling, from a weights file.
 
     This is Keras' InceptionV3 on images resized to 299 x 299. Published FIDs
@@ -84,7 +87,11 @@ def inception_features(weights):
     return keras.Model(images, network(scaled), name="keras_inception_v3")
 
 
-def compute_features(feature_model, images, batch_size=256):
+def compute_features(
+    feature_model: keras.Model,
+    images: _tensors.ArrayLike,
+    batch_size: int = 256,
+) -> np.ndarray:
     """Returns float32 [N, d], one row per image.
 
     Args:
@@ -114,7 +121,12 @@ def _features(feature_model, images, batch_size, name):
     return found
 
 
-def feature_distances(feature_model, images_a, images_b, batch_size=256):
+def feature_distances(
+    feature_model: keras.Model,
+    images_a: _tensors.ArrayLike,
+    images_b: _tensors.ArrayLike,
+    batch_size: int = 256,
+) -> FeatureDistances:
     """Returns the `FeatureDistances` between two sets of images.
 
     VarMixup, section 5, "Analyzing VarMixup samples" (Fig. 5): training

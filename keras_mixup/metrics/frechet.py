@@ -2,10 +2,13 @@
 
 import numpy as np
 
+from keras_mixup import _tensors
 from keras_mixup.metrics import _feature_sets
 
 
-def frechet_distance(features_a, features_b):
+def frechet_distance(
+    features_a: _tensors.ArrayLike, features_b: _tensors.ArrayLike
+) -> float:
     """Returns the squared Frechet distance between two normal fits.
 
     |m_a - m_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2)), with means m and

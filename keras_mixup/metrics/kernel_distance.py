@@ -3,13 +3,18 @@
 import numpy as np
 
 from keras_mixup import _checks
+from keras_mixup import _tensors
 from keras_mixup import ops
 from keras_mixup.metrics import _feature_sets
 
 
 def kernel_inception_distance(
-    features_a, features_b, num_subsets=100, subset_size=1000, seed=0
-):
+    features_a: _tensors.ArrayLike,
+    features_b: _tensors.ArrayLike,
+    num_subsets: int = 100,
+    subset_size: int = 1000,
+    seed: int = 0,
+) -> float:
     """Returns the unbiased squared MMD with a cubic kernel.
 
     The kernel is (x . y / d + 1)^3. The estimate is the mean over random

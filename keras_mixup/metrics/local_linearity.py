@@ -2,6 +2,8 @@
 
 import functools
 import weakref
+from collections.abc import Sequence
+from typing import Literal
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +12,8 @@ import tensorflow as tf
 from keras_mixup import _checks
 from keras_mixup import _classifiers
 from keras_mixup import _inputs
+from keras_mixup import _tensors
+from keras_mixup import _types
 from keras_mixup import ops
 from keras_mixup import threat as threat_lib
 
@@ -30,19 +34,19 @@ class _Ball(NamedTuple):
 
 
 def local_linearity_error(
-    model_fn,
-    images,
-    labels,
-    eps,
-    num_steps=21,
-    num_starts=3,
-    norm="linf",
-    bounds=(0.0, 1.0),
-    loss_fn=ops.cross_entropy,
-    batch_size=128,
-    seed=0,
-    draws_seed=None,
-):
+    model_fn: _tensors.ModelFn,
+    images: _tensors.ArrayLike,
+    labels: _tensors.ArrayLike,
+    eps: _types.Number,
+    num_steps: int = 21,
+    num_starts: int = 3,
+    norm: Literal["linf", "l2"] = "linf",
+    bounds: Sequence[float] = (0.0, 1.0),
+    loss_fn: _tensors.LossFn = ops.cross_entropy,
+    batch_size: int = 128,
+    seed: int = 0,
+    draws_seed: int | None = None,
+) -> np.ndarray:
     """Returns the largest gap between the loss and its tangent in a ball.
 
     gamma(eps, x, y) = max over ||delta|| <= eps of |l(x + delta) - l(x) -

@@ -4,9 +4,12 @@ import numpy as np
 
 from keras_mixup import _checks
 from keras_mixup import _inputs
+from keras_mixup import _tensors
 
 
-def robust_accuracy(labels, predictions):
+def robust_accuracy(
+    labels: _tensors.ArrayLike, predictions: _tensors.ArrayLike
+) -> float:
     """Returns the share of examples that are correct under every attack.
 
     An example counts if all its predictions equal the true label. A targeted

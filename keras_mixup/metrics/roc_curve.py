@@ -4,9 +4,12 @@ import numpy as np
 
 from keras_mixup import _checks
 from keras_mixup import _inputs
+from keras_mixup import _tensors
 
 
-def roc_curve(clean_scores, adversarial_scores):
+def roc_curve(
+    clean_scores: _tensors.ArrayLike, adversarial_scores: _tensors.ArrayLike
+) -> tuple[np.ndarray, np.ndarray]:
     """Returns the ROC curve of a detection score.
 
     There is one point per threshold, from (0, 0) to (1, 1); equal scores

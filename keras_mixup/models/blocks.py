@@ -197,7 +197,7 @@ def residual_stages(x, block, width, num_blocks, **options):
     return x
 
 
-def stages(model):
+def stages(model: keras.Model) -> tuple[str, ...]:
     """Returns the names of the layers that end a stage, in order.
 
     Args:

@@ -2,12 +2,17 @@
 
 import hashlib
 import pathlib
+from collections.abc import Callable
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from keras_mixup import _checks
+from keras_mixup import _tensors
+from keras_mixup import _types
 
 _USABLE = (
     "a SavedModel with a signature of one float32 input [B, H, W, C] and one "
@@ -41,7 +46,13 @@ class ForeignClassifier(keras.Model):
     TensorShape([5, 10])
     """
 
-    def __init__(self, function, image_shape, identity=None, name=None):
+    def __init__(
+        self,
+        function: Callable[[Any], Any],
+        image_shape: Sequence[int],
+        identity: str | None = None,
+        name: str | None = None,
+    ) -> None:
         _checks.check(callable(function), "function", "callable", function)
         image_shape = _checks.check_image_shape(image_shape, "image_shape")
         super().__init__(name=name, trainable=False)
@@ -51,15 +62,17 @@ class ForeignClassifier(keras.Model):
         self.built = True
 
     @property
-    def input_shape(self):
+    def input_shape(self) -> tuple[int | None, ...]:
         """tuple: (None, H, W, C)."""
         return (None, *self.image_shape)
 
-    def call(self, images, training=None):
+    def call(
+        self, images: _tensors.Array, training: bool | None = None
+    ) -> tf.Tensor:
         """Returns the callable's answer; `training` changes nothing."""
         return self.function(images)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Returns what tells the model from another one.
 
         The callable itself cannot be stored in a .keras file.
@@ -67,7 +80,9 @@ class ForeignClassifier(keras.Model):
         return {"image_shape": self.image_shape, "identity": self.identity}
 
 
-def from_saved_model(path, image_shape=None):
+def from_saved_model(
+    path: _types.Path, image_shape: Sequence[int] | None = None
+) -> ForeignClassifier:
     """Returns the classifier in a SavedModel as a Keras model.
 
     It takes the signature "serving_default", or the first other one that has

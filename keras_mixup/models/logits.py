@@ -6,7 +6,7 @@ from keras_mixup import _checks
 from keras_mixup import _classifiers
 
 
-def to_logits(model):
+def to_logits(model: keras.Model) -> keras.Model:
     """Returns the model without its final softmax or sigmoid.
 
     All layers but the last are shared with `model`. The last one is copied

@@ -1,11 +1,15 @@
 """The autoencoder whose latent space VarMixup interpolates in."""
 
+from collections.abc import Sequence
+
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import layers
 
 from keras_mixup import _checks
 from keras_mixup import _config
+from keras_mixup import _tensors
 
 # (largest side, latent size); see docs/varmixup.md for the choice.
 _LATENT_SIZES = ((8, 24), (32, 256), (64, 512))
@@ -54,12 +58,12 @@ class MMDVAE(_config.Configurable, keras.Model):
 
     def __init__(
         self,
-        input_shape,
+        input_shape: Sequence[int],
         latent_size: int | None = None,
         width: int = 32,
         linear_path: bool = True,
-        name="mmd_vae",
-    ):
+        name: str = "mmd_vae",
+    ) -> None:
         super().__init__(name=name)
         self.input_shape = _check_shape(input_shape)
         if latent_size is None:
@@ -72,7 +76,7 @@ class MMDVAE(_config.Configurable, keras.Model):
         self.decoder = _build_decoder(*options)
         self.built = True
 
-    def encode(self, images):
+    def encode(self, images: _tensors.Array) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns (mean, log variance) of q(z|x).
 
         Args:
@@ -84,7 +88,7 @@ class MMDVAE(_config.Configurable, keras.Model):
         mean, log_variance = self.encoder(images)
         return mean, log_variance
 
-    def decode(self, codes):
+    def decode(self, codes: _tensors.Array) -> tf.Tensor:
         """Returns the decoded images, float32 [B, H, W, C] in [0, 1].
 
         Args:
@@ -92,12 +96,14 @@ class MMDVAE(_config.Configurable, keras.Model):
         """
         return keras.ops.clip(self.decoder(codes), 0.0, 1.0)
 
-    def call(self, images, training=None):
+    def call(
+        self, images: _tensors.Array, training: bool | None = None
+    ) -> tf.Tensor:
         """Returns the reconstructions from the mean codes, [B, H, W, C]."""
         del training  # nothing here behaves differently while training
         return self.decode(self.encode(images)[0])
 
-    def start_from_pca(self, images, seed=0):
+    def start_from_pca(self, images: _tensors.ArrayLike, seed: int = 0) -> None:
         """Makes the autoencoder the whitened PCA of the images.
 
         The linear path receives the first `latent_size` principal components,

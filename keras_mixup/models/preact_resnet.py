@@ -1,22 +1,27 @@
 """Pre-activation residual networks for small images."""
 
+from collections.abc import Sequence
+
+import keras
+
 from keras_mixup import _checks
+from keras_mixup import _types
 from keras_mixup import registry
 from keras_mixup.models import blocks
 
 
 @registry.register("model", "preact_resnet18", label="PreActResNet18")
 def PreActResNet18(
-    input_shape,
-    num_classes,
+    input_shape: Sequence[int],
+    num_classes: _types.PythonOnly[int],
     width: int = 64,
-    mean=None,
-    std=None,
+    mean: _types.PythonOnly[Sequence[float] | None] = None,
+    std: _types.PythonOnly[Sequence[float] | None] = None,
     *,
     final_norm: bool = True,
-    synchronized=False,
-    name="preact_resnet18",
-):
+    synchronized: _types.PythonOnly[bool] = False,
+    name: _types.PythonOnly[str] = "preact_resnet18",
+) -> keras.Model:
     """PreActResNet-18 with a 3x3 stem and no max-pooling.
 
     Four stages of two pre-activation blocks with `width`, 2, 4 and 8 times

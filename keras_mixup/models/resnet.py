@@ -1,21 +1,26 @@
 """Residual networks with stems for small images."""
 
+from collections.abc import Sequence
+
+import keras
+
 from keras_mixup import _checks
+from keras_mixup import _types
 from keras_mixup import registry
 from keras_mixup.models import blocks
 
 
 @registry.register("model", "resnet34", label="ResNet34")
 def ResNet34(
-    input_shape,
-    num_classes,
+    input_shape: Sequence[int],
+    num_classes: _types.PythonOnly[int],
     width: int = 64,
-    mean=None,
-    std=None,
+    mean: _types.PythonOnly[Sequence[float] | None] = None,
+    std: _types.PythonOnly[Sequence[float] | None] = None,
     *,
-    synchronized=False,
-    name="resnet34",
-):
+    synchronized: _types.PythonOnly[bool] = False,
+    name: _types.PythonOnly[str] = "resnet34",
+) -> keras.Model:
     """ResNet-34 with a 3x3 stem and no max-pooling.
 
     Stages of 3, 4, 6 and 3 basic blocks (He et al., 2016a) with `width`, 2,
@@ -49,15 +54,15 @@ def ResNet34(
 
 @registry.register("model", "resnet50", label="ResNet50")
 def ResNet50(
-    input_shape,
-    num_classes,
+    input_shape: Sequence[int],
+    num_classes: _types.PythonOnly[int],
     width: int = 64,
-    mean=None,
-    std=None,
+    mean: _types.PythonOnly[Sequence[float] | None] = None,
+    std: _types.PythonOnly[Sequence[float] | None] = None,
     *,
-    synchronized=False,
-    name="resnet50",
-):
+    synchronized: _types.PythonOnly[bool] = False,
+    name: _types.PythonOnly[str] = "resnet50",
+) -> keras.Model:
     """ResNet-50 with a 3x3 stem and no max-pooling.
 
     Stages of 3, 4, 6 and 3 bottleneck blocks (He et al., 2016a). Their middle
@@ -95,15 +100,15 @@ def ResNet50(
     "model", "mixup_inference_resnet50", label="MixupInferenceResNet50"
 )
 def MixupInferenceResNet50(
-    input_shape,
-    num_classes,
+    input_shape: Sequence[int],
+    num_classes: _types.PythonOnly[int],
     width: int = 64,
-    mean=None,
-    std=None,
+    mean: _types.PythonOnly[Sequence[float] | None] = None,
+    std: _types.PythonOnly[Sequence[float] | None] = None,
     *,
-    synchronized=False,
-    name="mixup_inference_resnet50",
-):
+    synchronized: _types.PythonOnly[bool] = False,
+    name: _types.PythonOnly[str] = "mixup_inference_resnet50",
+) -> keras.Model:
     """The network that the Mixup Inference paper's code calls ResNet-50.
 
     Three stages of five bottleneck blocks with `width`, 2 and 4 times

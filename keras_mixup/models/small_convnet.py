@@ -1,21 +1,25 @@
 """A three-convolution network for small images and quick runs."""
 
+from collections.abc import Sequence
+
+import keras
 from keras import layers
 
 from keras_mixup import _checks
+from keras_mixup import _types
 from keras_mixup import registry
 from keras_mixup.models import blocks
 
 
 @registry.register("model", "small_convnet", label="SmallConvNet")
 def SmallConvNet(
-    input_shape,
-    num_classes,
+    input_shape: Sequence[int],
+    num_classes: _types.PythonOnly[int],
     width: int = 32,
-    mean=None,
-    std=None,
-    name="small_convnet",
-):
+    mean: _types.PythonOnly[Sequence[float] | None] = None,
+    std: _types.PythonOnly[Sequence[float] | None] = None,
+    name: _types.PythonOnly[str] = "small_convnet",
+) -> keras.Model:
     """Three 3x3 convolutions with ReLU, global average, logits.
 
     They have `width` channels, 2 `width` at half the resolution and 4 `width`

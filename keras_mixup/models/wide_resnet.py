@@ -1,6 +1,11 @@
 """Wide residual networks."""
 
+from collections.abc import Sequence
+
+import keras
+
 from keras_mixup import _checks
+from keras_mixup import _types
 from keras_mixup import registry
 from keras_mixup.models import blocks
 
@@ -9,15 +14,15 @@ _BASE_WIDTH = 16
 
 @registry.register("model", "wide_resnet34", label="WideResNet34")
 def WideResNet34(
-    input_shape,
-    num_classes,
+    input_shape: Sequence[int],
+    num_classes: _types.PythonOnly[int],
     width_factor: int = 10,
-    mean=None,
-    std=None,
+    mean: _types.PythonOnly[Sequence[float] | None] = None,
+    std: _types.PythonOnly[Sequence[float] | None] = None,
     *,
-    synchronized=False,
-    name="wide_resnet34",
-):
+    synchronized: _types.PythonOnly[bool] = False,
+    name: _types.PythonOnly[str] = "wide_resnet34",
+) -> keras.Model:
     """WideResNet-34, the usual net of adversarial training.
 
     A 16-channel stem, then three stages of five pre-activation blocks with
