@@ -2,11 +2,13 @@
 
 import warnings
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 from keras_mixup import _checks
 from keras_mixup import _inputs
+from keras_mixup import _tensors
 from keras_mixup import data
 from keras_mixup import models
 from keras_mixup import ops
@@ -40,7 +42,9 @@ def check_vae(vae, classifier):
     return vae
 
 
-def latent_codes(vae, images, batch_size=256):
+def latent_codes(
+    vae: keras.Model, images: _tensors.ArrayLike, batch_size: int = 256
+) -> np.ndarray:
     """Encodes a whole data set once, for `from_codes` of the Var algorithms.
 
     Args:
@@ -84,7 +88,9 @@ def warn_if_untrained(vae, images):
         warnings.warn(text, stacklevel=2)
 
 
-def reconstruction_psnr(vae, images, batch_size=256):
+def reconstruction_psnr(
+    vae: keras.Model, images: _tensors.ArrayLike, batch_size: int = 256
+) -> float:
     """Returns the mean PSNR of decode(mean of q(z|x)) against x, in dB.
 
     Args:

@@ -1,8 +1,13 @@
 """Adversarial training: train on the worst image that an attack finds."""
 
+from typing import Any
+
+import keras
 import tensorflow as tf
 
 from keras_mixup import _checks
+from keras_mixup import _tensors
+from keras_mixup import _types
 from keras_mixup import attacks
 from keras_mixup import ops
 from keras_mixup import registry
@@ -77,14 +82,14 @@ class AdversarialTraining(base.Algorithm):
 
     def __init__(
         self,
-        classifier,
-        attack,
+        classifier: keras.Model,
+        attack: attacks.GradientAttack,
         clean_weight: float = 0.0,
         attack_training: bool = False,
         joint_batch: bool = False,
-        seed=0,
-        name=None,
-    ):
+        seed: _types.Seed = 0,
+        name: _types.Name = None,
+    ) -> None:
         super().__init__(classifier, seed=seed, name=name)
         self.attack = check_attack(attack)
         self.clean_weight = _checks.check_number(
@@ -98,7 +103,7 @@ class AdversarialTraining(base.Algorithm):
         expected = "False without a clean loss (clean_weight=0)"
         _checks.check(okay, "joint_batch", expected, joint_batch)
 
-    def compile(self, *args, **kwargs):
+    def compile(self, *args: Any, **kwargs: Any) -> None:
         """Chooses the optimizer; arguments as in `Algorithm.compile`.
 
         Raises:
@@ -116,16 +121,20 @@ class AdversarialTraining(base.Algorithm):
             _checks.check(okay, "attack_training", expected, True, hint)
         super().compile(*args, **kwargs)
 
-    def draw(self, batch_size, seed):
+    def draw(
+        self, batch_size: _tensors.Size, seed: tf.Tensor
+    ) -> _tensors.Draws:
         """Returns {"attack_seed": int32 [2]}, which fixes the random start."""
         del batch_size
         return {"attack_seed": ops.fold_in(seed, 0)}
 
-    def attacked_model(self, images):
+    def attacked_model(self, images: tf.Tensor) -> tf.Tensor:
         """Returns the logits that the attack climbs on, [B, C]."""
         return self.classifier(images, training=self.attack_training)
 
-    def prepare_batch(self, images, targets, draws):
+    def prepare_batch(
+        self, images: tf.Tensor, targets: tf.Tensor, draws: _tensors.Draws
+    ) -> _tensors.Batch:
         """Returns the adversarial images, the targets, the clean images."""
         adversarial = self.attack.perturb(
             self.attacked_model, images, targets, draws["attack_seed"]
@@ -137,7 +146,7 @@ class AdversarialTraining(base.Algorithm):
             "clean_targets": targets,
         }
 
-    def batch_loss(self, batch):
+    def batch_loss(self, batch: _tensors.Batch) -> tuple[tf.Tensor, Any]:
         """Returns the weighted mean of both losses, and the attacked logits."""
         if self.joint_batch:
             return self._joint_loss(batch)

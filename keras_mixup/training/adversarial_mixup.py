@@ -1,11 +1,15 @@
 """Adversarially optimized mixup: attack the pair and its mixing weight."""
 
+from typing import Any
 from typing import Literal
 
+import keras
 import tensorflow as tf
 
 from keras_mixup import _checks
+from keras_mixup import _tensors
 from keras_mixup import _types
+from keras_mixup import attacks
 from keras_mixup import ops
 from keras_mixup import registry
 from keras_mixup.training import _pairs
@@ -80,8 +84,8 @@ class AdversarialMixup(mixup.Mixing, adversarial.AdversarialTraining):
 
     def __init__(
         self,
-        classifier,
-        attack,
+        classifier: keras.Model,
+        attack: attacks.GradientAttack,
         alpha: float = 0.5,
         mix_weight: _types.MixWeight = "learned",
         mix_weight_step: float | None = None,
@@ -92,9 +96,9 @@ class AdversarialMixup(mixup.Mixing, adversarial.AdversarialTraining):
         clean_weight: float = 0.0,
         stage: str | None = None,
         attack_training: bool = False,
-        seed=0,
-        name=None,
-    ):
+        seed: _types.Seed = 0,
+        name: _types.Name = None,
+    ) -> None:
         super().__init__(
             classifier,
             attack,
@@ -140,17 +144,19 @@ class AdversarialMixup(mixup.Mixing, adversarial.AdversarialTraining):
         self.mix_weight_step = mix_weight_step
 
     @property
-    def logged(self):
+    def logged(self) -> tuple[str, ...]:
         """("mix_weight_shift",) where lambda is learned, otherwise ()."""
         return ("mix_weight_shift",) if self.learned else ()
 
-    def compile(self, *args, **kwargs):
+    def compile(self, *args: Any, **kwargs: Any) -> None:
         """Chooses the optimizer; arguments as in `Algorithm.compile`."""
         loss = self.loss
         super().compile(*args, **kwargs)
         self.loss = loss  # Keras keeps compile's loss under the same name
 
-    def draw(self, batch_size, seed):
+    def draw(
+        self, batch_size: _tensors.Size, seed: tf.Tensor
+    ) -> _tensors.Draws:
         """Returns the attack's seed, the permutation and lambda's start."""
         pairs = self.draw_pairs(batch_size, ops.fold_in(seed, 1))
         if self.learned:
@@ -159,7 +165,9 @@ class AdversarialMixup(mixup.Mixing, adversarial.AdversarialTraining):
             )
         return {**super().draw(batch_size, seed), **pairs}
 
-    def prepare_batch(self, images, targets, draws):
+    def prepare_batch(
+        self, images: tf.Tensor, targets: tf.Tensor, draws: _tensors.Draws
+    ) -> _tensors.Batch:
         """Attacks the pairs; returns both sides of each, and their labels.
 
         Returns:
@@ -186,7 +194,7 @@ class AdversarialMixup(mixup.Mixing, adversarial.AdversarialTraining):
         clean["targets"] = mixup.mix_with_partner(targets, draws)
         return {**batch, **{f"clean_{k}": v for k, v in clean.items()}}
 
-    def batch_loss(self, batch):
+    def batch_loss(self, batch: _tensors.Batch) -> tuple[tf.Tensor, Any]:
         """Returns the weighted mean of both losses, and x'_m's logits."""
         loss = LOSSES[self.loss]
         logits = self._decode(self._mixed(batch, True), training=True)
@@ -204,7 +212,9 @@ class AdversarialMixup(mixup.Mixing, adversarial.AdversarialTraining):
         )
         return losses, logits
 
-    def mix_sample_weight(self, weights, draws, batch):
+    def mix_sample_weight(
+        self, weights: tf.Tensor, draws: _tensors.Draws, batch: _tensors.Batch
+    ) -> _tensors.Batch:
         """Returns the weights of the attacked pairs and of the clean ones."""
         return {
             **super().mix_sample_weight(weights, draws, batch),

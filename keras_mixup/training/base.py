@@ -1,5 +1,8 @@
 """What every algorithm that trains a classifier shares."""
 
+from typing import Any
+from typing import Literal
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -7,6 +10,8 @@ import tensorflow as tf
 from keras_mixup import _checks
 from keras_mixup import _classifiers
 from keras_mixup import _inputs
+from keras_mixup import _tensors
+from keras_mixup import _types
 from keras_mixup import ops
 from keras_mixup.training import functions
 from keras_mixup.training import train_step
@@ -47,7 +52,12 @@ class Algorithm(train_step.TrainStep):
             loss and accuracy.
     """
 
-    def __init__(self, classifier, seed=0, name=None):
+    def __init__(
+        self,
+        classifier: keras.Model,
+        seed: _types.Seed = 0,
+        name: _types.Name = None,
+    ) -> None:
         super().__init__(seed=seed, name=name)
         _classifiers.check_classifier(classifier)
         self.classifier = classifier
@@ -56,25 +66,27 @@ class Algorithm(train_step.TrainStep):
         self._width = None
 
     @property
-    def trained_model(self):
+    def trained_model(self) -> keras.Model:
         """The classifier."""
         return self.classifier
 
-    def batch_loss(self, batch):
+    def batch_loss(self, batch: _tensors.Batch) -> tuple[tf.Tensor, Any]:
         """Returns (losses float32 [B], logits [B, C]); one training pass."""
         logits = self.classifier(batch["images"], training=True)
         self.keep_layer_losses(batch)
         return ops.cross_entropy(batch["targets"], logits), logits
 
-    def own_metrics(self):
+    def own_metrics(self) -> list[keras.metrics.Metric]:
         """Returns the accuracy alone."""
         return [keras.metrics.CategoricalAccuracy(name="accuracy")]
 
-    def call(self, images, training=None):
+    def call(
+        self, images: _tensors.Array, training: bool | None = None
+    ) -> tf.Tensor:
         """Returns the classifier's logits, [B, num_classes]."""
         return self.classifier(images, training=training)
 
-    def test_step(self, data):
+    def test_step(self, data: Any) -> dict[str, Any]:
         """Clean loss and accuracy on one batch; no randomness."""
         images, targets, weights = self.unpack(data)
         logits = self.classifier(images, training=False)
@@ -85,13 +97,13 @@ class Algorithm(train_step.TrainStep):
         self.update_metrics(losses, batch, logits)
         return self.get_metrics_result()
 
-    def unpack(self, data):
+    def unpack(self, data: Any) -> tuple[tf.Tensor, Any, tf.Tensor | None]:
         """Returns (images float32, targets float32 [B, C], weights [B])."""
         images, labels, weights = super().unpack(data)
         targets = ops.label_probabilities(labels, self._num_classes())
         return images, targets, weights
 
-    def guard(self, data, name):
+    def guard(self, data: Any, name: Literal["train", "test"]) -> Any:
         """Returns the batch; images and labels are checked at every step."""
         images, labels, *rest = super().guard(data, name)
         classes, place = self._num_classes(), functions.place_of(self, name)
@@ -107,7 +119,9 @@ class Algorithm(train_step.TrainStep):
             self._width = self.classifier.output_shape[-1]
         return self._width
 
-    def update_metrics(self, losses, batch, outputs):
+    def update_metrics(
+        self, losses: tf.Tensor, batch: _tensors.Batch, outputs: Any
+    ) -> None:
         """Updates loss and accuracy, and the user's metrics.
 
         Args:
@@ -127,7 +141,7 @@ class Algorithm(train_step.TrainStep):
         weights = batch.get("sample_weight")
         self.update_user_metrics(targets, outputs, weights)
 
-    def check_batch(self, data):
+    def check_batch(self, data: Any) -> None:
         """Checks the first batch of a run; raises `ValueError`."""
         images, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
         _checks.check(labels is not None, "y", "labels [B] or [B, C]", labels)
@@ -137,7 +151,7 @@ class Algorithm(train_step.TrainStep):
         if weights is not None:
             functions.check_sample_weight(np.asarray(weights), len(images))
 
-    def check_images(self, images):
+    def check_images(self, images: _tensors.Array) -> None:
         """Checks images, and the logits of two of them."""
         images = _inputs.read_images(images, "x")
         logits = self.classifier(images[:2], training=False)

@@ -6,12 +6,15 @@ import os
 import pathlib
 import warnings
 import zipfile
+from typing import Any
+from typing import Literal
 
 import keras
 import tensorflow as tf
 
 from keras_mixup import _checks
 from keras_mixup import _files
+from keras_mixup import _types
 from keras_mixup import _workers
 
 # A member of the .keras archive, which Keras leaves alone.
@@ -47,7 +50,12 @@ class BestModel(keras.callbacks.Callback):
             `monitor` is not among the logs.
     """
 
-    def __init__(self, path, monitor="val_accuracy", mode="max"):
+    def __init__(
+        self,
+        path: _types.Path,
+        monitor: str = "val_accuracy",
+        mode: Literal["max", "min"] = "max",
+    ) -> None:
         super().__init__()
         self.path = _check_file(path)
         self.monitor = _checks.check_instance(monitor, "monitor", str, "a str")
@@ -57,7 +65,9 @@ class BestModel(keras.callbacks.Callback):
         # Sign times value, so that larger is better in either mode.
         self.best = tf.Variable(-math.inf, dtype=tf.float64, trainable=False)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(
+        self, epoch: int, logs: dict[str, Any] | None = None
+    ) -> None:
         """Saves when the monitored value is the best so far."""
         logs = logs or {}
         expected = f"one of {sorted(logs)}"
@@ -103,7 +113,9 @@ class BestModel(keras.callbacks.Callback):
         self.best.assign(-math.inf)
 
 
-def save_atomically(model, path, note=None):
+def save_atomically(
+    model: keras.Model, path: _types.Path, note: _types.Json | None = None
+) -> None:
     """Saves a Keras model under a temporary name, then renames it.
 
     Of several workers, which all call it, the chief writes.
@@ -135,7 +147,7 @@ def _check_file(path):
     return path
 
 
-def read_best(path):
+def read_best(path: _types.Path) -> _types.Json | None:
     """Returns what the file of a best model says of itself.
 
     Args:

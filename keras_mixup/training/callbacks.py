@@ -4,12 +4,14 @@ import math
 import os
 import time
 import warnings
+from typing import Any
 
 import keras
 import numpy as np
 
 from keras_mixup import _checks
 from keras_mixup import _files
+from keras_mixup import _types
 from keras_mixup import _workers
 
 
@@ -20,7 +22,9 @@ class StopOnNaN(keras.callbacks.Callback):
         FloatingPointError: names the step; the newest checkpoint stays.
     """
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(
+        self, batch: int, logs: dict[str, Any] | None = None
+    ) -> None:
         """Reads the running mean of the loss, which keeps a NaN."""
         loss = (logs or {}).get("loss", 0.0)
         if math.isfinite(float(loss)):
@@ -45,12 +49,14 @@ class MetricsLog(keras.callbacks.Callback):
         path: str.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: _types.Path) -> None:
         super().__init__()
         self.path = _checks.check_path(path, "path")
         self._first = True
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(
+        self, epoch: int, logs: dict[str, Any] | None = None
+    ) -> None:
         """Starts the clock; at the run's first epoch drops later lines."""
         self._start = time.monotonic()
         if not self._first:
@@ -69,7 +75,9 @@ class MetricsLog(keras.callbacks.Callback):
             )
         _files.write_lines(self.path, kept)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(
+        self, epoch: int, logs: dict[str, Any] | None = None
+    ) -> None:
         """Appends the epoch's line."""
         if not _workers.is_chief(self.model.distribute_strategy):
             return
@@ -103,7 +111,7 @@ def last_learning_rate(optimizer):
     return float(keras.ops.convert_to_numpy(optimizer.learning_rate))
 
 
-def read_metrics(path):
+def read_metrics(path: _types.Path) -> list[_types.Json]:
     """Returns the rows of a metrics file; a torn last line is left out.
 
     Args:
@@ -125,11 +133,13 @@ class RetraceGuard(keras.callbacks.Callback):
         RuntimeError: at the end of the epoch in which it happened.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
-        self._expected = {}
+        self._expected: dict[str, int] = {}
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(
+        self, epoch: int, logs: dict[str, Any] | None = None
+    ) -> None:
         """Compares the traces of each step with its first number."""
         for step, count in self.model.traces.items():
             # A resumed run may skip its whole first epoch: zero is no count.

@@ -4,6 +4,8 @@ import os
 import pathlib
 import re
 import warnings
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -11,6 +13,7 @@ import tensorflow as tf
 from keras_mixup import _checks
 from keras_mixup import _files
 from keras_mixup import _stopping
+from keras_mixup import _types
 from keras_mixup import _workers
 
 _INDEX = re.compile(r"step-(\d+)\.index$")
@@ -20,7 +23,7 @@ _ASK_EVERY = 10
 _SAVING = ".saving"
 
 
-def latest_step(directory):
+def latest_step(directory: _types.Path) -> int:
     """Returns the step of the newest whole checkpoint, 0 when there is none.
 
     A checkpoint is whole if each of its tensors has the checksum that
@@ -33,7 +36,7 @@ def latest_step(directory):
         ValueError: there are checkpoints, and all of them are damaged.
     """
     _checks.check_path(directory, "directory")
-    damaged = []
+    damaged: list[int] = []
     for step in reversed(_steps(directory)):
         if _is_whole(_prefix(directory, step)):
             if damaged:
@@ -87,7 +90,7 @@ def _is_whole(prefix):
     return True
 
 
-def resume_position(step, steps_per_epoch):
+def resume_position(step: int, steps_per_epoch: int) -> tuple[int, int]:
     """Returns (initial_epoch, skip) for `fit` and `Algorithm.skip`.
 
     A checkpoint at the end of an epoch resumes inside that epoch, with all
@@ -155,8 +158,13 @@ class Checkpoint(keras.callbacks.Callback):
     """
 
     def __init__(
-        self, directory, every=500, state=(), max_to_keep=2, stop=None
-    ):
+        self,
+        directory: _types.Path,
+        every: int = 500,
+        state: Sequence[tf.Variable] = (),
+        max_to_keep: int = 2,
+        stop: _types.AskStop | None = None,
+    ) -> None:
         super().__init__()
         self.directory = _checks.check_path(directory, "directory")
         self.every = _checks.check_integer(every, "every")
@@ -165,12 +173,12 @@ class Checkpoint(keras.callbacks.Callback):
         self.stop = _checks.check_callable(stop, "stop") or _stopping.never
         self._step = 0
         # The step at which a restored run must begin, until it has begun.
-        self._begin = None
+        self._begin: int | None = None
         self._metric_values = None
         # What training measured, kept while a validation runs.
         self._trained_values = None
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Restores the newest whole checkpoint, if there is one."""
         model = self.model
         variables = model.variables + model.optimizer.variables
@@ -192,7 +200,9 @@ class Checkpoint(keras.callbacks.Callback):
             self._begin = self._step
             self._metric_values = self._measured()
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(
+        self, epoch: int, logs: dict[str, Any] | None = None
+    ) -> None:
         """Puts the restored metrics back after Keras has reset them.
 
         Raises:
@@ -219,7 +229,7 @@ class Checkpoint(keras.callbacks.Callback):
             "directory."
         )
 
-    def on_test_begin(self, logs=None):
+    def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Remembers what training measured: validation measures anew."""
         self._trained_values = self._measured()
 
@@ -230,14 +240,18 @@ class Checkpoint(keras.callbacks.Callback):
         for variable, value in zip(self._metrics, values, strict=True):
             variable.assign(value)
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(
+        self, batch: int, logs: dict[str, Any] | None = None
+    ) -> None:
         """Saves after every `every`-th step, or after the call that took it."""
         step = int(self.model.step.numpy())
         if step // self.every > self._step // self.every:
             self._save(step)
         self._stop_if_asked()
 
-    def on_test_batch_end(self, batch, logs=None):
+    def on_test_batch_end(
+        self, batch: int, logs: dict[str, Any] | None = None
+    ) -> None:
         """Stops between two batches of a validation, if asked to."""
         self._stop_if_asked()
 
@@ -253,7 +267,7 @@ class Checkpoint(keras.callbacks.Callback):
             self.on_train_end()
             _stopping.check_stop(lambda: reason, f"at step {step}")
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Saves the last step."""
         step = int(self.model.step.numpy())
         if step == self._step:

@@ -1,7 +1,10 @@
 """CutMix: train on images with a box of another image in them."""
 
+import keras
 import tensorflow as tf
 
+from keras_mixup import _tensors
+from keras_mixup import _types
 from keras_mixup import ops
 from keras_mixup import registry
 from keras_mixup.training import mixup
@@ -29,12 +32,20 @@ class CutMix(mixup.Mixup):
         ValueError: when an argument is out of its range.
     """
 
-    def __init__(self, classifier, alpha: float = 1.0, seed=0, name=None):
+    def __init__(
+        self,
+        classifier: keras.Model,
+        alpha: float = 1.0,
+        seed: _types.Seed = 0,
+        name: _types.Name = None,
+    ) -> None:
         super().__init__(
             classifier, alpha=alpha, weight_per="batch", seed=seed, name=name
         )
 
-    def draw(self, batch_size, seed):
+    def draw(
+        self, batch_size: _tensors.Size, seed: tf.Tensor
+    ) -> _tensors.Draws:
         """Returns the pairs of `Mixup` and {"centre": float32 [B, 2]}.
 
         The centre of the box is given as shares of height and width.
@@ -42,7 +53,9 @@ class CutMix(mixup.Mixup):
         centre = draw_centre(batch_size, seed)
         return {**super().draw(batch_size, seed), "centre": centre}
 
-    def prepare_batch(self, images, targets, draws):
+    def prepare_batch(
+        self, images: tf.Tensor, targets: tf.Tensor, draws: _tensors.Draws
+    ) -> _tensors.Batch:
         """Returns the images with their boxes, and the mixed targets."""
         return paste_boxes(images, targets, draws)
 

@@ -1,18 +1,28 @@
 """CutMix inside adversarial training: cut first, then attack the result."""
 
+from typing import Literal
+
+import keras
+import tensorflow as tf
+
+from keras_mixup import _tensors
 from keras_mixup import _types
+from keras_mixup import attacks
 from keras_mixup import ops
 from keras_mixup import registry
 from keras_mixup.training import adversarial
+from keras_mixup.training import base
 from keras_mixup.training import cutmix
 from keras_mixup.training import mixup
 from keras_mixup.training import trades
 
 
-class CutMixing(mixup.Mixing):
+class CutMixing(mixup.Mixing, base.Algorithm):
     """Mixin: what an algorithm attacks are images with boxes in them."""
 
-    def draw(self, batch_size, seed):
+    def draw(
+        self, batch_size: _tensors.Size, seed: tf.Tensor
+    ) -> _tensors.Draws:
         """Returns the algorithm's own draws, the pairs and the centre."""
         inner = ops.fold_in(seed, 1)
         return {
@@ -21,7 +31,9 @@ class CutMixing(mixup.Mixing):
             "centre": cutmix.draw_centre(batch_size, inner),
         }
 
-    def prepare_batch(self, images, targets, draws):
+    def prepare_batch(
+        self, images: tf.Tensor, targets: tf.Tensor, draws: _tensors.Draws
+    ) -> _tensors.Batch:
         """Returns the algorithm's batch of the images with their boxes."""
         cut = cutmix.paste_boxes(images, targets, draws)
         batch = super().prepare_batch(cut["images"], cut["targets"], draws)
@@ -62,15 +74,15 @@ class CutMixAdversarialTraining(CutMixing, adversarial.AdversarialTraining):
 
     def __init__(
         self,
-        classifier,
-        attack,
+        classifier: keras.Model,
+        attack: attacks.GradientAttack,
         alpha: float = 1.0,
         mix_weight: _types.MixWeight | None = None,
         clean_weight: float = 0.0,
         attack_training: bool = False,
-        seed=0,
-        name=None,
-    ):
+        seed: _types.Seed = 0,
+        name: _types.Name = None,
+    ) -> None:
         super().__init__(
             classifier,
             attack,
@@ -112,17 +124,19 @@ class CutMixTRADES(CutMixing, trades.TRADES):
 
     def __init__(
         self,
-        classifier,
-        attack,
+        classifier: keras.Model,
+        attack: attacks.GradientAttack,
         beta: float = 6.0,
-        start="normal",
-        attack_targets="shared",
+        start: _types.PythonOnly[Literal["normal", "attack"]] = "normal",
+        attack_targets: _types.PythonOnly[
+            Literal["shared", "separate"]
+        ] = "shared",
         alpha: float = 1.0,
         mix_weight: _types.MixWeight | None = None,
         attack_training: bool = False,
-        seed=0,
-        name=None,
-    ):
+        seed: _types.Seed = 0,
+        name: _types.Name = None,
+    ) -> None:
         super().__init__(
             classifier,
             attack,

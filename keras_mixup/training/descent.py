@@ -1,18 +1,22 @@
 """From the losses of a batch to the next weights."""
 
 import contextlib
+from collections.abc import Iterator
+from typing import Any
 
 import keras
 import tensorflow as tf
 
 from keras_mixup import _checks
+from keras_mixup import _tensors
+from keras_mixup import _types
 from keras_mixup.training import functions
 from keras_mixup.training import weight_average
 from keras_mixup.training import weight_perturbation
 
 
-class Descent:
-    """Mixin of `TrainStep`: the gradient, where it is taken, what is kept.
+class Descent(keras.Model):
+    """Part of `TrainStep`: the gradient, where it is taken, what is kept.
 
     Attributes:
         l2_penalty: float, see `TrainStep.compile`.
@@ -22,7 +26,15 @@ class Descent:
             estimates the statistics of BatchNormalization anew.
     """
 
-    def set_descent(self, l2_penalty=0.0, perturbation=0.0, average=None):
+    batch_norm_images: Any
+    _evaluating: bool
+
+    def set_descent(
+        self,
+        l2_penalty: _types.Number = 0.0,
+        perturbation: _types.Number = 0.0,
+        average: weight_average.EMA | weight_average.SWA | None = None,
+    ) -> None:
         """Checks and keeps the arguments of `compile` of the same meaning."""
         self.l2_penalty = _checks.check_number(
             l2_penalty, "l2_penalty", low=0.0
@@ -39,7 +51,12 @@ class Descent:
 
     # === The gradient ===
 
-    def descend(self, batch):
+    @property
+    def optimized_variables(self) -> list[Any]:
+        """The variables that the optimizer changes."""
+        return self.trained_model.trainable_variables
+
+    def descend(self, batch: _tensors.Batch) -> tuple[tf.Tensor, Any]:
         """Takes one step of the optimizer.
 
         Args:
@@ -64,7 +81,9 @@ class Descent:
         self.optimizer.apply(gradients, variables)
         return losses, outputs
 
-    def differentiate(self, batch, point=None):
+    def differentiate(
+        self, batch: _tensors.Batch, point: Any = None
+    ) -> tuple[tf.Tensor, Any, list[Any]]:
         """Returns (losses [B], outputs, gradients of their scaled mean).
 
         Args:
@@ -99,7 +118,7 @@ class Descent:
             if value is not None:
                 variable.assign(value)
 
-    def keep_layer_losses(self, batch):
+    def keep_layer_losses(self, batch: _tensors.Batch) -> None:
         """Puts what layers and regularizers add to the loss into a batch.
 
         A `batch_loss` of several passes calls it after the one that counts.
@@ -110,20 +129,20 @@ class Descent:
 
     # === The averages ===
 
-    def build_averages(self):
+    def build_averages(self) -> None:
         """Makes the variables of the averages, once, where they are wanted."""
         if self.weight_average is not None:
             with self.distribute_strategy.scope():
                 self.averages.make(self.trained_model)
 
-    def update_averages(self):
+    def update_averages(self) -> None:
         """Takes the weights of the finished step into the averages."""
         if self.weight_average is not None:
             share = self.weight_average.share(self.step.value)
             self.averages.update(self.trained_model, share)
 
     @contextlib.contextmanager
-    def averaged_weights(self):
+    def averaged_weights(self) -> Iterator[None]:
         """The trained model has its averaged weights while this lasts.
 
         `evaluate`, `BestModel` and `RobustValidation` use it. Without
@@ -138,7 +157,7 @@ class Descent:
         finally:
             self.show_averages(False)
 
-    def show_averages(self, shown=True):
+    def show_averages(self, shown: bool = True) -> None:
         """Gives the trained model its averaged weights, or those of training.
 
         `fit` begins with the weights of training and ends with the averages.
@@ -154,7 +173,7 @@ class Descent:
                 self.trained_model, self.batch_norm_images
             )
 
-    def begin_averages(self, images):
+    def begin_averages(self, images: _tensors.Array) -> None:
         """Prepares the averages for a `fit` on `images`."""
         if self.weight_average is None:
             return
@@ -164,3 +183,42 @@ class Descent:
         self.show_averages(False)
         if not int(self.step.numpy()):
             self.averages.start(self.trained_model)
+
+    # === What Keras calls ===
+
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        *args: Any,
+        **kwargs: Any,
+    ) -> keras.callbacks.History:
+        """Trains; as `keras.Model.fit`.
+
+        Warns once, where gradients of an attack are zero or not finite.
+        """
+        functions.check_last_batch(self, x, batch_size, kwargs)
+        self.begin_averages(x)
+        history = super().fit(x, y, batch_size, *args, **kwargs)
+        self.show_averages()
+        self._watch.warn_once(self.trained_model.name)
+        return history
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> Any:
+        """The means of `test_step`; as `keras.Model.evaluate`."""
+        before, self._evaluating = self._evaluating, True
+        try:
+            with self.averaged_weights():
+                return super().evaluate(*args, **kwargs)
+        finally:
+            self._evaluating = before
+
+    def test_on_batch(self, *args: Any, **kwargs: Any) -> Any:
+        """The means of `test_step`; as `keras.Model.test_on_batch`."""
+        before, self._evaluating = self._evaluating, True
+        try:
+            with self.averaged_weights():
+                return super().test_on_batch(*args, **kwargs)
+        finally:
+            self._evaluating = before

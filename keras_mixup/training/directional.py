@@ -2,6 +2,10 @@
 
 from typing import Literal
 
+import keras
+import tensorflow as tf
+
+from keras_mixup import _tensors
 from keras_mixup import _types
 from keras_mixup import registry
 from keras_mixup.training import mixup
@@ -35,13 +39,13 @@ class DirectionalAdversarialTraining(mixup.Mixup):
 
     def __init__(
         self,
-        classifier,
+        classifier: keras.Model,
         alpha: float = 1.0,
         mix_weight: _types.MixWeight | None = None,
         weight_per: Literal["sample", "batch"] = "sample",
-        seed=0,
-        name=None,
-    ):
+        seed: _types.Seed = 0,
+        name: _types.Name = None,
+    ) -> None:
         super().__init__(
             classifier,
             alpha=alpha,
@@ -51,16 +55,20 @@ class DirectionalAdversarialTraining(mixup.Mixup):
             name=name,
         )
 
-    def default_mix_weight(self):
+    def default_mix_weight(self) -> tuple[str, float, float]:
         """Returns ("beta", alpha + 1, alpha)."""
         return ("beta", self.alpha + 1.0, self.alpha)
 
-    def prepare_batch(self, images, targets, draws):
+    def prepare_batch(
+        self, images: tf.Tensor, targets: tf.Tensor, draws: _tensors.Draws
+    ) -> _tensors.Batch:
         """Returns the mixed images and the targets as they came."""
         mixed = super().prepare_batch(images, targets, draws)
         return {**mixed, "targets": targets}
 
-    def mix_sample_weight(self, weights, draws, batch):
+    def mix_sample_weight(
+        self, weights: tf.Tensor, draws: _tensors.Draws, batch: _tensors.Batch
+    ) -> _tensors.Batch:
         """Returns the weights as they came: labels are not mixed."""
         del draws, batch
         return {"sample_weight": weights}

@@ -1,6 +1,8 @@
 """Early stopping whose patience survives a resumed run."""
 
 import math
+from typing import Any
+from typing import Literal
 
 import keras
 import tensorflow as tf
@@ -30,7 +32,12 @@ class EarlyStopping(keras.callbacks.Callback):
             `monitor` is not among the logs.
     """
 
-    def __init__(self, monitor="val_robust_accuracy", patience=10, mode="max"):
+    def __init__(
+        self,
+        monitor: str = "val_robust_accuracy",
+        patience: int = 10,
+        mode: Literal["max", "min"] = "max",
+    ) -> None:
         super().__init__()
         self.monitor = _checks.check_instance(monitor, "monitor", str, "a str")
         self.patience = _checks.check_integer(patience, "patience")
@@ -39,7 +46,9 @@ class EarlyStopping(keras.callbacks.Callback):
             [-math.inf, 0.0, -1.0], dtype=tf.float64, trainable=False
         )
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(
+        self, epoch: int, logs: dict[str, Any] | None = None
+    ) -> None:
         """Counts the epoch, once, and stops the run if it was one too many."""
         logs = logs or {}
         expected = f"one of {sorted(logs)}"

@@ -1,8 +1,11 @@
 """Training on noisy images, as randomized smoothing needs it."""
 
+import keras
 import tensorflow as tf
 
 from keras_mixup import _checks
+from keras_mixup import _tensors
+from keras_mixup import _types
 from keras_mixup import ops
 from keras_mixup import registry
 from keras_mixup.training import base
@@ -30,18 +33,26 @@ class GaussianAugmentation(base.Algorithm):
     """
 
     def __init__(
-        self, classifier, noise_stddev: float = 0.25, seed=0, name=None
-    ):
+        self,
+        classifier: keras.Model,
+        noise_stddev: float = 0.25,
+        seed: _types.Seed = 0,
+        name: _types.Name = None,
+    ) -> None:
         super().__init__(classifier, seed=seed, name=name)
         self.noise_stddev = _checks.check_number(
             noise_stddev, "noise_stddev", low=0.0
         )
 
-    def draw(self, batch_size, seed):
+    def draw(
+        self, batch_size: _tensors.Size, seed: tf.Tensor
+    ) -> _tensors.Draws:
         """Returns {"noise_seed": int32 [2]}."""
         return {"noise_seed": ops.fold_in(seed, 0)}
 
-    def prepare_batch(self, images, targets, draws):
+    def prepare_batch(
+        self, images: tf.Tensor, targets: tf.Tensor, draws: _tensors.Draws
+    ) -> _tensors.Batch:
         """Returns the noisy images and the targets as they are."""
         noise = noise_like(images, draws["noise_seed"])
         noisy = images + self.noise_stddev * noise

@@ -1,6 +1,11 @@
 """Interpolated adversarial training: mixup of clean and attacked images."""
 
+import keras
+import tensorflow as tf
+
+from keras_mixup import _tensors
 from keras_mixup import _types
+from keras_mixup import attacks
 from keras_mixup import ops
 from keras_mixup import registry
 from keras_mixup.training import adversarial
@@ -39,15 +44,15 @@ class InterpolatedAdversarialTraining(
 
     def __init__(
         self,
-        classifier,
-        attack,
+        classifier: keras.Model,
+        attack: attacks.GradientAttack,
         alpha: float = 1.0,
         mix_weight: _types.MixWeight | None = None,
         attack_training: bool = False,
         joint_batch: bool = False,
-        seed=0,
-        name=None,
-    ):
+        seed: _types.Seed = 0,
+        name: _types.Name = None,
+    ) -> None:
         super().__init__(
             classifier,
             attack,
@@ -59,7 +64,9 @@ class InterpolatedAdversarialTraining(
         )
         self.set_mixing(alpha, mix_weight)
 
-    def draw(self, batch_size, seed):
+    def draw(
+        self, batch_size: _tensors.Size, seed: tf.Tensor
+    ) -> _tensors.Draws:
         """Returns the attack's seed and the pairs of either half."""
         pairs = {
             half: self.draw_pairs(batch_size, ops.fold_in(seed, number))
@@ -67,7 +74,9 @@ class InterpolatedAdversarialTraining(
         }
         return {**super().draw(batch_size, seed), **pairs}
 
-    def prepare_batch(self, images, targets, draws):
+    def prepare_batch(
+        self, images: tf.Tensor, targets: tf.Tensor, draws: _tensors.Draws
+    ) -> _tensors.Batch:
         """Returns the mixed adversarial and the mixed clean examples."""
         batch = super().prepare_batch(images, targets, draws)
         mixed = {}
@@ -79,7 +88,9 @@ class InterpolatedAdversarialTraining(
             )
         return mixed
 
-    def mix_sample_weight(self, weights, draws, batch):
+    def mix_sample_weight(
+        self, weights: tf.Tensor, draws: _tensors.Draws, batch: _tensors.Batch
+    ) -> _tensors.Batch:
         """Returns the weights of the pairs of either half."""
         halves = {
             "sample_weight": "adversarial",
@@ -90,6 +101,6 @@ class InterpolatedAdversarialTraining(
             for key, half in halves.items()
         }
 
-    def mix_images(self, images, draws):
+    def mix_images(self, images: tf.Tensor, draws: _tensors.Draws) -> tf.Tensor:
         """Returns the images mixed with their partners, [B, H, W, C]."""
         return mixup.mix_with_partner(images, draws)

@@ -1,8 +1,14 @@
 """Latent adversarial training: attack the image and a hidden stage."""
 
+from typing import Any
+
+import keras
 import tensorflow as tf
 
 from keras_mixup import _checks
+from keras_mixup import _tensors
+from keras_mixup import _types
+from keras_mixup import attacks
 from keras_mixup import ops
 from keras_mixup import registry
 from keras_mixup.training import adversarial
@@ -53,17 +59,17 @@ class LatentAdversarialTraining(adversarial.AdversarialTraining):
 
     def __init__(
         self,
-        classifier,
-        attack,
+        classifier: keras.Model,
+        attack: attacks.GradientAttack,
         stage: str | None = "stage_2",
-        latent_eps: float = 8 / 255,
-        latent_step_size: float = 1 / 255,
+        latent_eps: float | str = 8 / 255,
+        latent_step_size: float | str = 1 / 255,
         latent_steps: int = 20,
         latent_weight: float = 0.2,
         attack_training: bool = False,
-        seed=0,
-        name=None,
-    ):
+        seed: _types.Seed = 0,
+        name: _types.Name = None,
+    ) -> None:
         super().__init__(
             classifier,
             attack,
@@ -84,12 +90,16 @@ class LatentAdversarialTraining(adversarial.AdversarialTraining):
             latent_weight, "latent_weight", 0.0, 1.0
         )
 
-    def draw(self, batch_size, seed):
+    def draw(
+        self, batch_size: _tensors.Size, seed: tf.Tensor
+    ) -> _tensors.Draws:
         """Returns the seeds of both attacks, int32 [2] each."""
         draws = super().draw(batch_size, seed)
         return {**draws, "latent_seed": ops.fold_in(seed, 1)}
 
-    def prepare_batch(self, images, targets, draws):
+    def prepare_batch(
+        self, images: tf.Tensor, targets: tf.Tensor, draws: _tensors.Draws
+    ) -> _tensors.Batch:
         """Returns the adversarial images and the adversarial features."""
         features = self._attack_features(images, targets, draws["latent_seed"])
         batch = super().prepare_batch(images, targets, draws)
@@ -122,7 +132,7 @@ class LatentAdversarialTraining(adversarial.AdversarialTraining):
             self.latent_steps,
         )
 
-    def batch_loss(self, batch):
+    def batch_loss(self, batch: _tensors.Batch) -> tuple[tf.Tensor, Any]:
         """Returns the weighted mean of both losses, and f(x + delta)."""
         losses, logits = super().batch_loss(batch)
         hidden = self._decode(batch["features"], training=True)

@@ -1,12 +1,14 @@
 """Manifold mixup: mix at a hidden stage, another one at each step."""
 
 import itertools
+from typing import Any
 from typing import Literal
 
 import keras
 import tensorflow as tf
 
 from keras_mixup import _checks
+from keras_mixup import _tensors
 from keras_mixup import _types
 from keras_mixup import ops
 from keras_mixup import registry
@@ -48,14 +50,14 @@ class ManifoldMixup(mixup.Mixup):
 
     def __init__(
         self,
-        classifier,
+        classifier: keras.Model,
         alpha: float = 1.0,
         stages: tuple[str, ...] = ("input", "stage_1", "stage_2"),
         mix_weight: _types.MixWeight | None = None,
         weight_per: Literal["sample", "batch"] = "sample",
-        seed=0,
-        name=None,
-    ):
+        seed: _types.Seed = 0,
+        name: _types.Name = None,
+    ) -> None:
         super().__init__(
             classifier,
             alpha=alpha,
@@ -67,7 +69,9 @@ class ManifoldMixup(mixup.Mixup):
         self.stages = _check_stages(stages)
         self._order, self._segments = _cut(classifier, self.stages)
 
-    def draw(self, batch_size, seed):
+    def draw(
+        self, batch_size: _tensors.Size, seed: tf.Tensor
+    ) -> _tensors.Draws:
         """Returns the pairs of `Mixup` and {"stage": int32 []}.
 
         The stage is an index into `stages`.
@@ -77,12 +81,14 @@ class ManifoldMixup(mixup.Mixup):
         )
         return {**super().draw(batch_size, seed), "stage": stage}
 
-    def prepare_batch(self, images, targets, draws):
+    def prepare_batch(
+        self, images: tf.Tensor, targets: tf.Tensor, draws: _tensors.Draws
+    ) -> _tensors.Batch:
         """Returns the single images, the mixed targets and the draws."""
         mixed = mixup.mix_with_partner(targets, draws)
         return {"images": images, "targets": mixed, **draws}
 
-    def batch_loss(self, batch):
+    def batch_loss(self, batch: _tensors.Batch) -> tuple[tf.Tensor, Any]:
         """Returns the loss of the batch mixed at its stage, and logits."""
         features = batch["images"]
         for index, segment in zip(self._order, self._segments, strict=True):

@@ -2,8 +2,13 @@
 
 from typing import Literal
 
+import keras
+import tensorflow as tf
+
 from keras_mixup import _checks
+from keras_mixup import _tensors
 from keras_mixup import _types
+from keras_mixup import attacks
 from keras_mixup import ops
 from keras_mixup import registry
 from keras_mixup.training import adversarial
@@ -45,16 +50,16 @@ class MixThenAttack(mixup.Mixing, adversarial.AdversarialTraining):
 
     def __init__(
         self,
-        classifier,
-        attack,
+        classifier: keras.Model,
+        attack: attacks.GradientAttack,
         alpha: float = 0.5,
         mix_weight: _types.MixWeight | None = None,
         weight_per: Literal["sample", "batch"] = "sample",
         clean_weight: float = 0.0,
         attack_training: bool = False,
-        seed=0,
-        name=None,
-    ):
+        seed: _types.Seed = 0,
+        name: _types.Name = None,
+    ) -> None:
         super().__init__(
             classifier,
             attack,
@@ -65,12 +70,16 @@ class MixThenAttack(mixup.Mixing, adversarial.AdversarialTraining):
         )
         self.set_mixing(alpha, mix_weight, weight_per)
 
-    def draw(self, batch_size, seed):
+    def draw(
+        self, batch_size: _tensors.Size, seed: tf.Tensor
+    ) -> _tensors.Draws:
         """Returns the attack's seed, the permutation and the weights."""
         pairs = self.draw_pairs(batch_size, ops.fold_in(seed, 1))
         return {**super().draw(batch_size, seed), **pairs}
 
-    def prepare_batch(self, images, targets, draws):
+    def prepare_batch(
+        self, images: tf.Tensor, targets: tf.Tensor, draws: _tensors.Draws
+    ) -> _tensors.Batch:
         """Returns the attacked mixtures, and the mixtures as clean images."""
         images = mixup.mix_with_partner(images, draws)
         targets = mixup.mix_with_partner(targets, draws)
@@ -110,15 +119,15 @@ class AttackThenMix(interpolated.InterpolatedAdversarialTraining):
 
     def __init__(
         self,
-        classifier,
-        attack,
+        classifier: keras.Model,
+        attack: attacks.GradientAttack,
         alpha: float = 0.5,
         mix_weight: _types.MixWeight | None = None,
         clean_weight: float = 0.0,
         attack_training: bool = False,
-        seed=0,
-        name=None,
-    ):
+        seed: _types.Seed = 0,
+        name: _types.Name = None,
+    ) -> None:
         super().__init__(
             classifier,
             attack,

@@ -2,9 +2,11 @@
 
 from typing import Literal
 
+import keras
 import tensorflow as tf
 
 from keras_mixup import _checks
+from keras_mixup import _tensors
 from keras_mixup import _types
 from keras_mixup import ops
 from keras_mixup import registry
@@ -20,7 +22,12 @@ class Mixing:
         weight_per: `"sample"` or `"batch"`.
     """
 
-    def set_mixing(self, alpha, mix_weight=None, weight_per="sample"):
+    def set_mixing(
+        self,
+        alpha: float,
+        mix_weight: _types.MixWeight | None = None,
+        weight_per: Literal["sample", "batch"] = "sample",
+    ) -> None:
         """Checks and keeps the arguments that `Mixup` describes.
 
         Raises:
@@ -34,11 +41,13 @@ class Mixing:
             weight_per, "weight_per", ("sample", "batch")
         )
 
-    def default_mix_weight(self):
+    def default_mix_weight(self) -> tuple[str, float, float]:
         """Returns lambda's distribution where `mix_weight` names none."""
         return ("beta", self.alpha, self.alpha)
 
-    def draw_pairs(self, batch_size, seed):
+    def draw_pairs(
+        self, batch_size: _tensors.Size, seed: tf.Tensor
+    ) -> _tensors.Draws:
         """Draws a partner and a lambda for every example of a batch.
 
         Args:
@@ -62,7 +71,9 @@ class Mixing:
             "permutation": order,
         }
 
-    def mix_sample_weight(self, weights, draws, batch):
+    def mix_sample_weight(
+        self, weights: tf.Tensor, draws: _tensors.Draws, batch: _tensors.Batch
+    ) -> _tensors.Batch:
         """Returns a pair's weight: the mix of both sides' with lambda."""
         weight = batch.get("mix_weight", draws["mix_weight"])
         pairs = {**draws, "mix_weight": weight}
@@ -94,21 +105,25 @@ class Mixup(Mixing, base.Algorithm):
 
     def __init__(
         self,
-        classifier,
+        classifier: keras.Model,
         alpha: float = 1.0,
         mix_weight: _types.MixWeight | None = None,
         weight_per: Literal["sample", "batch"] = "sample",
-        seed=0,
-        name=None,
-    ):
+        seed: _types.Seed = 0,
+        name: _types.Name = None,
+    ) -> None:
         super().__init__(classifier, seed=seed, name=name)
         self.set_mixing(alpha, mix_weight, weight_per)
 
-    def draw(self, batch_size, seed):
+    def draw(
+        self, batch_size: _tensors.Size, seed: tf.Tensor
+    ) -> _tensors.Draws:
         """Returns {"permutation": int32 [B], "mix_weight": float32 [B]}."""
         return self.draw_pairs(batch_size, seed)
 
-    def prepare_batch(self, images, targets, draws):
+    def prepare_batch(
+        self, images: tf.Tensor, targets: tf.Tensor, draws: _tensors.Draws
+    ) -> _tensors.Batch:
         """Returns the mixed images and the mixed targets."""
         return {
             "images": mix_with_partner(images, draws),

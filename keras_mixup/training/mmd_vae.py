@@ -1,5 +1,7 @@
 """Training of the MMD-VAE, on clean or on attacked images."""
 
+from collections.abc import Sequence
+from typing import Any
 from typing import Literal
 
 import keras
@@ -7,6 +9,9 @@ import tensorflow as tf
 
 from keras_mixup import _checks
 from keras_mixup import _inputs
+from keras_mixup import _tensors
+from keras_mixup import _types
+from keras_mixup import attacks
 from keras_mixup import ops
 from keras_mixup.training import _pairs
 from keras_mixup.training import functions
@@ -61,14 +66,14 @@ class MMDVAETraining(train_step.TrainStep):
 
     def __init__(
         self,
-        vae,
+        vae: keras.Model,
         gamma: float = 1.0,
-        attack=None,
+        attack: attacks.Attack | None = None,
         kernel: Literal["imq", "rbf"] = "imq",
-        scales=ops.MMD_SCALES,
-        seed=0,
-        name=None,
-    ):
+        scales: Sequence[float] = ops.MMD_SCALES,
+        seed: _types.Seed = 0,
+        name: _types.Name = None,
+    ) -> None:
         super().__init__(seed=seed, name=name)
         okay = all(hasattr(vae, part) for part in ("encoder", "decoder"))
         expected = "a model with encoder and decoder, as models.MMDVAE"
@@ -83,11 +88,13 @@ class MMDVAETraining(train_step.TrainStep):
         self.scales = ops.check_scales(scales)
 
     @property
-    def trained_model(self):
+    def trained_model(self) -> keras.Model:
         """The autoencoder."""
         return self.vae
 
-    def draw(self, batch_size, seed):
+    def draw(
+        self, batch_size: _tensors.Size, seed: tf.Tensor
+    ) -> _tensors.Draws:
         """Returns the noise of the codes, the prior's draws, a seed.
 
         Args:
@@ -106,7 +113,12 @@ class MMDVAETraining(train_step.TrainStep):
             "attack_seed": ops.fold_in(seed, 2),
         }
 
-    def prepare_batch(self, images, targets, draws):
+    def prepare_batch(
+        self,
+        images: tf.Tensor,
+        targets: tf.Tensor | None,
+        draws: _tensors.Draws,
+    ) -> _tensors.Batch:
         """Returns the images to encode, the clean ones, and the draws."""
         del targets
         inputs = images
@@ -115,7 +127,7 @@ class MMDVAETraining(train_step.TrainStep):
         drawn = {name: draws[name] for name in ("noise", "prior")}
         return {"inputs": inputs, "images": images, **drawn}
 
-    def perturb(self, images, seed):
+    def perturb(self, images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """Returns the images whose reconstructions the attack made worst.
 
         Args:
@@ -133,7 +145,7 @@ class MMDVAETraining(train_step.TrainStep):
         terms = _pairs.image_terms(self.attack, clean, "shared", seed)
         return _pairs.ascend(objective, terms, self.attack)["left"]
 
-    def batch_loss(self, batch):
+    def batch_loss(self, batch: _tensors.Batch) -> tuple[tf.Tensor, Any]:
         """Returns (losses [B], {"images": reconstructions, "mmd": scalar})."""
         mean, log_variance = self.vae.encoder(batch["inputs"], training=True)
         codes = mean + tf.exp(0.5 * log_variance) * batch["noise"]
@@ -142,18 +154,20 @@ class MMDVAETraining(train_step.TrainStep):
         losses = ops.squared_error(batch["images"], images) + self.gamma * mmd
         return losses, {"images": images, "mmd": mmd}
 
-    def own_metrics(self):
+    def own_metrics(self) -> list[keras.metrics.Metric]:
         """Returns the means of PSNR and MMD^2, with their directions."""
         found = [keras.metrics.Mean(name=name) for name in ("psnr", "mmd")]
         # Where stock callbacks with mode "auto" look.
         found[0]._direction, found[1]._direction = "up", "down"
         return found
 
-    def call(self, images, training=None):
+    def call(
+        self, images: _tensors.Array, training: bool | None = None
+    ) -> tf.Tensor:
         """Returns the reconstructions, [B, H, W, C] in [0, 1]."""
         return self.vae(images, training=training)
 
-    def test_step(self, data):
+    def test_step(self, data: Any) -> dict[str, Any]:
         """Loss, PSNR and MMD^2 on one batch, with the same draws each time.
 
         The MMD of a single image is not defined, so such a batch does not
@@ -177,7 +191,9 @@ class MMDVAETraining(train_step.TrainStep):
         self.update_metrics(losses, {"images": images}, outputs)
         return self.get_metrics_result()
 
-    def update_metrics(self, losses, batch, outputs):
+    def update_metrics(
+        self, losses: tf.Tensor, batch: _tensors.Batch, outputs: Any
+    ) -> None:
         """Updates loss, PSNR and MMD, and the user's metrics.
 
         Args:
@@ -194,7 +210,7 @@ class MMDVAETraining(train_step.TrainStep):
         self.means["mmd"].update_state(outputs["mmd"], weight)
         self.update_user_metrics(images, restored)
 
-    def check_batch(self, data):
+    def check_batch(self, data: Any) -> None:
         """Checks the first batch of a run; raises `ValueError`."""
         images, _, weights = keras.utils.unpack_x_y_sample_weight(data)
         shown = None if weights is None else "weights"

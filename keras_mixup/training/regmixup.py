@@ -1,8 +1,13 @@
 """RegMixup: mixup beside the clean loss, as a regularizer."""
 
+from typing import Any
 from typing import Literal
 
+import keras
+import tensorflow as tf
+
 from keras_mixup import _checks
+from keras_mixup import _tensors
 from keras_mixup import _types
 from keras_mixup import ops
 from keras_mixup import registry
@@ -37,14 +42,14 @@ class RegMixup(mixup.Mixup):
 
     def __init__(
         self,
-        classifier,
+        classifier: keras.Model,
         alpha: float = 10.0,
         mixup_weight: float = 1.0,
         mix_weight: _types.MixWeight | None = None,
         weight_per: Literal["sample", "batch"] = "sample",
-        seed=0,
-        name=None,
-    ):
+        seed: _types.Seed = 0,
+        name: _types.Name = None,
+    ) -> None:
         super().__init__(
             classifier,
             alpha=alpha,
@@ -57,18 +62,22 @@ class RegMixup(mixup.Mixup):
             mixup_weight, "mixup_weight", low=0.0
         )
 
-    def prepare_batch(self, images, targets, draws):
+    def prepare_batch(
+        self, images: tf.Tensor, targets: tf.Tensor, draws: _tensors.Draws
+    ) -> _tensors.Batch:
         """Returns the clean batch and, as `"mixed_..."`, the mixed one."""
         mixed = super().prepare_batch(images, targets, draws)
         mixed = {f"mixed_{key}": value for key, value in mixed.items()}
         return {"images": images, "targets": targets, **mixed}
 
-    def mix_sample_weight(self, weights, draws, batch):
+    def mix_sample_weight(
+        self, weights: tf.Tensor, draws: _tensors.Draws, batch: _tensors.Batch
+    ) -> _tensors.Batch:
         """Returns the weights of the examples and of the pairs."""
         mixed = mixup.mix_with_partner(weights, draws)
         return {"sample_weight": weights, "mixed_sample_weight": mixed}
 
-    def batch_loss(self, batch):
+    def batch_loss(self, batch: _tensors.Batch) -> tuple[tf.Tensor, Any]:
         """Returns the losses above and the clean logits; two passes."""
         losses, logits = super().batch_loss(batch)
         mixed_logits = self.classifier(batch["mixed_images"], training=True)

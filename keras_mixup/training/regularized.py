@@ -1,8 +1,14 @@
 """Training with a penalty on how the loss bends around an image."""
 
+from typing import Any
+
+import keras
 import tensorflow as tf
 
 from keras_mixup import _checks
+from keras_mixup import _tensors
+from keras_mixup import _types
+from keras_mixup import attacks
 from keras_mixup import ops
 from keras_mixup import registry
 from keras_mixup.training import adversarial
@@ -66,14 +72,14 @@ class CurvatureRegularization(base.Algorithm):
 
     def __init__(
         self,
-        classifier,
+        classifier: keras.Model,
         penalty: float = 4.0,
         distance: float = 1.5,
         warmup_steps: int = 0,
         penalty_training: bool = False,
-        seed=0,
-        name=None,
-    ):
+        seed: _types.Seed = 0,
+        name: _types.Name = None,
+    ) -> None:
         super().__init__(classifier, seed=seed, name=name)
         self.penalty = _checks.check_number(penalty, "penalty", low=0.0)
         self.distance = _checks.check_number(
@@ -86,7 +92,7 @@ class CurvatureRegularization(base.Algorithm):
             penalty_training, "penalty_training"
         )
 
-    def batch_loss(self, batch):
+    def batch_loss(self, batch: _tensors.Batch) -> tuple[tf.Tensor, Any]:
         """Returns the losses above and the logits."""
         losses, logits = super().batch_loss(batch)
         if not self.penalty:
@@ -149,14 +155,14 @@ class LocalLinearityRegularization(adversarial.AdversarialTraining):
 
     def __init__(
         self,
-        classifier,
-        attack,
+        classifier: keras.Model,
+        attack: attacks.GradientAttack,
         nonlinearity: float = 4.0,
         slope: float = 3.0,
         attack_training: bool = False,
-        seed=0,
-        name=None,
-    ):
+        seed: _types.Seed = 0,
+        name: _types.Name = None,
+    ) -> None:
         super().__init__(
             classifier,
             attack,
@@ -180,7 +186,9 @@ class LocalLinearityRegularization(adversarial.AdversarialTraining):
         )
         _checks.check(okay, "attack", expected, attack)
 
-    def prepare_batch(self, images, targets, draws):
+    def prepare_batch(
+        self, images: tf.Tensor, targets: tf.Tensor, draws: _tensors.Draws
+    ) -> _tensors.Batch:
         """Returns the images, the targets and the images at delta*."""
         losses, gradient, _ = input_gradient(
             self.attacked_model, images, targets
@@ -209,7 +217,7 @@ class LocalLinearityRegularization(adversarial.AdversarialTraining):
             "adversarial_images": adversarial_images,
         }
 
-    def batch_loss(self, batch):
+    def batch_loss(self, batch: _tensors.Batch) -> tuple[tf.Tensor, Any]:
         """Returns the losses above and the logits of the clean images."""
         images, targets = batch["images"], batch["targets"]
 

@@ -3,6 +3,10 @@
 import json
 import pathlib
 import zlib
+from collections.abc import Callable
+from collections.abc import Sequence
+from typing import Any
+from typing import Literal
 
 import keras
 import numpy as np
@@ -11,6 +15,7 @@ import tensorflow as tf
 from keras_mixup import _checks
 from keras_mixup import _files
 from keras_mixup import _fingerprint
+from keras_mixup import _types
 from keras_mixup import _workers
 from keras_mixup import data
 from keras_mixup.training import best_model
@@ -21,28 +26,28 @@ from keras_mixup.training import train_step
 
 
 def fit_resumable(
-    model,
-    images,
-    run_dir,
+    model: train_step.TrainStep,
+    images: Any,
+    run_dir: _types.Path,
     *,
-    epochs,
-    batch_size=64,
-    seed=0,
-    augment=None,
-    extra=None,
-    extra_share=0.5,
-    validation_data=None,
-    monitor="val_accuracy",
-    mode="max",
-    best_file=_files.BEST_CLASSIFIER,
-    early_stopping=None,
-    checkpoint_every=500,
-    callbacks=(),
-    on_start=None,
-    progress=None,
-    stop=None,
-    verbose="auto",
-):
+    epochs: int,
+    batch_size: int = 64,
+    seed: int = 0,
+    augment: Literal["crop", "crop_flip"] | None = None,
+    extra: Any = None,
+    extra_share: float = 0.5,
+    validation_data: Any = None,
+    monitor: str | None = "val_accuracy",
+    mode: Literal["max", "min"] | None = "max",
+    best_file: str = _files.BEST_CLASSIFIER,
+    early_stopping: int | None = None,
+    checkpoint_every: int = 500,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    on_start: Callable[[], object] | None = None,
+    progress: _types.Progress | None = None,
+    stop: _types.AskStop | None = None,
+    verbose: Literal["auto", 0, 1, 2] = "auto",
+) -> keras.callbacks.History:
     """Trains as `fit` does, and goes on where an earlier call was stopped.
 
     Under `MultiWorkerMirroredStrategy` every worker makes this call with the
@@ -115,7 +120,11 @@ def fit_resumable(
     directory = str(run_dir / _files.CHECKPOINTS)
     newest = checkpoint.newest(strategy, directory)
     start = min(newest, epochs * steps_per_epoch)
-    shaping = {"batch_size": batch_size, "seed": seed, "augment": augment}
+    shaping: _types.Json = {
+        "batch_size": batch_size,
+        "seed": seed,
+        "augment": augment,
+    }
     shaping |= {"monitor": monitor, "mode": mode, "best_file": best_file}
     shaping |= _described(model, images)
     extra = None if extra is None else _image_set(extra)

@@ -1,6 +1,7 @@
 """Accuracy under attack on held-out images, at the end of an epoch."""
 
 import math
+from typing import Any
 
 import keras
 import numpy as np
@@ -8,6 +9,8 @@ import tensorflow as tf
 
 from keras_mixup import _checks
 from keras_mixup import _inputs
+from keras_mixup import _tensors
+from keras_mixup import attacks
 from keras_mixup import ops
 
 
@@ -41,7 +44,14 @@ class RobustValidation(keras.callbacks.Callback):
         ValueError: for bad arguments.
     """
 
-    def __init__(self, attack, images, labels=None, every=1, batch_size=256):
+    def __init__(
+        self,
+        attack: attacks.Attack,
+        images: _tensors.Images,
+        labels: _tensors.ArrayLike | None = None,
+        every: int = 1,
+        batch_size: int = 256,
+    ) -> None:
         super().__init__()
         _checks.check(callable(attack), "attack", "an attack", attack)
         self.attack = attack
@@ -52,7 +62,9 @@ class RobustValidation(keras.callbacks.Callback):
         self.batch_size = _checks.check_integer(batch_size, "batch_size")
         self.value = tf.Variable(math.nan, dtype=tf.float64, trainable=False)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(
+        self, epoch: int, logs: dict[str, Any] | None = None
+    ) -> None:
         """Measures, or repeats the last number, into `logs`."""
         due = (epoch + 1) % self.every == 0
         if due or math.isnan(float(self.value.numpy())):
@@ -61,7 +73,7 @@ class RobustValidation(keras.callbacks.Callback):
         if logs is not None:
             logs["val_robust_accuracy"] = float(self.value.numpy())
 
-    def measure(self, epoch):
+    def measure(self, epoch: int) -> float:
         """Returns the robust accuracy, a float in [0, 1].
 
         Args:

@@ -1,10 +1,15 @@
 """Learning-rate schedules by epoch or by fraction of the run."""
 
+from collections.abc import Sequence
+from typing import Any
+from typing import Literal
+
 import keras
 import tensorflow as tf
 
 from keras_mixup import _checks
 from keras_mixup import _config
+from keras_mixup import _types
 
 _KINDS = ("constant", "piecewise", "cosine")
 
@@ -26,13 +31,17 @@ class WarmUp(
         ValueError: when `warmup_steps` is smaller than 1.
     """
 
-    def __init__(self, schedule, warmup_steps):
+    def __init__(
+        self,
+        schedule: float | keras.optimizers.schedules.LearningRateSchedule,
+        warmup_steps: int,
+    ) -> None:
         if not callable(schedule):
             _checks.check_number(schedule, "schedule", 0.0, low_open=True)
         self.schedule = schedule
         self.warmup_steps = _checks.check_integer(warmup_steps, "warmup_steps")
 
-    def __call__(self, step):
+    def __call__(self, step: Any) -> tf.Tensor:
         """Returns the learning rate of `step`, a float32 scalar."""
         rate = self.schedule(step) if callable(self.schedule) else self.schedule
         done = (tf.cast(step, tf.float32) + 1.0) / self.warmup_steps
@@ -40,14 +49,14 @@ class WarmUp(
 
 
 def make_schedule(
-    learning_rate,
-    steps_per_epoch,
-    epochs,
-    kind="constant",
-    drops=(),
-    drop_factor=0.1,
-    warmup_epochs=0.0,
-):
+    learning_rate: _types.Number,
+    steps_per_epoch: int,
+    epochs: int,
+    kind: Literal["constant", "piecewise", "cosine"] = "constant",
+    drops: Sequence[float] = (),
+    drop_factor: _types.Number = 0.1,
+    warmup_epochs: _types.Number = 0.0,
+) -> float | keras.optimizers.schedules.LearningRateSchedule:
     """Returns a float or a Keras schedule over the optimizer's steps.
 
     Args:

@@ -1,10 +1,15 @@
 """TRADES: accuracy on the clean image, smoothness around it."""
 
+from typing import Any
 from typing import Literal
 
+import keras
 import tensorflow as tf
 
 from keras_mixup import _checks
+from keras_mixup import _tensors
+from keras_mixup import _types
+from keras_mixup import attacks
 from keras_mixup import ops
 from keras_mixup import registry
 from keras_mixup.training import adversarial
@@ -59,15 +64,15 @@ class TRADES(adversarial.AdversarialTraining):
 
     def __init__(
         self,
-        classifier,
-        attack,
+        classifier: keras.Model,
+        attack: attacks.GradientAttack,
         beta: float = 6.0,
-        start="normal",
+        start: _types.PythonOnly[Literal["normal", "attack"]] = "normal",
         attack_targets: Literal["shared", "separate"] = "shared",
         attack_training: bool = False,
-        seed=0,
-        name=None,
-    ):
+        seed: _types.Seed = 0,
+        name: _types.Name = None,
+    ) -> None:
         super().__init__(
             classifier,
             attack,
@@ -82,7 +87,7 @@ class TRADES(adversarial.AdversarialTraining):
         )
         _check_soft_attack(attack, start)
 
-    def compile(self, *args, **kwargs):
+    def compile(self, *args: Any, **kwargs: Any) -> None:
         """Chooses the optimizer; arguments as in `Algorithm.compile`.
 
         Raises:
@@ -95,7 +100,9 @@ class TRADES(adversarial.AdversarialTraining):
         expected = "False with weight_perturbation"
         _checks.check(okay, "attack_training", expected, True, hint)
 
-    def prepare_batch(self, images, targets, draws):
+    def prepare_batch(
+        self, images: tf.Tensor, targets: tf.Tensor, draws: _tensors.Draws
+    ) -> _tensors.Batch:
         """Returns the clean batch and the attack's seed, or its result.
 
         With shared targets the attack waits for the clean training pass,
@@ -107,7 +114,7 @@ class TRADES(adversarial.AdversarialTraining):
             batch["around"] = self._climb(batch, logits)
         return batch
 
-    def batch_loss(self, batch):
+    def batch_loss(self, batch: _tensors.Batch) -> tuple[tf.Tensor, Any]:
         """Returns the losses above and the clean logits; two passes more."""
         losses, logits = super().batch_loss(batch)
         if not self.beta:

@@ -1,12 +1,17 @@
 """The one train step that every algorithm shares."""
 
 import warnings
+from collections.abc import Sequence
+from typing import Any
+from typing import Literal
 
 import keras
 import tensorflow as tf
 
 from keras_mixup import _checks
 from keras_mixup import _config
+from keras_mixup import _tensors
+from keras_mixup import _types
 from keras_mixup import ops
 from keras_mixup.training import _metrics
 from keras_mixup.training import descent
@@ -43,12 +48,12 @@ class TrainStep(_config.Configurable, descent.Descent, keras.Model):
         step: int64 weight, the number of finished steps.
         traces: dict, how often the train and the test step were traced.
         means: dict, the metrics that every run reports beside the loss.
-        logged: names of entries of the batch whose mean training reports.
     """
 
-    logged = ()
+    train_function: Any
+    test_function: Any
 
-    def __init__(self, seed=0, name=None):
+    def __init__(self, seed: _types.Seed = 0, name: _types.Name = None) -> None:
         super().__init__(name=name)
         self.seed = _checks.check_seed(seed)
         self.step = self.add_weight(
@@ -72,11 +77,18 @@ class TrainStep(_config.Configurable, descent.Descent, keras.Model):
     # === What a subclass writes ===
 
     @property
-    def trained_model(self):
+    def trained_model(self) -> keras.Model:
         """The model that the optimizer changes and callbacks save."""
         raise AttributeError(f"{type(self).__name__} has no trained_model.")
 
-    def draw(self, batch_size, seed):
+    @property
+    def logged(self) -> tuple[str, ...]:
+        """Names of entries of the batch whose mean training reports."""
+        return ()
+
+    def draw(
+        self, batch_size: _tensors.Size, seed: tf.Tensor
+    ) -> _tensors.Draws:
         """Returns the random numbers of one step, a dict of tensors.
 
         An entry is a scalar, a seed int32 [2], a tensor [B, ...] with a row
@@ -90,7 +102,12 @@ class TrainStep(_config.Configurable, descent.Descent, keras.Model):
         del batch_size, seed
         return {}
 
-    def prepare_batch(self, images, targets, draws):
+    def prepare_batch(
+        self,
+        images: tf.Tensor,
+        targets: tf.Tensor | None,
+        draws: _tensors.Draws,
+    ) -> _tensors.Batch:
         """Returns what the loss is computed on, a dict of tensors.
 
         Args:
@@ -102,7 +119,9 @@ class TrainStep(_config.Configurable, descent.Descent, keras.Model):
         del draws
         return {"images": images, "targets": targets}
 
-    def mix_sample_weight(self, weights, draws, batch):
+    def mix_sample_weight(
+        self, weights: tf.Tensor, draws: _tensors.Draws, batch: _tensors.Batch
+    ) -> _tensors.Batch:
         """Returns the weights of the prepared examples, a dict of [B].
 
         The losses of a row are multiplied by `"sample_weight"`, unless
@@ -116,7 +135,7 @@ class TrainStep(_config.Configurable, descent.Descent, keras.Model):
         del draws, batch
         return {"sample_weight": weights}
 
-    def own_metrics(self):
+    def own_metrics(self) -> list[keras.metrics.Metric]:
         """Returns the metrics that every run reports beside the loss."""
         return []
 
@@ -124,16 +143,16 @@ class TrainStep(_config.Configurable, descent.Descent, keras.Model):
 
     def compile(
         self,
-        optimizer="sgd",
-        loss=None,
-        metrics=None,
-        l2_penalty=0.0,
-        jit_compile=False,
-        weighted_metrics=None,
-        weight_perturbation=0.0,
-        weight_average=None,
-        **kwargs,
-    ):
+        optimizer: str | keras.optimizers.Optimizer = "sgd",
+        loss: None = None,
+        metrics: Sequence[Any] | None = None,
+        l2_penalty: _types.Number = 0.0,
+        jit_compile: bool = False,
+        weighted_metrics: Sequence[Any] | None = None,
+        weight_perturbation: _types.Number = 0.0,
+        weight_average: weight_average.EMA | weight_average.SWA | None = None,
+        **kwargs: Any,
+    ) -> None:
         """Chooses the optimizer; the loss belongs to the algorithm.
 
         Args:
@@ -203,7 +222,7 @@ class TrainStep(_config.Configurable, descent.Descent, keras.Model):
         self._watch.subject = self.trained_model.name
         self._watched_steps = 0
 
-    def get_compile_config(self):
+    def get_compile_config(self) -> dict[str, Any]:
         """Returns what `compile` was called with; Keras stores it."""
         config = super().get_compile_config() or {}
         kept = ("optimizer", "jit_compile", "steps_per_execution")
@@ -221,7 +240,7 @@ class TrainStep(_config.Configurable, descent.Descent, keras.Model):
             "weight_average": average,
         }
 
-    def compile_from_config(self, config):
+    def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compiles a loaded model as it was compiled before."""
         config = keras.saving.deserialize_keras_object(config)
         # Release 0.1 called it so.
@@ -231,12 +250,7 @@ class TrainStep(_config.Configurable, descent.Descent, keras.Model):
         self.build_averages()
 
     @property
-    def optimized_variables(self):
-        """The variables that the optimizer changes."""
-        return self.trained_model.trainable_variables
-
-    @property
-    def metrics(self):
+    def metrics(self) -> list[keras.metrics.Metric]:
         """The loss, own and the user's metrics; in training `logged`."""
         if not self.compiled:
             return []
@@ -244,7 +258,7 @@ class TrainStep(_config.Configurable, descent.Descent, keras.Model):
         means = [self.means[name] for name in logged]
         return [self._loss_tracker, self._compile_metrics, *means]
 
-    def train_step(self, data):
+    def train_step(self, data: Any) -> dict[str, Any]:
         """One step on one replica; returns the running means."""
         images, targets, weights = self.unpack(data)
         images = functions.refuse_empty_replica(images)
@@ -267,7 +281,9 @@ class TrainStep(_config.Configurable, descent.Descent, keras.Model):
             self.means[name].update_state(batch[name])
         return self.get_metrics_result()
 
-    def update_metrics(self, losses, batch, outputs):
+    def update_metrics(
+        self, losses: tf.Tensor, batch: _tensors.Batch, outputs: Any
+    ) -> None:
         """Updates the loss's mean; a subclass adds what it measures.
 
         It gives its targets and outputs to `update_user_metrics`.
@@ -280,51 +296,23 @@ class TrainStep(_config.Configurable, descent.Descent, keras.Model):
         del batch, outputs
         self._loss_tracker.update_state(losses)
 
-    def fit(self, x=None, y=None, batch_size=None, *args, **kwargs):
-        """Trains; as `keras.Model.fit`.
-
-        Warns once, where gradients of an attack are zero or not finite.
-        """
-        functions.check_last_batch(self, x, batch_size, kwargs)
-        self.begin_averages(x)
-        history = super().fit(x, y, batch_size, *args, **kwargs)
-        self.show_averages()
-        self._watch.warn_once(self.trained_model.name)
-        return history
-
-    def count_steps(self, number):
+    def count_steps(self, number: int) -> None:
         """Counts train steps, for the look at the gradients."""
         before = self._watched_steps
         self._watched_steps += number
         if before < _FIRST_LOOK <= self._watched_steps:
             self._watch.warn_once(self.trained_model.name)
 
-    def update_user_metrics(self, targets, outputs, weights=None):
+    def update_user_metrics(
+        self, targets: Any, outputs: Any, weights: tf.Tensor | None = None
+    ) -> None:
         """Updates the metrics that were given to `compile`."""
         for metric in self._user_metrics["metrics"]:
             _metrics.update(metric, targets, outputs)
         for metric in self._user_metrics["weighted_metrics"]:
             _metrics.update(metric, targets, outputs, weights)
 
-    def evaluate(self, *args, **kwargs):
-        """The means of `test_step`; as `keras.Model.evaluate`."""
-        before, self._evaluating = self._evaluating, True
-        try:
-            with self.averaged_weights():
-                return super().evaluate(*args, **kwargs)
-        finally:
-            self._evaluating = before
-
-    def test_on_batch(self, *args, **kwargs):
-        """The means of `test_step`; as `keras.Model.test_on_batch`."""
-        before, self._evaluating = self._evaluating, True
-        try:
-            with self.averaged_weights():
-                return super().test_on_batch(*args, **kwargs)
-        finally:
-            self._evaluating = before
-
-    def make_train_function(self, force=False):
+    def make_train_function(self, force: bool = False) -> Any:
         """Builds the compiled train step; Keras calls it."""
         if self.train_function is None or force:
             self.train_function = functions.counted(
@@ -332,7 +320,7 @@ class TrainStep(_config.Configurable, descent.Descent, keras.Model):
             )
         return self.train_function
 
-    def make_test_function(self, force=False):
+    def make_test_function(self, force: bool = False) -> Any:
         """Builds the compiled test step; Keras calls it."""
         if self.test_function is None or force:
             step = functions.where_images_are(self, self.test_step)
@@ -369,7 +357,7 @@ class TrainStep(_config.Configurable, descent.Descent, keras.Model):
 
     # === Parts of a step ===
 
-    def guard(self, data, name):
+    def guard(self, data: Any, name: Literal["train", "test"]) -> Any:
         """Returns a batch with what the graph checks at every step.
 
         Args:
@@ -378,18 +366,20 @@ class TrainStep(_config.Configurable, descent.Descent, keras.Model):
         """
         return functions.assert_batch(self, data, name)
 
-    def input_range(self, name):
+    def input_range(
+        self, name: Literal["train", "test"]
+    ) -> tuple[float, float]:
         """Returns (low, high) of a pixel in a `"train"` or `"test"` step."""
         return 0.0, 1.0
 
-    def step_seed(self):
+    def step_seed(self) -> tf.Tensor:
         """Returns int32 [2]: a function of (seed, step, replica)."""
         context = tf.distribute.get_replica_context()
         replica = context.replica_id_in_sync_group if context else 0
         seed = ops.seed_pair(self.seed)
         return ops.fold_in(seed, _PURPOSE, self.step.value, replica)
 
-    def unpack(self, data):
+    def unpack(self, data: Any) -> tuple[tf.Tensor, Any, tf.Tensor | None]:
         """Returns (images float32, labels as they came, weights) of a batch.
 
         The weights are float32 [B], or None.

@@ -2,10 +2,14 @@
 
 from typing import Literal
 
+import keras
 import numpy as np
+import tensorflow as tf
 
 from keras_mixup import _checks
+from keras_mixup import _tensors
 from keras_mixup import _types
+from keras_mixup import attacks
 from keras_mixup import ops
 from keras_mixup import registry
 from keras_mixup.ops import latent_space
@@ -56,13 +60,13 @@ class VarERM(base.Algorithm):
 
     def __init__(
         self,
-        classifier,
-        vae,
-        attack=None,
+        classifier: keras.Model,
+        vae: keras.Model,
+        attack: attacks.GradientAttack | None = None,
         from_codes: bool = False,
-        seed=0,
-        name=None,
-    ):
+        seed: _types.Seed = 0,
+        name: _types.Name = None,
+    ) -> None:
         super().__init__(classifier, seed=seed, name=name)
         self.vae = _latent_space.check_vae(vae, classifier)
         if attack is not None:
@@ -70,12 +74,16 @@ class VarERM(base.Algorithm):
         self.attack = attack
         self.from_codes = _checks.check_flag(from_codes, "from_codes")
 
-    def draw(self, batch_size, seed):
+    def draw(
+        self, batch_size: _tensors.Size, seed: tf.Tensor
+    ) -> _tensors.Draws:
         """Returns {"attack_seed": int32 [2]}."""
         del batch_size
         return {"attack_seed": ops.fold_in(seed, 0)}
 
-    def prepare_batch(self, images, targets, draws):
+    def prepare_batch(
+        self, images: tf.Tensor, targets: tf.Tensor, draws: _tensors.Draws
+    ) -> _tensors.Batch:
         """Returns the decoded, on request attacked, images and the targets."""
         codes, targets = self.mix(self._encode(images), targets, draws)
         size = self._image_size(images)
@@ -86,7 +94,9 @@ class VarERM(base.Algorithm):
             )
         return {"images": decoded, "targets": targets}
 
-    def mix(self, codes, targets, draws):
+    def mix(
+        self, codes: tf.Tensor, targets: tf.Tensor, draws: _tensors.Draws
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns the codes to decode and their targets; here unchanged."""
         del draws
         return codes, targets
@@ -101,14 +111,16 @@ class VarERM(base.Algorithm):
             return latent_space.image_shape(self.classifier)[:2]
         return tuple(images.shape[1:3])
 
-    def input_range(self, name):
+    def input_range(
+        self, name: Literal["train", "test"]
+    ) -> tuple[float, float]:
         """Returns (low, high) of a pixel, or of a code: any finite number."""
         if self.from_codes and name == "train":
             # Half of the largest, since the slack of rounding is added.
             return -0.5 * _LARGEST, 0.5 * _LARGEST
         return super().input_range(name)
 
-    def check_images(self, images):
+    def check_images(self, images: _tensors.Array) -> None:
         """Checks images, or codes where they stand in for images."""
         if not self.from_codes or self._evaluating:
             super().check_images(images)
@@ -154,16 +166,16 @@ class VarMixup(mixup.Mixing, VarERM):
 
     def __init__(
         self,
-        classifier,
-        vae,
+        classifier: keras.Model,
+        vae: keras.Model,
         alpha: float = 1.0,
-        attack=None,
+        attack: attacks.GradientAttack | None = None,
         mix_weight: _types.MixWeight | None = None,
         weight_per: Literal["sample", "batch"] = "sample",
         from_codes: bool = False,
-        seed=0,
-        name=None,
-    ):
+        seed: _types.Seed = 0,
+        name: _types.Name = None,
+    ) -> None:
         super().__init__(
             classifier,
             vae,
@@ -174,12 +186,16 @@ class VarMixup(mixup.Mixing, VarERM):
         )
         self.set_mixing(alpha, mix_weight, weight_per)
 
-    def draw(self, batch_size, seed):
+    def draw(
+        self, batch_size: _tensors.Size, seed: tf.Tensor
+    ) -> _tensors.Draws:
         """Returns the attack's seed, the permutation and the weights."""
         pairs = self.draw_pairs(batch_size, ops.fold_in(seed, 1))
         return {**super().draw(batch_size, seed), **pairs}
 
-    def mix(self, codes, targets, draws):
+    def mix(
+        self, codes: tf.Tensor, targets: tf.Tensor, draws: _tensors.Draws
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns the mixed codes and the mixed targets."""
         mixed = (mixup.mix_with_partner(v, draws) for v in (codes, targets))
         return tuple(mixed)
@@ -220,15 +236,15 @@ class VarInterpolatedAdversarialTraining(
 
     def __init__(
         self,
-        classifier,
-        vae,
-        attack,
+        classifier: keras.Model,
+        vae: keras.Model,
+        attack: attacks.GradientAttack,
         alpha: float = 1.0,
         mix_weight: _types.MixWeight | None = None,
         attack_training: bool = False,
-        seed=0,
-        name=None,
-    ):
+        seed: _types.Seed = 0,
+        name: _types.Name = None,
+    ) -> None:
         super().__init__(
             classifier,
             attack,
@@ -240,13 +256,13 @@ class VarInterpolatedAdversarialTraining(
         )
         self.vae = _latent_space.check_vae(vae, classifier)
 
-    def mix_images(self, images, draws):
+    def mix_images(self, images: tf.Tensor, draws: _tensors.Draws) -> tf.Tensor:
         """Returns the decoded mixtures of the images' codes."""
         codes = latent_space.encode(self.vae, images)
         mixed = mixup.mix_with_partner(codes, draws)
         return latent_space.decode(self.vae, mixed, tuple(images.shape[1:3]))
 
-    def check_images(self, images):
+    def check_images(self, images: _tensors.Array) -> None:
         """Checks images, and warns of an untrained autoencoder."""
         super().check_images(images)
         if not self._evaluating:

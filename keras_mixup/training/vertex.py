@@ -1,8 +1,12 @@
 """Adversarial vertex mixup: train between an image and a point beyond it."""
 
+import keras
 import tensorflow as tf
 
 from keras_mixup import _checks
+from keras_mixup import _tensors
+from keras_mixup import _types
+from keras_mixup import attacks
 from keras_mixup import ops
 from keras_mixup import registry
 from keras_mixup.training import adversarial
@@ -52,15 +56,15 @@ class AdversarialVertexMixup(adversarial.AdversarialTraining):
 
     def __init__(
         self,
-        classifier,
-        attack,
+        classifier: keras.Model,
+        attack: attacks.GradientAttack,
         vertex_scale: float = 2.0,
         clean_label: float = 1.0,
         vertex_label: float = 0.1,
         attack_training: bool = False,
-        seed=0,
-        name=None,
-    ):
+        seed: _types.Seed = 0,
+        name: _types.Name = None,
+    ) -> None:
         super().__init__(
             classifier,
             attack,
@@ -78,12 +82,16 @@ class AdversarialVertexMixup(adversarial.AdversarialTraining):
             vertex_label, "vertex_label", 0.0, 1.0
         )
 
-    def draw(self, batch_size, seed):
+    def draw(
+        self, batch_size: _tensors.Size, seed: tf.Tensor
+    ) -> _tensors.Draws:
         """Returns the attack's seed and {"mix_weight": float32 [B]}."""
         weight = tf.random.stateless_uniform([batch_size], ops.fold_in(seed, 1))
         return {**super().draw(batch_size, seed), "mix_weight": weight}
 
-    def prepare_batch(self, images, targets, draws):
+    def prepare_batch(
+        self, images: tf.Tensor, targets: tf.Tensor, draws: _tensors.Draws
+    ) -> _tensors.Batch:
         """Returns the mixtures with the vertices, and the mixed labels."""
         attacked = super().prepare_batch(images, targets, draws)["images"]
         vertex = images + self.vertex_scale * (attacked - images)

@@ -1,11 +1,14 @@
 """Averages of the weights over training: EMA and SWA."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
 from keras_mixup import _checks
 from keras_mixup import _config
 from keras_mixup import _inputs
+from keras_mixup import _tensors
 from keras_mixup import data
 
 
@@ -26,11 +29,11 @@ class EMA(_config.Configurable):
         ValueError: when `decay` is out of its range.
     """
 
-    def __init__(self, decay=0.995):
+    def __init__(self, decay: float = 0.995) -> None:
         self.decay = _checks.check_number(decay, "decay", 0.0, 1.0)
         _checks.check(self.decay < 1.0, "decay", "below 1", decay)
 
-    def share(self, step):
+    def share(self, step: tf.Tensor) -> tf.Tensor:
         """Returns the weights' part of the average, a float32 scalar.
 
         Args:
@@ -39,12 +42,12 @@ class EMA(_config.Configurable):
         before = tf.cast(step - 1, tf.float32)
         return 1.0 - tf.minimum(self.decay, (1.0 + before) / (10.0 + before))
 
-    def estimates(self, step):
+    def estimates(self, step: tf.Tensor) -> bool:
         """Returns False: the statistics are those of training."""
         del step
         return False
 
-    def check(self, model, images):
+    def check(self, model: keras.Model, images: Any) -> None:
         """Accepts any model."""
 
 
@@ -68,11 +71,11 @@ class SWA(_config.Configurable):
         ValueError: when an argument is out of its range.
     """
 
-    def __init__(self, start, every=1):
+    def __init__(self, start: int, every: int = 1) -> None:
         self.start = _checks.check_integer(start, "start", minimum=0)
         self.every = _checks.check_integer(every, "every")
 
-    def share(self, step):
+    def share(self, step: tf.Tensor) -> tf.Tensor:
         """Returns the weights' part of the average; as `EMA.share`."""
         since = tf.cast(step, tf.int64) - self.start
         number, rest = since // self.every, since % self.every
@@ -80,11 +83,11 @@ class SWA(_config.Configurable):
         later = tf.where(tf.equal(rest, 0), due, tf.zeros_like(due))
         return tf.where(since <= 0, tf.ones_like(later), later)
 
-    def estimates(self, step):
+    def estimates(self, step: tf.Tensor) -> bool:
         """Returns whether the average is another network than training's."""
         return int(step.numpy()) > self.start
 
-    def check(self, model, images):
+    def check(self, model: keras.Model, images: Any) -> None:
         """Raises `ValueError` where statistics cannot be estimated."""
         okay = images is not None or not batch_norms(model)
         expected = "training images, for SWA with BatchNormalization"
@@ -175,7 +178,9 @@ def batch_norms(model):
     return [layer for layer in layers if isinstance(layer, kind)]
 
 
-def estimate_batch_norm(model, images, batch_size=256):
+def estimate_batch_norm(
+    model: keras.Model, images: _tensors.ArrayLike, batch_size: int = 256
+) -> None:
     """Gives BatchNormalization the statistics of these images.
 
     Means and variances of the batches are averaged, each by its size

@@ -1,5 +1,8 @@
 """Yogi: Adam with a second moment that moves by bounded amounts."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 
 from keras_mixup import _checks
@@ -43,15 +46,16 @@ class Yogi(keras.optimizers.Optimizer):
 
     def __init__(
         self,
-        learning_rate=0.01,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-3,
-        initial_accumulator=1e-6,
-        bias_correction=True,
-        name="yogi",
-        **kwargs,
-    ):
+        learning_rate: float
+        | keras.optimizers.schedules.LearningRateSchedule = 0.01,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-3,
+        initial_accumulator: float = 1e-6,
+        bias_correction: bool = True,
+        name: str = "yogi",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(learning_rate=learning_rate, name=name, **kwargs)
         self.beta_1 = _check_decay(beta_1, "beta_1")
         self.beta_2 = _check_decay(beta_2, "beta_2")
@@ -63,7 +67,7 @@ class Yogi(keras.optimizers.Optimizer):
             bias_correction, "bias_correction"
         )
 
-    def build(self, variables):
+    def build(self, variables: Sequence[Any]) -> None:
         """Makes the two moments of each variable; Keras calls it."""
         if self.built:
             return
@@ -73,7 +77,9 @@ class Yogi(keras.optimizers.Optimizer):
             variables, ["first_moment", "second_moment"], initializer=start
         )
 
-    def update_step(self, gradient, variable, learning_rate):
+    def update_step(
+        self, gradient: Any, variable: Any, learning_rate: Any
+    ) -> None:
         """Applies the equations above to one variable; Keras calls it."""
         ops, dtype = keras.ops, variable.dtype
         gradient = ops.cast(gradient, dtype)
@@ -92,7 +98,7 @@ class Yogi(keras.optimizers.Optimizer):
         update = ops.divide_no_nan(rate * first, denominator + self.epsilon)
         self.assign_sub(variable, update)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments; Keras stores them."""
         names = ("beta_1", "beta_2", "epsilon", "initial_accumulator")
         return {
