@@ -120,13 +120,9 @@ def fit_resumable(
     directory = str(run_dir / _files.CHECKPOINTS)
     newest = checkpoint.newest(strategy, directory)
     start = min(newest, epochs * steps_per_epoch)
-    shaping: _types.Json = {
-        "batch_size": batch_size,
-        "seed": seed,
-        "augment": augment,
-    }
+    shaping = _described(model, images)
+    shaping |= {"batch_size": batch_size, "seed": seed, "augment": augment}
     shaping |= {"monitor": monitor, "mode": mode, "best_file": best_file}
-    shaping |= _described(model, images)
     extra = None if extra is None else _image_set(extra)
     shaping |= _describe_extra(images, extra, extra_share, batch_size)
     former = _check_same(strategy, pathlib.Path(directory), shaping, start > 0)
