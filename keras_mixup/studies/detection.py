@@ -1,5 +1,7 @@
 """Fig. 3a of Mixup Inference: detection of adversarial images."""
 
+import functools
+
 import numpy as np
 import tensorflow as tf
 
@@ -136,7 +138,7 @@ def _crafted(spec, model, batches, attack_seed):
 def _scorer(model, name):
     if name != CONFIDENCE:
         return tf.function(
-            lambda images, seeds: model.detection_score(images, seeds),
+            functools.partial(model.detection_score),
             jit_compile=False,
             reduce_retracing=True,
         )

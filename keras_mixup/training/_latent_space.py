@@ -1,5 +1,6 @@
 """The frozen autoencoder of a training: its check, data sets of codes."""
 
+import functools
 import warnings
 
 import keras
@@ -57,8 +58,9 @@ def latent_codes(
         NumPy float32 [N, latent size], the means of q(z|x).
     """
     images = _checked(vae, images, batch_size)
+    # TensorFlow counts the traces of a lambda over all calls, and warns.
     run = tf.function(
-        lambda batch: latent_space.encode(vae, batch),
+        functools.partial(latent_space.encode, vae),
         autograph=False,
         reduce_retracing=True,
     )
@@ -105,7 +107,7 @@ def reconstruction_psnr(
     codes = latent_codes(vae, images, batch_size)
     size = tuple(images.shape[1:3])
     run = tf.function(
-        lambda rows: latent_space.decode(vae, rows, size),
+        functools.partial(latent_space.decode, vae, size=size),
         autograph=False,
         reduce_retracing=True,
     )

@@ -1,5 +1,6 @@
 """VarERM, VarMixup and VarIAT against NumPy, given the same draws."""
 
+import logging
 import warnings
 
 import keras
@@ -245,6 +246,18 @@ def test_latent_codes_reads_bytes():
     codes = training.latent_codes(VAE, raw)
     expected = encode(raw.astype("float32") / 255.0)
     np.testing.assert_allclose(codes, expected, atol=1e-5)
+
+
+def test_encoding_many_data_sets_warns_of_no_traces(caplog):
+    """TensorFlow would say, in its log, that a function is made in a loop."""
+    with caplog.at_level("WARNING", "tensorflow"):
+        logger = logging.getLogger("tensorflow")
+        logger.addHandler(caplog.handler)
+        for _ in range(8):
+            training.latent_codes(VAE, IMAGES)
+            training.reconstruction_psnr(VAE, IMAGES)
+        logger.removeHandler(caplog.handler)
+    assert not caplog.messages
 
 
 @pytest.mark.parametrize("side", [2, 8])
