@@ -7,6 +7,8 @@ refuse a flag before TensorFlow is loaded.
 
 import importlib
 import os
+from typing import TYPE_CHECKING
+from typing import Any
 
 __version__ = "0.1.0"
 
@@ -37,13 +39,31 @@ if _BACKEND != "tensorflow":
     )
 
 
-def __getattr__(name):
-    if name == "ThreatModel":
-        return importlib.import_module("keras_mixup.threat").ThreatModel
-    if name in _SUBPACKAGES:
-        return importlib.import_module(f"keras_mixup.{name}")
-    raise AttributeError(f"module 'keras_mixup' has no attribute {name!r}")
+if TYPE_CHECKING:  # For checkers, which cannot follow `__getattr__`.
+    from keras_mixup import attacks as attacks
+    from keras_mixup import data as data
+    from keras_mixup import evaluation as evaluation
+    from keras_mixup import export as export
+    from keras_mixup import inference as inference
+    from keras_mixup import metrics as metrics
+    from keras_mixup import models as models
+    from keras_mixup import ops as ops
+    from keras_mixup import registry as registry
+    from keras_mixup import reporting as reporting
+    from keras_mixup import reproduce as reproduce
+    from keras_mixup import runs as runs
+    from keras_mixup import studies as studies
+    from keras_mixup import training as training
+    from keras_mixup.threat import ThreatModel as ThreatModel
+else:
+
+    def __getattr__(name: str) -> Any:
+        if name == "ThreatModel":
+            return importlib.import_module("keras_mixup.threat").ThreatModel
+        if name in _SUBPACKAGES:
+            return importlib.import_module(f"keras_mixup.{name}")
+        raise AttributeError(f"module 'keras_mixup' has no attribute {name!r}")
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted(__all__)

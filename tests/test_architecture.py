@@ -6,6 +6,8 @@ import pathlib
 
 import pytest
 
+import keras_mixup
+
 ROOT = pathlib.Path(__file__).parent.parent
 
 # Imports go down only; two packages of one level do not know each other.
@@ -101,10 +103,24 @@ def imported_modules(tree):
                 yield node.lineno, f"{prefix}.{name.name}", at_top
 
 
+def for_checkers(tree):
+    """The statements at top level that only a type checker reads."""
+    return [
+        statement
+        for node in tree.body
+        if isinstance(node, ast.If)
+        and getattr(node.test, "id", None) == "TYPE_CHECKING"
+        for statement in node.body
+    ]
+
+
 def import_faults(path, tree):
     """What is wrong with the imports of the project file `path`."""
     part = own_part(path)
+    unseen = {node.lineno for node in for_checkers(tree)}
     for line, name, at_top in imported_modules(tree):
+        if part is None and line in unseen:
+            continue
         top, _, rest = name.partition(".")
         if not top:
             yield f"{path}:{line}: relative import {name}"
@@ -258,6 +274,11 @@ PLANTED = [
     ("export/new.py", "import apps.train", "may not import apps"),
     ("metrics/new.py", "from tests import toys", "imports tests"),
     ("__init__.py", "from keras_mixup.ops import mix", "on first use"),
+    (
+        "__init__.py",
+        "if TYPE_CHECKING:\n    pass\nelse:\n    from keras_mixup import ops",
+        "on first use",
+    ),
     ("models/new.py", "from keras.src import layers", "is not public"),
     ("data/new.py", "import tensorflow_datasets as tfds", "belongs in the"),
     ("evaluation/new.py", "import matplotlib.pyplot as p", "belongs in the"),
@@ -316,13 +337,13 @@ def packages():
     return sorted(path.parent.name for path in found)
 
 
-def lazy_names(tree):
-    """The names that an __init__ gives on first use: the keys of `_HOMES`."""
+def lazy_homes(tree):
+    """Dict name -> module of what an __init__ gives on first use."""
     for node in tree.body:
         if isinstance(node, ast.Assign):
             if getattr(node.targets[0], "id", None) == "_HOMES":
-                return set(ast.literal_eval(node.value))
-    return set()
+                return ast.literal_eval(node.value)
+    return {}
 
 
 def all_faults(tree):
@@ -330,13 +351,13 @@ def all_faults(tree):
     listed, imported = None, set()
     for node in tree.body:
         if isinstance(node, ast.ImportFrom):
-            imported.update(n.asname or n.name for n in node.names)
+            if node.module != "typing":
+                imported.update(n.asname or n.name for n in node.names)
         elif isinstance(node, ast.Assign):
             if getattr(node.targets[0], "id", None) == "__all__":
                 listed = ast.literal_eval(node.value)
-        elif isinstance(node, ast.FunctionDef) and node.name == "__getattr__":
-            # Given on first use; a test imports each of them.
-            imported.update(lazy_names(tree))
+    # Given on first use; a test imports each of them.
+    imported.update(lazy_homes(tree))
     if listed is None:
         return ["no __all__"]
     public = {name for name in imported if not name.startswith("_")}
@@ -352,6 +373,24 @@ def all_faults(tree):
 def test_all_names_what_the_package_imports(package):
     source = (ROOT / "keras_mixup" / package / "__init__.py").read_text()
     assert all_faults(ast.parse(source)) == []
+
+
+@pytest.mark.parametrize("package", packages())
+def test_a_checker_sees_what_is_given_on_first_use(package):
+    source = (ROOT / "keras_mixup" / package / "__init__.py").read_text()
+    tree = ast.parse(source)
+    seen = {
+        n.name: node.module.rpartition(".")[2]
+        for node in for_checkers(tree)
+        for n in node.names
+    }
+    assert seen == lazy_homes(tree)
+
+
+def test_a_checker_sees_what_the_root_gives_on_first_use():
+    tree = ast.parse((ROOT / "keras_mixup" / "__init__.py").read_text())
+    seen = {n.name for node in for_checkers(tree) for n in node.names}
+    assert seen == set(keras_mixup.__all__) - {"__version__"}
 
 
 def test_every_package_is_reached_from_the_root():

@@ -2,6 +2,8 @@
 
 import importlib
 import warnings
+from typing import TYPE_CHECKING
+from typing import Any
 
 from keras_mixup.evaluation import identity
 from keras_mixup.evaluation import labels
@@ -66,14 +68,18 @@ _MOVED = {
 }
 
 
-def __getattr__(name):
-    if name not in _MOVED:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = importlib.import_module(f"keras_mixup.{_MOVED[name]}")
-    warnings.warn(
-        f"`{__name__}.{name}` has moved to `{home.__name__}`.",
-        DeprecationWarning,
-        stacklevel=2,
-    )
-    # What was a module of its own is part of a package by now.
-    return getattr(home, name, home)
+if not TYPE_CHECKING:  # A checker shall not find what has moved.
+
+    def __getattr__(name: str) -> Any:
+        if name not in _MOVED:
+            raise AttributeError(
+                f"module {__name__!r} has no attribute {name!r}"
+            )
+        home = importlib.import_module(f"keras_mixup.{_MOVED[name]}")
+        warnings.warn(
+            f"`{__name__}.{name}` has moved to `{home.__name__}`.",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        # What was a module of its own is part of a package by now.
+        return getattr(home, name, home)

@@ -15,6 +15,7 @@ import numpy as np
 
 from keras_mixup import _checks
 from keras_mixup import _files
+from keras_mixup import _types
 from keras_mixup import attacks as attacks_lib
 from keras_mixup._fingerprint import UNIDENTIFIED
 from keras_mixup._fingerprint import describe as describe_object
@@ -55,7 +56,7 @@ def path_of(records_path):
     return path.with_name(f"{path.stem}.{_files.EVALUATION}")
 
 
-def read_records(path):
+def read_records(path: _types.Path) -> Records:
     """Returns the `Records` of a file, with what stands beside it.
 
     Args:

@@ -3,11 +3,16 @@
 Tables, figures and reports are made from these lines alone.
 """
 
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Mapping
+from typing import Any
 from typing import NamedTuple
 
 import numpy as np
 
 from keras_mixup import _files
+from keras_mixup import _types
 from keras_mixup.attacks import Facts
 
 WORST_CASE = "worst-case"
@@ -56,7 +61,7 @@ class Column(NamedTuple):
     eps: float | None
 
     @property
-    def budget(self):
+    def budget(self) -> Budget:
         """`Budget`."""
         return Budget(self.norm, self.eps)
 
@@ -95,29 +100,29 @@ class Record(NamedTuple):
     pool_split: str | None
 
     @property
-    def row(self):
+    def row(self) -> Row:
         """`Row`."""
         return Row(self.model, self.defence)
 
     @property
-    def column(self):
+    def column(self) -> Column:
         """`Column`."""
         return Column(self.attack, self.knowledge, self.norm, self.eps)
 
     budget = Column.budget  # type: ignore[misc]
 
     @property
-    def cell(self):
+    def cell(self) -> tuple[Row, Column]:
         """(`Row`, `Column`): one cell of the table."""
         return self.row, self.column
 
     @property
-    def hit(self):
+    def hit(self) -> bool:
         """bool: the true label is predicted."""
         return self.prediction == self.label
 
     @property
-    def key(self):
+    def key(self) -> tuple[Any, ...]:
         """What makes a measurement unique; the rest is its outcome."""
         return (
             self.example_id,
@@ -129,7 +134,7 @@ class Record(NamedTuple):
         )
 
 
-class Records(list):
+class Records(list[Record]):
     """A list of `Record` that knows its attacks.
 
     Slices, copies and sums know them as well. What makes a plain list of it,
@@ -147,7 +152,17 @@ class Records(list):
         facts, defences, evidence: the dicts.
     """
 
-    def __init__(self, records=(), facts=None, defences=None, evidence=None):
+    facts: dict[Column, Facts]
+    defences: dict[str, Any]
+    evidence: dict[tuple[Row, Column], Any]
+
+    def __init__(
+        self,
+        records: Iterable[Record] = (),
+        facts: Mapping[Column, Facts] | None = None,
+        defences: Mapping[str, Any] | None = None,
+        evidence: Mapping[tuple[Row, Column], Any] | None = None,
+    ) -> None:
         super().__init__(records)
         told = facts, defences, evidence
         for name, given in zip(_KNOWN, told, strict=True):
@@ -186,11 +201,11 @@ class Records(list):
         found = super().__getitem__(place)
         return self._like(found) if isinstance(place, slice) else found
 
-    def copy(self):
+    def copy(self) -> "Records":
         """Returns the same records in a list of its own."""
         return self._like(self)
 
-    def facts_of(self, column):
+    def facts_of(self, column: Column) -> Facts:
         """Returns the `Facts` of a column, `Facts()` where none are known.
 
         The worst case has a reserved name, and no part of it knows the draws.
@@ -200,7 +215,7 @@ class Records(list):
             return self.facts.get(column, fair)._replace(worst_case=True)
         return self.facts.get(column, Facts())
 
-    def counts(self, record):
+    def counts(self, record: Record) -> bool:
         """Whether an attack counts in comparisons: it knows no draws.
 
         Where that is unknown, an adaptive attack on a model that draws does
@@ -211,26 +226,26 @@ class Records(list):
             return record.eval_seed is None
         return not knows
 
-    def unique(self):
+    def unique(self) -> "Records":
         """Returns each measurement once, the last of equal ones."""
         return self._like({r.key: r for r in self}.values())
 
-    def where(self, keep):
+    def where(self, keep: Callable[[Record], object]) -> "Records":
         """Returns the `Records` for which `keep(record)` is true."""
         return self._like(filter(keep, self))
 
-    def by(self, name):
+    def by(self, name: str) -> dict[Any, "Records"]:
         """Returns dict value -> `Records`, in order of first appearance.
 
         Args:
             name: str, what to group by: "row", "column", "budget", ....
         """
-        groups = {}
+        groups: dict[Any, list[Record]] = {}
         for record in self:
             groups.setdefault(getattr(record, name), []).append(record)
         return {value: self._like(own) for value, own in groups.items()}
 
-    def shares(self):
+    def shares(self) -> dict[int, float]:
         """Returns dict example id -> share of right answers."""
         groups = self.by("example_id").items()
         return {i: sum(r.hit for r in own) / len(own) for i, own in groups}
@@ -270,7 +285,7 @@ class Summary(NamedTuple):
     column = Record.column  # type: ignore[misc]
 
 
-def append_records(path, records):
+def append_records(path: _types.Path, records: Iterable[Record]) -> None:
     """Appends whole lines; cuts off first what a killed run left half-written.
 
     Args:
@@ -280,7 +295,7 @@ def append_records(path, records):
     _files.append_lines(path, [record._asdict() for record in records])
 
 
-def write_records(path, records):
+def write_records(path: _types.Path, records: Iterable[Record]) -> None:
     """Writes a new file at once, through a temporary name beside it.
 
     Args:
@@ -313,7 +328,7 @@ def read_lines(path):
     return found
 
 
-def summarize(records):
+def summarize(records: Iterable[Record]) -> list[Summary]:
     """Groups records into one `Summary` per model and attack.
 
     Args:
@@ -324,7 +339,10 @@ def summarize(records):
         list of `Summary`, in order of first appearance.
     """
     cells = Records(records).unique().by("cell")
-    return [_summary(*cell, members) for cell, members in cells.items()]
+    return [
+        _summary(row, column, members)
+        for (row, column), members in cells.items()
+    ]
 
 
 def _summary(row, column, members):

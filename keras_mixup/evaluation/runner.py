@@ -2,6 +2,10 @@
 
 import sys
 import time
+from collections.abc import Callable
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -10,6 +14,8 @@ from keras_mixup import _checks
 from keras_mixup import _classifiers
 from keras_mixup import _inputs
 from keras_mixup import _stopping
+from keras_mixup import _tensors
+from keras_mixup import _types
 from keras_mixup import data
 from keras_mixup.data.pieces import Pieces
 from keras_mixup.evaluation import batch_run
@@ -24,27 +30,27 @@ from keras_mixup.evaluation.worst_case import MIN_EVAL_SEEDS
 
 
 def evaluate(
-    models,
-    attacks,
-    images,
-    labels=None,
+    models: Mapping[str, _tensors.ModelFn],
+    attacks: Sequence[specs_lib.AttackSpec | tuple[Any, ...]],
+    images: _tensors.Images,
+    labels: _tensors.ArrayLike | None = None,
     *,
-    batch_size=128,
-    eval_seeds=(0,),
-    selection_seeds=(),
-    attack_seed=0,
-    records_path=None,
-    example_ids=None,
-    pool_split=None,
-    about=None,
-    pool_id=None,
-    model_name="classifier",
-    num_classes=None,
-    keep=None,
-    verbose=True,
-    stop=None,
-    shard=None,
-):
+    batch_size: int = 128,
+    eval_seeds: Sequence[int] = (0,),
+    selection_seeds: Sequence[int] = (),
+    attack_seed: int = 0,
+    records_path: _types.Path | None = None,
+    example_ids: _tensors.ArrayLike | None = None,
+    pool_split: str | None = None,
+    about: _types.Json | None = None,
+    pool_id: str | None = None,
+    model_name: str = "classifier",
+    num_classes: int | None = None,
+    keep: Callable[..., object] | None = None,
+    verbose: bool = True,
+    stop: _types.AskStop | None = None,
+    shard: str | None = None,
+) -> records_lib.Records:
     """Scores every model under every attack and returns the records.
 
     What each attacker knows, `AttackSpec` says. A randomised defence is
@@ -120,7 +126,7 @@ def evaluate(
     specs = specs_lib.check_specs(attacks, models.values())
     least = MIN_EVAL_SEEDS if len(selection_seeds) else 1
     given = _checks.check_seeds(eval_seeds, "eval_seeds", least)
-    shard = shards.parse(shard)
+    part = shards.parse(shard)
     if num_classes is not None:
         _checks.check_integer(num_classes, "num_classes")
     _checks.check_callable(stop, "stop")
@@ -149,10 +155,10 @@ def evaluate(
     kept = store.Store(records_path, examples, verbose)
     told = examples, about, pool_id, model_name
     crafter.evidence.update(kept.identify(models, columns, *told))
-    if shard is not None and records_path is not None:
+    if part is not None and records_path is not None:
         plan = shards.plan_of(run, examples, batch_size)
-        shards.note(records_path, shard, plan)
-    numbers = (shard or shards.Shard(1, 1)).batches(examples, batch_size)
+        shards.note(records_path, part, plan)
+    numbers = (part or shards.Shard(1, 1)).batches(examples, batch_size)
     every = enumerate(data.padded_batches(examples, batch_size))
     batches = (batch for number, batch in every if number in numbers)
     count = len(numbers) * len(columns)

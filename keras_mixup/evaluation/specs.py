@@ -1,8 +1,12 @@
 """Which attack is run with which knowledge: one column of the table."""
 
+from typing import Any
 from typing import NamedTuple
 
+import tensorflow as tf
+
 from keras_mixup import _checks
+from keras_mixup import _tensors
 from keras_mixup import attacks as attacks_lib
 from keras_mixup.evaluation.records import WORST_CASE
 from keras_mixup.evaluation.records import Column
@@ -34,18 +38,18 @@ class AttackSpec(NamedTuple):
     """
 
     name: str
-    attack: object | None
+    attack: Any
     knowledge: str
     targeted: str = "none"
-    undefended: object | None = None
+    undefended: Any = None
 
     @property
-    def knows_draws(self):
+    def knows_draws(self) -> bool:
         """Whether the attacker knows with which draws it will be scored."""
         return getattr(self.attack, "knows_draws", False)
 
     @property
-    def facts(self):
+    def facts(self) -> attacks_lib.Facts:
         """`attacks.Facts` of the attack."""
         if isinstance(self.attack, WorstOf):
             return self.attack.facts
@@ -57,14 +61,19 @@ class AttackSpec(NamedTuple):
         return found._replace(settings=settings, knows_draws=self.knows_draws)
 
     @property
-    def column(self):
+    def column(self) -> Column:
         """`Column`, as in a record."""
         if self.attack is None:
             return Column(self.name, self.knowledge, None, None)
         threat = self.attack.threat
         return Column(self.name, self.knowledge, threat.norm, threat.eps)
 
-    def targets(self, labels, logits, seed):
+    def targets(
+        self,
+        labels: _tensors.ArrayLike,
+        logits: _tensors.Array,
+        seed: _tensors.SeedLike,
+    ) -> tf.Tensor | None:
         """Returns the classes that the attack leads to, or None.
 
         Args:

@@ -7,11 +7,14 @@ picks good luck just as easily. So the image is chosen on selection draws and
 then scored on fresh ones.
 """
 
+from collections.abc import Sequence
+from typing import Any
 from typing import NamedTuple
 
 import numpy as np
 
 from keras_mixup import _checks
+from keras_mixup import _tensors
 from keras_mixup import data
 from keras_mixup.data.pieces import Pieces
 from keras_mixup.evaluation import scoring
@@ -40,15 +43,15 @@ class WorstCase(NamedTuple):
 
 
 def worst_case(
-    model,
-    candidates,
-    labels,
+    model: _tensors.ModelFn,
+    candidates: Sequence[_tensors.ArrayLike],
+    labels: _tensors.ArrayLike,
     *,
-    selection_seeds=(0, 1, 2, 3, 4),
-    eval_seeds=tuple(range(MIN_EVAL_SEEDS)),
-    example_ids=None,
-    batch_size=128,
-):
+    selection_seeds: Sequence[int] = (0, 1, 2, 3, 4),
+    eval_seeds: Sequence[int] = tuple(range(MIN_EVAL_SEEDS)),
+    example_ids: _tensors.ArrayLike | None = None,
+    batch_size: int = 128,
+) -> WorstCase:
     """Scores, per example, the strongest of several adversarial images.
 
     For a defence the candidate with the lowest share of right answers over
@@ -90,7 +93,7 @@ def worst_case(
     count = len(sets[0].labels)
     batch_size = min(_checks.check_integer(batch_size, "batch_size"), count)
     scorer = scoring.Scorer(model, Pieces(batch_size))
-    parts = []
+    parts: list[Any] = []
     for batches in zip(
         *(data.padded_batches(one, batch_size) for one in sets), strict=True
     ):

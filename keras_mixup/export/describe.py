@@ -9,6 +9,7 @@ from google.protobuf import message as message_lib
 from tensorflow.core.protobuf import saved_model_pb2
 
 from keras_mixup import _checks
+from keras_mixup import _types
 
 
 class SavedModelInfo(NamedTuple):
@@ -38,7 +39,7 @@ def _specs(tensors):
     }
 
 
-def describe_saved_model(path):
+def describe_saved_model(path: _types.Path) -> SavedModelInfo:
     """Returns the `SavedModelInfo` of the SavedModel in folder `path`.
 
     Raises:

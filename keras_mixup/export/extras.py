@@ -6,6 +6,7 @@ import numpy as np
 
 from keras_mixup import _checks
 from keras_mixup import _files
+from keras_mixup import _types
 from keras_mixup.export import card as card_lib
 from keras_mixup.export import warmup as warmup_lib
 
@@ -49,7 +50,7 @@ def write_extras(folder, target, requests, model_name, warmup, card):
     _files.write_text(os.path.join(extra, "model_card.md"), text)
 
 
-def read_pool_labels(path):
+def read_pool_labels(path: _types.Path) -> np.ndarray | None:
     """Returns the class of each pool row of a version folder.
 
     int32 [P], or None for an export without a pool.

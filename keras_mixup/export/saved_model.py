@@ -2,11 +2,14 @@
 
 import contextlib
 import os
+from collections.abc import Sequence
 
+import keras
 import tensorflow as tf
 
 from keras_mixup import _checks
 from keras_mixup import _classifiers
+from keras_mixup import _types
 from keras_mixup.export.extras import write_extras
 from keras_mixup.export.selfcheck import check_reloaded
 from keras_mixup.export.selfcheck import make_request
@@ -21,18 +24,18 @@ _DEFAULT_THRESHOLD = 0.2
 
 
 def export_saved_model(
-    defence,
-    base_path,
-    version=None,
-    signatures=None,
-    image_shape=None,
+    defence: keras.layers.Layer,
+    base_path: _types.Path,
+    version: int | None = None,
+    signatures: Sequence[str] | None = None,
+    image_shape: Sequence[int] | None = None,
     *,
-    threshold=None,
-    default_signature="serving_default",
-    warmup=True,
-    card=None,
-    allow_untrained=False,
-):
+    threshold: _types.Number | None = None,
+    default_signature: str = "serving_default",
+    warmup: bool = True,
+    card: _types.Json | None = None,
+    allow_untrained: bool = False,
+) -> str:
     """Writes `<base_path>/<version>/`, which needs TensorFlow alone to load.
 
     Signatures (B is free; image is float32 [B, H, W, C], finite and in [0, 1];

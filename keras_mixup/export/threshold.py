@@ -1,14 +1,21 @@
 """A detector's threshold, chosen for a false positive rate."""
 
+import keras
 import numpy as np
 
 from keras_mixup import _checks
 from keras_mixup import _inputs
+from keras_mixup import _tensors
+from keras_mixup import _types
 
 
 def choose_threshold(
-    defence, images, false_positive_rate, seed=0, batch_size=256
-):
+    defence: keras.layers.Layer,
+    images: _tensors.ArrayLike,
+    false_positive_rate: _types.Number,
+    seed: int = 0,
+    batch_size: int = 256,
+) -> float:
     """Returns the lowest threshold with a given false positive rate.
 
     At most `false_positive_rate` of the given clean images score above it. The
@@ -38,8 +45,8 @@ def choose_threshold(
         false_positive_rate, "false_positive_rate", 0.0, 1.0
     )
     _checks.check(rate < 1.0, "false_positive_rate", "below 1", rate)
-    scores = hasattr(defence, "detection_score")
-    _checks.check(scores, "defence", "one with a detection_score", defence)
+    okay = hasattr(defence, "detection_score")
+    _checks.check(okay, "defence", "one with a detection_score", defence)
     images = _inputs.read_images(images)
     batch_size = _checks.check_integer(batch_size, "batch_size")
     seed = _checks.check_integer(seed, "seed", 0)

@@ -9,7 +9,7 @@ from keras_mixup import _checks
 _ZERO_AT_FIRST = ("beta", "bias", "moving_mean")
 
 
-def looks_untrained(classifier):
+def looks_untrained(classifier: keras.layers.Layer) -> bool:
     """Returns whether every bias and moving mean is zero, as at the start.
 
     Frozen layers do not count, since training leaves them as they are.

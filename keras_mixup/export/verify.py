@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from keras_mixup import _types
 from keras_mixup.export import describe
 from keras_mixup.export import extras
 from keras_mixup.export import sample_requests
@@ -34,7 +35,7 @@ class SignatureCheck(NamedTuple):
     milliseconds: dict
 
 
-def verify_saved_model(path):
+def verify_saved_model(path: _types.Path) -> list[SignatureCheck]:
     """Runs every signature with random input, on batches of 0, 1 and 16.
 
     Each output must have as many rows as its input. Numbers must be finite,

@@ -6,9 +6,10 @@ import shutil
 
 from keras_mixup import _checks
 from keras_mixup import _files
+from keras_mixup import _types
 
 
-def list_versions(base_path):
+def list_versions(base_path: _types.Path) -> list[int]:
     """Returns the sorted integer names of the folders in `base_path`."""
     _checks.check_path(base_path, "base_path")
     if not os.path.isdir(base_path):
@@ -17,7 +18,7 @@ def list_versions(base_path):
     return sorted(int(n) for n in names if n.isascii() and n.isdecimal())
 
 
-def check_version(base_path, version=None):
+def check_version(base_path: _types.Path, version: int | None = None) -> None:
     """Checks whether a version may be written; writes nothing.
 
     Args:

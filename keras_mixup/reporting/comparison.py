@@ -5,6 +5,9 @@ from `comparisons`, so they always agree.
 """
 
 import json
+from collections.abc import Iterable
+from collections.abc import Mapping
+from typing import Any
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +17,7 @@ from keras_mixup.evaluation import red_flags
 from keras_mixup.evaluation.labels import row_label
 from keras_mixup.evaluation.records import Budget
 from keras_mixup.evaluation.records import Column
+from keras_mixup.evaluation.records import Record
 from keras_mixup.evaluation.records import Records
 from keras_mixup.evaluation.records import Row
 from keras_mixup.metrics.estimates import Estimate
@@ -50,7 +54,7 @@ class Standing(NamedTuple):
     queries: float
 
     @property
-    def accuracy(self):
+    def accuracy(self) -> float:
         """float in [0, 1]."""
         return self.estimate.accuracy
 
@@ -97,13 +101,13 @@ class Comparison(NamedTuple):
     example_ids: frozenset = frozenset()
 
     @property
-    def claim(self):
+    def claim(self) -> str | None:
         """str: what may be said of the difference, a key of `CLAIMS`; or None.
 
         All texts are made from it. A gain beyond chance is in doubt where an
         attack raised a red flag, since it may be weak.
         """
-        if self.difference is None:
+        if self.difference is None or self.error is None:
             return None
         if self.difference > self.error:
             return "doubt" if self.red_flags else "gain"
@@ -112,12 +116,12 @@ class Comparison(NamedTuple):
         return "unlike" if self.unpaired else "loss"
 
     @property
-    def single(self):
+    def single(self) -> bool:
         """bool: whether a single attack through the defence was tried."""
         return self.row.defence != "none" and self.num_adaptive == 1
 
     @property
-    def place(self):
+    def place(self) -> str:
         """str: the model, norm and radius, and the examples if not all."""
         text = budget_text(self.budget)
         if self.partial:
@@ -125,7 +129,10 @@ class Comparison(NamedTuple):
         return f"{row_label(self.row)} ({text})"
 
 
-def comparisons(records, probed=None):
+def comparisons(
+    records: Iterable[Record],
+    probed: Mapping[str, Any] | None = None,
+) -> list[Comparison]:
     """Returns one `Comparison` per norm, radius and model.
 
     The examples are those of the worst case if it was measured. Otherwise they

@@ -9,6 +9,7 @@ import string
 
 from keras_mixup import _checks
 from keras_mixup import _files
+from keras_mixup import _types
 from keras_mixup import _versions
 from keras_mixup import studies as studies_lib
 from keras_mixup.evaluation import identity
@@ -49,7 +50,7 @@ _CONFUSION = (
 _VERSIONED = ("tensorflow", "keras", "numpy", "cleverhans", "keras_mixup")
 
 
-def write_report(run_dir, title=None):
+def write_report(run_dir: _types.Path, title: str | None = None) -> str:
     """Writes `report.html` into a run folder from the files found there.
 
     The tables, verdicts and the chart are made from records.jsonl, the

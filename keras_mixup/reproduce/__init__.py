@@ -1,6 +1,8 @@
 """The papers' tables: as data, and from settings to pages of our numbers."""
 
 import importlib
+from typing import TYPE_CHECKING
+from typing import Any
 
 from keras_mixup.reproduce.catalogue import Claim
 from keras_mixup.reproduce.catalogue import Column
@@ -35,12 +37,23 @@ __all__ = [
 ]
 
 
-def __getattr__(name):
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from keras_mixup import runs  # noqa: F401
-    from keras_mixup.runs import _process
+if TYPE_CHECKING:  # For checkers, which cannot follow `__getattr__`.
+    from keras_mixup.reproduce.listing import listing
+    from keras_mixup.reproduce.reproducing import ReproduceResult
+    from keras_mixup.reproduce.reproducing import reproduce
+    from keras_mixup.reproduce.reproducing import write_pages
+else:
 
-    _process.import_tensorflow()
-    module = importlib.import_module(f"keras_mixup.reproduce.{_HOMES[name]}")
-    return getattr(module, name)
+    def __getattr__(name: str) -> Any:
+        if name not in _HOMES:
+            raise AttributeError(
+                f"module {__name__!r} has no attribute {name!r}"
+            )
+        from keras_mixup import runs  # noqa: F401
+        from keras_mixup.runs import _process
+
+        _process.import_tensorflow()
+        module = importlib.import_module(
+            f"keras_mixup.reproduce.{_HOMES[name]}"
+        )
+        return getattr(module, name)

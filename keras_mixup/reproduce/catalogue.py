@@ -88,7 +88,7 @@ class Comparison(NamedTuple):
     within: float | None = None
 
     @property
-    def column_of_other(self):
+    def column_of_other(self) -> str:
         """str: the label of the other's column."""
         return self.other_column or self.column
 
@@ -132,7 +132,7 @@ class Entry(NamedTuple):
     transfer: bool = False
     claims: tuple = ()
 
-    def commands(self, row):
+    def commands(self, row: Row) -> list[str]:
         """Returns the command lines of a row, a list of str, in order.
 
         They train what the row needs and evaluate it, for each data set on
@@ -145,7 +145,7 @@ class Entry(NamedTuple):
                 row.training.format(dataset=column.dataset)
             )
             settings = {**row.settings, **column.settings}
-            run_dir = re.search(r"--run_dir=\S+", trained[-1]).group()
+            (run_dir,) = re.findall(r"--run_dir=\S+", trained[-1])
             parts = [
                 "keras-mixup evaluate",
                 f"--flagfile={row.evaluation}",
@@ -156,7 +156,7 @@ class Entry(NamedTuple):
         return list(dict.fromkeys(found))
 
     @property
-    def text(self):
+    def text(self) -> str:
         """str: the printed numbers as a table in Markdown."""
         several = len({column.dataset for column in self.columns}) > 1
         header = [

@@ -1,6 +1,7 @@
 """What entries there are, what they cost, and how far they are here."""
 
 from keras_mixup import _tables
+from keras_mixup import _types
 from keras_mixup.reproduce import costs as costs_lib
 from keras_mixup.reproduce import lookup
 from keras_mixup.reproduce import planning
@@ -9,7 +10,12 @@ from keras_mixup.reproduce import scales
 from keras_mixup.reproduce import store as store_lib
 
 
-def listing(results_dir, scale=None, progress=None, threads=0):
+def listing(
+    results_dir: _types.Path,
+    scale: str | None = None,
+    progress: _types.Progress | None = None,
+    threads: int = 0,
+) -> str:
     """Returns a table of all entries, a str: what is here, what is missing.
 
     The cost is that of the missing jobs on this machine, from earlier jobs of

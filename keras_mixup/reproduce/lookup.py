@@ -4,16 +4,17 @@ from keras_mixup import _checks
 from keras_mixup.reproduce import adversarial_mixup
 from keras_mixup.reproduce import mixup_inference
 from keras_mixup.reproduce import varmixup
+from keras_mixup.reproduce.catalogue import Entry
 
 _PAPERS = (mixup_inference, varmixup, adversarial_mixup)
 
 
-def entries():
+def entries() -> dict[str, Entry]:
     """Returns dict name -> `Entry` of all tables of the three papers."""
     return {entry.name: entry for paper in _PAPERS for entry in paper.ENTRIES}
 
 
-def find(name):
+def find(name: str) -> Entry:
     """Returns the `Entry` called `name`, such as "mixup_inference/table2".
 
     Raises:

@@ -1,10 +1,12 @@
 """Reproduces tables of the papers: trains, attacks, writes the pages."""
 
 import pathlib
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from keras_mixup import _checks
 from keras_mixup import _stopping
+from keras_mixup import _types
 from keras_mixup import runs
 from keras_mixup.reproduce import costs as costs_lib
 from keras_mixup.reproduce import images
@@ -34,7 +36,7 @@ class ReproduceResult(NamedTuple):
     files: list
 
     @property
-    def text(self):
+    def text(self) -> str:
         """str: the verdicts and the index, for a terminal."""
         lines = []
         for one in self.results:
@@ -46,16 +48,16 @@ class ReproduceResult(NamedTuple):
 
 
 def reproduce(
-    entry,
-    scale,
-    results_dir,
-    output=None,
-    data_dir=None,
-    threads=0,
-    yes=False,
-    progress=None,
-    stop=None,
-):
+    entry: str | Sequence[str],
+    scale: str,
+    results_dir: _types.Path,
+    output: _types.Path | None = None,
+    data_dir: _types.Path | None = None,
+    threads: int = 0,
+    yes: bool = False,
+    progress: _types.Progress | None = None,
+    stop: _types.AskStop | None = None,
+) -> ReproduceResult:
     """Trains and attacks what a table needs, and writes its page.
 
     Each training and each evaluation is a job, told by its settings and by
@@ -125,7 +127,9 @@ def reproduce(
     return ReproduceResult(own, found.files)
 
 
-def write_pages(scale, results_dir, output=None):
+def write_pages(
+    scale: str, results_dir: _types.Path, output: _types.Path | None = None
+) -> ReproduceResult:
     """Writes the pages of all entries from the jobs that are finished.
 
     Args:

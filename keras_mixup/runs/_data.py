@@ -126,7 +126,7 @@ def of_run(settings, trained):
     )
 
 
-def list_datasets():
+def list_datasets() -> list[tuple[str, str, str]]:
     """Returns (name, what it stands for, package) of each named data set."""
     rows = []
     for name, spec in data.DATASETS.items():

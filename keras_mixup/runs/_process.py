@@ -7,6 +7,7 @@ import sys
 import tempfile
 
 from keras_mixup import _checks
+from keras_mixup import _settings
 from keras_mixup.runs import _devices
 
 # Whether TensorFlow's start-up notices are let through.
@@ -68,7 +69,7 @@ def prepared(settings):
         keras.config.set_dtype_policy(before)
 
 
-def prepare(settings):
+def prepare(settings: _settings.Settings) -> None:
     """Applies seed, threads, devices and `deterministic` to the process.
 
     Raises:

@@ -1,7 +1,9 @@
 """One run folder for all workers of a run; the chief makes it."""
 
 import pathlib
+from typing import Any
 
+from keras_mixup import _types
 from keras_mixup import _workers
 from keras_mixup.runs import _devices
 from keras_mixup.runs import folder
@@ -26,7 +28,9 @@ def leads(settings, say=None):
     return _workers.leads(resolver)
 
 
-def create(path, settings, resume, strategy):
+def create(
+    path: _types.Path, settings: Any, resume: bool, strategy: Any
+) -> tuple[pathlib.Path, bool]:
     """Returns (path, resumed) at every worker, as `folder.create`.
 
     The others wait until the chief has made the folder, and compare their own
@@ -50,4 +54,4 @@ def create(path, settings, resume, strategy):
         path = pathlib.Path(path)
         folder.read_config(path)
         folder.create(path, "train", settings, resume=True)
-    return path, resumed
+    return pathlib.Path(path), resumed

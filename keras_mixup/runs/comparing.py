@@ -2,10 +2,12 @@
 
 import pathlib
 import shlex
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from keras_mixup import _checks
 from keras_mixup import _files
+from keras_mixup import _types
 from keras_mixup import evaluation
 from keras_mixup.evaluation import red_flags
 from keras_mixup.reporting import run_table
@@ -29,14 +31,18 @@ class CompareResult(NamedTuple):
     files: tuple
 
     @property
-    def text(self):
+    def text(self) -> str:
         """str: the table and its note for a terminal."""
         written = [f"\n{path}" for path in self.files]
         table = run_table.to_text(self.lines)
         return f"{table}\n\n{run_table.note(self.lines)}{''.join(written)}"
 
 
-def compare(run_dirs, output=None, leaderboard=None):
+def compare(
+    run_dirs: Sequence[_types.Path],
+    output: _types.Path | None = None,
+    leaderboard: _types.Path | None = None,
+) -> CompareResult:
     """Compares evaluated runs in one sorted table.
 
     Args:

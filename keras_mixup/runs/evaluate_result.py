@@ -28,23 +28,23 @@ class EvaluateResult(NamedTuple):
     report: str
 
     @property
-    def comparisons(self):
+    def comparisons(self) -> list[reporting.Comparison]:
         """list of `reporting.Comparison`."""
         return reporting.comparisons(self.records, self.probed)
 
     @property
-    def curves(self):
+    def curves(self) -> list[eps_curves.Curve]:
         """list of `reporting.eps_curves.Curve`: models with several radii."""
         return eps_curves.eps_curves(self.records, self.probed)
 
     @property
-    def red_flags(self):
+    def red_flags(self) -> list[red_flags.RedFlag]:
         """list of `RedFlag`, of the records and of the models."""
         found = list(red_flags.from_records(self.records))
         return found + [flag for own in self.probed.values() for flag in own]
 
     @property
-    def text(self):
+    def text(self) -> str:
         """str: table, verdicts, worst case and red flags for a terminal."""
         parts = [f"\n{tables.to_text(tables.accuracy_table(self.records))}"]
         found = verdicts.verdicts(self.records, self.probed)

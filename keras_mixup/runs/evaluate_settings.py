@@ -1,5 +1,7 @@
 """The settings of an evaluation."""
 
+from typing import TYPE_CHECKING
+from typing import Any
 from typing import Literal
 
 from keras_mixup import _setting
@@ -204,18 +206,18 @@ class _EvaluateSettings(_settings.Settings):
     threads = shared.THREADS
 
     @classmethod
-    def choosers(cls):
+    def choosers(cls) -> set[str]:
         """Returns the names of the settings that own others, a set."""
         return super().choosers() | {"adaptive"}
 
-    def value(self, name):
+    def value(self, name: str) -> Any:
         """Returns the setting; all attacks, and the data set's kind."""
         if name == "dataset":
             return data_settings.kind_of(self.dataset)
         return self.all_attacks if name == "attacks" else getattr(self, name)
 
     @property
-    def all_attacks(self):
+    def all_attacks(self) -> tuple[str, ...]:
         """The attacks' names and, where needed, `ADAPTIVE`."""
         # Attacks by queries alone are too weak to judge a defence.
         plain = (_evaluated.CLEAN, *_evaluated.WHITE_BOX, "transfer")
@@ -229,24 +231,24 @@ class _EvaluateSettings(_settings.Settings):
         return self.attacks
 
     @property
-    def radii(self):
+    def radii(self) -> tuple[float, ...]:
         """The radii of the attacks, a tuple of float."""
         return self.eps if isinstance(self.eps, tuple) else (self.eps,)
 
     @property
-    def seeds(self):
+    def seeds(self) -> tuple[int, ...]:
         """The seeds of the defences' draws, a tuple of int."""
         if self.eval_seeds is not None:
             return self.eval_seeds
         return tuple(range(10 if self.worst_case else 3))
 
     @property
-    def needs_pool(self):
+    def needs_pool(self) -> bool:
         """Whether a defence or a figure mixes with a pool."""
         return self._needs("pool")
 
     @property
-    def needs_vae(self):
+    def needs_vae(self) -> bool:
         """Whether a defence or a figure takes an autoencoder."""
         return self._needs("vae")
 
@@ -256,7 +258,7 @@ class _EvaluateSettings(_settings.Settings):
             n in _evaluated.studies_that(f"needs_{what}") for n in self.figures
         )
 
-    def check(self):
+    def check(self) -> None:
         """Raises `ValueError` for settings that do not go together."""
         _evaluate_checks.check_names(self)
         super().check()
@@ -270,6 +272,12 @@ for _name, _figures in (
     *((name, ANY) for name in ("adaptive_steps", "adaptive_draws")),
 ):
     _OWNED[_name] = _setting.also_owned(_OWNED[_name], ("figures", _figures))
-EvaluateSettings = _settings.complete(
-    _EvaluateSettings, [*_OWNED.values(), *data_settings.SETTINGS]
-)
+if TYPE_CHECKING:
+
+    class EvaluateSettings(_EvaluateSettings):
+        """What a type checker sees of it."""
+
+else:
+    EvaluateSettings = _settings.complete(
+        _EvaluateSettings, [*_OWNED.values(), *data_settings.SETTINGS]
+    )

@@ -2,11 +2,13 @@
 
 import pathlib
 from typing import NamedTuple
+from typing import overload
 
 from keras_mixup import _checks
 from keras_mixup import _classifiers
 from keras_mixup import _files
 from keras_mixup import _stopping
+from keras_mixup import _types
 from keras_mixup import data
 from keras_mixup import evaluation
 from keras_mixup import reporting
@@ -75,9 +77,39 @@ class Job(NamedTuple):
     shard: object = None
 
 
+@overload
 def evaluate(
-    settings, run_dir, progress=None, verbose=False, stop=None, shard=None
-):
+    settings: EvaluateSettings,
+    run_dir: _types.Path,
+    progress: _types.Progress | None = None,
+    verbose: bool = False,
+    stop: _types.AskStop | None = None,
+    shard: None = None,
+) -> evaluate_result.EvaluateResult:
+    """The whole evaluation."""
+
+
+@overload
+def evaluate(
+    settings: EvaluateSettings,
+    run_dir: _types.Path,
+    progress: _types.Progress | None = None,
+    verbose: bool = False,
+    stop: _types.AskStop | None = None,
+    *,
+    shard: str,
+) -> sharding.ShardResult:
+    """A part of it."""
+
+
+def evaluate(
+    settings: EvaluateSettings,
+    run_dir: _types.Path,
+    progress: _types.Progress | None = None,
+    verbose: bool = False,
+    stop: _types.AskStop | None = None,
+    shard: str | None = None,
+) -> evaluate_result.EvaluateResult | sharding.ShardResult:
     """Attacks a classifier and its defences, and writes the results.
 
     The folder receives records.jsonl (one line per example, model, attack and

@@ -1,5 +1,8 @@
 """The settings of an export."""
 
+from typing import TYPE_CHECKING
+from typing import Any
+
 from keras_mixup import _checks
 from keras_mixup import _settings
 from keras_mixup import registry
@@ -68,13 +71,13 @@ class _ExportSettings(_settings.Settings):
         False, "Export a classifier that looks untrained."
     )
 
-    def value(self, name):
+    def value(self, name: str) -> Any:
         """Returns the setting; for "dataset" its kind."""
         if name == "dataset":
             return data_settings.kind_of(self.dataset)
         return getattr(self, name)
 
-    def check(self):
+    def check(self) -> None:
         """Raises `ValueError` for settings that do not go together."""
         known = ("none", *registry.names("defence"))
         registry.check_name("defence", self.defence, known)
@@ -90,21 +93,27 @@ class _ExportSettings(_settings.Settings):
             _checks.check(plain, "name", expected, self.name)
 
     @property
-    def entry(self):
+    def entry(self) -> registry.Entry | None:
         """The defence's `registry.Entry`, or None."""
         if self.defence == "none":
             return None
         return registry.entry("defence", self.defence)
 
 
-ExportSettings = _settings.complete(
-    _ExportSettings,
-    [
-        *(
-            setting
-            for name, setting in _OWNED.items()
-            if name not in ("max_inputs", "score")
-        ),
-        *data_settings.SETTINGS,
-    ],
-)
+if TYPE_CHECKING:
+
+    class ExportSettings(_ExportSettings):
+        """What a type checker sees of it."""
+
+else:
+    ExportSettings = _settings.complete(
+        _ExportSettings,
+        [
+            *(
+                setting
+                for name, setting in _OWNED.items()
+                if name not in ("max_inputs", "score")
+            ),
+            *data_settings.SETTINGS,
+        ],
+    )

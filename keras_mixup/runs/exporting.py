@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_mixup import _checks
+from keras_mixup import _types
 from keras_mixup import data
 from keras_mixup import export as export_lib
 from keras_mixup.runs import _arguments
@@ -27,11 +28,11 @@ class ExportResult(NamedTuple):
     """
 
     path: pathlib.Path
-    info: object
+    info: export_lib.SavedModelInfo
     notices: tuple
 
     @property
-    def text(self):
+    def text(self) -> str:
         """str: folder, size and signatures for a terminal."""
         size = self.info.size_bytes / 1e6
         lines = [f"Exported {self.path} ({size:.2f} MB)"]
@@ -62,7 +63,7 @@ class Verification(NamedTuple):
     """
 
     path: pathlib.Path
-    info: object
+    info: export_lib.SavedModelInfo
     checks: list
 
     @property
@@ -84,7 +85,10 @@ class Verification(NamedTuple):
         return "\n".join(lines)
 
 
-def export(settings, progress=None):
+def export(
+    settings: ExportSettings,
+    progress: _types.Progress | None = None,
+) -> ExportResult:
     """Exports a defended classifier for TensorFlow Serving.
 
     Args:
@@ -136,7 +140,7 @@ def export(settings, progress=None):
     return ExportResult(pathlib.Path(version), info, tuple(_card.notices(card)))
 
 
-def list_exports(saved_models="saved_models"):
+def list_exports(saved_models: _types.Path = "saved_models") -> Listing:
     """Returns the `Listing` of the folder of all exports.
 
     Raises:
@@ -171,7 +175,7 @@ def _line(path, info):
     return f"{path} ({info.size_bytes / 1e6:.2f} MB): {names}"
 
 
-def verify_export(path):
+def verify_export(path: _types.Path) -> Verification:
     """Runs every signature of a version, or of a model's newest version.
 
     Returns:
@@ -191,7 +195,7 @@ def verify_export(path):
     return Verification(path, info, checks)
 
 
-def _newest(path):
+def _newest(path: pathlib.Path) -> pathlib.Path:
     if (path / "saved_model.pb").is_file():
         return path
     versions = export_lib.list_versions(path)

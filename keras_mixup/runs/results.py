@@ -1,9 +1,12 @@
 """Files for results of one's own: rows of a table, figures of one call."""
 
 import pathlib
+from collections.abc import Sequence
+from typing import Any
 
 from keras_mixup import _checks
 from keras_mixup import _files
+from keras_mixup import _types
 from keras_mixup.runs import folder
 
 
@@ -29,7 +32,12 @@ class Results:
     ...     results.add({"seed": 0, "accuracy": 0.5})
     """
 
-    def __init__(self, path, settings=None, key=()):
+    def __init__(
+        self,
+        path: _types.Path,
+        settings: _types.Json | None = None,
+        key: Sequence[str] = (),
+    ) -> None:
         _checks.check_path(path, "path")
         okay = settings is None or isinstance(settings, dict)
         _checks.check(okay, "settings", "a dict or None", settings)
@@ -47,7 +55,7 @@ class Results:
     def __contains__(self, key):
         return key in [tuple(row[k] for k in self._key) for row in self.rows]
 
-    def add(self, row):
+    def add(self, row: _types.Json) -> str:
         """Keeps a row, a dict of JSON values; returns its line, a str."""
         if self._settings is not None:
             row = {**row, "settings": self._settings}
@@ -57,7 +65,9 @@ class Results:
         return _files.to_lines([row]).rstrip()
 
 
-def write_figures(path, settings, **figures):
+def write_figures(
+    path: _types.Path, settings: _types.Json, **figures: Any
+) -> None:
     """Writes figures as JSON, with settings, versions, commit and time.
 
     Args:

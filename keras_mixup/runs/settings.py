@@ -5,6 +5,8 @@ constructor. `registry` reads them.
 """
 
 import dataclasses
+from typing import TYPE_CHECKING
+from typing import Any
 from typing import Literal
 
 from keras_mixup import _checks
@@ -240,7 +242,7 @@ class _TrainSettings(_settings.Settings):
         "the GPUs, or the CPU",
     )
 
-    def check(self):
+    def check(self) -> None:
         """Raises `ValueError` for settings that do not go together."""
         registry.check_name("model", self.model)
         registry.check_name("algorithm", self.algorithm)
@@ -258,23 +260,23 @@ class _TrainSettings(_settings.Settings):
         self.monitored  # noqa: B018 - raises
 
     @classmethod
-    def choosers(cls):
+    def choosers(cls) -> set[str]:
         """Returns the names of the settings that own others, a set."""
         return super().choosers() | {"start_from"}
 
-    def in_effect(self, name):
+    def in_effect(self, name: str) -> bool:
         """Whether the setting changes anything beside the others."""
         replaced = self.start_from is not None and name in ("model", "width")
         return not replaced and super().in_effect(name)
 
-    def value(self, name):
+    def value(self, name: str) -> Any:
         """Returns the setting; "attack" as named, "dataset" by its kind."""
         if name == "dataset":
             return data_settings.kind_of(self.dataset)
         return self.attack_name if name == "attack" else getattr(self, name)
 
     @property
-    def attack_name(self):
+    def attack_name(self) -> str | None:
         """The name of the attack inside training, or None."""
         if self.task == "vae":
             needed = False
@@ -288,7 +290,7 @@ class _TrainSettings(_settings.Settings):
         return None
 
     @property
-    def monitored(self):
+    def monitored(self) -> tuple[str | None, str | None]:
         """(name, mode) of the metric by which the best epoch is chosen.
 
         Both are None without validation images.
@@ -299,12 +301,11 @@ class _TrainSettings(_settings.Settings):
         if self.num_validation == 0:
             return self._unmonitored()
         robust = "val_robust_accuracy"
+        allowed: tuple[str, ...] = ("val_accuracy", "val_loss")
         if self.task == "vae":
             allowed = ("val_loss", "val_psnr")
-        else:
-            allowed = ("val_accuracy", "val_loss")
-            if self.robust_steps:
-                allowed = (robust, *allowed)
+        elif self.robust_steps:
+            allowed = (robust, *allowed)
         name = self.monitor or allowed[0]
         hint = ""
         if name == robust and not self.robust_steps:
@@ -314,7 +315,7 @@ class _TrainSettings(_settings.Settings):
         return name, "min" if name == "val_loss" else "max"
 
     @property
-    def robust_steps(self):
+    def robust_steps(self) -> int:
         """int: the steps of PGD on the validation images, 0 for none."""
         if self.task == "vae":  # It has no classes to be right about.
             return 0
@@ -346,13 +347,19 @@ class _TrainSettings(_settings.Settings):
 _ALGORITHMS = owned("algorithm", "algorithm")
 _TAKEN = (*_ALGORITHMS, *_settings.own_settings(_TrainSettings))
 _MODELS = owned("model", "model")
-TrainSettings = _settings.complete(
-    _TrainSettings,
-    [
-        *_ALGORITHMS.values(),
-        *_MODELS.values(),
-        *_of_attacks(_TAKEN).values(),
-        *_of_autoencoder().values(),
-        *data_settings.SETTINGS,
-    ],
-)
+if TYPE_CHECKING:
+
+    class TrainSettings(_TrainSettings):
+        """What a type checker sees of it."""
+
+else:
+    TrainSettings = _settings.complete(
+        _TrainSettings,
+        [
+            *_ALGORITHMS.values(),
+            *_MODELS.values(),
+            *_of_attacks(_TAKEN).values(),
+            *_of_autoencoder().values(),
+            *data_settings.SETTINGS,
+        ],
+    )

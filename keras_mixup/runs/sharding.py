@@ -1,10 +1,12 @@
 """An evaluation over several machines: shards, and what joins them."""
 
 import pathlib
+from typing import Any
 from typing import NamedTuple
 
 from keras_mixup import _checks
 from keras_mixup import _files
+from keras_mixup import _types
 from keras_mixup import evaluation
 from keras_mixup.evaluation import shards
 from keras_mixup.runs import folder
@@ -26,7 +28,7 @@ class ShardResult(NamedTuple):
     shard: str
 
     @property
-    def text(self):
+    def text(self) -> str:
         """str: what was written, and what comes next."""
         return (
             f"Shard {self.shard}: {len(self.records)} records in "
@@ -49,7 +51,7 @@ class MergeResult(NamedTuple):
     count: int  # type: ignore[assignment]
 
     @property
-    def text(self):
+    def text(self) -> str:
         """str: what was written, and what comes next."""
         return (
             f"Joined {self.count} shards: {len(self.records)} records in "
@@ -58,7 +60,7 @@ class MergeResult(NamedTuple):
         )
 
 
-def place(run_dir, shard):
+def place(run_dir: pathlib.Path, shard: Any) -> pathlib.Path:
     """Returns the folder of a shard in a run folder.
 
     Args:
@@ -117,7 +119,7 @@ def warn(run_dir, say):
         )
 
 
-def merge(run_dir):
+def merge(run_dir: _types.Path) -> MergeResult:
     """Joins the shards of an evaluation into the records of one run.
 
     Reads shards/*/ of the folder, and writes records.jsonl, in the order of

@@ -3,8 +3,10 @@
 import os
 import signal
 import time
+from typing import Any
 
 from keras_mixup import _checks
+from keras_mixup import _types
 from keras_mixup._stopping import Stopped
 
 __all__ = ["Stop", "Stopped"]
@@ -29,7 +31,7 @@ class Stop:
         ValueError: for another number.
     """
 
-    def __init__(self, max_minutes=None):
+    def __init__(self, max_minutes: _types.Number | None = None) -> None:
         self._end = None
         if max_minutes is not None:
             minutes = _checks.check_number(
@@ -38,9 +40,9 @@ class Stop:
             self._end = time.monotonic() + 60.0 * minutes
         self.max_minutes = max_minutes
         self._signal = None
-        self._before = {}
+        self._before: dict[int, Any] = {}
 
-    def __call__(self):
+    def __call__(self) -> str | None:
         """Returns the reason to stop, a str, or None."""
         if self._signal is not None:
             return self._signal
@@ -53,7 +55,7 @@ class Stop:
             self._before[number] = signal.signal(number, self._heard)
         return self
 
-    def listen(self):
+    def listen(self) -> None:
         """Listens again, where another library has taken the signals.
 
         TensorFlow takes SIGTERM when it connects several workers.

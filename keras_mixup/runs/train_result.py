@@ -41,7 +41,7 @@ class TrainResult(NamedTuple):
     finished_before: bool
 
     @property
-    def text(self):
+    def text(self) -> str:
         """str: the result in a sentence or two."""
         word = "Resumed and trained" if self.resumed else "Trained"
         text = f"{word} {self.epochs} epochs ({self.steps} steps)."

@@ -7,6 +7,7 @@ import keras
 from keras_mixup import ThreatModel
 from keras_mixup import _checks
 from keras_mixup import _files
+from keras_mixup import _types
 from keras_mixup import _workers
 from keras_mixup import data
 from keras_mixup import registry
@@ -23,7 +24,14 @@ from keras_mixup.runs import train_result
 from keras_mixup.runs.settings import TrainSettings
 
 
-def train(settings, run_dir, resume=False, progress=None, verbose=0, stop=None):
+def train(
+    settings: TrainSettings,
+    run_dir: _types.Path,
+    resume: bool = False,
+    progress: _types.Progress | None = None,
+    verbose: int = 0,
+    stop: _types.AskStop | None = None,
+) -> train_result.TrainResult:
     """Trains a classifier or an autoencoder in a folder of its own.
 
     The folder receives config.json (settings, versions, commit),

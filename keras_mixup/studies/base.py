@@ -2,11 +2,19 @@
 
 import pathlib
 from collections.abc import Callable
+from collections.abc import Sequence
+from typing import Any
+from typing import Literal
 from typing import NamedTuple
 
+import keras
+
+from keras_mixup import _types
 from keras_mixup import attacks
+from keras_mixup import data
 from keras_mixup import evaluation
 from keras_mixup import inference
+from keras_mixup.threat import ThreatModel
 
 
 class Context(NamedTuple):
@@ -38,17 +46,17 @@ class Context(NamedTuple):
         verbose: bool, whether to show a progress bar.
     """
 
-    classifier: object
+    classifier: keras.Model
     models: dict
-    pool: object
-    image_set: object
-    threat: object
+    pool: Any
+    image_set: data.ImageSet
+    threat: ThreatModel
     folder: pathlib.Path
     adaptive: bool = True
     adaptive_steps: int | None = None
     adaptive_draws: int | None = None
     num_draws: int = 30
-    mix_weight: object = 0.5
+    mix_weight: _types.MixWeight = 0.5
     combined: tuple = (0.5, 0.4, 0.2)
     batch_size: int = 100
     eval_seeds: tuple = (0,)
@@ -57,24 +65,24 @@ class Context(NamedTuple):
     split: str = "test"
     example_eps: float = 16 / 255
     vaes: dict = {}
-    feature_net: object = None
+    feature_net: keras.Model | None = None
     certify_options: dict = {}
     records: Callable = tuple
     eta_runs: tuple = ()
     verbose: bool = False
 
-    def pgd(self):
+    def pgd(self) -> attacks.PGD:
         """Returns PGD-10 with steps of eps / 4, as in the papers."""
         step = self.threat.eps / 4 or 0.01
         return attacks.PGD(self.threat, step_size=step, num_steps=10)
 
-    def mixup_inference(self):
+    def mixup_inference(self) -> inference.MixupInferenceOL:
         """Returns MI-OL around the classifier."""
         return inference.MixupInferenceOL(
             self.classifier, self.pool, self.mix_weight, self.num_draws
         )
 
-    def specs(self):
+    def specs(self) -> list[evaluation.AttackSpec]:
         """Returns the oblivious attack and, with `adaptive`, that one too."""
         pgd = self.pgd()
         found = [evaluation.AttackSpec(pgd.name, pgd, "oblivious")]
@@ -87,7 +95,7 @@ class Context(NamedTuple):
             found.append(evaluation.AttackSpec(attack.name, attack, "adaptive"))
         return found
 
-    def evaluate_options(self, name):
+    def evaluate_options(self, name: str) -> dict[str, Any]:
         """Returns the arguments of `evaluate` for the figure `name`."""
         return {
             "batch_size": self.batch_size,
@@ -117,7 +125,7 @@ class Study:
     needs_defences = False
 
     @staticmethod
-    def make(context):
+    def make(context: Context) -> list[_types.Json]:
         """Returns the numbers, a list of dicts of JSON values.
 
         Args:
@@ -126,7 +134,9 @@ class Study:
         raise TypeError("A study must define `make`.")
 
     @staticmethod
-    def draw(rows, theme="light"):
+    def draw(
+        rows: Sequence[_types.Json], theme: Literal["light", "dark"] = "light"
+    ) -> Any:
         """Returns a `matplotlib.figure.Figure`, or None without rows.
 
         Args:

@@ -1,8 +1,15 @@
 """Certified accuracy over the radius, of every certifiable defence."""
 
+import pathlib
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from keras_mixup import _files
+from keras_mixup import _tensors
+from keras_mixup import _types
 from keras_mixup import data
 from keras_mixup import evaluation
 from keras_mixup import inference
@@ -19,8 +26,14 @@ _CHUNK = 10
 
 
 def certificate_rows(
-    models, images, labels, *, example_ids=None, path=None, **certify_options
-):
+    models: Mapping[str, _tensors.ModelFn],
+    images: _tensors.ArrayLike,
+    labels: _tensors.ArrayLike,
+    *,
+    example_ids: _tensors.ArrayLike | None = None,
+    path: _types.Path | None = None,
+    **certify_options: Any,
+) -> list[_types.Json]:
     """Certifies the images with every `RandomizedSmoothing` among the models.
 
     An image's votes depend on its id and the seed, not on the other images.
@@ -46,6 +59,7 @@ def certificate_rows(
             are no such rows.
     """
     examples = data.image_set(images, labels, example_ids)
+    path = None if path is None else pathlib.Path(path)
     kept = [] if path is None or not path.is_file() else _files.read_lines(path)
     rows = []
     for name, model in models.items():
@@ -101,7 +115,7 @@ def _certify(model, examples, common, options):
     ]
 
 
-def certified_accuracy(rows, radius):
+def certified_accuracy(rows: Sequence[_types.Json], radius: float) -> float:
     """Returns the share of rows that are right and certified to `radius`.
 
     Args:

@@ -1,8 +1,14 @@
 """Table 4 of VarMixup: accuracy under common corruptions."""
 
+from collections.abc import Callable
+from collections.abc import Mapping
+from collections.abc import Sequence
+
 import numpy as np
 
 from keras_mixup import _corruption_kinds
+from keras_mixup import _tensors
+from keras_mixup import _types
 from keras_mixup import data
 from keras_mixup import metrics
 from keras_mixup import registry
@@ -20,14 +26,14 @@ _SET = ("set", "split", "num_examples", "seed", "eval_seeds")
 
 
 def corruption_accuracies(
-    models,
-    make_set,
-    batch_size=128,
-    eval_seeds=(0,),
-    kinds=None,
-    known=None,
-    note=None,
-):
+    models: Mapping[str, _tensors.ModelFn],
+    make_set: Callable[[str, int], data.ImageSet],
+    batch_size: int = 128,
+    eval_seeds: Sequence[int] = (0,),
+    kinds: Sequence[str] | None = None,
+    known: Mapping[tuple[str, str, int], float] | None = None,
+    note: Callable[[str, str, int, float], object] | None = None,
+) -> dict[str, dict[tuple[str, int], float]]:
     """Scores models on every kind and severity of corruption.
 
     Args:
@@ -50,7 +56,7 @@ def corruption_accuracies(
     kinds = _corruption_kinds.STANDARD if kinds is None else kinds
     pieces = Pieces(batch_size)
     scorers = {n: scoring.Scorer(m, pieces, n) for n, m in models.items()}
-    found = {name: {} for name in models}
+    found: dict[str, dict[tuple[str, int], float]] = {n: {} for n in models}
     for cell in [(k, s) for k in kinds for s in _corruption_kinds.SEVERITIES]:
         examples = None
         for name in models:
@@ -78,7 +84,9 @@ def _accuracy(scorer, examples, batch_size, seeds):
     return float(np.mean(hits))
 
 
-def corruption_means(rows):
+def corruption_means(
+    rows: Sequence[_types.Json],
+) -> dict[tuple[str, str], float | None]:
     """Returns the mean over the 15 standard kinds x 5 severities, from rows.
 
     Args:
@@ -89,7 +97,7 @@ def corruption_means(rows):
     Returns:
         dict (set, model) -> float, or None where cells are missing.
     """
-    cells = {}
+    cells: dict[tuple[str, str], dict[tuple[str, int], float]] = {}
     for row in rows:
         own = cells.setdefault((row["set"], row["model"]), {})
         own[row["kind"], row["severity"]] = row["accuracy"]

@@ -1,12 +1,19 @@
 """Fig. 3a of Mixup Inference: detection of adversarial images."""
 
 import functools
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_mixup import _tensors
+from keras_mixup import _types
 from keras_mixup import attacks as attacks_lib
 from keras_mixup import data
+from keras_mixup import evaluation
 from keras_mixup import inference
 from keras_mixup import metrics
 from keras_mixup import registry
@@ -24,17 +31,17 @@ FALSE_POSITIVE_RATE = 0.05
 
 
 def detection_curves(
-    classifier,
-    detectors,
-    attacks,
-    images,
-    labels,
+    classifier: _tensors.ModelFn,
+    detectors: Mapping[str, keras.layers.Layer],
+    attacks: Sequence[evaluation.AttackSpec],
+    images: _tensors.ArrayLike,
+    labels: _tensors.ArrayLike,
     *,
-    batch_size=128,
-    attack_seed=0,
-    eval_seed=0,
-    score_attack=None,
-):
+    batch_size: int = 128,
+    attack_seed: int = 0,
+    eval_seed: int = 0,
+    score_attack: attacks_lib.DetectionScoreAttack | None = None,
+) -> list[_types.Json]:
     """Returns AUC and ROC of each detector on each kind of attack.
 
     The classifier's confidence, one minus its largest probability, is one
@@ -72,7 +79,8 @@ def detection_curves(
     examples = data.image_set(images, labels)
     size = min(batch_size, len(examples.labels))
     batches = list(data.padded_batches(examples, size))
-    rows, oblivious = [], {}
+    rows: list[_types.Json] = []
+    oblivious: dict[Any, Any] = {}
     answer = scoring.scoring_function(classifier)
     for name, model in {CONFIDENCE: classifier, **detectors}.items():
         score = _scorer(model, name)

@@ -1,7 +1,10 @@
 """Fig. 5 of Mixup Inference: images made through the defence."""
 
+import keras
 import numpy as np
 
+from keras_mixup import _tensors
+from keras_mixup import _types
 from keras_mixup import attacks as attacks_lib
 from keras_mixup import data
 from keras_mixup import registry
@@ -13,8 +16,15 @@ from keras_mixup.threat import ThreatModel
 
 
 def adaptive_examples(
-    defence, images, labels, *, eps="16/255", attack=None, seed=0, num_shown=10
-):
+    defence: keras.layers.Layer,
+    images: _tensors.ArrayLike,
+    labels: _tensors.ArrayLike,
+    *,
+    eps: _types.Number = "16/255",
+    attack: attacks_lib.Attack | None = None,
+    seed: int = 0,
+    num_shown: int = 10,
+) -> list[_types.Json]:
     """Returns images before and after an attack through the defence (Fig. 5).
 
     Args:
@@ -32,7 +42,8 @@ def adaptive_examples(
 
     Source: Mixup Inference, Fig. 5.
     """
-    batch = data.image_set(images[:num_shown], labels[:num_shown])
+    examples = data.image_set(images, labels)
+    batch = data.ImageSet(*(part[:num_shown] for part in examples))
     clean = data.as_float(batch.images)
     if attack is None:
         attack = attacks_lib.MixupInferenceAttack(

@@ -1,5 +1,11 @@
 """Fig. 3b of Mixup Inference: clean against attacked accuracy."""
 
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
+
+from keras_mixup import _tensors
+from keras_mixup import _types
 from keras_mixup import evaluation
 from keras_mixup import inference
 from keras_mixup import registry
@@ -13,8 +19,13 @@ from keras_mixup.studies.drawing import themed
 
 
 def trade_off(
-    classifier, families, attacks, images, labels, **evaluate_options
-):
+    classifier: _tensors.ModelFn,
+    families: Mapping[str, Mapping[Any, Any]],
+    attacks: Sequence[evaluation.AttackSpec],
+    images: _tensors.ArrayLike,
+    labels: _tensors.ArrayLike,
+    **evaluate_options: Any,
+) -> list[_types.Json]:
     """Returns clean against attacked accuracy over hyper-parameters (3b).
 
     Args:

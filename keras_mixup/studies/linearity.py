@@ -1,10 +1,15 @@
 """Fig. 4 of VarMixup: the local linearity error over the radius."""
 
 import functools
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from keras_mixup import _checks
+from keras_mixup import _tensors
+from keras_mixup import _types
 from keras_mixup import data
 from keras_mixup import metrics
 from keras_mixup import registry
@@ -20,7 +25,14 @@ from keras_mixup.studies.drawing import themed
 _SHARES = (0.25, 0.5, 0.75, 1.0)
 
 
-def linearity_rows(models, images, labels, radii, seed=0, **options):
+def linearity_rows(
+    models: Mapping[str, _tensors.ModelFn],
+    images: _tensors.ArrayLike,
+    labels: _tensors.ArrayLike,
+    radii: Sequence[_types.Number],
+    seed: int = 0,
+    **options: Any,
+) -> list[_types.Json]:
     """Returns the mean local linearity error over the radius (Fig. 4).
 
     Args:

@@ -1,11 +1,16 @@
 """Fig. 2 of Mixup Inference: how it changes answers, over lambda."""
 
 import warnings
+from collections.abc import Sequence
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 from keras_mixup import _checks
+from keras_mixup import _tensors
+from keras_mixup import _types
+from keras_mixup import attacks
 from keras_mixup import data
 from keras_mixup import inference
 from keras_mixup import ops
@@ -32,17 +37,17 @@ _LINES = {
 
 
 def lambda_sweep(
-    classifier,
-    pool,
-    attack,
-    images,
-    labels,
+    classifier: keras.Model,
+    pool: inference.SamplePool,
+    attack: attacks.Attack,
+    images: _tensors.ArrayLike,
+    labels: _tensors.ArrayLike,
     *,
-    mix_weights=MIX_WEIGHTS,
-    num_draws=30,
-    seed=0,
-    kinds=("MI-PL", "MI-OL"),
-):
+    mix_weights: Sequence[float] = MIX_WEIGHTS,
+    num_draws: int = 30,
+    seed: int = 0,
+    kinds: Sequence[str] = ("MI-PL", "MI-OL"),
+) -> list[_types.Json]:
     """Returns the answers of MI over lambda, on clean and attacked images.
 
     F(x) is the vector of probabilities. G(d; u) = F(u + d) - F(u) is the

@@ -1,9 +1,14 @@
 """Figs. 5 and 7 of VarMixup: images mixed as pixels and as codes."""
 
+from collections.abc import Mapping
+
+import keras
 import numpy as np
 import tensorflow as tf
 
 from keras_mixup import _checks
+from keras_mixup import _tensors
+from keras_mixup import _types
 from keras_mixup import data
 from keras_mixup import metrics
 from keras_mixup import registry
@@ -21,7 +26,12 @@ _DISTANCES = (
 )
 
 
-def mixed_samples(first, second, vaes, mix_weight=0.5):
+def mixed_samples(
+    first: _tensors.ArrayLike,
+    second: _tensors.ArrayLike,
+    vaes: Mapping[str, keras.Model],
+    mix_weight: float | _tensors.ArrayLike = 0.5,
+) -> dict[str, np.ndarray]:
     """Returns pairs of images mixed as pixels and as latent codes (Fig. 7).
 
     `drawing.image_grid` draws them. `metrics.feature_distances` measures how
@@ -44,7 +54,8 @@ def mixed_samples(first, second, vaes, mix_weight=0.5):
         ValueError: for sets of different shapes, a weight out of range, or
             an autoencoder of another number of channels.
     """
-    first, second = np.float32(first), np.float32(second)
+    first = np.asarray(first, np.float32)
+    second = np.asarray(second, np.float32)
     weight = _weight(mix_weight, len(first))
     expected = f"of shape {first.shape}, as first"
     same = first.shape == second.shape
@@ -56,11 +67,11 @@ def mixed_samples(first, second, vaes, mix_weight=0.5):
         shape = latent_space.image_shape(vae)
         expected = f"an autoencoder of images with {channels} channels"
         _checks.check(shape[-1] == channels, title, expected, shape)
-        codes = [
+        left, right = (
             latent_space.encode(vae, tf.constant(images))
             for images in (first, second)
-        ]
-        mixed = _mix(*codes, weight)
+        )
+        mixed = _mix(left, right, weight)
         found[title] = latent_space.decode(vae, mixed, size).numpy()
     return found
 
@@ -82,7 +93,12 @@ def _mix(first, second, weight):
     return weight * first + (1.0 - weight) * second
 
 
-def distance_rows(feature_model, reference, sets, batch_size=256):
+def distance_rows(
+    feature_model: keras.Model,
+    reference: _tensors.ArrayLike,
+    sets: Mapping[str, _tensors.ArrayLike],
+    batch_size: int = 256,
+) -> list[_types.Json]:
     """Returns how far sets of images are from training images (Fig. 5).
 
     Args:
@@ -113,7 +129,9 @@ def distance_rows(feature_model, reference, sets, batch_size=256):
     return rows
 
 
-def sample_rows(samples, num_shown=8):
+def sample_rows(
+    samples: Mapping[str, np.ndarray], num_shown: int = 8
+) -> list[_types.Json]:
     """Returns the images of `mixed_samples` as rows for JSON (Fig. 7).
 
     Args:

@@ -1,5 +1,11 @@
 """Accuracy over the attacker's draws: MI's Fig. 4 and VarMixup's Fig. 3."""
 
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
+
+from keras_mixup import _tensors
+from keras_mixup import _types
 from keras_mixup import attacks as attacks_lib
 from keras_mixup import evaluation
 from keras_mixup import registry
@@ -11,6 +17,7 @@ from keras_mixup.studies.drawing import line_colour
 from keras_mixup.studies.drawing import marker
 from keras_mixup.studies.drawing import new_figure
 from keras_mixup.studies.drawing import themed
+from keras_mixup.threat import ThreatModel
 from keras_mixup.threat import number_text
 
 SAMPLES = (1, 2, 5, 10, 20, 30)
@@ -19,17 +26,17 @@ RELEASED_SAMPLES = (1, 2, 3, 4, 5, 10, 15, 20, 25, 30)
 
 
 def adaptive_samples(
-    models,
-    threat,
-    images,
-    labels,
+    models: Mapping[str, _tensors.ModelFn],
+    threat: ThreatModel,
+    images: _tensors.ArrayLike,
+    labels: _tensors.ArrayLike,
     *,
-    num_draws=SAMPLES,
-    num_steps=(10, 50),
-    recipe="pang2020_paper",
-    step_size=None,
-    **evaluate_options,
-):
+    num_draws: Sequence[int] = SAMPLES,
+    num_steps: Sequence[int] = (10, 50),
+    recipe: str = "pang2020_paper",
+    step_size: _types.Number | None = None,
+    **evaluate_options: Any,
+) -> list[_types.Json]:
     """Returns accuracy against the number of adaptive samples (Fig. 4).
 
     Args:
@@ -74,7 +81,6 @@ def adaptive_samples(
             if (s.model, steps) in seen:
                 continue
             seen.add((s.model, steps))
-            samples = None
         rows.append(
             {
                 "model": s.model,
@@ -82,7 +88,7 @@ def adaptive_samples(
                 "num_steps": steps,
                 "step_size": attack.step_size,
                 "notice": attack.notice,
-                "num_samples": samples,
+                "num_samples": None if s.defence == "none" else samples,
                 "accuracy": s.accuracy,
                 "std": s.std,
                 "num_examples": s.num_examples,

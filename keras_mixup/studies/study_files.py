@@ -1,22 +1,27 @@
 """The figures' numbers and pictures in a run folder."""
 
 import pathlib
+from collections.abc import Sequence
 
 from keras_mixup import _files
+from keras_mixup import _types
 from keras_mixup import registry
 from keras_mixup.evaluation import identity
+from keras_mixup.studies import base
 from keras_mixup.studies import drawing
 
 # In the folder of the figures: which models each of them measured.
 _MODELS = "models.json"
 
 
-def find(name):
+def find(name: str) -> type[base.Study]:
     """Returns the `Study` called `name`; errors as `registry.find`."""
     return registry.find("study", name)
 
 
-def write_study(run_dir, name, rows):
+def write_study(
+    run_dir: _types.Path, name: str, rows: Sequence[_types.Json]
+) -> list[str]:
     """Writes <run_dir>/figures/<name>.jsonl and, with matplotlib, .png.
 
     Args:
@@ -46,7 +51,7 @@ def write_study(run_dir, name, rows):
     return [str(path), str(picture)]
 
 
-def read_studies(run_dir):
+def read_studies(run_dir: _types.Path) -> dict[str, list[_types.Json] | None]:
     """Returns dict name -> rows of the studies found in a run folder.
 
     The rows are None if the models of the folder's evaluation.json are not

@@ -1,7 +1,11 @@
 """Fig. 6 of VarMixup: accuracy over eta and over lambda, from records."""
 
 import functools
+from collections.abc import Iterable
+from collections.abc import Sequence
+from typing import Any
 
+from keras_mixup import _types
 from keras_mixup import evaluation
 from keras_mixup import inference
 from keras_mixup import registry
@@ -15,7 +19,7 @@ from keras_mixup.studies.drawing import themed
 _SHARED = ("attack", "knowledge", "eps", "accuracy", "std", "num_examples")
 
 
-def weight_sweep_rows(records):
+def weight_sweep_rows(records: evaluation.Records) -> list[_types.Json]:
     """Returns accuracy over lambda_MI, from records alone (Fig. 6b).
 
     Args:
@@ -39,7 +43,9 @@ def weight_sweep_rows(records):
     return sorted(rows, key=_place)
 
 
-def eta_sweep_rows(runs):
+def eta_sweep_rows(
+    runs: Iterable[tuple[float, Iterable[evaluation.Record]]],
+) -> list[_types.Json]:
     """Returns accuracy over eta of Beta(eta, eta), from records (Fig. 6a).
 
     Args:
@@ -71,7 +77,9 @@ def _place(row):
 
 
 @themed
-def sweep_figure(rows, label="λ_MI, the weight of the input"):
+def sweep_figure(
+    rows: Sequence[_types.Json], label: str = "λ_MI, the weight of the input"
+) -> Any:
     """Draws accuracy over a setting: a panel per attack, a line per method.
 
     Args:

@@ -1,6 +1,8 @@
 """Training algorithms: each a `keras.Model` around a classifier."""
 
 import warnings
+from typing import TYPE_CHECKING
+from typing import Any
 
 from keras_mixup.training._latent_space import latent_codes
 from keras_mixup.training._latent_space import reconstruction_psnr
@@ -97,12 +99,14 @@ __all__ = [
 ]
 
 
-def __getattr__(name):
-    if name == "BestClassifier":
-        warnings.warn(
-            "`BestClassifier` is deprecated: use `BestModel`.",
-            DeprecationWarning,
-            stacklevel=2,
-        )
-        return BestModel
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:  # A checker shall not find what has moved.
+
+    def __getattr__(name: str) -> Any:
+        if name == "BestClassifier":
+            warnings.warn(
+                "`BestClassifier` is deprecated: use `BestModel`.",
+                DeprecationWarning,
+                stacklevel=2,
+            )
+            return BestModel
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -71,5 +71,7 @@ def test_what_is_done_is_not_done_again(models, tmp_path, monkeypatch):
     studies.certificate_rows(models, images(), labels, path=path, **changed)
     other = keras.models.clone_model(models["bare"])
     smooth = {"smooth": inference.RandomizedSmoothing(other, 0.2)}
-    studies.certificate_rows(smooth, images(), labels, path=path, **OPTIONS)
+    studies.certificate_rows(
+        smooth, images(), labels, path=str(path), **OPTIONS
+    )
     assert sum(counted) == 8 + 12 + 12
