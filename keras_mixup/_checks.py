@@ -74,7 +74,8 @@ def parse_number(value: Any, name: str = "value") -> float:
     Raises:
         ValueError: for anything else.
     """
-    if isinstance(value, numbers.Real) and not isinstance(value, bool):
+    real = isinstance(value, numbers.Real)
+    if real and not isinstance(value, bool):
         return float(value)
     try:
         numerator, _, denominator = value.partition("/")

@@ -82,7 +82,7 @@ class AutoAttackReport(typing.NamedTuple):
     num_draws: int | None = None
 
     @property
-    def robust_accuracy(self):
+    def robust_accuracy(self) -> float:
         """float: the share of images that withstood every attack.
 
         In version `"rand"` it is the mean of `share_right`.
@@ -92,7 +92,7 @@ class AutoAttackReport(typing.NamedTuple):
         return sum(not name for name in self.broken_by) / len(self.broken_by)
 
     @property
-    def clean_accuracy(self):
+    def clean_accuracy(self) -> float:
         """float: the share of images that are right without an attack."""
         if self.clean_right is not None:
             return float(self.clean_right.mean())

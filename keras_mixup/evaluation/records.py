@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from collections.abc import Mapping
 from typing import Any
 from typing import NamedTuple
+from typing import SupportsIndex
+from typing import overload
 
 import numpy as np
 
@@ -170,10 +172,10 @@ class Records(list[Record]):
                 given = getattr(records, name, {})
             setattr(self, name, dict(given))
 
-    def _like(self, records):
+    def _like(self, records: Iterable[Record]) -> "Records":
         return Records(records, self.facts, self.defences, self.evidence)
 
-    def _joined(self, first, second):
+    def _joined(self, first: Any, second: Any) -> "Records":
         found = self._like(first)
         for name in _KNOWN:
             own = getattr(found, name)
@@ -189,7 +191,7 @@ class Records(list[Record]):
     def __add__(self, other):
         return self._joined(self, other)
 
-    def __radd__(self, other):
+    def __radd__(self, other: Any) -> "Records":
         return self._like([])._joined(other, self)
 
     def __iadd__(self, other):
@@ -197,7 +199,13 @@ class Records(list[Record]):
         self.extend(other)
         return self
 
-    def __getitem__(self, place):
+    @overload
+    def __getitem__(self, place: SupportsIndex) -> Record: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> "Records": ...
+
+    def __getitem__(self, place: Any) -> Any:
         found = super().__getitem__(place)
         return self._like(found) if isinstance(place, slice) else found
 

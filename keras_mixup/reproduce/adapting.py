@@ -124,7 +124,7 @@ def _in_effect(values):
     return {name: v for name, v in values.items() if name not in idle}
 
 
-def _shown(declared: Setting, value):
+def _shown(declared: Setting, value: object) -> str:
     if value is None:
         text = declared.default_text
         # A setting of several attacks, each with a default of its own.

@@ -1,5 +1,6 @@
 """From the records of finished jobs to the numbers of a table."""
 
+from typing import Any
 from typing import NamedTuple
 
 from keras_mixup import _files
@@ -118,7 +119,7 @@ class Reader:
         return self._known[job.key]
 
 
-def _spec(job, column: catalogue.Column):
+def _spec(job: Any, column: catalogue.Column) -> evaluation.AttackSpec:
     """The `AttackSpec` of a column in an evaluation."""
     values = {**job.settings, "attacks": (column.attack,)}
     if column.attack in _STEPPED:

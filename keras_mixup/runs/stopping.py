@@ -39,7 +39,7 @@ class Stop:
             )
             self._end = time.monotonic() + 60.0 * minutes
         self.max_minutes = max_minutes
-        self._signal = None
+        self._signal: str | None = None
         self._before: dict[int, Any] = {}
 
     def __call__(self) -> str | None:
@@ -50,7 +50,7 @@ class Stop:
             return f"after {self.max_minutes:g} minutes"
         return None
 
-    def __enter__(self):
+    def __enter__(self) -> "Stop":
         for number in _SIGNALS:
             self._before[number] = signal.signal(number, self._heard)
         return self

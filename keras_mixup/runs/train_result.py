@@ -36,7 +36,7 @@ class TrainResult(NamedTuple):
     steps: int
     best_epoch: int | None
     best_value: float | None
-    monitor: str
+    monitor: str | None
     resumed: bool
     finished_before: bool
 

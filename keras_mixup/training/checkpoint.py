@@ -174,9 +174,9 @@ class Checkpoint(keras.callbacks.Callback):
         self._step = 0
         # The step at which a restored run must begin, until it has begun.
         self._begin: int | None = None
-        self._metric_values = None
+        self._metric_values: Any = None
         # What training measured, kept while a validation runs.
-        self._trained_values = None
+        self._trained_values: Any = None
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Restores the newest whole checkpoint, if there is one."""
