@@ -202,6 +202,7 @@ ALLOWED = {
     "num_validation": (None,),
     "version": (None,),
     "every": (HUGE,),
+    "seed": (HUGE,),
     "step": (HUGE,),
     "checkpoint_every": (HUGE,),
 }

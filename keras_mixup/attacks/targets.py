@@ -44,7 +44,11 @@ def second_most_likely_targets(
     Args:
         logits: [B, C], the model's output on the clean images.
         labels: int [B] or probabilities [B, C].
+
+    Raises:
+        ValueError: for labels that are no classes.
     """
+    labels = _inputs.read_labels(labels)
     return likeliest_targets(logits, labels, 1)[:, 0]
 
 

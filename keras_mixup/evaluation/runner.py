@@ -129,6 +129,7 @@ def evaluate(
     part = shards.parse(shard)
     if num_classes is not None:
         _checks.check_integer(num_classes, "num_classes")
+    _checks.check_flag(verbose, "verbose")
     _checks.check_callable(stop, "stop")
     _checks.check_callable(keep, "keep")
     selection = _checks.check_seeds(selection_seeds, "selection_seeds", 0)

@@ -97,6 +97,8 @@ def export_saved_model(
             After any error nothing new is left on disk.
     """
     _checks.check_path(base_path, "base_path")
+    _checks.check_flag(warmup, "warmup")
+    _checks.check_flag(allow_untrained, "allow_untrained")
     if version is not None:
         version = _checks.check_integer(version, "version", minimum=1)
     target = _make_target(defence, image_shape, threshold)

@@ -100,7 +100,7 @@ def from_saved_model(
         ValueError: no signature is usable, or another image shape.
         OSError: it cannot be read.
     """
-    loaded = tf.saved_model.load(str(path))
+    loaded = tf.saved_model.load(str(_checks.check_path(path, "path")))
     names = sorted(loaded.signatures, key=lambda name: name != _FIRST)
     usable = [n for n in names if _output(loaded.signatures[n])]
     if usable:

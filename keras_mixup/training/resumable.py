@@ -110,8 +110,7 @@ def fit_resumable(
     told = {"on_start": on_start, "progress": progress, "stop": stop}
     counts = {"epochs": epochs, "checkpoint_every": checkpoint_every}
     _check_arguments(model, run_dir, seed, early_stopping, counts, told)
-    if mode is not None or validation_data is not None:
-        _checks.check_choice(mode, "mode", ("max", "min"))
+    _check_choices(augment, extra_share, verbose, mode, validation_data)
     run_dir, images = pathlib.Path(run_dir), _image_set(images)
     strategy = model.distribute_strategy
     replicas = strategy.num_replicas_in_sync
@@ -170,6 +169,17 @@ def _check_arguments(model, run_dir, seed, patience, counts, called):
         _checks.check_integer(value, name)
     for name, value in called.items():
         _checks.check_callable(value, name)
+
+
+def _check_choices(augment, extra_share, verbose, mode, validation_data):
+    if augment is not None:
+        _checks.check_choice(augment, "augment", ("crop", "crop_flip"))
+    share = extra_share
+    _checks.check_number(share, "extra_share", 0.0, 1.0, low_open=True)
+    if not isinstance(verbose, bool):  # Keras takes it for 0 or 1.
+        _checks.check_choice(verbose, "verbose", ("auto", 0, 1, 2))
+    if mode is not None or validation_data is not None:
+        _checks.check_choice(mode, "mode", ("max", "min"))
 
 
 def _validation(images, batch_size):

@@ -1,5 +1,6 @@
 """Yogi: Adam with a second moment that moves by bounded amounts."""
 
+import numbers
 from collections.abc import Sequence
 from typing import Any
 
@@ -30,7 +31,7 @@ class Yogi(keras.optimizers.Optimizer):
     that paper is coupled: `Algorithm.compile(l2_penalty=5e-4)`.
 
     Args:
-        learning_rate: float, or a Keras learning-rate schedule.
+        learning_rate: float >= 0, or a Keras learning-rate schedule.
         beta_1: float in [0, 1), decay of the first moment.
         beta_2: float in [0, 1), decay of the second moment.
         epsilon: float >= 0, inside the denominator.
@@ -56,6 +57,8 @@ class Yogi(keras.optimizers.Optimizer):
         name: str = "yogi",
         **kwargs: Any,
     ) -> None:
+        if isinstance(learning_rate, numbers.Real):
+            _checks.check_number(learning_rate, "learning_rate", low=0.0)
         super().__init__(learning_rate=learning_rate, name=name, **kwargs)
         self.beta_1 = _check_decay(beta_1, "beta_1")
         self.beta_2 = _check_decay(beta_2, "beta_2")
