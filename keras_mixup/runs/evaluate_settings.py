@@ -272,10 +272,13 @@ for _name, _figures in (
     *((name, ANY) for name in ("adaptive_steps", "adaptive_draws")),
 ):
     _OWNED[_name] = _setting.also_owned(_OWNED[_name], ("figures", _figures))
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # What a checker and the site see of it.
 
     class EvaluateSettings(_EvaluateSettings):
-        """What a type checker sees of it."""
+        """The settings of `evaluate`, given by name.
+
+        `keras-mixup evaluate --help` lists all of them, with what they mean.
+        """
 
 else:
     EvaluateSettings = _settings.complete(

@@ -100,10 +100,13 @@ class _ExportSettings(_settings.Settings):
         return registry.entry("defence", self.defence)
 
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # What a checker and the site see of it.
 
     class ExportSettings(_ExportSettings):
-        """What a type checker sees of it."""
+        """The settings of `export`, given by name.
+
+        `keras-mixup export --help` lists all of them, with what they mean.
+        """
 
 else:
     ExportSettings = _settings.complete(

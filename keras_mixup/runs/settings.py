@@ -347,10 +347,13 @@ class _TrainSettings(_settings.Settings):
 _ALGORITHMS = owned("algorithm", "algorithm")
 _TAKEN = (*_ALGORITHMS, *_settings.own_settings(_TrainSettings))
 _MODELS = owned("model", "model")
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # What a checker and the site see of it.
 
     class TrainSettings(_TrainSettings):
-        """What a type checker sees of it."""
+        """The settings of `train`, given by name.
+
+        `keras-mixup train --help` lists all of them, with what they mean.
+        """
 
 else:
     TrainSettings = _settings.complete(
