@@ -86,6 +86,10 @@ def prepare(settings: _settings.Settings) -> None:
     _set_threads(settings.threads, getattr(settings, "deterministic", False))
     if getattr(settings, "deterministic", False):
         tf.config.experimental.enable_op_determinism()
+        # TensorFlow moves constant factors in a graph, one way for replicas of
+        # one process and another for those of several: the last digit differs.
+        options = {"constant_folding": False}
+        tf.config.optimizer.set_experimental_options(options)
     if settings.seed is not None:
         keras.utils.set_random_seed(settings.seed % 2**32)
 

@@ -114,14 +114,20 @@ def test_deterministic_ops_are_asked_for(monkeypatch):
     import tensorflow as tf
 
     asked = []
-    experimental = tf.config.experimental
+    config = tf.config
     monkeypatch.setattr(
-        experimental, "enable_op_determinism", lambda: asked.append(True)
+        config.experimental,
+        "enable_op_determinism",
+        lambda: asked.append("ops"),
     )
+    monkeypatch.setattr(
+        config.optimizer, "set_experimental_options", asked.append
+    )
+    expected = ["ops", {"constant_folding": False}]
     for deterministic in (False, True):
         settings = runs.TrainSettings(deterministic=deterministic)
         with _process.prepared(settings):
-            assert asked == [True] * deterministic
+            assert asked == expected * deterministic
 
 
 DETERMINISTIC = """
