@@ -20,9 +20,10 @@ _LOST = (
 
 
 class WorkerLost(_stopping.Stopped):
-    """Another worker ended; the same call of all workers goes on from there.
+    """Another worker ended, or did not start.
 
-    What was finished is on the disk: the newest checkpoint at least.
+    The same call of all workers goes on from there. What was finished is on
+    the disk: the newest checkpoint at least.
     """
 
 

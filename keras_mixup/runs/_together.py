@@ -6,6 +6,7 @@ from typing import Any
 from keras_mixup import _types
 from keras_mixup import _workers
 from keras_mixup.runs import _devices
+from keras_mixup.runs import _gathering
 from keras_mixup.runs import folder
 
 
@@ -26,6 +27,22 @@ def leads(settings, say=None):
         who = f"{resolver.task_type} {resolver.task_id}"
         say(f"This is {who}. Waiting for the other workers.")
     return _workers.leads(resolver)
+
+
+def gather(settings: Any, stop: _types.AskStop | None = None) -> None:
+    """Waits for the other workers, `settings.worker_timeout` at most.
+
+    Args:
+        settings: `TrainSettings`.
+        stop: callable that returns the reason to stop, or something false.
+
+    Raises:
+        WorkerLost: not all of them came; the text names those missing.
+        ValueError, Stopped: as `_gathering.gather`.
+    """
+    resolver = _devices.resolver_of(settings)
+    if resolver is not None:
+        _gathering.gather(resolver, settings.worker_timeout, stop)
 
 
 def create(

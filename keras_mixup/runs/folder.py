@@ -20,7 +20,7 @@ _VERSIONED = (
     "tensorflow-datasets",
 )
 # Settings that may differ between a run and its continuation.
-_FREE = ("data_dir", "download", "tensorboard", "threads")
+_FREE = ("data_dir", "download", "tensorboard", "threads", "worker_timeout")
 # Settings that name a file, whose content counts and not its path.
 _FILES = ("vae",)
 

@@ -241,6 +241,12 @@ class _TrainSettings(_settings.Settings):
         (("strategy", ("mirrored",)),),
         "the GPUs, or the CPU",
     )
+    worker_timeout: "int" = field(
+        600,
+        "Seconds to wait at the start for workers that have not come.",
+        1,
+        (("strategy", ("multi_worker",)),),
+    )
 
     def check(self) -> None:
         """Raises `ValueError` for settings that do not go together."""

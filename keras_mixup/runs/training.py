@@ -60,7 +60,8 @@ def train(
             another process.
         ImportError: an optional package is missing; the text names it.
         Stopped: `stop` gave a reason; a checkpoint is saved. `WorkerLost`, a
-            kind of it: another worker of strategy=multi_worker ended.
+            kind of it: another worker of strategy=multi_worker ended, or did
+            not start within `worker_timeout`.
     """
     _arguments.check_call(settings, TrainSettings, progress, stop)
     _checks.check_path(run_dir, "run_dir")
@@ -73,6 +74,7 @@ def train(
     settings = _seed.settled(settings, run_dir, say)
     if settings.tensorboard:
         _require_tensorboard()
+    _together.gather(settings, stop)
     prepared = _process.prepared(settings)
     with prepared as strategy, _workers.watched(strategy):
         getattr(stop, "listen", bool)()
