@@ -15,8 +15,9 @@ SECONDS = 60
 
 def cases():
     """Yields (name, function of a folder)."""
-    packages = ("attacks", "data", "evaluation", "export", "inference")
-    for package in (*packages, "metrics", "models", "runs", "training"):
+    import bad_arguments
+
+    for package in bad_arguments.PACKAGES:
         yield package, functools.partial(_swept, package=package)
     yield "settings", _settings
 
