@@ -30,7 +30,12 @@ _RANDOMIZED = tuple(_DRAWS)
 _CLEAN, _ATTACK = 0, 1
 
 
-@registry.register("attack", "autoattack", label="AutoAttack")
+@registry.register(
+    "attack",
+    "autoattack",
+    label="AutoAttack",
+    flags={"num_steps": "adaptive_steps"},
+)
 class AutoAttack(base.Attack):
     """AutoAttack (Croce and Hein, 2020): only survivors meet the next attack.
 

@@ -44,9 +44,11 @@ def _auto_attack(settings, threat):
     plain = attacks.AutoAttack(threat, settings.autoattack_version)
     if not settings.defences:
         return evaluation.AttackSpec(plain.name, plain, "adaptive")
+    steps = _chosen(settings, registry.entry("attack", "autoattack"))
+    shown = "".join(f"-{number}" for number in steps.values())
     return evaluation.AttackSpec(
-        f"{plain.name}, rand on draws",
-        attacks.AutoAttack(threat, "rand"),
+        f"{plain.name}, rand{shown} on draws",
+        attacks.AutoAttack(threat, "rand", **steps),
         "adaptive",
         undefended=plain,
     )

@@ -50,3 +50,24 @@ def test_the_default_joins_unless_another_one_goes_through_the_defence():
         spec.name.split("-")[0] for spec in specs("--attacks=pgd,transfer")
     ]
     assert names == ["pgd", "transfer", "tramer2020"]
+
+
+def test_the_steps_of_autoattack_are_those_through_the_defence():
+    (spec,) = specs("--attacks=autoattack", "--adaptive_steps=7")
+    assert spec.name == "autoattack-standard, rand-7 on draws"
+    assert (spec.attack.version, spec.attack.num_steps) == ("rand", 7)
+    steps = {stage.attack.num_steps for stage in spec.attack._stages[1:]}
+    assert steps == {4}  # A half for each of both losses.
+    plain = spec.undefended
+    assert (plain.version, plain.num_steps) == ("standard", 100)
+    (spec,) = specs("--attacks=autoattack")
+    assert spec.name == "autoattack-standard, rand on draws"
+    assert spec.attack.num_steps == 100
+
+
+@pytest.mark.parametrize("others", ["", ",apgd"])
+def test_steps_that_no_attack_would_take_are_refused(others):
+    flags = [f"--attacks=autoattack{others}", "--adaptive_steps=7"]
+    with pytest.raises(ValueError, match="adaptive_steps are those of auto"):
+        specs(*flags, "--defences=")
+    assert specs(flags[0] + ",eot", flags[1], "--defences=")
