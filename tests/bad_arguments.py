@@ -33,6 +33,7 @@ PACKAGES = {
         runs,
         training,
         importlib.import_module("keras_mixup.export"),
+        importlib.import_module("keras_mixup.reproduce"),
     )
 }
 # What the library itself makes: results, protocols and bases of one's own.
@@ -55,6 +56,10 @@ MADE_BY_US = {
     "export": ("SavedModelInfo", "SignatureCheck"),
     "inference": ("Certificates", "defence_label", "paper_settings"),
     "metrics": ("Estimate", "FeatureDistances"),
+    "reproduce": (
+        *("Claim", "Column", "Comparison", "Entry", "Published", "Row"),
+        "ReproduceResult",
+    ),
     "reporting": ("Comparison", "Standing", "comparisons"),
     # Settings have a test of their own, which draws values.
     "runs": (
@@ -125,6 +130,7 @@ NAMES = {
     "keep": CALLABLE,
     "on_start": CALLABLE,
     "progress": CALLABLE,
+    "results_dir": PATH,
     "run_dir": PATH,
     "settings": MODEL,
     "stop": CALLABLE,
@@ -176,6 +182,14 @@ OWN = {
     "training_dataset.replicas": INTEGER,
     "check_extra.extra_share": NUMBER,
     "mixed_training_dataset.extra_share": NUMBER,
+    "find.name": CHOICE,
+    "listing.scale": CHOICE,
+    "reproduce.data_dir": PATH,
+    "reproduce.entry": (*CHOICE, ["no such"], ""),
+    "reproduce.output": PATH,
+    "reproduce.scale": CHOICE,
+    "write_pages.output": PATH,
+    "write_pages.scale": CHOICE,
     "evaluate.attack_seed": INTEGER[:3],
     "evaluate.attacks": MODEL[:4],
     "evaluate.eval_seeds": MODEL,
@@ -286,6 +300,9 @@ class Parts:
             "kind": "snow",
             "severity": 1,
             "name": "digits",
+            "entry": "mixup_inference/table2",
+            "scale": "digits",
+            "results_dir": str(self.folder / "results"),
             "accuracies": {
                 (kind, severity): 0.5
                 for kind in metrics.STANDARD_CORRUPTIONS
@@ -318,6 +335,8 @@ class Parts:
             }
         if name == "load_corrupted":
             given["name"] = "cifar10_c"
+        if name == "find":
+            given["name"] = given["entry"]
         if name == "make_schedule":
             given["kind"] = "constant"
         needed = inspect.signature(target).parameters.values()

@@ -2,6 +2,7 @@
 
 from keras_mixup import _tables
 from keras_mixup import _types
+from keras_mixup.reproduce import arguments
 from keras_mixup.reproduce import costs as costs_lib
 from keras_mixup.reproduce import lookup
 from keras_mixup.reproduce import planning
@@ -29,8 +30,9 @@ def listing(
         threads: int >= 0, CPU threads for the timing; 0: as many as cores.
 
     Raises:
-        ValueError: no path, or an unknown scale.
+        ValueError: an argument that cannot be used, or an unknown scale.
     """
+    arguments.check_call(results_dir, threads=threads, progress=progress)
     store = store_lib.Store(results_dir)
     costs = costs_lib.Costs(store)
     shown = scales.SCALES

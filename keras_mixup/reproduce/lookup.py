@@ -1,5 +1,7 @@
 """All tables of the three papers, by name."""
 
+from collections.abc import Sequence
+
 from keras_mixup import _checks
 from keras_mixup.reproduce import adversarial_mixup
 from keras_mixup.reproduce import mixup_inference
@@ -27,7 +29,7 @@ def find(name: str) -> Entry:
     ('Interpolated AT + MI-OL', '64.5')
     """
     known = entries()
-    return known[_checks.check_known(name, "entry", tuple(known))]
+    return known[_checks.check_known(name, "name", tuple(known))]
 
 
 def names(entry):
@@ -39,8 +41,11 @@ def names(entry):
     Raises:
         ValueError: no name, or an unknown one, as `find`.
     """
+    many = isinstance(entry, (str, Sequence))
+    expected = "the name of one or more, or all"
+    _checks.check(many and entry, "entry", expected, entry)
     given = (entry,) if isinstance(entry, str) else tuple(entry)
-    _checks.check(given, "entry", "the name of one or more, or all", entry)
     if given == ("all",):
         return tuple(entries())
-    return tuple(find(name).name for name in given)
+    with _checks.called({"name": "entry"}):
+        return tuple(find(name).name for name in given)

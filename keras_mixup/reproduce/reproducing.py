@@ -4,10 +4,10 @@ import pathlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from keras_mixup import _checks
 from keras_mixup import _stopping
 from keras_mixup import _types
 from keras_mixup import runs
+from keras_mixup.reproduce import arguments
 from keras_mixup.reproduce import costs as costs_lib
 from keras_mixup.reproduce import images
 from keras_mixup.reproduce import jobs
@@ -85,9 +85,9 @@ def reproduce(
         `ReproduceResult`.
 
     Raises:
-        ValueError: an unknown entry or scale, with the nearest; results of
-            other settings in `results_dir`; or more than some hours of work
-            without `yes`.
+        ValueError: an argument that cannot be used; an unknown entry or
+            scale, with the nearest; results of other settings in
+            `results_dir`; or more than some hours of work without `yes`.
         FileNotFoundError: the data set is not there.
         OSError: a folder that cannot be written, or in which another process
             works.
@@ -97,11 +97,13 @@ def reproduce(
 
     >>> reproduce("mixup_inference/table2", "digits", "results")
     """
+    arguments.check_call(
+        results_dir, output, data_dir, threads, yes, progress, stop
+    )
     say = progress or (lambda text: None)
     names = lookup.names(entry)
     chosen = scales.find(scale)
     store = store_lib.Store(results_dir)
-    threads = _checks.check_integer(threads, "threads", 0)
     plans = [planning.plan(lookup.find(n), chosen) for n in names]
     wanted = jobs.unique(job for plan in plans for job in plan.jobs)
     # Reading the data may be TensorFlow's first op.
@@ -139,8 +141,9 @@ def write_pages(
         `ReproduceResult` of all entries.
 
     Raises:
-        ValueError: an unknown scale, or results of other settings.
+        ValueError: no path, an unknown scale, or results of other settings.
     """
+    arguments.check_call(results_dir, output)
     chosen = scales.find(scale)
     store = store_lib.Store(results_dir)
     reader = measuring.Reader(store)

@@ -1,0 +1,31 @@
+"""Checks of what the functions of this package are called with."""
+
+from keras_mixup import _checks
+
+
+def check_call(
+    results_dir,
+    output=None,
+    data_dir=None,
+    threads=0,
+    yes=False,
+    progress=None,
+    stop=None,
+):
+    """Raises `ValueError` unless a call gets what `reproduce` takes.
+
+    Args:
+        results_dir: must be a path.
+        output, data_dir: must be paths or None.
+        threads: must be an int >= 0.
+        yes: must be a bool.
+        progress, stop: must be callables or None.
+    """
+    _checks.check_path(results_dir, "results_dir")
+    for name, value in (("output", output), ("data_dir", data_dir)):
+        if value is not None:
+            _checks.check_path(value, name)
+    _checks.check_integer(threads, "threads", 0)
+    _checks.check_flag(yes, "yes")
+    for name, value in (("progress", progress), ("stop", stop)):
+        _checks.check_callable(value, name)
