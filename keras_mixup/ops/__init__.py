@@ -1,4 +1,8 @@
-"""Pure functions, one equation each; the bottom layer of the package."""
+"""Pure functions, one equation each; the bottom layer of the package.
+
+They run inside compiled steps and check few of their arguments. What calls them
+has checked them: attacks, defences and algorithms refuse a bad value by name.
+"""
 
 from keras_mixup.ops.ascent import projected_ascent
 from keras_mixup.ops.gradients import GradientHealth
