@@ -8,6 +8,7 @@ package and has its traceback. A warning is one line on stderr.
 
 import difflib
 import importlib
+import logging
 import os
 import sys
 import traceback
@@ -95,12 +96,15 @@ def guarded(make_flags, main, argv):
     if debug:
         return _guarded(make_flags, main, argv)
     _hide_log()
+    logger = logging.getLogger("tensorflow")
+    logger.addFilter(_tells_users)
     before = warnings.formatwarning
     warnings.formatwarning = _one_line
     try:
         return _guarded(make_flags, main, argv)
     finally:
         warnings.formatwarning = before
+        logger.removeFilter(_tells_users)
 
 
 def _guarded(make_flags, main, argv):
@@ -143,6 +147,15 @@ def _hide_log():
     own settings.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+def _tells_users(record):
+    """Whether a record of TensorFlow's log is for users of a command.
+
+    What TensorFlow says of its own functions is for whoever calls them, here
+    other packages.
+    """
+    return "is deprecated" not in record.getMessage()
 
 
 def _one_line(message, category, filename, lineno, line=None):

@@ -1,6 +1,7 @@
 """One line and one exit code for whatever the machine does to a run."""
 
 import errno
+import logging
 import os
 import resource
 import sys
@@ -114,3 +115,25 @@ def test_a_warning_of_a_command_is_one_line(capsys):
         shown = capsys.readouterr().err
         assert line in shown
         assert ("test_errors.py" in shown) == bool(arguments)
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_what_tensorflow_says_to_programmers_needs_debug(debug):
+    """cleverhans calls a loop in a way that TensorFlow will give up."""
+    logger, heard = tf.get_logger(), []
+    flags = flags_lib.Flags({}, (), "usage")
+    handler = logging.Handler()
+    handler.emit = lambda record: heard.append(record.getMessage())
+
+    def command(flags):
+        logger.warning("From %s: loop is deprecated and will be removed", "f")
+        logger.warning("The tensor is not what it seems")
+
+    logger.addHandler(handler)
+    try:
+        argv = ["command", *(["--debug"] if debug else [])]
+        assert main.guarded(lambda: flags, command, argv) == 0
+    finally:
+        logger.removeHandler(handler)
+    assert heard[-1] == "The tensor is not what it seems"
+    assert len(heard) == 1 + debug and not logger.filters
