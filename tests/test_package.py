@@ -5,6 +5,8 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 import keras_mixup
 from keras_mixup import runs
 
@@ -43,20 +45,28 @@ def test_a_setting_points_to_nothing_that_is_not_installed():
             assert "docs/" not in shown and ".md" not in shown, setting.name
 
 
-def test_a_reader_who_goes_away_ends_the_help_quietly():
-    """More text than a pipe holds, and nobody who reads it."""
-    code = (
-        "import sys; from keras_mixup.cli import main; "
-        "sys.exit(main.guarded(lambda: Many(), None, ['x']))"
-    )
-    many = (
-        "class Many:\n"
-        "    debug, help = False, True\n"
-        "    def parse(self, argv): return self\n"
-        "    def help_text(self): return 'text ' * 1_000_000\n"
-    )
+IMPORTS = "import sys; from keras_mixup.cli import main\n"
+# More text than a pipe holds.
+MANY = (
+    "class Many:\n"
+    "    debug, help = False, True\n"
+    "    def parse(self, argv): return self\n"
+    "    def help_text(self): return 'text ' * 1_000_000\n"
+)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        f"{MANY}sys.exit(main.guarded(lambda: Many(), None, ['x']))",
+        "main._USAGE = 'text ' * 1_000_000; sys.argv[1:] = ['--help']; "
+        "main.console()",
+    ],
+    ids=["command", "all"],
+)
+def test_a_reader_who_goes_away_ends_the_help_quietly(code):
     process = subprocess.Popen(
-        [sys.executable, "-c", many + code],
+        [sys.executable, "-c", IMPORTS + code],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         cwd=ROOT,

@@ -56,8 +56,7 @@ def main(argv):
     """Returns the exit code of `keras-mixup COMMAND ...`, given as `argv`."""
     command = argv[1] if len(argv) > 1 else "--help"
     if command in ("--help", "-h", "help"):
-        print(_USAGE)
-        return 0
+        return _shown(_USAGE)
     if command not in COMMANDS:
         near = difflib.get_close_matches(command, COMMANDS, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
@@ -163,6 +162,16 @@ def _one_line(message, category, filename, lineno, line=None):
     text = " ".join(str(message).split())
     kind = "" if category is UserWarning else f" ({category.__name__})"
     return f"warning: {text}{kind}\n"
+
+
+def _shown(text):
+    """Prints a text; returns the exit code."""
+    try:
+        # Here, where a reader who went away can still be told of.
+        print(text, flush=True)
+    except BrokenPipeError:
+        return _without_reader()
+    return 0
 
 
 def _without_reader():
