@@ -4,11 +4,13 @@ PYTHON ?= python3
 VENV ?= .venv
 # Other people's runtimes, in an environment of their own.
 REFEREE ?= .venv-referee
-# PyTorch without CUDA is a tenth of the size.
+# PyTorch without CUDA is a tenth of the size. Where this address does not
+# answer, the package index has to do.
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 DEMO ?= runs/demo
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
+REFEREE_PIP = $(REFEREE)/bin/python -m pip --disable-pip-version-check --quiet
 
 .PHONY: demo demo-varmixup test quick slow referee gpu docs faults lint format setup clean distclean
 
@@ -66,8 +68,8 @@ slow: $(VENV)/.installed
 $(REFEREE)/.installed: pyproject.toml
 	@$(PYTHON) apps/_check_python.py
 	$(PYTHON) -m venv --clear $(REFEREE)
-	$(REFEREE)/bin/python -m pip --disable-pip-version-check --quiet install 'torch>=2.6' --index-url $(TORCH_INDEX)
-	$(REFEREE)/bin/python -m pip --disable-pip-version-check --quiet install --editable '.[plots,serving,dev,referee]'
+	$(REFEREE_PIP) --retries 0 install 'torch>=2.6' --index-url $(TORCH_INDEX) || echo 'The package index has PyTorch as well, with CUDA.'
+	$(REFEREE_PIP) install --editable '.[plots,serving,dev,referee]'
 	touch $@
 
 referee: $(REFEREE)/.installed

@@ -77,3 +77,32 @@ def test_a_reader_who_goes_away_ends_the_help_quietly(code):
     process.stderr.close()
     assert process.wait() == 141
     assert error == ""
+
+
+# A Python that makes environments of itself and installs nothing. The address
+# of PyTorch does not answer.
+STUB = """#!/bin/sh
+echo "$*" >> {log}
+case "$*" in
+  "-m venv"*) mkdir -p {folder}/bin; cp "$0" {folder}/bin/python;;
+  *--index-url*) exit 1;;
+esac
+"""
+
+
+def test_the_referees_need_the_package_index_alone(tmp_path):
+    folder, log, stub = (tmp_path / n for n in ("env", "log", "python"))
+    stub.write_text(STUB.format(log=log, folder=folder))
+    stub.chmod(0o755)
+    target = f"{folder}/.installed"
+    settings = [f"PYTHON={stub}", f"REFEREE={folder}"]
+    subprocess.run(
+        ["make", "--silent", *settings, target],
+        check=True,
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+    )
+    asked = [line for line in log.read_text().splitlines() if "pip" in line]
+    assert "--index-url" in asked[0] and "--retries 0" in asked[0]
+    # This one brings PyTorch, too.
+    assert asked[-1].endswith("install --editable .[plots,serving,dev,referee]")
