@@ -35,10 +35,10 @@ def import_module(module, argument):
     importlib.invalidate_caches()
     try:
         return importlib.import_module(module)
-    except Exception as error:
-        reason = f"{type(error).__name__}: {error}{_place(error)}"
+    except (Exception, SystemExit) as error:  # A script may exit.
         raise ImportError(
-            f"`{argument}`: the module {module} does not import. {reason}"
+            f"`{argument}`: the module {module} does not import. "
+            f"{_reason(error)}"
         ) from error
 
 
@@ -62,6 +62,30 @@ def find(path, argument):
     return getattr(found, attribute)
 
 
+def call(function, argument, path, *arguments, **options):
+    """Calls what a user wrote; returns what it returns.
+
+    Args:
+        function: callable.
+        argument: str, the argument's name in the error.
+        path: str, its `package.module:Name`.
+        *arguments, **options: what it is called with.
+
+    Raises:
+        ValueError: it fails; the text is its own error in one line, with the
+            place where it arose. An error of `_checks` stays as it is.
+    """
+    try:
+        return function(*arguments, **options)
+    except MemoryError:
+        raise
+    except (Exception, SystemExit) as error:
+        if hasattr(error, "parts"):
+            raise
+        text = f"`{argument}`: {path} fails. {_reason(error)}"
+        raise ValueError(text) from error
+
+
 def unknown(argument, path, names):
     """Raises `ValueError`: the module of `path` has no such name.
 
@@ -75,6 +99,10 @@ def unknown(argument, path, names):
     hint = f'Did you mean "{module}:{near[0]}"?' if near else ""
     expected = f"a name in the module {module}"
     _checks.check(False, argument, expected, path, hint=hint)
+
+
+def _reason(error):
+    return f"{type(error).__name__}: {error}{_place(error)}"
 
 
 def _place(error):

@@ -176,16 +176,24 @@ def build(
 
     Raises:
         ValueError: unknown name, or an option that is not taken; the text
-            lists those that are.
+            lists those that are. A class of the user's own fails; the text
+            has its own error.
     """
     described = entry(kind, name)
     given = {key: value for key, value in options.items() if value is not None}
     taken = [a for a in described.arguments if a not in described.fixed]
     listed = ", ".join(taken[len(arguments) :])
+    ours = described.path.startswith("keras_mixup.")
     for key in given:
-        expected = f"one of {listed} for {name}"
-        _checks.check(key in taken, "option", expected, key)
-    return find(kind, name)(*arguments, **{**described.fixed, **given})
+        if ours:
+            expected = f"one of {listed} for {name}"
+            _checks.check(key in taken, "option", expected, key)
+        received = f"{name}, which takes {listed or 'no more'}"
+        _checks.check(key in taken, kind, f"one that takes {key}", received)
+    found, given = find(kind, name), {**described.fixed, **given}
+    if ours:
+        return found(*arguments, **given)
+    return _own_modules.call(found, kind, described.path, *arguments, **given)
 
 
 def setting(kind: str, name: str, argument: str) -> _setting.Setting:

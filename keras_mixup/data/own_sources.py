@@ -6,11 +6,13 @@ must be is checked in one place, `own.read`.
 
 import hashlib
 import pathlib
+import re
 from typing import NamedTuple
 
 import numpy as np
 
 from keras_mixup import _checks
+from keras_mixup import _own_modules
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
 # Split -> the words for it, in files and in the names of folders.
@@ -65,10 +67,11 @@ def from_arrays(arrays, place):
         place: str, where they are, for the error.
 
     Raises:
-        ValueError: it has no such arrays.
+        ValueError: it has no such arrays, or one without its partner.
     """
     names = tuple(str(n) for n in arrays.get("class_names", ()))
-    for images, labels in _PAIRS:
+    for pair in _PAIRS:
+        images, labels = pair
         found = {
             split: Part(arrays[images.format(w)], arrays[labels.format(w)])
             for split, words in _WORDS.items()
@@ -76,13 +79,27 @@ def from_arrays(arrays, place):
             if images.format(w) in arrays and labels.format(w) in arrays
         }
         if "train" in found:
+            used = {n.format(w) for n in pair for s in found for w in _WORDS[s]}
+            _check_used(arrays, used, place)
             return Parts(**found, class_names=names)
     for images, labels in _SINGLE:
         if images in arrays and labels in arrays:
+            _check_used(arrays, {images, labels}, place)
             part = Part(arrays[images], arrays[labels])
             return Parts(part, class_names=names)
     received = f"{place} with {', '.join(arrays) or 'nothing'}"
     _checks.check(False, "dataset", f"a source with {ARRAYS}", received)
+
+
+def _check_used(arrays, used, place):
+    """Refuses an array that is meant to be read and would not be."""
+    words = [w for several in _WORDS.values() for w in several]
+    known = {n.format(w) for pair in _PAIRS for n in pair for w in words}
+    left = ", ".join(n for n in arrays if n in known - used)
+    expected = "a source whose images and labels go together by their names"
+    hint = f"{left} would not be used"
+    received = f"{place} with {', '.join(arrays)}"
+    _checks.check(not left, "dataset", expected, received, hint=hint)
 
 
 def from_npz(path):
@@ -113,10 +130,10 @@ def from_function(function, path):
         path: str, its `package.module:name`, for the error.
 
     Raises:
-        ValueError: it returns something else.
+        ValueError: it fails, or returns something else.
     """
     _checks.check(callable(function), "dataset", "a function", path)
-    found = function()
+    found = _own_modules.call(function, "dataset", path)
     if isinstance(found, tuple) and len(found) == 2:
         found = {"images": found[0], "labels": found[1]}
     expected = (
@@ -157,13 +174,18 @@ def from_tfds(name, data_dir=None, download=False):
         place = data_dir or tfds.core.constants.DATA_DIR
         raise FileNotFoundError(
             f"`dataset`: tfds:{name} is not in data_dir={str(place)!r}. Give "
-            f"another data_dir, or download=True. {error}"
+            f"another data_dir, or download=True. {_first_sentence(error)}"
         ) from error
     listed = ", ".join(builder.info.splits)
     okay, received = "train" in found, f"tfds:{name} with {listed}"
     _checks.check(okay, "dataset", "one with a train split", received)
     names = tuple(getattr(features["label"], "names", None) or ())
     return Parts(**found, class_names=names)
+
+
+def _first_sentence(error):
+    """What tfds says, without its list of all data sets."""
+    return str(error).partition("\n")[0].partition("Available")[0].strip()
 
 
 def _tfds_part(builder, split, in_order):
@@ -280,5 +302,11 @@ def _decoded(file, channels):
         ).numpy()
     except tf.errors.InvalidArgumentError as error:
         expected = "a folder of images that can be read"
-        hint = error.message.splitlines()[0]
-        _checks.check(False, "dataset", expected, str(file), hint=hint)
+        hint = re.sub(r"\{\{.*?\}\} ?|\[Op:.*\]", "", error.message)
+        _checks.check(
+            False,
+            "dataset",
+            expected,
+            str(file),
+            hint=hint.partition("\n")[0].strip(),
+        )

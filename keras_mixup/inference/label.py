@@ -19,7 +19,7 @@ def defence_label(
     Numbers are always shown, choices where they are not the usual ones.
 
     Args:
-        settings: dict with "class", "num_draws" and the other arguments.
+        settings: dict with "class" and the arguments.
         without: names of arguments to leave out.
     """
     name: str = settings["class"]
@@ -39,4 +39,7 @@ def defence_label(
             shown.append("-".join(map(str, value)))
         else:
             shown.append(f"{value:g}")
-    return f"{' '.join(shown)} x{settings['num_draws']}"
+    # A class of the user's own may fix its draws.
+    if "num_draws" in settings:
+        shown.append(f"x{settings['num_draws']}")
+    return " ".join(shown)

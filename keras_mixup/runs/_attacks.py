@@ -61,6 +61,10 @@ def _specs(settings, name, threat, verbose):
         aim = f" to {settings.targeted.replace('_', '-')}"
     for options in _variants(settings, name, threat):
         attack = _build(settings, name, threat, verbose, options)
+        stated = ("name", "knowledge")
+        okay = callable(attack) and all(hasattr(attack, n) for n in stated)
+        expected = "attacks.Attack, or callable with a name and its knowledge"
+        _checks.check(okay, "attacks", expected, f"{name}: {attack!r}")
         shown = attack.name
         if ":" in name:
             shown = name.rpartition(":")[2]

@@ -12,6 +12,11 @@ from keras_mixup.data import own as own_lib
 from keras_mixup.data import own_sources
 from keras_mixup.runs import data_settings
 
+_OWN_FORMS = (
+    "an .npz file, a folder of images, tfds:NAME, hf:FOLDER or "
+    "package.module:function"
+)
+
 
 class Source(NamedTuple):
     """Where the images of a run come from.
@@ -70,7 +75,12 @@ class Source(NamedTuple):
 
     def _known(self):
         known = (*data.DATASETS, *data_settings.plug_ins())
-        return _checks.check_known(self.dataset, "dataset", known)
+        try:
+            return _checks.check_known(self.dataset, "dataset", known)
+        except ValueError as error:
+            _, _, name, hint = error.parts
+            expected = f"one of {', '.join(known)}; or {_OWN_FORMS}"
+            _checks.check(False, "dataset", expected, name, hint=hint)
 
     def _own(self):
         name, kind = self.dataset, data_settings.kind_of(self.dataset)

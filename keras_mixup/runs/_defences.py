@@ -87,7 +87,12 @@ def build(name, classifier, pool=None, vae=None, **options):
         options["pool"] = pool
     if registry.accepts("defence", name, "vae"):
         options["vae"] = vae
-    return registry.build("defence", name, classifier, **options)
+    found = registry.build("defence", name, classifier, **options)
+    parts = ("draw", "apply", "predict_from_draws")
+    okay = callable(found) and all(hasattr(found, n) for n in parts)
+    expected = f"callable, with {', '.join(parts)}"
+    _checks.check(okay, "defence", expected, f"{name}: {found!r}")
+    return found
 
 
 def build_all(settings, classifier, pool, trained):
@@ -137,7 +142,9 @@ def label(defence):
 def _variants(settings, name, paper):
     """Yields (arguments, those of them from the paper): a row per weight."""
     entry = registry.entry("defence", name)
-    options, taken = {"num_draws": settings.num_draws}, {}
+    options, taken = {}, {}
+    if "num_draws" in entry.arguments:
+        options["num_draws"] = settings.num_draws
     for argument, flag in entry.flags.items():
         # Of a class of the user's own, there is no such flag.
         value = getattr(settings, flag, None)

@@ -4,6 +4,7 @@ import inspect
 import pathlib
 
 import keras
+import numpy as np
 
 from keras_mixup import _checks
 from keras_mixup import _own_modules
@@ -32,7 +33,11 @@ def load(path, spec=None):
     shape = None if spec is None else spec.image_shape
     if _own_modules.is_path(str(path)):
         return find(str(path), "classifier", shape)
-    return models.from_saved_model(path, shape)
+    try:
+        return models.from_saved_model(path, shape)
+    except OSError as error:
+        expected = "the folder of a SavedModel that can be read"
+        _checks.check(False, "classifier", expected, str(path), str(error))
 
 
 def find(path, argument, image_shape=None):
@@ -54,14 +59,41 @@ def find(path, argument, image_shape=None):
     expected = "a model, or a function that makes one"
     _checks.check(callable(found), argument, expected, path)
     if not isinstance(found, keras.layers.Layer) and _makes(found):
-        found = found()
+        found = _own_modules.call(found, argument, path)
         _checks.check(callable(found), argument, expected, path)
     shape = getattr(found, "input_shape", None)
     if isinstance(found, keras.layers.Layer) and isinstance(shape, tuple):
         return found
     expected = "a model whose image shape is known, or beside a `dataset`"
     _checks.check(image_shape is not None, argument, expected, path)
-    return models.ForeignClassifier(found, tuple(image_shape))
+    return _own_modules.call(
+        models.ForeignClassifier, argument, path, found, tuple(image_shape)
+    )
+
+
+def check_network(network, path, spec):
+    """Refuses what a user's function made, unless it can be trained.
+
+    Args:
+        network: what it returned.
+        path: str, its `package.module:Name`.
+        spec: `DatasetSpec` of the images.
+
+    Raises:
+        ValueError: it is no Keras model, does not take the images, or has
+            not one output for each class.
+    """
+    expected = "a function of (input_shape, num_classes) that returns a model"
+    received = f"{path}, which returns {type(network).__name__}"
+    okay = isinstance(network, keras.Model)
+    _checks.check(okay, "model", f"{expected} of Keras", received)
+    image = np.zeros((1, *spec.image_shape), np.float32)
+    answer = _own_modules.call(network, "model", path, image, training=False)
+    shape = getattr(answer, "shape", type(answer).__name__)
+    expected = f"{expected} with outputs [batch, {spec.num_classes}]"
+    received = f"{path}, whose outputs for one image are {shape}"
+    okay = tuple(shape) == (1, spec.num_classes)
+    _checks.check(okay, "model", expected, received)
 
 
 def _makes(function):

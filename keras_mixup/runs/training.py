@@ -7,6 +7,7 @@ import keras
 from keras_mixup import ThreatModel
 from keras_mixup import _checks
 from keras_mixup import _files
+from keras_mixup import _own_modules
 from keras_mixup import _types
 from keras_mixup import _workers
 from keras_mixup import data
@@ -22,6 +23,7 @@ from keras_mixup.runs import autoencoder
 from keras_mixup.runs import folder
 from keras_mixup.runs import train_result
 from keras_mixup.runs.settings import TrainSettings
+from keras_mixup.training import train_step
 
 
 def train(
@@ -155,7 +157,10 @@ def build_network(settings):
         options["synchronized"] = True
     shape = spec.image_shape, spec.num_classes
     with _checks.called({"width_factor": "width"}):
-        return registry.build("model", settings.model, *shape, **options)
+        found = registry.build("model", settings.model, *shape, **options)
+    if _own_modules.is_path(settings.model):
+        _own_models.check_network(found, settings.model, spec)
+    return found
 
 
 def _build_algorithm(settings, classifier):
@@ -175,9 +180,15 @@ def _build_algorithm(settings, classifier):
             )
         options["vae"] = autoencoder.load(settings.vae)
         options["from_codes"] = settings.cache_latents or None
-    return registry.build(
-        "algorithm", settings.algorithm, classifier, **options
-    )
+    given = "model" if settings.start_from is None else "start_from"
+    with _checks.called({"classifier": given}):
+        found = registry.build(
+            "algorithm", settings.algorithm, classifier, **options
+        )
+    okay = isinstance(found, train_step.TrainStep)
+    expected, received = "a training algorithm", type(found).__name__
+    _checks.check(okay, "algorithm", expected, received)
+    return found
 
 
 def options_of(settings, kind, name, prefix=""):

@@ -175,6 +175,14 @@ def test_an_npz_without_the_arrays(tmp_path):
         own_sources.from_npz(tmp_path / "c.npz")
 
 
+@pytest.mark.parametrize("left", ["x_test", "y_val", "test_images"])
+def test_an_array_without_its_partner_is_not_passed_over(left):
+    images, labels = arrays()
+    given = {"x_train": images, "y_train": labels, left: images}
+    with pytest.raises(ValueError, match=f"`dataset`.*{left} would not be"):
+        own_sources.from_arrays(given, "a.npz")
+
+
 def test_pickled_objects_are_not_loaded(tmp_path):
     labels = np.array([0, 1], object)
     np.savez(tmp_path / "a.npz", images=np.zeros((2, 4, 4, 1)), labels=labels)

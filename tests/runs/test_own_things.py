@@ -85,6 +85,46 @@ def linear(images):
 
 
 kept = 3
+
+
+def no_arguments():
+    return 3
+
+
+def fails(*arguments, seed=None, **options):
+    raise TypeError("of its own")
+
+
+def number(*arguments, seed=None, **options):
+    return 3
+
+
+def OneClass(input_shape, num_classes):
+    """As many outputs as a binary classifier with a sigmoid."""
+    layers = [keras.layers.Flatten(), keras.layers.Dense(1)]
+    return keras.Sequential([keras.Input(input_shape), *layers])
+
+
+def Soft(input_shape, num_classes):
+    """Probabilities."""
+    out = keras.layers.Dense(num_classes, activation="softmax")
+    return keras.Sequential(
+        [keras.Input(input_shape), keras.layers.Flatten(), out]
+    )
+
+
+class Undrawn:
+    """A defence without draws."""
+
+    def __init__(self, classifier):
+        self.classifier = classifier
+
+
+class Steady(inference.MixupInferenceOL):
+    """It chooses its draws itself."""
+
+    def __init__(self, classifier, pool):
+        super().__init__(classifier, pool, num_draws=2)
 '''
 
 
@@ -94,6 +134,7 @@ def place(tmp_path_factory):
     folder = tmp_path_factory.mktemp("place")
     (folder / "own_things.py").write_text(MODULE)
     (folder / "raises.py").write_text("nothing = 1 / 0\n")
+    (folder / "script.py").write_text("import sys\n\nsys.exit('usage')\n")
     return folder
 
 
@@ -250,13 +291,30 @@ def test_a_function_is_evaluated(place):
         assert record.label == labels[record.example_id]
 
 
+FAILS = ("own_things:fails fails. TypeError: of its own (", "own_things.py")
+
+
 @pytest.mark.parametrize(
     ("flags", "parts"),
     [
         ({"model": "raises:Net"}, ("`model`", "a name in the module raises")),
         ({"dataset": "raises:x"}, ("`dataset`", "ZeroDivisionError", "line 1")),
         ({"import": "raises"}, ("`import`", "ZeroDivisionError")),
+        ({"import": "script"}, ("`import`", "script does not", "usage", "3)")),
         ({"dataset": "cifra10"}, ("`dataset`", 'Did you mean "cifar10"?')),
+        ({"dataset": "fotos"}, ("`dataset`", "a folder of images")),
+        ({"dataset": "own_things:fails"}, FAILS),
+        ({"model": "own_things:fails", "width": None}, FAILS),
+        ({"model": "own_things:no_arguments", "width": None}, ("TypeError",)),
+        ({"model": "own_things:number", "width": None}, ("`model`", "int")),
+        (
+            {"model": "own_things:OneClass", "width": None},
+            ("`model`", "(1, 1)"),
+        ),
+        ({"model": "own_things:Soft", "width": None}, ("`model`", "softmax")),
+        ({"algorithm": "own_things:fails"}, FAILS),
+        ({"algorithm": "own_things:linear"}, ("`algorithm`", "takes seed")),
+        ({"algorithm": "own_things:number"}, ("`algorithm`", "int")),
         ({"dataset": "none.npz"}, ("`dataset`", "no file none.npz")),
         ({"dataset": "own_things:kept"}, ("`dataset`", "a function")),
         ({"dataset": "own_things:digit"}, ('"own_things:digits"',)),
@@ -269,6 +327,37 @@ def test_what_is_wrong_is_one_line(place, capsys, flags, parts):
     code = train(place / "refused", **flags)
     check_error(capsys, code, *parts)
     assert not (place / "refused").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "parts"),
+    [
+        ({"attacks": "own_things:fails"}, FAILS),
+        ({"attacks": "own_things:number"}, ("`attacks`", "own_things:number")),
+        ({"defences": "own_things:fails"}, FAILS),
+        ({"defences": "own_things:Undrawn"}, ("`defence`", "draw, apply")),
+        ({"classifier": "own_things:fails"}, FAILS),
+        ({"classifier": "broken"}, ("`classifier`", "broken", "SavedModel")),
+    ],
+)
+def test_what_is_wrong_in_an_evaluation_is_one_line(
+    run, place, capsys, flags, parts
+):
+    (place / "broken").mkdir(exist_ok=True)
+    (place / "broken" / "saved_model.pb").write_text("no graph")
+    own = {} if "classifier" in flags else {"import": "own_things"}
+    own |= ATTACKED if "classifier" in flags else {"eps": 0.1, "num_draws": 2}
+    folder = "refused" if "classifier" in flags else "run"
+    code = call("evaluate", run_dir=folder, **{**own, **flags})
+    check_error(capsys, code, *parts)
+
+
+def test_a_defence_that_takes_no_draws_keeps_its_own(run, place):
+    settings = runs.EvaluateSettings(
+        attacks="clean", defences="own_things:Steady", num_examples=3
+    )
+    found = runs.evaluate(settings, "run").records
+    assert "Steady" in str({r.defence for r in found})
 
 
 def test_the_list_has_every_kind_with_its_source(capsys):
