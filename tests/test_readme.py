@@ -73,7 +73,7 @@ def test_the_example_trains_defends_and_is_attacked(example):
 def test_whole_runs_are_python_calls(run, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     found = run(RUNS)
-    assert found["result"].epochs == 2
+    assert found["trained"].epochs == 2
     assert (tmp_path / "runs" / "from_python" / "report.html").is_file()
     assert "fgsm" in capsys.readouterr().out
 

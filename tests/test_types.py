@@ -6,6 +6,7 @@ import inspect
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import typing
@@ -158,16 +159,56 @@ def test_a_users_checker_finds_what_is_wrong_and_no_more(tmp_path):
     }
     copy = tmp_path / "mine.py"
     copy.write_text(re.sub(r"  # type: ignore.*", "", text))
+    found = checked(tmp_path, copy.name)
+    assert {(int(n), code) for _, n, code in found} == expected
+    assert len(expected) > 10
+
+
+def checked(folder, *names):
+    """Returns (file, line, code) of each error of mypy, without settings."""
     done = subprocess.run(
-        [sys.executable, "-m", "mypy", "--config-file=", copy.name]
+        [sys.executable, "-m", "mypy", "--config-file=", *names]
         + ["--ignore-missing-imports", "--follow-imports=silent"],
         capture_output=True,
         text=True,
-        cwd=tmp_path,
+        cwd=folder,
         env={**os.environ, "MYPYPATH": str(ROOT)},
     )
-    found = re.findall(
-        r"^mine\.py:(\d+): error: .*\[(.+)\]$", done.stdout, re.M
+    assert done.stdout, done.stderr
+    return re.findall(
+        r"^(\w+)\.py:(\d+): error: .*\[(.+)\]$", done.stdout, re.M
     )
-    assert {(int(n), code) for n, code in found} == expected, done.stdout
-    assert len(expected) > 10
+
+
+# What the pages take for given.
+GIVEN = """
+from keras_mixup.data import load_arrays
+from keras_mixup.inference import MixupInferenceOL, SamplePool
+from keras_mixup.models import SmallConvNet
+
+few = load_arrays("digits", "test", num_examples=20)
+images, labels = few.images, few.labels
+classifier = SmallConvNet((8, 8, 1), 10, width=4)
+pool = SamplePool(images, labels, dtype="float32")
+defence = MixupInferenceOL(classifier, pool, num_draws=2)
+"""
+
+
+@pytest.mark.slow
+def test_a_users_checker_takes_the_code_of_the_pages(tmp_path):
+    pytest.importorskip("mypy")
+    names = []
+    for page in [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]:
+        text = page.read_text("utf-8")
+        blocks = re.findall(r"```python\n(.*?)```", text, re.S)
+        for block in blocks:
+            if own := re.match(r"# (\w+\.py)\n", block):
+                names.append(own[1])
+                (tmp_path / own[1]).write_text(block)
+        names.append(f"page_{page.stem}.py")
+        blocks = [b for b in blocks if not re.match(r"# \w+\.py\n", b)]
+        given = "" if page.name == "README.md" else GIVEN
+        (tmp_path / names[-1]).write_text("\n".join([given, *blocks]))
+    shutil.copy(ROOT / "examples" / "evaluate_own_model.py", tmp_path)
+    assert checked(tmp_path, *names, "evaluate_own_model.py") == []
+    assert len(names) > 20
