@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from keras_mixup import _checks
+from keras_mixup import _files
 from keras_mixup import _own_modules
 from keras_mixup import models
 
@@ -119,10 +120,15 @@ def start_from(settings, spec):
 
     given = settings.start_from
     in_folder = pathlib.Path(given).is_dir() and not is_own(given)
-    path = source.classifier_path(
-        None if in_folder else given, given if in_folder else None
-    )
-    classifier = source.load_classifier(path, spec)
+    found = pathlib.Path(given, _files.BEST_CLASSIFIER) if in_folder else given
+    if not is_own(given) and not pathlib.Path(found).is_file():
+        raise FileNotFoundError(
+            f"`start_from`: there is no classifier at {found}. Expected a run "
+            f"folder or a .keras file. Received: {given!r}"
+        )
+    path = source.classifier_path(found, None)
+    with _checks.called({"classifier": "start_from"}):
+        classifier = source.load_classifier(path, spec)
     okay = bool(classifier.trainable_weights)
     expected = "a Keras classifier with weights to train"
     _checks.check(okay, "start_from", expected, given)

@@ -249,7 +249,22 @@ def test_training_starts_from_a_trained_classifier(run, place, capsys):
     wrong = runs.TrainSettings(start_from="run", epochs=1)  # the digits
     with pytest.raises(ValueError, match="`start_from` must be a classifier"):
         runs.train(wrong, "wrong")
+    with pytest.raises(
+        ValueError, match="`start_from` must be.*that can be re"
+    ):
+        broken_saved_model(place)
+        runs.train(wrong.replace(start_from="broken"), "wrong")
+    for nowhere in ("nowhere", "nowhere.keras", "."):
+        with pytest.raises(
+            FileNotFoundError, match="`start_from`: there is no"
+        ):
+            runs.train(wrong.replace(start_from=nowhere), "wrong")
     assert not (place / "wrong").exists()
+
+
+def broken_saved_model(place):
+    (place / "broken").mkdir(exist_ok=True)
+    (place / "broken" / "saved_model.pb").write_text("no graph")
 
 
 ATTACKED = {
@@ -343,8 +358,7 @@ def test_what_is_wrong_is_one_line(place, capsys, flags, parts):
 def test_what_is_wrong_in_an_evaluation_is_one_line(
     run, place, capsys, flags, parts
 ):
-    (place / "broken").mkdir(exist_ok=True)
-    (place / "broken" / "saved_model.pb").write_text("no graph")
+    broken_saved_model(place)
     own = {} if "classifier" in flags else {"import": "own_things"}
     own |= ATTACKED if "classifier" in flags else {"eps": 0.1, "num_draws": 2}
     folder = "refused" if "classifier" in flags else "run"
