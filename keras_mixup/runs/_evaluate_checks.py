@@ -70,11 +70,6 @@ def _check_attacks(settings):
             "take targeted_apgd.",
         ),
         (
-            "autoattack" in through and _steps_for_nothing(settings),
-            "adaptive_steps are those of autoattack on `defences`, of which "
-            "there is none. On a classifier its versions take 100 steps.",
-        ),
-        (
             settings.defences and early,
             f"{', '.join(early)}: such an attack stops as soon as the "
             "classifier errs, or at its boundary, which is not that of a "
@@ -86,19 +81,6 @@ def _check_attacks(settings):
             "`targeted` aims at another class. Choose one of them.",
         ),
     )
-
-
-def _steps_for_nothing(settings):
-    """Whether `adaptive_steps` is given and no attack that runs takes it."""
-    others = [
-        name
-        for name in settings.all_attacks
-        if name not in (_evaluated.CLEAN, "autoattack")
-        and "adaptive_steps" in registry.entry("attack", name).flags.values()
-    ]
-    given = settings.adaptive_steps is not None
-    unused = not (settings.defences or settings.figures or others)
-    return given and unused
 
 
 def _check_others(settings):

@@ -216,6 +216,23 @@ class _EvaluateSettings(_settings.Settings):
             return data_settings.kind_of(self.dataset)
         return self.all_attacks if name == "attacks" else getattr(self, name)
 
+    def in_effect(self, name: str) -> bool:
+        """As for all settings; AutoAttack takes steps on defences alone."""
+        if name != "adaptive_steps" or self.defences or self.figures:
+            return super().in_effect(name)
+        ((_, known),) = (
+            owner
+            for owner in self.declared[name].owners
+            if owner[0] == "attacks"
+        )
+        return any(n in known and n != "autoattack" for n in self.all_attacks)
+
+    def _without_effect(self, name):
+        text = super()._without_effect(name)
+        if name == "adaptive_steps" and "autoattack" in self.attacks:
+            text += ". AutoAttack takes it on `defences` alone"
+        return text
+
     @property
     def all_attacks(self) -> tuple[str, ...]:
         """The attacks' names and, where needed, `ADAPTIVE`."""
