@@ -7,7 +7,10 @@ _PANEL = 120
 _GAP = 26
 _ROW = 20
 _HEAD = 40
-_FOOT = 42
+_TICKS = 28
+_LEGEND = 26
+# Panels side by side: what fits beside the labels on a page.
+_ABREAST = 4
 _WRAP = 16
 _STYLE = (
     "text { font: 12px system-ui, sans-serif; fill: #1f2430; }"
@@ -28,19 +31,31 @@ def draw(labels, columns):
         columns: list of (title, values). `values` has for each row (ours,
             low, high, the paper's) in percent, each None where there is none.
     """
-    width = _LABELS + len(columns) * (_PANEL + _GAP)
-    height = _HEAD + len(labels) * _ROW + _FOOT
+    groups = [
+        columns[start : start + _ABREAST]
+        for start in range(0, len(columns), _ABREAST)
+    ]
+    abreast = min(len(columns), _ABREAST)
+    width = _LABELS + abreast * (_PANEL + _GAP)
+    step = _HEAD + len(labels) * _ROW + _TICKS
+    height = len(groups) * step + _LEGEND
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" '
         f'height="{height}" viewBox="0 0 {width} {height}" role="img">',
         f"<style>{_STYLE}</style>",
     ]
-    for row, label in enumerate(labels):
-        parts.append(_text(_LABELS - 10, _middle(row) + 4, label, "end"))
-    for place, (title, values) in enumerate(columns):
-        parts += _panel(place, title, values, len(labels))
+    for place, group in enumerate(groups):
+        parts.append(f'<g transform="translate(0 {place * step})">')
+        parts += [*_group(labels, group), "</g>"]
     parts += _legend(height)
     return "\n".join([*parts, "</svg>"])
+
+
+def _group(labels, columns):
+    for row, label in enumerate(labels):
+        yield _text(_LABELS - 10, _middle(row) + 4, label, "end")
+    for place, (title, values) in enumerate(columns):
+        yield from _panel(place, title, values, len(labels))
 
 
 def _panel(place, title, values, num_rows):

@@ -89,6 +89,8 @@ def to_html(title, blocks):
 
 
 _STYLE = (
+    # Eight columns of numbers fit.
+    "body { max-width: 78rem; } p { max-width: 58rem; }"
     ".accuracy th, .accuracy td { vertical-align: top; padding: .35rem .5rem; }"
     ".accuracy td { font-weight: 600; }"
     # The row's name stays in sight where the table is wider than the screen.

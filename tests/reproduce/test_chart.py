@@ -28,3 +28,19 @@ def test_points_lie_where_their_numbers_are():
     assert paper == [first + panel / 2, first + panel / 4, second]
     texts = [t.text for t in tree.fromstring(svg).iter(f"{SPACE}text")]
     assert "A & B" in texts and "a rather long" in texts and "title" in texts
+
+
+def test_many_columns_take_several_lines_of_a_page():
+    columns = [
+        (f"column {i}", [(10.0 * i, None, None, None)]) for i in range(9)
+    ]
+    svg = tree.fromstring(chart.draw(["row"], columns))
+    assert float(svg.get("width")) < 850  # Beside the margins of a page.
+    groups = list(svg.iter(f"{SPACE}g"))
+    assert [len(list(g.iter(f"{SPACE}circle"))) for g in groups] == [4, 4, 1]
+    for group in groups:
+        assert "row" in [t.text for t in group.iter(f"{SPACE}text")]
+    moved = [g.get("transform").split()[1].rstrip(")") for g in groups]
+    assert float(moved[0]) == 0 and float(moved[2]) == 2 * float(moved[1])
+    height = float(svg.get("height"))
+    assert height > float(moved[2]) + float(moved[1])
