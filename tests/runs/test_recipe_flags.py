@@ -68,6 +68,6 @@ def test_the_steps_of_autoattack_are_those_through_the_defence():
 @pytest.mark.parametrize("others", ["", ",apgd"])
 def test_steps_that_no_attack_would_take_are_refused(others):
     flags = [f"--attacks=autoattack{others}", "--adaptive_steps=7"]
-    with pytest.raises(ValueError, match="`adaptive_steps` has no effect with.*AutoAttack takes it on `def"):
+    with pytest.raises(ValueError, match="has no effect.*AutoAttack takes it"):
         specs(*flags, "--defences=")
     assert specs(flags[0] + ",eot", flags[1], "--defences=")
