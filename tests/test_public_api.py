@@ -458,3 +458,16 @@ def test_extras_are_declared():
     declared = text.split("[project.optional-dependencies]")[1].split("\n\n")
     for name in EXTRAS:
         assert f"\n{name} = [" in declared[0]
+
+
+@pytest.mark.parametrize("name", ["keras_mixup", "runs", "reproduce"])
+def test_no_module_stands_where_a_lazy_name_does(name):
+    """An imported module would take the place of the function."""
+    package = keras_mixup if name == "keras_mixup" else None
+    package = package or importlib.import_module(f"keras_mixup.{name}")
+    folder = pathlib.Path(package.__file__).parent
+    modules = {path.stem for path in folder.glob("*.py")}
+    public = set(package.__all__)
+    if name == "keras_mixup":  # Its modules are its names.
+        public -= set(package._SUBPACKAGES)
+    assert not modules & public

@@ -16,7 +16,7 @@ from keras_mixup.reproduce.lookup import find
 # On first use, since they load TensorFlow.
 _HOMES = {
     "ReproduceResult": "reproducing",
-    "listing": "listing",
+    "listing": "listed",
     "reproduce": "reproducing",
     "write_pages": "reproducing",
 }
@@ -38,7 +38,7 @@ __all__ = [
 
 
 if TYPE_CHECKING:  # For checkers, which cannot follow `__getattr__`.
-    from keras_mixup.reproduce.listing import listing
+    from keras_mixup.reproduce.listed import listing
     from keras_mixup.reproduce.reproducing import ReproduceResult
     from keras_mixup.reproduce.reproducing import reproduce
     from keras_mixup.reproduce.reproducing import write_pages

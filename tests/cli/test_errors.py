@@ -130,10 +130,15 @@ def test_what_tensorflow_says_to_programmers_needs_debug(debug):
         logger.warning("The tensor is not what it seems")
 
     logger.addHandler(handler)
+    before, level = logger.disabled, logger.level
+    logger.disabled = False
+    logger.setLevel("WARNING")
     try:
         argv = ["command", *(["--debug"] if debug else [])]
         assert main.guarded(lambda: flags, command, argv) == 0
     finally:
         logger.removeHandler(handler)
+        logger.disabled = before
+        logger.setLevel(level)
     assert heard[-1] == "The tensor is not what it seems"
     assert len(heard) == 1 + debug and not logger.filters
