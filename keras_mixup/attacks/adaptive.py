@@ -111,7 +111,9 @@ class MixupInferenceAttack(base.Attack):
 
     Args:
         threat: `ThreatModel`.
-        recipe: one of the above.
+        recipe: one of the above. `"eot"` is the strongest on every defence
+            that was measured; `"tramer2020"` takes a 16th of its passes and
+            leaves up to 20 points more.
         num_steps: int >= 1, the steps of each run. None takes the recipe's.
         num_draws: int >= 1, the draws of the defence at each step, whatever
             number the defence itself takes. None takes the recipe's.
@@ -248,8 +250,7 @@ class MixupInferenceAttack(base.Attack):
             "model_fn",
             f"a defence with {', '.join((*eot.PROTOCOL, *needed))}",
             model_fn,
-            hint=f"It lacks {', '.join(missing)}. Attack a model without "
-            "draws by `PGD`.",
+            hint=f"It lacks {', '.join(missing)}. {_remedy(missing)}",
         )
         return model_fn
 
@@ -298,6 +299,12 @@ class MixupInferenceAttack(base.Attack):
             seed=ops.fold_in(seed, 1),
         )
         return adversarial, self.num_steps * passes, self.num_steps * asked
+
+
+def _remedy(missing):
+    if missing == ["classifier"]:
+        return "The recipe tramer2020 needs no classifier."
+    return "Attack a model without draws by `PGD`."
 
 
 def _step_size(eps, recipe, num_steps):

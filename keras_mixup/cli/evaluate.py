@@ -22,13 +22,13 @@ varmixup_pgd (of that paper: steps of eps, from the image itself). fab,
 targeted_fab and pma stop at the classifier's boundary or as soon as it errs, so
 they run with empty --defences= only.
 
-Adaptive attacks, through each defence: tramer2020, eot, fixed_draws, bpda,
+Adaptive attacks, through each defence: eot, tramer2020, fixed_draws, bpda,
 pang2020_paper, pang2020_released; averaged_square and averaged_spsa, without
 gradients; autoattack, in its version rand on defences with draws;
 detection_score, which lowers the score of a detector as well. transfer
-attacks other models than the defence. tramer2020 is added if a defence is
-attacked without another gradient attack through it. --noadaptive leaves it
-out, and the table says "not measured".
+attacks other models than the defence. eot is added if a defence is attacked
+without another gradient attack through it. --noadaptive leaves it out, and the
+table says "not measured".
 
 --figures draws the papers' figures, --corruptions scores on corrupted images.
 """

@@ -127,7 +127,7 @@ def _unbounded(model, images, labels, seed, steps):
     step = 2.5 / steps
     if specs.is_randomized(model):
         attack = attacks.MixupInferenceAttack(
-            threat, num_steps=steps, num_draws=5, step_size=step
+            threat, "tramer2020", steps, num_draws=5, step_size=step
         )
     else:
         attack = attacks.PGD(threat, min(1.0, step), steps)

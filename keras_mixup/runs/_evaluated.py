@@ -5,7 +5,7 @@ from keras_mixup import registry
 # Without an attack; scored by `evaluate` itself.
 CLEAN = "clean"
 # The attack that is added where no gradient attack goes through the defences.
-ADAPTIVE = "tramer2020"
+ADAPTIVE = "eot"
 # Attacks through a defence, with gradients or without them.
 RECIPES = tuple(
     name

@@ -89,6 +89,7 @@ class Context(NamedTuple):
         if self.adaptive:
             attack = attacks.MixupInferenceAttack(
                 self.threat,
+                "tramer2020",
                 num_steps=self.adaptive_steps,
                 num_draws=self.adaptive_draws,
             )

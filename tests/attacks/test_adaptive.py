@@ -73,7 +73,7 @@ class ShiftDefence:
 
 
 def test_recipe_is_50_steps_of_a_16th_with_15_fresh_draws():
-    attack = MixupInferenceAttack(THREAT)
+    attack = MixupInferenceAttack(THREAT, "tramer2020")
     assert (attack.num_steps, attack.num_draws) == (50, 15)
     assert attack.step_size == pytest.approx(0.5 / 255, rel=1e-12)
     assert attack.random_start is True
@@ -96,21 +96,25 @@ def test_recipe_is_50_steps_of_a_16th_with_15_fresh_draws():
     [(200, 1 / 16), (50, 1 / 16), (40, 1 / 16), (10, 1 / 4), (1, 1.0)],
 )
 def test_few_steps_are_long_enough_to_cross_the_ball(num_steps, share):
-    attack = MixupInferenceAttack(THREAT, num_steps=num_steps)
+    attack = MixupInferenceAttack(THREAT, "tramer2020", num_steps=num_steps)
     assert attack.step_size == pytest.approx(share * THREAT.eps)
     # The undefended model meets steps of the same size.
     for recipe in ("tramer2020", "eot"):
         attack = MixupInferenceAttack(THREAT, recipe, num_steps=num_steps)
         plain = attack.plain_attack()
         assert plain.step_size == pytest.approx(share * THREAT.eps)
-    own = MixupInferenceAttack(THREAT, num_steps=num_steps, step_size=0.001)
+    own = MixupInferenceAttack(
+        THREAT, "tramer2020", num_steps=num_steps, step_size=0.001
+    )
     assert own.step_size == own.plain_attack().step_size == 0.001
 
 
 def test_a_hurried_attack_is_as_strong_on_a_linear_classifier():
     defence = ShiftDefence(scale=0.05)
-    corner = MixupInferenceAttack(THREAT, random_start=False)
-    hurried = MixupInferenceAttack(THREAT, num_steps=3, random_start=False)
+    corner = MixupInferenceAttack(THREAT, "tramer2020", random_start=False)
+    hurried = MixupInferenceAttack(
+        THREAT, "tramer2020", num_steps=3, random_start=False
+    )
     expected = corner(defence, IMAGES, LABELS, seed=0).images
     found = hurried(defence, IMAGES, LABELS, seed=0).images
     np.testing.assert_allclose(found, expected, atol=1e-6)
@@ -119,7 +123,11 @@ def test_a_hurried_attack_is_as_strong_on_a_linear_classifier():
 def test_draws_are_made_at_the_current_point():
     defence = ShiftDefence()
     attack = MixupInferenceAttack(
-        THREAT, num_steps=6, num_draws=4, step_size=THREAT.eps / 16
+        THREAT,
+        "tramer2020",
+        num_steps=6,
+        num_draws=4,
+        step_size=THREAT.eps / 16,
     )
     attack(defence, IMAGES, LABELS, seed=0)
     points = defence.points.numpy()
@@ -130,7 +138,7 @@ def test_draws_are_made_at_the_current_point():
 @pytest.mark.parametrize("targeted", [False, True])
 @pytest.mark.parametrize("num_draws", [1, 4, 6])
 def test_on_a_linear_classifier_it_reaches_the_corner(targeted, num_draws):
-    attack = MixupInferenceAttack(THREAT, num_draws=num_draws)
+    attack = MixupInferenceAttack(THREAT, "tramer2020", num_draws=num_draws)
     targets = 1 - LABELS if targeted else None
     result = attack(ShiftDefence(), IMAGES, LABELS, targets=targets, seed=0)
     difference = (WEIGHTS[:, 1] - WEIGHTS[:, 0]).reshape(1, 4, 4, 1)
@@ -146,7 +154,7 @@ def test_without_noise_it_is_pgd_on_the_classifier():
         return tf.sin(5.0 * linear(images))
 
     defence = ShiftDefence(bumpy, scale=0.0)
-    attack = MixupInferenceAttack(THREAT, num_steps=9)
+    attack = MixupInferenceAttack(THREAT, "tramer2020", num_steps=9)
     plain = PGD(THREAT, attack.step_size, num_steps=9)
     result = attack(defence, IMAGES, LABELS, seed=3)
     expected = plain(bumpy, IMAGES, LABELS, seed=3)
@@ -159,7 +167,12 @@ def test_gradient_is_that_of_the_negative_log_mean_probability():
     defence = ShiftDefence(scale=0.5)
     threat = ThreatModel("l2", 10.0)
     attack = MixupInferenceAttack(
-        threat, num_steps=1, num_draws=4, step_size=0.1, random_start=False
+        threat,
+        "tramer2020",
+        num_steps=1,
+        num_draws=4,
+        step_size=0.1,
+        random_start=False,
     )
     images = np.full(IMAGES.shape, 0.5, "float32")
     seed = ops.seed_pair(6)
@@ -200,13 +213,13 @@ def test_success_is_judged_by_a_fresh_pass_of_the_defence():
         def __call__(self, images, seed=None):
             return tf.math.log(tf.tile([[0.9, 0.1]], [len(images), 1]))
 
-    attack = MixupInferenceAttack(THREAT, num_steps=1)
+    attack = MixupInferenceAttack(THREAT, "tramer2020", num_steps=1)
     result = attack(Deaf(), IMAGES, LABELS, seed=0)
     np.testing.assert_array_equal(result.success, LABELS != 0)
 
 
 def test_a_model_without_draws_is_refused():
-    attack = MixupInferenceAttack(THREAT)
+    attack = MixupInferenceAttack(THREAT, "tramer2020")
     with pytest.raises(ValueError, match="It lacks draw, predict_from_draws"):
         attack(linear, IMAGES, LABELS)
 
@@ -223,20 +236,24 @@ def test_a_model_without_draws_is_refused():
 )
 def test_bad_settings_are_named(arguments, match):
     with pytest.raises(ValueError, match=match):
-        MixupInferenceAttack(THREAT, **arguments)
+        MixupInferenceAttack(THREAT, **{"recipe": "tramer2020"} | arguments)
 
 
 def test_config_round_trip():
     for attack in (
-        MixupInferenceAttack(THREAT),
-        MixupInferenceAttack(THREAT, num_steps=3, num_draws=2, step_size=0.01),
-        MixupInferenceAttack(ThreatModel("linf", 0.0), random_start=False),
+        MixupInferenceAttack(THREAT, "tramer2020"),
+        MixupInferenceAttack(
+            THREAT, "tramer2020", num_steps=3, num_draws=2, step_size=0.01
+        ),
+        MixupInferenceAttack(
+            ThreatModel("linf", 0.0), "tramer2020", random_start=False
+        ),
     ):
         stored = keras.saving.serialize_keras_object(attack)
         restored = keras.saving.deserialize_keras_object(stored)
         assert restored.get_config() == attack.get_config()
         assert restored.name == attack.name
-    assert MixupInferenceAttack(THREAT).name == "tramer2020-50x15"
+    assert MixupInferenceAttack(THREAT, "tramer2020").name == "tramer2020-50x15"
 
 
 @pytest.mark.parametrize(
@@ -263,6 +280,8 @@ def test_a_step_that_is_not_the_recipes_own_is_told(recipe, steps, step, name):
 
 
 def test_eps_zero_gives_the_clean_images():
-    attack = MixupInferenceAttack(ThreatModel("linf", 0.0), num_steps=2)
+    attack = MixupInferenceAttack(
+        ThreatModel("linf", 0.0), "tramer2020", num_steps=2
+    )
     result = attack(ShiftDefence(), IMAGES, LABELS, seed=0)
     np.testing.assert_array_equal(result.images, IMAGES)

@@ -65,7 +65,9 @@ DEFENCES = {
 @pytest.mark.parametrize("name", DEFENCES)
 def test_every_defence_is_attacked_through_its_protocol(classifier, pool, name):
     defence = DEFENCES[name](classifier, pool)
-    attack = MixupInferenceAttack(THREAT, num_steps=20, num_draws=10)
+    attack = MixupInferenceAttack(
+        THREAT, "tramer2020", num_steps=20, num_draws=10
+    )
     result = attack(defence, IMAGES, LABELS, seed=0)
     again = attack(defence, IMAGES, LABELS, seed=0)
     np.testing.assert_allclose(result.images, again.images, atol=1e-6)

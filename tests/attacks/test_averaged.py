@@ -109,7 +109,7 @@ def test_config_makes_the_same_attack(noisy_defence):
         APGD(THREAT, early_stop=True),
         SPSA(THREAT, early_stop=True),
         AutoAttack(THREAT, "rand"),
-        MixupInferenceAttack(THREAT),
+        MixupInferenceAttack(THREAT, "tramer2020"),
         AveragedAttack(INNER[0]),
     ],
     ids=lambda inner: type(inner).__name__,

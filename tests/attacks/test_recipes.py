@@ -515,4 +515,7 @@ def test_a_recipe_names_what_the_defence_lacks():
     attack = MixupInferenceAttack(THREAT, "bpda")
     with pytest.raises(ValueError, match="It lacks apply, classifier"):
         attack.target_of(Bare())
-    assert MixupInferenceAttack(THREAT).target_of(Bare()) is not None
+    bare = MixupInferenceAttack(THREAT, "tramer2020")
+    assert bare.target_of(Bare()) is not None
+    with pytest.raises(ValueError, match="tramer2020 needs no classifier"):
+        MixupInferenceAttack(THREAT, "eot").target_of(Bare())

@@ -83,7 +83,7 @@ def test_one_control_per_expected_lambda():
 
 def test_reduced_attacks():
     threat = ThreatModel("l2", 0.5)
-    adaptive = attacks.MixupInferenceAttack(threat, num_steps=4)
+    adaptive = attacks.MixupInferenceAttack(threat, "tramer2020", num_steps=4)
     averaged = attacks.AveragedAttack(attacks.Square(threat, 9), 3)
     specs = [
         evaluation.AttackSpec(*CLEAN),

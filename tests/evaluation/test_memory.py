@@ -121,7 +121,7 @@ def test_a_defences_draws_do_not_depend_on_the_pieces():
             return super().draw(images, seed)
 
     adaptive = attacks.MixupInferenceAttack(
-        PGD.threat, num_steps=2, num_draws=2
+        PGD.threat, "tramer2020", num_steps=2, num_draws=2
     )
     options = {"batch_size": 4, "verbose": False, "eval_seeds": (1, 2)}
     whole = evaluation.evaluate(

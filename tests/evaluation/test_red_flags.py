@@ -335,7 +335,9 @@ def test_sound_models_show_none():
 
 
 def test_a_sound_defence_shows_none():
-    adaptive = attacks.MixupInferenceAttack(PGD.threat, num_steps=2)
+    adaptive = attacks.MixupInferenceAttack(
+        PGD.threat, "tramer2020", num_steps=2
+    )
     assert probe(Noisy(Linear()), attack=adaptive, steps=5) == []
 
 

@@ -115,7 +115,12 @@ def test_oblivious_images_come_from_the_classifier_that_is_not_scored():
 def test_adaptive_attack_on_a_model_without_draws_is_pgd_on_itself():
     threat = ThreatModel("linf", EPS)
     adaptive = attacks.MixupInferenceAttack(
-        threat, num_steps=5, num_draws=2, step_size=0.04, random_start=False
+        threat,
+        "tramer2020",
+        num_steps=5,
+        num_draws=2,
+        step_size=0.04,
+        random_start=False,
     )
     model = Linear()
     records = run(
@@ -375,7 +380,11 @@ def test_eps_zero_is_the_clean_accuracy(norm):
         [
             CLEAN,
             ("pgd", attacks.PGD(threat, step_size=0.01), "oblivious"),
-            ("eot", attacks.MixupInferenceAttack(threat), "adaptive"),
+            (
+                "eot",
+                attacks.MixupInferenceAttack(threat, "tramer2020"),
+                "adaptive",
+            ),
         ],
         eval_seeds=range(10),
         selection_seeds=(0,),

@@ -52,7 +52,7 @@ def run_dir(trained, tmp_path):
 # line leaves out is ignored.
 PROFILE = """
 --eps=0.1
---attacks=clean,pgd
+--attacks=clean,pgd,tramer2020
 --pgd_steps=2
 --adaptive_steps=2
 --adaptive_draws=2
@@ -196,7 +196,7 @@ def test_second_call_resumes_and_a_third_adds(run_dir):
 
 
 def test_without_the_adaptive_attack_the_table_says_so(run_dir, capsys):
-    noise = {"defences": "gaussian_noise"}
+    noise = {"defences": "gaussian_noise", "attacks": "clean,pgd"}
     assert call(run_dir, adaptive=False, **noise) == 0
     assert "not measured" in capsys.readouterr().out
     assert "not measured" in (run_dir / "report.html").read_text()
@@ -237,6 +237,7 @@ def test_classifier_flag_makes_a_new_folder(trained, tmp_path):
     changes = {
         "classifier": trained / "classifier.keras",
         "dataset": "digits",
+        "attacks": "clean,pgd",
         "defences": "",
     }
     assert call(folder, **changes) == 0
@@ -287,14 +288,17 @@ def test_several_radii_in_one_call(run_dir, capsys):
         ({"attacks": "clean", "pgd_steps": 3}, "`pgd_steps` has no effect"),
         ({"attacks": "clean", "targeted": "random"}, "`targeted` has no"),
         (
-            {"adaptive": False, "adaptive_steps": 3},
+            {"attacks": "pgd", "adaptive": False, "adaptive_steps": 3},
             "`adaptive_steps` has no effect",
         ),
         (
             {"defences": "gaussian_noise", "mix_weights": 0.5},
             "`mix_weights` has no effect",
         ),
-        ({"adaptive_inner": "apgd"}, "`adaptive_inner` has no effect"),
+        (
+            {"attacks": "tramer2020", "adaptive_inner": "apgd"},
+            "`adaptive_inner` has no effect",
+        ),
         ({"defences": "", "num_draws": 3}, "`num_draws` has no effect"),
         (
             {"defences": "gaussian_noise", "pool_size": 50},

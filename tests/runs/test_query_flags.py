@@ -94,7 +94,7 @@ def test_averaged_queries_go_through_the_defence():
         "--spsa_examples=3",
     )
     # Queries alone are a weak verdict: the default joins them.
-    names = ("averaged_square", "averaged_spsa", "tramer2020")
+    names = ("averaged_square", "averaged_spsa", "eot")
     assert flags.all_attacks == names
     found = _attacks.build_specs(flags)
     square, spsa = [spec.attack for spec in found[:2]]

@@ -49,7 +49,7 @@ def test_the_default_joins_unless_another_one_goes_through_the_defence():
     names = [
         spec.name.split("-")[0] for spec in specs("--attacks=pgd,transfer")
     ]
-    assert names == ["pgd", "transfer", "tramer2020"]
+    assert names == ["pgd", "transfer", "eot"]
 
 
 def test_the_steps_of_autoattack_are_those_through_the_defence():

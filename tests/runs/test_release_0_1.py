@@ -25,8 +25,8 @@ FOLDERS = pathlib.Path(__file__).parent / "run_folder_0_1"
 # As README.md there says.
 EVALUATED = {
     "flagfile": "apps/flagfiles/digits/evaluate.flags",
-    # That release added its attack through the defence by itself.
-    "attacks": "clean,pgd",
+    # That release added tramer2020 by itself.
+    "attacks": "clean,pgd,tramer2020",
     "num_examples": 20,
     "adaptive_examples": 10,
     "adaptive_steps": 3,

@@ -234,7 +234,11 @@ def test_adaptive_samples():
 def example_rows():
     images, labels, _ = data(7)
     attack = attacks.MixupInferenceAttack(
-        ThreatModel("linf", 0.2), num_steps=20, num_draws=2, step_size=0.02
+        ThreatModel("linf", 0.2),
+        "tramer2020",
+        num_steps=20,
+        num_draws=2,
+        step_size=0.02,
     )
     defence = Noisy(Linear(), 0.0)
     return studies.adaptive_examples(
