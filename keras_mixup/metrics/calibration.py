@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_mixup import _checks
@@ -94,3 +95,67 @@ class ExpectedCalibrationError(keras.metrics.Metric):
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
         return {**super().get_config(), "num_bins": self.num_bins}
+
+
+def confidence_bins(
+    confidence: _tensors.ArrayLike,
+    right: _tensors.ArrayLike,
+    num_bins: int = 15,
+) -> list[tuple[int, float, float]]:
+    """Returns the bins of `ExpectedCalibrationError`, from single answers.
+
+    Args:
+        confidence: float [n] in [0, 1], the largest probability of each.
+        right: bool [n], whether that class is the true one.
+        num_bins: int >= 1, of equal width.
+
+    Returns:
+        list of (number of answers, share of right ones, mean confidence), for
+        each bin; both numbers are 0 in an empty one.
+
+    Raises:
+        ValueError: for other shapes or values, or a number of bins below 1.
+    """
+    num_bins = _checks.check_integer(num_bins, "num_bins")
+    found = np.asarray(confidence, np.float64)
+    okay = found.ndim == 1 and found.size > 0
+    expected = "numbers in [0, 1], one for each answer"
+    _checks.check(okay, "confidence", expected, found.shape)
+    _checks.check_within(found, "confidence", "numbers in [0, 1]")
+    hits = np.asarray(right, np.float64)
+    expected = f"of shape {found.shape}, as confidence"
+    _checks.check(hits.shape == found.shape, "right", expected, hits.shape)
+    place = np.minimum((found * num_bins).astype(int), num_bins - 1)
+    counts = np.bincount(place, minlength=num_bins)
+    sums = (
+        np.bincount(place, values, num_bins) / np.maximum(counts, 1)
+        for values in (hits, found)
+    )
+    return list(
+        zip(counts.tolist(), *(own.tolist() for own in sums), strict=True)
+    )
+
+
+def calibration_error(
+    confidence: _tensors.ArrayLike,
+    right: _tensors.ArrayLike,
+    num_bins: int = 15,
+) -> float:
+    """Returns the value of `ExpectedCalibrationError`, from single answers.
+
+    Args:
+        confidence, right, num_bins: as for `confidence_bins`.
+
+    Returns:
+        float in [0, 1].
+
+    Example:
+
+    >>> round(calibration_error([0.9, 0.8], [True, False]), 6)
+    0.45
+    """
+    bins = confidence_bins(confidence, right, num_bins)
+    total = sum(count for count, _, _ in bins)
+    return sum(
+        count * abs(accuracy - mean) / total for count, accuracy, mean in bins
+    )

@@ -16,6 +16,7 @@ from keras_mixup.studies.mechanism import lambda_sweep
 from keras_mixup.studies.mixtures import distance_rows
 from keras_mixup.studies.mixtures import mixed_samples
 from keras_mixup.studies.mixtures import sample_rows
+from keras_mixup.studies.reliability import calibration_rows
 from keras_mixup.studies.sample_curves import adaptive_samples
 from keras_mixup.studies.study_files import find
 from keras_mixup.studies.study_files import read_studies
@@ -30,6 +31,7 @@ __all__ = [
     "adaptive_examples",
     "adaptive_samples",
     "autoencoder",
+    "calibration_rows",
     "certificate_rows",
     "certified_accuracy",
     "corruption_accuracies",

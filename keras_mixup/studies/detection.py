@@ -67,7 +67,8 @@ def detection_curves(
         `false_positives`, `true_positives` (lists), `num_examples`;
         `false_positive_rate` of a threshold, `detected`, the share of attacked
         images above it, and `undetected`, the share that fools the classifier
-        and stays below it.
+        and stays below it; `values`, the scores of the images, lists `clean`
+        and `attacked`.
 
     Source: Mixup Inference, sections 3.2.1 and 4.3, Fig. 3a.
     """
@@ -105,6 +106,10 @@ def detection_curves(
                     "true_positives": true.tolist(),
                     "num_examples": len(scores),
                     **_at_fixed_rate(clean_scores, scores, wrong),
+                    "values": {
+                        "clean": clean_scores.tolist(),
+                        "attacked": scores.tolist(),
+                    },
                 }
             )
     return rows

@@ -52,7 +52,8 @@ def linearity_rows(
     Returns:
         list of dict with "model", "draws" ("held", "redrawn", or "none" for
         a model without), "eps", "error" (mean over the images, of the
-        cross-entropy in nats) and "num_examples".
+        cross-entropy in nats), "num_examples" and "values" (the error of
+        each image).
     """
     rows = []
     for name, model in models.items():
@@ -67,6 +68,7 @@ def linearity_rows(
                     "eps": _checks.check_number(eps, "radii"),
                     "error": float(np.mean(errors)),
                     "num_examples": len(errors),
+                    "values": np.asarray(errors, np.float64).tolist(),
                 }
                 rows.append(row)
     return rows

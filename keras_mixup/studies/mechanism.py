@@ -78,7 +78,9 @@ def lambda_sweep(
         `bound_predicted` (the right sides of Eq. 12 and 15); `condition` (the
         share of images that satisfy Eq. 10); `detection_gap` (measured, with
         the sign of Eq. 14 and 16) and `detection_gap_formula` (the right side
-        of Eq. 14 and 16); `num_clean`, `num_adversarial`.
+        of Eq. 14 and 16); `num_clean`, `num_adversarial`. `values` has lists
+        over the misclassified attacked images: `image` (their places in
+        `images`), `change_true`, `change_predicted` and `condition`.
 
     Raises:
         ValueError: for unusable images or an unknown kind.
@@ -148,7 +150,14 @@ def _measured(defence, pair, labels, seed):
         for component, index in (("true", labels), ("predicted", guess))
     }
     moved = quantities["change"]
-    holds = (moved[rows, labels] > 0) & (moved[rows, guess] < 0)
+    changes = moved[rows, labels], moved[rows, guess]
+    holds = (changes[0] > 0) & (changes[1] < 0)
+    singles = {
+        "image": rows,
+        "change_true": np.round(changes[0], 6).astype(float),
+        "change_predicted": np.round(changes[1], 6).astype(float),
+        "condition": holds,
+    }
     return {
         "clean_f": _mean(before[rows, labels], right),
         "clean_mi": _mean(clean_mi[rows, labels], right),
@@ -156,6 +165,7 @@ def _measured(defence, pair, labels, seed):
         "condition": _mean(holds, wrong),
         "num_clean": int(right.sum()),
         "num_adversarial": int(wrong.sum()),
+        "values": {name: own[wrong].tolist() for name, own in singles.items()},
     }
 
 

@@ -7,6 +7,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from keras_mixup.metrics import ExpectedCalibrationError
+from keras_mixup.metrics import calibration
 
 
 def _predictions(count=500, classes=4):
@@ -57,3 +58,33 @@ def test_config_round_trip_and_refusals():
     assert (again.num_bins, again.name) == (7, "ece")
     with pytest.raises(ValueError, match="`num_bins` must be an integer >= 1"):
         ExpectedCalibrationError(0)
+
+
+@pytest.mark.parametrize("num_bins", [1, 5, 15])
+def test_from_single_answers_it_is_the_metric(num_bins):
+    labels, logits = _predictions()
+    metric = ExpectedCalibrationError(num_bins)
+    metric.update_state(labels, logits)
+    chances = np.asarray(tf.nn.softmax(logits))
+    right = chances.argmax(axis=1) == labels
+    found = calibration.calibration_error(chances.max(axis=1), right, num_bins)
+    np.testing.assert_allclose(found, float(metric.result()), atol=1e-5)
+
+
+def test_bins_by_hand():
+    found = calibration.confidence_bins([0.6, 0.6, 1.0], [True, False, True], 4)
+    assert found[:2] == [(0, 0.0, 0.0)] * 2
+    assert found[2:] == [(2, 0.5, 0.6), (1, 1.0, 1.0)]
+
+
+@pytest.mark.parametrize(
+    ("confidence", "right", "match"),
+    [
+        ([], [], "`confidence` must be numbers"),
+        ([1.5], [True], "`confidence` must be numbers"),
+        ([0.5, 0.5], [True], r"`right` must be of shape \(2,\)"),
+    ],
+)
+def test_unusable_answers_are_named(confidence, right, match):
+    with pytest.raises(ValueError, match=match):
+        calibration.calibration_error(confidence, right)

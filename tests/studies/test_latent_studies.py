@@ -193,6 +193,7 @@ def test_linearity_rows_are_the_metric_over_models_and_radii():
             answer, images, labels, row["eps"], **options
         )
         np.testing.assert_allclose(row["error"], expected.mean(), rtol=1e-5)
+        np.testing.assert_allclose(row["values"], expected, rtol=1e-5)
     assert rows[0]["error"] < rows[1]["error"]
 
 
@@ -341,3 +342,29 @@ def test_the_former_place_leads_to_the_new_one(name):
         found = getattr(evaluation, name)
     last = found.__name__.rpartition(".")[2]
     assert last == ("studies" if name == "latent_studies" else name)
+
+
+def test_calibration_rows_of_answers_that_are_known():
+    """Sure of 0.6 and of 0.9, each right on every other image."""
+    images = np.zeros((8, 1, 1, 1), np.float32)
+    images[4:] = 1.0
+
+    def model(pixels):
+        sure = 0.6 + 0.3 * tf.reshape(pixels, [-1, 1])
+        return tf.math.log(tf.concat([sure, 1.0 - sure], axis=1))
+
+    (row,) = latent_studies.calibration_rows(
+        {"two": model}, images, np.arange(8) % 2, num_bins=4, batch_size=3
+    )
+    assert row["error"] == pytest.approx((0.1 + 0.4) / 2, abs=1e-6)
+    assert (row["accuracy"], row["num_examples"]) == (0.5, 8)
+    assert row["values"]["right"] == [True, False] * 4
+    assert [count for count, _, _ in row["bins"]] == [4, 4]
+    assert latent_studies.find("calibration").draw([row]) is not None
+
+
+def test_calibration_of_no_bins_is_refused():
+    with pytest.raises(ValueError, match="`num_bins` must be"):
+        latent_studies.calibration_rows(
+            {"two": Bent()}, np.zeros((2, 4, 4, 1)), [0, 1], num_bins=0
+        )

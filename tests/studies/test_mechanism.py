@@ -50,6 +50,10 @@ def test_every_number_of_a_linear_model():
         assert row["shrinkage_true"] == pytest.approx(gain, abs=1e-5)
         assert row["gain_predicted"] == pytest.approx(-gain, abs=1e-5)
         assert (row["num_clean"], row["num_adversarial"]) == (3, 2)
+        singles = row["values"]
+        assert singles["image"] == [0, 1]
+        for name in ("change_true", "change_predicted", "condition"):
+            assert row[name] == pytest.approx(np.mean(singles[name]), abs=1e-6)
         fall = (1 - f_true) - (1 - mi_true) - (f_clean - mixed)
         assert row["detection_gap"] == pytest.approx(fall, abs=1e-5)
         formula = -gain - 0.4

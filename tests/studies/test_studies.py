@@ -18,6 +18,7 @@ from keras_mixup import ThreatModel
 from keras_mixup import attacks
 from keras_mixup import evaluation
 from keras_mixup import inference
+from keras_mixup import metrics
 from keras_mixup import registry
 from keras_mixup import studies
 from keras_mixup.evaluation import labels
@@ -70,6 +71,10 @@ def test_detection_against_known_scores():
     assert rows["confidence", "same"]["auc"] == pytest.approx(6.5 / 7)
     assert {r["num_examples"] for r in rows.values()} == {7}
     assert rows["pixel", "same"]["knowledge"] == "adaptive"
+    own = rows["confidence", "same"]
+    scores = own["values"]["clean"], own["values"]["attacked"]
+    assert list(map(len, scores)) == [7, 7]
+    assert metrics.detection_auc(*scores) == own["auc"]
 
 
 def test_detection_at_a_fixed_rate_of_false_positives():
@@ -312,6 +317,10 @@ ROWS = {
         {"model": m, "label": 1, "predicted": c, "radius": 0.1 * c * i}
         for m in ("smoothing 0.25 x30", "smoothing 0.5 x30")
         for i, c in enumerate((1, 1, 0, 1))
+    ],
+    "calibration": lambda: [
+        {"model": m, "error": 0.1, "bins": [(4, 0.5, 0.6), (4, 0.8, 0.9)]}
+        for m in ("var_mixup", "VarMI 0.5 x30")
     ],
     "varmixup_fig3": samples_rows,
     "varmixup_fig4": lambda: [
