@@ -41,7 +41,7 @@ Commands:
   compare    compare evaluated runs in one table
   export     export a defended classifier for TensorFlow Serving
   list       list the names of models, data sets, algorithms, attacks, ...
-  reproduce  repeat a table of a paper, and write a page of it
+  reproduce  repeat a table or figure of a paper, as a page
 
 `keras-mixup COMMAND --help` lists the flags of a command.
 """

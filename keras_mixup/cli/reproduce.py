@@ -9,9 +9,10 @@ from keras_mixup.reproduce import lookup
 from keras_mixup.reproduce import scales
 from keras_mixup.runs import shared
 
-USAGE = """Repeats tables: keras-mixup reproduce --entry=... --scale=digits
+USAGE = """Repeats a paper: keras-mixup reproduce --entry=... --scale=digits
 
-Trains what the table needs and is not in --results_dir yet, attacks it, and
+An entry is a table, a figure or a paragraph of a paper. The command
+trains what it needs and is not in --results_dir yet, attacks it, and
 writes a page: our numbers beside the paper's, the claims of its text and
 whether they hold, the settings that differ, the cost, the commands. A killed
 or stopped call goes on where it was. SIGTERM, Ctrl-C and --max_minutes end
@@ -25,7 +26,8 @@ _OWN = (
         "entry",
         "str",
         (),
-        "Tables, such as mixup_inference/table2, or all.",
+        "Entries, such as mixup_inference/table2 or mixup_inference/fig4, or "
+        "all.",
         many=True,
     ),
     Setting(

@@ -1,4 +1,4 @@
-"""The papers' tables: as data, and from settings to pages of our numbers."""
+"""The papers' tables and figures: as data, and to pages of our numbers."""
 
 import importlib
 from typing import TYPE_CHECKING
@@ -10,6 +10,8 @@ from keras_mixup.reproduce.catalogue import Comparison
 from keras_mixup.reproduce.catalogue import Entry
 from keras_mixup.reproduce.catalogue import Published
 from keras_mixup.reproduce.catalogue import Row
+from keras_mixup.reproduce.figures import Figure
+from keras_mixup.reproduce.figures import Panel
 from keras_mixup.reproduce.lookup import entries
 from keras_mixup.reproduce.lookup import find
 
@@ -26,6 +28,8 @@ __all__ = [
     "Column",
     "Comparison",
     "Entry",
+    "Figure",
+    "Panel",
     "Published",
     "ReproduceResult",
     "Row",

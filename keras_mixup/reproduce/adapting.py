@@ -7,7 +7,7 @@ from keras_mixup._setting import Setting
 from keras_mixup.reproduce import catalogue
 from keras_mixup.reproduce import jobs
 
-_RADII = ("eps", "step_size", "latent_eps", "latent_step_size")
+_RADII = ("eps", "step_size", "latent_eps", "latent_step_size", "figure_eps")
 
 
 class Difference(NamedTuple):
@@ -25,13 +25,21 @@ class Difference(NamedTuple):
     reason: str
 
 
-def training(flagfile, scale, seed, transfer=False):
+def training(flagfile, scale, seed, transfer=False, own=None):
     """Returns the `Job` of a training flag file at a `Scale`.
+
+    Args:
+        flagfile: str.
+        scale: `Scale`.
+        seed: int.
+        transfer: bool, whether its autoencoder is of other images.
+        own: dict of the paper's settings that replace those of the flag file.
 
     Raises:
         ValueError: no data set stands for that of the flag file.
     """
-    paper = _parsed(jobs.TRAIN, catalogue.read_flags(flagfile))
+    flags = {**catalogue.read_flags(flagfile), **(own or {})}
+    paper = _parsed(jobs.TRAIN, flags)
     values = {**paper, "seed": seed}
     values["dataset"] = scale.stand_in(paper["dataset"], transfer)
     if values["dataset"] is None:
@@ -55,12 +63,13 @@ def training(flagfile, scale, seed, transfer=False):
     ]
     label = flagfile.rpartition("/")[2].removesuffix(".flags")
     label = label.removesuffix(f"_{paper['dataset']}").replace("_", " ")
+    label += "".join(f", {n} {value}" for n, value in (own or {}).items())
     if len(scale.seeds) > 1:
         label += f", seed {seed}"
     return jobs.Job(jobs.TRAIN, label, values, tuple(needs), flagfile, paper)
 
 
-def evaluation(flagfile, own, scale, trained):
+def evaluation(flagfile, own, scale, trained, beside=()):
     """Returns the `Job` of an evaluation at a `Scale`.
 
     Args:
@@ -69,10 +78,14 @@ def evaluation(flagfile, own, scale, trained):
             attacks and the defences.
         scale: `Scale`.
         trained: `Job`, the training.
+        beside: tuple of `Job`, a second autoencoder that it takes.
     """
     flags = {**catalogue.read_flags(flagfile), **own}
     paper = _in_effect(_parsed(jobs.EVALUATE, flags))
+    drawn = paper.get("figures", ())
     values = {**paper, **scale.evaluation}
+    for name in drawn:
+        values |= scale.figures.get(name, {})
     for name in _RADII:
         if name in paper:
             values[name] = paper[name] * scale.radius
@@ -80,7 +93,10 @@ def evaluation(flagfile, own, scale, trained):
     label = f"attacks on {trained.label}"
     if values.get("targeted", "none") != "none":
         label = f"targeted {label}"
-    return jobs.Job(jobs.EVALUATE, label, values, (trained,), flagfile, paper)
+    if drawn:
+        label = f"{', '.join(drawn)} of {trained.label}"
+    needs = (trained, *beside)
+    return jobs.Job(jobs.EVALUATE, label, values, needs, flagfile, paper)
 
 
 def differences(job, scale):

@@ -149,7 +149,7 @@ class Entry(NamedTuple):
             parts = [
                 "keras-mixup evaluate",
                 f"--flagfile={row.evaluation}",
-                *map(_flag, settings.items()),
+                *flags(settings),
                 run_dir,
             ]
             found += [*trained, " ".join(parts)]
@@ -232,6 +232,11 @@ def _read(cell):
     _checks.check(found is not None, "cell", expected, cell)
     bound, value, std = found.groups()
     return Published(float(value), std and float(std), bound is not None)
+
+
+def flags(settings):
+    """Returns the flags of a dict of settings, a list of str."""
+    return list(map(_flag, settings.items()))
 
 
 def _flag(setting):

@@ -24,6 +24,17 @@ _HALF_TEST = 250
 _FORWARD = 1 / 3
 # Passes of AutoAttack on an image that resists all of it.
 _AUTOATTACK = {"standard": 3000, "plus": 9000, "cheap": 400, "fast": 400}
+# Passes on an image of a figure, with 20 adaptive steps of 5 draws.
+_FIGURES = {
+    "fig2": 600,
+    "fig3a": 1500,
+    "fig3b": 4000,
+    "fig4": 7000,
+    "fig5": 100,
+    "varmixup_fig3": 700,
+    "varmixup_fig4": 12_000,
+    "calibration": 20,
+}
 # Queries of one image by SPSA.
 _SPSA = 100 * 128 * 2
 
@@ -177,6 +188,9 @@ def _evaluation(settings, trained):
         elif name != "clean":
             total += images * sum(steps)
         total += images * scored * _FORWARD
+    shown = min(settings.get("figure_examples", 100), images)
+    for name in settings.get("figures", ()):
+        total += shown * _FIGURES.get(name, 10)
     return total
 
 
@@ -196,5 +210,6 @@ def _kind(job):
     """What jobs of one kind have in common, a str."""
     if job.kind == jobs.TRAIN:
         return f"train {job.settings.get('algorithm', 'vae')}"
-    names = (*job.settings["attacks"], *job.settings.get("defences", ()))
+    chosen = ("attacks", "defences", "figures")
+    names = [own for name in chosen for own in job.settings.get(name, ())]
     return f"evaluate {' '.join(names)}"

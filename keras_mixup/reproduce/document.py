@@ -1,5 +1,6 @@
 """A page as blocks, in Markdown and in HTML of one self-contained file."""
 
+import base64
 import html
 import string
 from typing import NamedTuple
@@ -62,6 +63,20 @@ class Picture(NamedTuple):
     text: str
 
 
+class Drawing(NamedTuple):
+    """A drawing in pixels: inside the HTML, a file beside the Markdown.
+
+    Attributes:
+        name: str, the file's name without its suffix.
+        png: bytes, its content.
+        text: str, what it shows.
+    """
+
+    name: str
+    png: bytes
+    text: str
+
+
 class Link(NamedTuple):
     """A link to another page.
 
@@ -99,6 +114,9 @@ _STYLE = (
     ".accuracy td small, .plain td small { display: block; font-weight: 400; "
     "color: var(--muted); }"
     ".plain td, .plain th { vertical-align: top; min-width: 5rem; }"
+    # Drawn on white. On a small screen it is moved below the finger.
+    ".drawing { margin: 1rem 0; } .drawing img { display: block; "
+    "max-width: max(100%, 44rem); background: #fff; }"
     "pre { overflow-x: auto; background: var(--panel); padding: .7rem; "
     "font-size: .8rem; }"
 )
@@ -111,6 +129,8 @@ def _markdown(block):
         return block.text
     if isinstance(block, Picture):
         return f"![{block.text}]({block.name}.svg)"
+    if isinstance(block, Drawing):
+        return f"{block.text}:\n\n![{block.text}]({block.name}.png)"
     if isinstance(block, Code):
         lines = "\n".join(block.lines)
         return f"{block.title}:\n\n```\n{lines}\n```"
@@ -136,6 +156,13 @@ def _html(block):
         return f"<p>{html.escape(block.text)}</p>"
     if isinstance(block, Picture):
         return f"<figure>{block.svg}</figure>"
+    if isinstance(block, Drawing):
+        text = html.escape(block.text)
+        data = base64.b64encode(block.png).decode()
+        return (
+            f'<figure class="drawing"><figcaption>{text}</figcaption><img '
+            f'alt="{text}" src="data:image/png;base64,{data}"></figure>'
+        )
     if isinstance(block, Code):
         lines = html.escape("\n".join(block.lines))
         title = html.escape(block.title)

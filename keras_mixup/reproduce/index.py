@@ -15,7 +15,7 @@ def file_name(entry):
 
 def title(scale):
     """Returns the heading of the index."""
-    return f"The papers' tables at the scale {scale.name}"
+    return f"The papers at the scale {scale.name}"
 
 
 def blocks(scale, found):
@@ -23,12 +23,12 @@ def blocks(scale, found):
 
     Args:
         scale: `Scale`.
-        found: list of `pages.Results`, of all entries.
+        found: list of `Results` and `FigureResults`, of all entries.
     """
     yield document.Text(scale.about)
-    yield document.Heading("Tables")
+    yield document.Heading("Tables, figures and paragraphs")
     rows = [_entry(one) for one in found]
-    header = ("table", "state", "wall time", "source")
+    header = ("entry", "state", "wall time", "source")
     yield document.Table(header, rows)
     seconds = {}
     for one in found:
@@ -36,7 +36,7 @@ def blocks(scale, found):
             seconds[key] = told.get("seconds", 0.0)
     yield document.Text(
         f"{len(seconds)} jobs in all, {time_text(sum(seconds.values()))} so "
-        "far. A job that several tables need is done once."
+        "far. A job that several entries need is done once."
     )
     yield document.Heading("Claims")
     yield counts(found)
@@ -45,6 +45,7 @@ def blocks(scale, found):
             yield document.Text(f"{one.plan.entry.name}:")
             yield pages.claims(one.verdicts)
     yield document.Text(verdicts.TEST)
+    yield document.Text(verdicts.TEST_OF_SAMPLES)
 
 
 def counts(found):
@@ -76,6 +77,8 @@ def _entry(one):
     plan = one.plan
     link = document.Link(plan.entry.name, file_name(plan.entry))
     state = f"{one.finished} of {len(one.known)} jobs"
+    if not one.known:
+        state = "computed with the page"
     if plan.missing:
         state = f"not at this scale. {plan.missing}"
     spent = time_text(one.seconds) if one.seconds else ""

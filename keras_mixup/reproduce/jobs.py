@@ -12,7 +12,7 @@ REVISION = 1
 TRAIN = "train"
 EVALUATE = "evaluate"
 # Of the machine, or found in another job.
-_UNTOLD = ("data_dir", "download", "threads", "tensorboard", "vae")
+_UNTOLD = ("data_dir", "download", "threads", "tensorboard", "vae", "adv_vae")
 
 
 class Job(NamedTuple):
@@ -23,7 +23,8 @@ class Job(NamedTuple):
         label: str, for a reader; it does not count.
         settings: dict name -> value, what is given to the run.
         needs: tuple of `Job` that come first: the autoencoder of a training;
-            the training of an evaluation.
+            the training of an evaluation, and behind it the second
+            autoencoder of a figure.
         source: str, the flag file of the paper.
         paper: dict name -> value, the paper's settings.
     """

@@ -5,7 +5,7 @@ from keras_mixup import _types
 from keras_mixup.reproduce import arguments
 from keras_mixup.reproduce import costs as costs_lib
 from keras_mixup.reproduce import lookup
-from keras_mixup.reproduce import planning
+from keras_mixup.reproduce import planned
 from keras_mixup.reproduce import running
 from keras_mixup.reproduce import scales
 from keras_mixup.reproduce import store as store_lib
@@ -39,7 +39,7 @@ def listing(
     if scale is not None:
         shown = {scale: scales.find(scale)}
     plans = {
-        name: [planning.plan(entry, own) for own in shown.values()]
+        name: [planned.plan(entry, own) for own in shown.values()]
         for name, entry in lookup.entries().items()
     }
     if scale is not None:
@@ -57,6 +57,8 @@ def _state(plan, store, costs):
     if plan.missing:
         return "not at this scale"
     wanted = plan.jobs
+    if not wanted:
+        return "no jobs, computed with the page"
     missing = [job for job in wanted if not store.known(job).get("finished")]
     done = f"{len(wanted) - len(missing)} of {len(wanted)} jobs"
     if not missing:

@@ -1,23 +1,38 @@
-"""All tables of the three papers, by name."""
+"""All entries of the three papers, by name."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from keras_mixup import _checks
 from keras_mixup.reproduce import adversarial_mixup
+from keras_mixup.reproduce import adversarial_mixup_figures
 from keras_mixup.reproduce import mixup_inference
+from keras_mixup.reproduce import mixup_inference_figures
 from keras_mixup.reproduce import varmixup
+from keras_mixup.reproduce import varmixup_figures
 from keras_mixup.reproduce.catalogue import Entry
+from keras_mixup.reproduce.figures import Figure
 
-_PAPERS = (mixup_inference, varmixup, adversarial_mixup)
+_PAPERS = (
+    mixup_inference,
+    mixup_inference_figures,
+    varmixup,
+    varmixup_figures,
+    adversarial_mixup,
+    adversarial_mixup_figures,
+)
 
 
-def entries() -> dict[str, Entry]:
-    """Returns dict name -> `Entry` of all tables of the three papers."""
+def entries() -> dict[str, Entry | Figure]:
+    """Returns dict name -> `Entry` or `Figure` of the three papers.
+
+    An `Entry` is a table, a `Figure` is a figure or a paragraph.
+    """
     return {entry.name: entry for paper in _PAPERS for entry in paper.ENTRIES}
 
 
-def find(name: str) -> Entry:
-    """Returns the `Entry` called `name`, such as "mixup_inference/table2".
+def find(name: str) -> Any:
+    """Returns the `Entry` or `Figure` of a name, as "mixup_inference/table2".
 
     Raises:
         ValueError: there is none; the text names the nearest and lists all.

@@ -205,7 +205,7 @@ def claims(found):
         if all(c.difference is None for c in one.compared):
             lines = (f"none of {len(lines)} comparisons is measured",)
         rows.append((one.claim.text, one.word, one.claim.place, ("", *lines)))
-    header = ("claim", "here", "where", "row above row, our accuracies")
+    header = ("claim", "here", "where", "row above row, our numbers")
     return document.Table(header, rows)
 
 
@@ -217,9 +217,11 @@ def _compared(one):
     text = f"{own.row} / {own.other}, {columns}: "
     if one.difference is None:
         return f"{text}not measured"
+    digits, noun = one.statistic.digits, one.statistic.noun
     return (
-        f"{text}{one.first:.1f} / {one.second:.1f}, difference "
-        f"{one.difference:+.1f} ± {one.error:.1f} ({one.num_examples} images)"
+        f"{text}{one.first:.{digits}f} / {one.second:.{digits}f}, difference "
+        f"{one.difference:+.{digits}f} ± {one.error:.{digits}f} "
+        f"({one.num_examples} {noun})"
     )
 
 
@@ -271,12 +273,13 @@ def shell(job):
     flags = [
         _flag(kind.declared[name], value)
         for name, value in job.settings.items()
-        if name != "vae"
+        if name not in ("vae", "adv_vae")
     ]
     if job.kind == jobs.TRAIN:
         flags += [f"--vae=runs/{need.key}" for need in job.needs]
         place = f"--run_dir=runs/{job.key}"
     else:
+        flags += [f"--adv_vae=runs/{need.key}" for need in job.needs[1:]]
         place = f"--run_dir=runs/{job.needs[0].key}"
     return f"keras-mixup {job.kind} {' '.join(flags)} {place}"
 

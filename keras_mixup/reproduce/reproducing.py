@@ -1,4 +1,4 @@
-"""Reproduces tables of the papers: trains, attacks, writes the pages."""
+"""Reproduces entries of the papers: trains, attacks, writes the pages."""
 
 import pathlib
 from collections.abc import Sequence
@@ -13,8 +13,7 @@ from keras_mixup.reproduce import images
 from keras_mixup.reproduce import jobs
 from keras_mixup.reproduce import lookup
 from keras_mixup.reproduce import measuring
-from keras_mixup.reproduce import pages
-from keras_mixup.reproduce import planning
+from keras_mixup.reproduce import planned
 from keras_mixup.reproduce import running
 from keras_mixup.reproduce import scales
 from keras_mixup.reproduce import store as store_lib
@@ -28,7 +27,8 @@ class ReproduceResult(NamedTuple):
     """The result of `reproduce`.
 
     Attributes:
-        results: list of `pages.Results`, one for each entry that was asked.
+        results: list of `Results` and `FigureResults`, one for each entry
+            that was asked.
         files: list of `pathlib.Path`, the index first.
     """
 
@@ -58,11 +58,11 @@ def reproduce(
     progress: _types.Progress | None = None,
     stop: _types.AskStop | None = None,
 ) -> ReproduceResult:
-    """Trains and attacks what a table needs, and writes its page.
+    """Trains and attacks what an entry needs, and writes its page.
 
     Each training and each evaluation is a job, told by its settings and by
     those of the jobs that it needs. A finished job in `results_dir` is not
-    done again, whichever table it was done for. A killed or stopped call
+    done again, whichever entry it was done for. A killed or stopped call
     goes on where it was. The pages have all that is there.
 
     Args:
@@ -104,7 +104,7 @@ def reproduce(
     names = lookup.names(entry)
     chosen = scales.find(scale)
     store = store_lib.Store(results_dir)
-    plans = [planning.plan(lookup.find(n), chosen) for n in names]
+    plans = [planned.plan(lookup.find(n), chosen) for n in names]
     wanted = jobs.unique(job for plan in plans for job in plan.jobs)
     # Reading the data may be TensorFlow's first op.
     runs.prepare(runs.TrainSettings(threads=threads))
@@ -148,7 +148,7 @@ def write_pages(
     store = store_lib.Store(results_dir)
     reader = measuring.Reader(store)
     found = [
-        pages.results(planning.plan(entry, chosen), store, reader)
+        planned.results(planned.plan(entry, chosen), store, reader)
         for entry in lookup.entries().values()
     ]
     place = pathlib.Path(output or store.path / chosen.name)

@@ -23,6 +23,9 @@ class Scale(NamedTuple):
         own: dict algorithm -> dict of its own settings.
         radius: float, the factor of every radius and step of an attack.
         evaluation: dict of settings of `evaluate`.
+        figures: dict figure of `evaluate` -> dict of settings of the
+            evaluations that draw it, in the place of `evaluation`'s; None for
+            the paper's.
         seeds: tuple of int, a network of each row for each of them.
         reasons: dict setting -> str, why it differs.
         left_out: dict entry -> str, why it has no numbers at this scale.
@@ -38,6 +41,7 @@ class Scale(NamedTuple):
     own: dict = {}
     radius: float = 1.0
     evaluation: dict = {}
+    figures: dict = {}
     seeds: tuple = (0,)
     reasons: dict = {}
     left_out: dict = {}
@@ -82,6 +86,19 @@ _DIGITS = Scale(
         "eval_seeds": (0,),
         "probe": False,
     },
+    figures={
+        "fig3a": {"figure_examples": 500},
+        "fig3b": {"figure_examples": 200},
+        # The paper's 10 and 50 steps, up to its 30 samples.
+        "fig4": {"adaptive_steps": None, "adaptive_draws": None},
+        "varmixup_fig3": {
+            "adaptive_steps": None,
+            "adaptive_draws": None,
+            "figure_examples": 100,
+        },
+        "varmixup_fig4": {"figure_examples": 100},
+        "calibration": {"figure_examples": 500},
+    },
     reasons={
         "dataset": "8 x 8 digits stand for every data set of the papers",
         "model": "a small network suffices for 8 x 8 pixels",
@@ -95,6 +112,8 @@ _DIGITS = Scale(
         "latent_step_size": "in proportion to the radius",
         "warmup_steps": "the same part of the training",
         "num_examples": "all 500 test images",
+        "figure_eps": "in proportion to the radius",
+        "figure_examples": "no more than the test images, and " + _CPU,
         "adaptive_examples": _CPU,
         "adaptive_steps": _CPU,
         "adaptive_draws": _CPU,

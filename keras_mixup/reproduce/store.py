@@ -96,14 +96,14 @@ class Store:
 
     def places(self, job):
         """Returns dict of settings that name files: the autoencoder."""
+        found = [str(self.folder(need)) for need in job.needs]
         if job.kind == jobs.TRAIN:
-            found = [str(self.folder(need)) for need in job.needs]
             return {"vae": found[0]} if found else {}
-        return {}
+        return {"adv_vae": found[1]} if found[1:] else {}
 
     def prepare_evaluation(self, job):
         """Puts the trained network into the folder of its evaluation."""
-        (trained,) = job.needs
+        trained = job.needs[0]
         path = self.folder(job)
         path.mkdir(parents=True, exist_ok=True)
         for name in _TAKEN:
@@ -130,7 +130,7 @@ class Store:
         place = self.folder(job)
         now = job.made(**self.places(job)).as_dict()
         for name, before in known["settings"].items():
-            free = name in (*folder._FREE, "vae")
+            free = name in (*folder._FREE, "vae", "adv_vae")
             if not free and name in now and now[name] != before:
                 raise ValueError(
                     f"{place} holds results of other settings: {name}="

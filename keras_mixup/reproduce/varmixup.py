@@ -100,6 +100,8 @@ _TRAININGS = {
     "MT": "mixup",  # mixup training
     "VarMixup": "varmixup",
     "adv-VarMixup": "adv_varmixup",
+    "Manifold Mixup": "manifold_mixup",
+    "VarIAT": "variat",
 }
 _TRAINED = "varmixup/{training}_{{dataset}}.flags"
 _PGD = {"attacks": "clean,varmixup_pgd", "pgd_steps": 10}
@@ -114,7 +116,13 @@ _SPSA = {"attacks": "clean,cleverhans_spsa"}
 _CORRUPTED = {"attacks": "clean", "corruptions": "published"}
 
 
-def _row(line, transferred=False):
+def row(line, transferred=False):
+    """Returns the `Row` of a line such as `VarMixup + VarMI | 66.84 82.15`.
+
+    Args:
+        line: str.
+        transferred: bool, whether its autoencoder is of other images.
+    """
     label, cells = line.split(" | ")
     training = _TRAININGS[label.partition(" + ")[0]]
     latent = training.startswith(("var", "adv_var"))
@@ -220,7 +228,7 @@ def _entry(name, columns, table, transferred=False, beside=None):
         f"VarMixup, Table {number}: accuracy (%), attacks that ignore the "
         "defence, eps 8/255",
         columns,
-        tuple(_row(r, transferred) for r in table.strip().splitlines()),
+        tuple(row(r, transferred) for r in table.strip().splitlines()),
         _columns(datasets, *(_BESIDE if beside is None else beside)),
         transferred,
         _claims(name),
@@ -240,6 +248,18 @@ _BESIDE: tuple = (
     ("PGD-10, steps of eps/4", {}, "pgd", 10),
     ("through the defence", {}, "tramer2020"),
 )
+
+
+def usual_columns(datasets):
+    """Returns the columns of Table 2 for data sets, a tuple of `Column`."""
+    return _columns(datasets, *_USUAL)
+
+
+def usual_columns_beside(datasets):
+    """Returns what stands beside them and is not in the paper."""
+    return _columns(datasets, *_BESIDE)
+
+
 ENTRIES = (
     _entry("table2_cifar", _columns(_CIFAR, *_USUAL), _TABLE_2),
     _entry(

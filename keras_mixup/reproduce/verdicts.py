@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from keras_mixup.metrics import estimates
+from keras_mixup.reproduce import statistics
 
 HOLDS = "holds"
 FAILS = "does not hold"
@@ -19,6 +19,13 @@ TEST = (
 )
 
 
+TEST_OF_SAMPLES = (
+    "A number that is no mean over images, such as an area under a curve, is "
+    "compared by 2,000 samples of the images, drawn with replacement, the same "
+    "for both: beyond chance is a difference whose middle 95 % have one sign."
+)
+
+
 class Compared(NamedTuple):
     """Two numbers of ours, compared.
 
@@ -30,6 +37,8 @@ class Compared(NamedTuple):
         num_examples: int.
         says: +1 as claimed beyond chance, -1 the opposite, 0 neither; None
             where one is not measured.
+        statistic: `Statistic`, which may be another one than the accuracy;
+            all of the numbers are then in its unit.
     """
 
     comparison: object
@@ -39,6 +48,7 @@ class Compared(NamedTuple):
     second: float | None = None
     num_examples: int = 0
     says: int | None = None
+    statistic: statistics.Statistic = statistics.ACCURACY
 
 
 class Verdict(NamedTuple):
@@ -60,16 +70,18 @@ class Verdict(NamedTuple):
         return tuple((own.first, own.second) for own in self.compared)
 
 
-def verdict(claim, answers):
+def verdict(claim, answers, statistic=statistics.ACCURACY):
     """Returns the `Verdict` on a claim.
 
     Args:
         claim: `catalogue.Claim`.
         answers: callable (row, column), both labels, that returns dict
             example id -> share of right answers in [0, 1], or None where it
-            is not measured.
+            is not measured. With another statistic the values are its own, or
+            a float in the place of the dict, a level.
+        statistic: `Statistic`.
     """
-    compared = tuple(compare(c, answers) for c in claim.comparisons)
+    compared = tuple(compare(c, answers, statistic) for c in claim.comparisons)
     says = [one.says for one in compared]
     if -1 in says:
         word = FAILS
@@ -80,34 +92,30 @@ def verdict(claim, answers):
     return Verdict(claim, word, compared)
 
 
-def compare(comparison, answers):
+def compare(comparison, answers, statistic=statistics.ACCURACY):
     """Returns the `Compared` of a `catalogue.Comparison`; see `verdict`."""
     first = answers(comparison.row, comparison.column)
     second = answers(comparison.other, comparison.column_of_other)
+    nothing = Compared(comparison, statistic=statistic)
     if first is None or second is None:
-        return Compared(comparison)
-    first, second = estimates.paired_shares(first, second)
-    if not len(first):
-        return Compared(comparison)
-    difference, error = estimates.mean_difference(first, second)
-    says = _says(comparison, first, second, difference, error)
+        return nothing
+    found = statistics.differ(first, second, statistic)
+    if found is None:
+        return nothing
+    numbers = found.difference, found.error, found.first, found.second
     return Compared(
         comparison,
-        100.0 * difference,
-        100.0 * error,
-        100.0 * float(first.mean()),
-        100.0 * float(second.mean()),
-        len(first),
-        says,
+        *(statistic.factor * number for number in numbers),
+        found.num_examples,
+        _says(comparison, found),
+        statistic,
     )
 
 
-def _says(comparison, first, second, difference, error):
-    if comparison.within is not None:
-        margin = comparison.within / 100.0
-        if abs(difference) + error <= margin:
-            return 1
-        return -1 if abs(difference) - error > margin else 0
-    if estimates.is_less(second, first):
+def _says(comparison, found):
+    if comparison.within is None:
+        return found.says
+    margin = comparison.within / 100.0
+    if abs(found.difference) + found.error <= margin:
         return 1
-    return -1 if estimates.is_less(first, second) else 0
+    return -1 if abs(found.difference) - found.error > margin else 0

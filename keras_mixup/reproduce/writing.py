@@ -4,15 +4,18 @@ import pathlib
 
 from keras_mixup import _files
 from keras_mixup.reproduce import document
+from keras_mixup.reproduce import figure_pages
 from keras_mixup.reproduce import index
 from keras_mixup.reproduce import pages
+from keras_mixup.reproduce import planned
 
 
 def write(found, scale, output):
     """Writes the pages of entries and the index of a scale.
 
     Args:
-        found: list of `pages.Results`, of all entries of the index.
+        found: list of `Results` and `FigureResults`, of all entries of the
+            index.
         scale: `Scale`.
         output: str or path of the folder.
 
@@ -25,7 +28,7 @@ def write(found, scale, output):
     written = _write_page(output, index.NAME, index.title(scale), content)
     for one in found:
         name = index.file_name(one.plan.entry)
-        content = list(pages.blocks(one))
+        content = planned.blocks(one)
         written += _write_page(output, name, pages.title(one.plan), content)
         path = output / f"{name}.json"
         _files.write_json(path, as_json(one))
@@ -34,29 +37,38 @@ def write(found, scale, output):
 
 
 def as_json(found):
-    """Returns the numbers of `pages.Results`, a dict of JSON values."""
+    """Returns the numbers of `Results` or `FigureResults` as JSON values."""
     plan = found.plan
+    if isinstance(found, figure_pages.FigureResults):
+        own = figure_pages.as_json(found)
+    else:
+        own = {
+            "cells": [
+                _cell(cell, found.measured.get(place))
+                for place, cell in plan.cells.items()
+            ]
+        }
     return {
         "entry": plan.entry.name,
         "scale": plan.scale.name,
         "missing": plan.missing,
-        "cells": [
-            _cell(cell, found.measured.get(place))
-            for place, cell in plan.cells.items()
-        ],
+        **own,
         "claims": [
             {
                 "text": one.claim.text,
                 "verdict": one.word,
-                "compared": [
-                    {**c._asdict(), "comparison": c.comparison._asdict()}
-                    for c in one.compared
-                ],
+                "compared": list(map(_compared, one.compared)),
             }
             for one in found.verdicts
         ],
         "jobs": {key: _job(told) for key, told in found.known.items()},
     }
+
+
+def _compared(one):
+    found = {**one._asdict(), "comparison": one.comparison._asdict()}
+    found.pop("statistic")
+    return found
 
 
 def _cell(cell, measured):
@@ -91,4 +103,7 @@ def _write_page(output, name, title, content):
         if isinstance(block, document.Picture):
             paths.append(output / f"{block.name}.svg")
             _files.write_text(paths[-1], block.svg)
+        elif isinstance(block, document.Drawing):
+            paths.append(output / f"{block.name}.png")
+            _files.write_bytes(paths[-1], block.png)
     return paths

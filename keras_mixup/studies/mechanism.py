@@ -150,12 +150,15 @@ def _measured(defence, pair, labels, seed):
         for component, index in (("true", labels), ("predicted", guess))
     }
     moved = quantities["change"]
-    changes = moved[rows, labels], moved[rows, guess]
+    # Without what float32 adds: at lambda 1 nothing changes.
+    changes = [
+        np.round(np.float64(moved[rows, place]), 6) for place in (labels, guess)
+    ]
     holds = (changes[0] > 0) & (changes[1] < 0)
     singles = {
         "image": rows,
-        "change_true": np.round(changes[0], 6).astype(float),
-        "change_predicted": np.round(changes[1], 6).astype(float),
+        "change_true": changes[0],
+        "change_predicted": changes[1],
         "condition": holds,
     }
     return {

@@ -7,25 +7,46 @@ import pytest
 
 from keras_mixup import reproduce
 from keras_mixup.reproduce import index
-from keras_mixup.reproduce import planning
+from keras_mixup.reproduce import planned
 from keras_mixup.reproduce import scales
 
 ROOT = pathlib.Path(__file__).parents[2]
 PLACE = ROOT / "docs" / "results" / "digits"
 ENTRIES = reproduce.entries()
+FIGURES = [n for n, e in ENTRIES.items() if isinstance(e, reproduce.Figure)]
+
+
+def told_of(plan):
+    path = PLACE / f"{index.file_name(plan.entry)}.json"
+    return json.loads(path.read_text())
 
 
 @pytest.mark.parametrize("name", ENTRIES)
 def test_results_are_of_the_settings_that_the_scale_has_now(name):
-    plan = planning.plan(ENTRIES[name], scales.find("digits"))
-    told = json.loads(
-        (PLACE / f"{index.file_name(plan.entry)}.json").read_text()
-    )
+    plan = planned.plan(ENTRIES[name], scales.find("digits"))
+    told = told_of(plan)
     assert set(told["jobs"]) == {job.key for job in plan.jobs}
-    cells = [(cell.row, cell.column.label) for cell in plan.cells.values()]
-    assert [(c["row"], c["column"]) for c in told["cells"]] == cells
+    assert all(job["finished"] for job in told["jobs"].values())
     claims = [] if plan.missing else [c.text for c in plan.entry.claims]
     assert [claim["text"] for claim in told["claims"]] == claims
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_figures_are_of_their_panels(name):
+    plan = planned.plan(ENTRIES[name], scales.find("digits"))
+    told = told_of(plan)
+    assert told["panels"] == {
+        label: [job.key for job in own] for label, own in plan.panels.items()
+    }
+    assert told["rows"] and "not measured" not in json.dumps(told["claims"])
+
+
+@pytest.mark.parametrize("name", [n for n in ENTRIES if n not in FIGURES])
+def test_cells_are_those_of_the_table(name):
+    plan = planned.plan(ENTRIES[name], scales.find("digits"))
+    told = told_of(plan)
+    cells = [(cell.row, cell.column.label) for cell in plan.cells.values()]
+    assert [(c["row"], c["column"]) for c in told["cells"]] == cells
     published = [
         c["published"] and c["published"]["value"] for c in told["cells"]
     ]
@@ -39,3 +60,10 @@ def test_readme_counts_the_claims_of_the_index():
     start = text.index("| paper | holds |")
     counts = text[start : text.index("\n\n", start)]
     assert counts in (ROOT / "README.md").read_text("utf-8")
+
+
+def test_pictures_are_small_and_all_of_them_are_shown():
+    pages = {path.stem: path.read_text("utf-8") for path in PLACE.glob("*.md")}
+    for path in (*PLACE.glob("*.png"), *PLACE.glob("*.svg")):
+        assert path.stat().st_size < 100_000, path.name
+        assert any(f"]({path.name})" in text for text in pages.values())

@@ -92,9 +92,17 @@ def test_transfer_and_shrinkage_make_the_gain():
     )
     attack = attacks.PGD(ThreatModel("linf", 0.3), step_size=0.1, num_steps=5)
     rows = mechanism.lambda_sweep(
-        net, held, attack, images, labels, mix_weights=(0.5, 0.8), num_draws=4
+        net,
+        held,
+        attack,
+        images,
+        labels,
+        mix_weights=(0.5, 0.8, 1.0),
+        num_draws=4,
     )
-    assert len(rows) == 4
+    assert len(rows) == 6
+    # With lambda 1 nothing is mixed, and no answer improves.
+    assert [rows[place]["condition"] for place in (2, 5)] == [0.0, 0.0]
     for row in rows:
         assert row["num_clean"] == 30 and row["num_adversarial"] > 0
         for component in ("true", "predicted"):

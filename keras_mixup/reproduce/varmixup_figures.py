@@ -1,0 +1,301 @@
+"""VarMixup (Mangla et al., 2020): its figures, and paragraphs with numbers."""
+
+from keras_mixup.reproduce import catalogue
+from keras_mixup.reproduce import figures
+from keras_mixup.reproduce import varmixup
+
+_LATENT = ("VarMixup", "adv-VarMixup")
+_NETWORKS = ("Mixup", *_LATENT)
+_FILES = {
+    "Mixup": "mixup",
+    "VarMixup": "varmixup",
+    "adv-VarMixup": "adv_varmixup",
+    "AT": "adversarial_training",
+    "TRADES": "trades",
+}
+_CIFAR = ("cifar10", "cifar100")
+_NO_NUMBERS = "The paper draws it and prints no numbers."
+# Row | numbers: PGD-10 and clean, by data set.
+_MANIFOLD = """
+Manifold Mixup | 2.24 - 1.87 - 11.55 - 0.07 -
+Manifold Mixup + MI | 9.48 - 5.94 - 26.5 - 2.99 -
+VarMixup | 12.34 91.91 0.72 67.2 2.59 96.72 0.01 46.98
+VarMixup + VarMI | 66.84 82.15 35.8 63.5 78.08 88.45 12.75 42.88
+"""
+_VARIAT = """
+VarIAT | 49.37 - 21.07 -
+VarIAT + VarMI | 71.7 - 81.18 -
+IAT | 40.0 89.7 54.83 93.41
+IAT + MI | 61.57 84.2 60.0 80.0
+"""
+_FIG1_ROWS = (
+    *("AT", "LAT", "IAT", "TRADES", "IAT + MI", "Mixup", "VarMixup"),
+    *("Mixup + MI", "VarMixup + VarMI"),
+)
+_ALL = "mean over all "
+_ETAS = (0.25, 1.0, 4.0)
+
+
+def _panels(study, flagfile, networks=_NETWORKS, bare=False, **settings):
+    found = []
+    for label in networks:
+        latent = label in _LATENT
+        defence = "var_mixup_inference" if latent else "mixup_inference_ol"
+        own = {"figures": study, "defences": "" if bare else defence}
+        found.append(
+            figures.Panel(
+                label,
+                f"varmixup/{_FILES[label]}_{{dataset}}.flags",
+                f"varmixup/{flagfile}.flags",
+                {**own, **settings},
+            )
+        )
+    return tuple(found)
+
+
+def _pictures(study):
+    """Of the network of VarMixup, with both autoencoders."""
+    (panel,) = _panels(
+        study, "evaluate_figures", ("VarMixup",), corruptions="none"
+    )
+    return (panel._replace(beside="varmixup/vae_adversarial_{dataset}.flags"),)
+
+
+def _etas():
+    """A network for each eta of Beta(eta, eta), attacked without a defence."""
+    attacks = {"attacks": "clean,varmixup_pgd", "pgd_steps": "10"}
+    return tuple(
+        figures.Panel(
+            f"{label}, η {eta:g}",
+            f"varmixup/{_FILES[label]}_{{dataset}}.flags",
+            "varmixup/evaluate.flags",
+            {**attacks, "defences": ""},
+            {"alpha": eta},
+        )
+        for label in _NETWORKS
+        for eta in _ETAS
+    )
+
+
+def _entry(name, label, view, panels, said=_NO_NUMBERS, **options):
+    return figures.Figure(
+        f"varmixup/{name}", f"VarMixup, {label}", view, panels, said, **options
+    )
+
+
+def _better(text, place, *columns, rows=_LATENT, lower=False, end=""):
+    """VarMixup and adv-VarMixup above mixup, or below it."""
+    pairs = [(f"{row}{end}", f"Mixup{end}") for row in rows]
+    if lower:
+        pairs = [pair[::-1] for pair in pairs]
+    return catalogue.Claim(
+        text,
+        place,
+        tuple(
+            catalogue.Comparison(*pair, column)
+            for column in columns
+            for pair in pairs
+        ),
+    )
+
+
+def _paragraph(name, source, table, datasets, claims):
+    columns = varmixup.usual_columns(datasets)
+    rows = tuple(map(varmixup.row, table.strip().splitlines()))
+    beside = varmixup.usual_columns_beside(datasets)
+    return catalogue.Entry(
+        f"varmixup/{name}",
+        f"VarMixup, {source}: accuracy (%), attacks that ignore the defence, "
+        "eps 8/255",
+        columns,
+        rows,
+        beside,
+        claims=claims,
+    )
+
+
+_SAMPLES = ("10 steps, 30 samples",)
+_RADIUS = "radius eps"
+_TABLE_2 = varmixup.ENTRIES[0]
+ENTRIES = (
+    _TABLE_2._replace(
+        name="varmixup/fig1",
+        source="VarMixup, Figure 1: an overview of Table 2, accuracy (%), "
+        "attacks that ignore the defence, eps 8/255",
+        rows=tuple(row for row in _TABLE_2.rows if row.label in _FIG1_ROWS),
+        claims=(),
+    ),
+    _entry(
+        "fig3",
+        "Figure 3: accuracy over the samples of the adaptive attack",
+        "var_samples",
+        _panels("varmixup_fig3", "evaluate_figures", corruptions="none"),
+        claims=(
+            _better(
+                "Under adaptive PGD, VarMixup with VarMI is better than mixup "
+                "with MI",
+                "section 5, Figure 3",
+                *_SAMPLES,
+                end=", defended",
+            ),
+        ),
+        datasets=_CIFAR,
+    ),
+    _entry(
+        "fig4",
+        "Figure 4: the local linear error of the loss over the radius",
+        "linearity",
+        _panels("varmixup_fig4", "evaluate_figures", corruptions="none"),
+        "The paper draws it, and says that VarMixup makes the error half of "
+        "that of mixup. The claim is tested for the sign of the difference.",
+        claims=(
+            _better(
+                "The loss of VarMixup is more linear than that of mixup",
+                "section 5, Figure 4",
+                _RADIUS,
+                lower=True,
+            ),
+            catalogue.Claim(
+                "VarMI makes it more linear still",
+                "section 5, Figure 4",
+                tuple(
+                    catalogue.Comparison(row, f"{row}, defended", _RADIUS)
+                    for row in _LATENT
+                ),
+            ),
+        ),
+        datasets=_CIFAR,
+    ),
+    _entry(
+        "fig5",
+        "Figure 5: Fréchet and kernel distance of mixed images to training "
+        "images",
+        "distances",
+        _pictures("varmixup_fig5"),
+        f"{_NO_NUMBERS} Its features are those of InceptionV3; here they are "
+        "the classifier's own, so that the numbers cannot be compared.",
+        datasets=_CIFAR,
+    ),
+    _entry(
+        "fig6a",
+        "Figure 6a: accuracy over η of Beta(η, η)",
+        "etas",
+        _etas(),
+        f"{_NO_NUMBERS} Its text does not name the grid; here it is "
+        f"{', '.join(f'{eta:g}' for eta in _ETAS)}.",
+        claims=(
+            _better(
+                "VarMixup is more robust than mixup whatever η is",
+                "section 5, Figure 6",
+                f"{_ALL}η",
+            ),
+        ),
+    ),
+    _entry(
+        "fig6b",
+        "Figure 6b: accuracy over λ of MI and VarMI",
+        "weights",
+        _panels("varmixup_fig6b", "evaluate_sweep"),
+        claims=(
+            _better(
+                "VarMixup with VarMI is more robust than mixup with MI "
+                "whatever λ is",
+                "section 5, Figure 6",
+                f"{_ALL}λ",
+            ),
+        ),
+    ),
+    _entry(
+        "fig7",
+        "Figure 7: images mixed as pixels and as codes, λ 0.5",
+        "mixed",
+        _pictures("varmixup_fig7"),
+        "The paper shows images and prints no numbers.",
+    ),
+    _entry(
+        "calibration",
+        "calibration error (section 5)",
+        "calibration",
+        _panels(
+            "calibration",
+            "evaluate_figures",
+            bare=True,
+            corruptions="none",
+            figure_examples=1000,
+        ),
+        "The paper prints 0.13 for mixup, 0.105 for VarMixup and 0.07 for "
+        "adv-VarMixup on CIFAR-10; 0.135, 0.127 and 0.122 on CIFAR-100. It "
+        "does not say in how many bins; here they are 15.",
+        published={
+            "Mixup": 0.13,
+            "VarMixup": 0.105,
+            "adv-VarMixup": 0.07,
+            "Mixup, cifar100": 0.135,
+            "VarMixup, cifar100": 0.127,
+            "adv-VarMixup, cifar100": 0.122,
+        },
+        claims=(
+            _better(
+                "VarMixup is better calibrated than mixup",
+                "section 5, calibration error",
+                "clean images",
+                lower=True,
+            ),
+        ),
+        datasets=_CIFAR,
+    ),
+    _entry(
+        "overhead",
+        "computational overhead (section 5)",
+        "costs",
+        tuple(
+            figures.Panel(label, f"varmixup/{_FILES[label]}_{{dataset}}.flags")
+            for label in ("AT", "TRADES", *_LATENT)
+        ),
+        "The paper prints 8.8 hours for AT, 15 for TRADES, 3 for VarMixup and "
+        "5 for adv-VarMixup, with those of the autoencoder.",
+        published={
+            "AT": 8.8,
+            "TRADES": 15.0,
+            "VarMixup": 3.0,
+            "adv-VarMixup": 5.0,
+        },
+    ),
+    _paragraph(
+        "manifold_mixup",
+        "comparison with Manifold Mixup (section 5)",
+        _MANIFOLD,
+        ("cifar10", "cifar100", "svhn", "tiny_imagenet"),
+        (
+            catalogue.Claim(
+                "VarMixup + VarMI is more robust than Manifold Mixup with or "
+                "without MI",
+                "section 5, comparison with Manifold Mixup",
+                catalogue.above(
+                    "VarMixup + VarMI",
+                    ("Manifold Mixup", "Manifold Mixup + MI"),
+                    "PGD-10",
+                ),
+            ),
+        ),
+    ),
+    _paragraph(
+        "variat",
+        "VarIAT (supplement)",
+        _VARIAT,
+        ("cifar10", "svhn"),
+        (
+            catalogue.Claim(
+                "VarIAT is more robust than IAT, and with VarMI more than IAT "
+                "with MI",
+                "supplement, VarIAT",
+                (
+                    catalogue.Comparison("VarIAT", "IAT", "PGD-10"),
+                    catalogue.Comparison(
+                        "VarIAT + VarMI", "IAT + MI", "PGD-10"
+                    ),
+                ),
+            ),
+        ),
+    ),
+)
