@@ -58,6 +58,7 @@ MADE_BY_US = {
     "metrics": ("Estimate", "FeatureDistances"),
     "reproduce": (
         *("Claim", "Column", "Comparison", "Entry", "Published", "Row"),
+        *("Figure", "Panel"),
         "ReproduceResult",
     ),
     "reporting": ("Comparison", "Standing", "comparisons"),

@@ -9,6 +9,13 @@ from keras_mixup.reproduce import jobs
 
 _RADII = ("eps", "step_size", "latent_eps", "latent_step_size", "figure_eps")
 
+# Of a call without attacks of its own, the figures that read these.
+_READERS = {
+    "adaptive_steps": {"fig3a", "fig3b", "fig4", "varmixup_fig3"},
+    "adaptive_draws": {"fig3a", "fig3b"},
+    "adaptive_examples": set(),
+}
+
 
 class Difference(NamedTuple):
     """A setting that is not the paper's.
@@ -105,12 +112,19 @@ def differences(job, scale):
     found = []
     for name in sorted({*job.settings, *job.paper} - {"vae", "seed"}):
         before, now = (v.get(name) for v in (job.paper, job.settings))
-        if before != now:
+        if before != now and not _is_idle(job, name):
             declared = kind.declared[name]
             shown = (_shown(declared, before), _shown(declared, now))
             reason = scale.reasons.get(name, "")
             found.append(Difference(name, *shown, reason))
     return found
+
+
+def _is_idle(job, name):
+    """Whether a setting changes nothing of a job that only draws."""
+    if name not in _READERS or job.settings["attacks"] != ("clean",):
+        return False
+    return not _READERS[name].intersection(job.settings.get("figures", ()))
 
 
 def _first(paper, flagfile):

@@ -193,7 +193,9 @@ def _html_row(row):
 def _html_cell(cell):
     if isinstance(cell, Link):
         name = html.escape(cell.name)
-        return f'<a href="{name}.html">{html.escape(cell.text)}</a>'
+        # The name breaks behind the slash where the screen is narrow.
+        text = html.escape(cell.text).replace("/", "/<wbr>")
+        return f'<a href="{name}.html">{text}</a>'
     if isinstance(cell, str):
         return html.escape(cell)
     first, *others = cell

@@ -120,7 +120,8 @@ ENTRIES = (
         "detection",
         _panels("fig3a", _NETWORKS, {"figure_examples": 1000}),
         "The paper draws the areas under the ROC curves of 1,000 images and "
-        "prints none in its text.",
+        "prints none in its text. Here all attacked images count, also those "
+        "on which the attack fails.",
         _DETECTION_CLAIMS,
     ),
     _entry(

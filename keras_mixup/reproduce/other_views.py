@@ -111,8 +111,8 @@ class Costs(views.View):
     )
     note = (
         "The time of each training with that of its autoencoder, and its part "
-        "of the time of the first row. Other work ran on the same machine, and "
-        "each time was taken once: no verdict is drawn from it."
+        "of the CPU time of the first row. Each time was taken once, and other "
+        "work on the machine changes it: no verdict is drawn from it."
     )
 
     def read(self, store, job):

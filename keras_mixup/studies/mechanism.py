@@ -149,26 +149,30 @@ def _measured(defence, pair, labels, seed):
         for name, table in quantities.items()
         for component, index in (("true", labels), ("predicted", guess))
     }
-    moved = quantities["change"]
-    # Without what float32 adds: at lambda 1 nothing changes.
-    changes = [
-        np.round(np.float64(moved[rows, place]), 6) for place in (labels, guess)
-    ]
-    holds = (changes[0] > 0) & (changes[1] < 0)
-    singles = {
-        "image": rows,
-        "change_true": changes[0],
-        "change_predicted": changes[1],
-        "condition": holds,
-    }
+    singles = _singles(quantities["change"], labels, guess)
     return {
         "clean_f": _mean(before[rows, labels], right),
         "clean_mi": _mean(clean_mi[rows, labels], right),
         **values,
-        "condition": _mean(holds, wrong),
+        "condition": _mean(singles["condition"], wrong),
         "num_clean": int(right.sum()),
         "num_adversarial": int(wrong.sum()),
         "values": {name: own[wrong].tolist() for name, own in singles.items()},
+    }
+
+
+def _singles(moved, labels, guess):
+    """What changes of each image, and whether that satisfies Eq. 10."""
+    rows = np.arange(len(labels))
+    # Without what float32 adds: at lambda 1 nothing changes.
+    true, predicted = (
+        np.round(np.float64(moved[rows, place]), 6) for place in (labels, guess)
+    )
+    return {
+        "image": rows,
+        "change_true": true,
+        "change_predicted": predicted,
+        "condition": (true > 0) & (predicted < 0),
     }
 
 

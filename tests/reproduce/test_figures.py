@@ -15,6 +15,7 @@ from keras_mixup import studies
 from keras_mixup.attacks import AttackPart
 from keras_mixup.cli import evaluate
 from keras_mixup.cli import train
+from keras_mixup.reproduce import adapting
 from keras_mixup.reproduce import document
 from keras_mixup.reproduce import figure_pages
 from keras_mixup.reproduce import linear_toy
@@ -164,7 +165,18 @@ def test_settings_of_figures_are_the_scales():
     assert found == pytest.approx(16 / 255)
 
 
-def finish(store, name, rows, **values):
+def test_what_changes_nothing_is_no_difference():
+    def shown(name):
+        found = adapting.differences(plan(name).jobs[-1], DIGITS)
+        return {d.setting for d in found if d.setting.startswith("adaptive")}
+
+    assert shown("mixup_inference/fig2") == set()
+    both = {"adaptive_steps", "adaptive_draws"}
+    assert shown("mixup_inference/fig3b") == both
+    assert shown("varmixup/fig6b") == both
+
+
+def finish(store, name, rows):
     """Pretends that all jobs of a figure are done, with rows of its study."""
     for job in plan(name).jobs:
         pretended.finish(job, store)
