@@ -13,8 +13,16 @@ from the mean code. Accuracy: of the classifier on the reconstructions.
 Attacked PSNR: decode(mean of x + delta) against x, delta found by sign
 ascent on that error. Bend: root mean square of decode((z_i + z_j) / 2) minus
 the mean of both decoded images, in % of the root mean square distance of the
-two images: 0 would make VarMixup mixup of reconstructions.
+two images: 0 would make VarMixup mixup of reconstructions. Spread: standard
+deviation of the mean codes over the images, mean over the entries. The prior
+has 1; what is missing is the noise of q(z|x), which blurs.
+
+--picture draws pairs of test images, mixed from one to the other: the first
+row of each pair mixes pixels, the others the codes of the autoencoders in
+their order.
 """
+
+import pathlib
 
 import numpy as np
 import tensorflow as tf
@@ -22,6 +30,7 @@ import tensorflow as tf
 from benchmarks import program
 from keras_mixup import ops
 from keras_mixup.runs import autoencoder
+from keras_mixup.studies import autoencoder as pictures
 
 FLAGS = program.Flags(__doc__)
 FLAGS.of_training("dataset", "data_dir")
@@ -31,8 +40,17 @@ FLAGS.integer("num_examples", None, "Test images; all.", minimum=2)
 FLAGS.integer("attacked", 500, "How many are attacked.", minimum=1)
 FLAGS.number("eps", "8/255", "Radius of the attack on reconstructions.")
 FLAGS.integer("num_steps", 10, "Its steps, of eps / 4.", minimum=1)
+FLAGS.string("picture", None, "Also draw interpolations, to this .png file.")
+FLAGS.integer("pairs", 3, "How many pairs it shows.", minimum=1)
 FLAGS.string("json", None, "Also write the rows to this file.")
 FLAGS.runtime()
+_COLUMNS = {
+    "psnr": "PSNR, dB",
+    "accuracy": "accuracy, %",
+    "attacked": "attacked PSNR, dB",
+    "bend": "bend, %",
+    "spread": "spread",
+}
 
 
 def main(flags):
@@ -54,8 +72,8 @@ def main(flags):
     answer = _classifier(flags.classifier)
     rows, sizes = [], set()
     print(f"{flags.dataset}, {len(labels)} test images, eps {flags.eps:.4f}\n")
-    print("| | PSNR, dB | accuracy, % | attacked PSNR, dB | bend, % |")
-    print("|---|---:|---:|---:|---:|", flush=True)
+    print(f"| | {' | '.join(_COLUMNS.values())} |")
+    print(f"|---|{'---:|' * len(_COLUMNS)}", flush=True)
 
     def add(name, restored, **more):
         row = {"name": name, "psnr": float(np.mean(ops.psnr(images, restored)))}
@@ -66,16 +84,19 @@ def main(flags):
         _print(rows[-1])
 
     add("images as they are", images)
-    for file in files:
-        vae = autoencoder.load(str(file))
+    vaes = {str(file): autoencoder.load(str(file)) for file in files}
+    for name, vae in vaes.items():
         if vae.latent_size not in sizes:
             sizes.add(vae.latent_size)
-            name = f"PCA, {vae.latent_size} components"
-            add(name, pca(train, images, vae.latent_size))
+            components = f"PCA, {vae.latent_size} components"
+            add(components, pca(train, images, vae.latent_size))
         some = images[: flags.attacked]
         attacked = attacked_psnr(vae, some, flags.eps, flags.num_steps)
-        bent = bend(vae, images)
-        add(str(file), _restore(vae, images), attacked=attacked, bend=bent)
+        more = {"bend": bend(vae, images), "spread": spread(vae, images)}
+        add(name, _restore(vae, images), attacked=attacked, **more)
+    if flags.picture:
+        grid = mixed(list(vaes.values()), images[: 2 * flags.pairs])
+        pictures.write_grid(pathlib.Path(flags.picture), grid)
     program.write_figures(FLAGS, flags, rows=rows)
 
 
@@ -135,6 +156,30 @@ def bend(vae, images):
     return float(100.0 * off / apart)
 
 
+def spread(vae, images):
+    """Returns the mean deviation of the mean codes; see the module's text."""
+    codes = vae.encode(images[:1000])[0].numpy()
+    return float(np.mean(np.std(codes, axis=0)))
+
+
+def mixed(vaes, images):
+    """Returns rows of images: pairs, mixed as pixels and by each autoencoder.
+
+    Args:
+        vaes: list of `models.MMDVAE`.
+        images: float32 [2 N, H, W, C], N pairs.
+
+    Returns:
+        list of N (1 + len(vaes)) float32 [9, H, W, C].
+    """
+    found = [pictures.interpolations(vae, images) for vae in vaes]
+    rows = []
+    for place in range(0, len(images), 2):
+        rows.append(found[0][place + 1])
+        rows += [own[place] for own in found]
+    return rows
+
+
 def _restore(vae, images):
     run = tf.function(vae, autograph=False, reduce_retracing=True)
     parts = np.array_split(images, max(1, len(images) // 250))
@@ -151,7 +196,7 @@ def _classifier(path):
 
 
 def _print(row):
-    values = [row.get(k) for k in ("psnr", "accuracy", "attacked", "bend")]
+    values = [row.get(name) for name in _COLUMNS]
     cells = ["" if v is None else f"{v:.2f}" for v in values]
     cells[0] = cells[0] if row["psnr"] < 99.0 else ""
     print(f"| {row['name']} | {' | '.join(cells)} |", flush=True)
