@@ -56,6 +56,8 @@ def training(flagfile, scale, seed, transfer=False, own=None):
         )
     if paper.get("task") == "vae":
         values |= {**scale.training, **scale.vae}
+        if paper.get("linear_path") is False:
+            values |= scale.plain_vae
     else:
         known = scale.models
         replaced = known.get(paper["model"], known.get("", None))

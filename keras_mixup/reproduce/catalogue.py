@@ -61,6 +61,8 @@ class Row(NamedTuple):
         settings: dict of settings of the evaluation beside that file.
         published: tuple of `Published`, one for each column; None where the
             paper has none.
+        ours: tuple of str, data sets on which it is measured although the
+            paper has no number.
     """
 
     label: str
@@ -68,6 +70,7 @@ class Row(NamedTuple):
     evaluation: str
     settings: dict
     published: tuple
+    ours: tuple = ()
 
 
 class Comparison(NamedTuple):
@@ -122,6 +125,7 @@ class Entry(NamedTuple):
         transfer: bool, whether its autoencoders are of other images than its
             classifiers.
         claims: tuple of `Claim`.
+        note: str, a paragraph for the page, or "".
     """
 
     name: str
@@ -131,16 +135,28 @@ class Entry(NamedTuple):
     beside: tuple = ()
     transfer: bool = False
     claims: tuple = ()
+    note: str = ""
+
+    def measured_on(self, row: Row) -> tuple[str, ...]:
+        """Returns the data sets on which a row is measured, a tuple of str.
+
+        They are those on which the paper has a number, and the row's own.
+        """
+        pairs = zip(self.columns, row.published, strict=True)
+        found = [c.dataset for c, number in pairs if number is not None]
+        return tuple(dict.fromkeys([*found, *row.ours]))
 
     def commands(self, row: Row) -> list[str]:
         """Returns the command lines of a row, a list of str, in order.
 
-        They train what the row needs and evaluate it, for each data set on
-        which the paper has a number. Training commands have `DIR` in the
-        place of the folder of the data sets.
+        They train what the row needs and evaluate it, for each number that
+        the paper has, and for the row's own data sets. Training commands have
+        `DIR` in the place of the folder of the data sets.
         """
         found, pairs = [], zip(self.columns, row.published, strict=True)
-        for column in [c for c, number in pairs if number is not None]:
+        for column, number in pairs:
+            if number is None and column.dataset not in row.ours:
+                continue
             trained = training_commands(
                 row.training.format(dataset=column.dataset)
             )

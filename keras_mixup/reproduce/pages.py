@@ -13,10 +13,10 @@ NOT_YET = "not yet"
 _NOTE = (
     "Accuracy in percent: the true label is predicted. Each cell has our "
     "number with its 95 % interval over the test images (n: where these are "
-    "fewer), the paper's number, and ours less the paper's. Columns without a "
-    "number of the paper are ours alone. An attack that ignores the defence "
-    "gives an upper bound of its robustness at most; the column through the "
-    "defence is the one to judge it by."
+    "fewer), the paper's number, and ours less the paper's. Columns and rows "
+    "without a number of the paper are ours alone. An attack that ignores the "
+    "defence gives an upper bound of its robustness at most; the column "
+    "through the defence is the one to judge it by."
 )
 
 
@@ -80,6 +80,8 @@ def blocks(found):
         f"{found.finished} of {len(found.known)} jobs are finished, in "
         f"{time_text(found.seconds)}."
     )
+    if plan.entry.note:
+        yield document.Text(plan.entry.note)
     yield document.Heading("Numbers")
     yield numbers(found)
     yield document.Text(_NOTE)

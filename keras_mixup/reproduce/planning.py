@@ -116,12 +116,6 @@ def _published(entry, row, column):
     return None
 
 
-def _wanted(entry, row, dataset):
-    """Whether the paper has a number of the row on the data set."""
-    pairs = zip(entry.columns, row.published, strict=True)
-    return any(c.dataset == dataset and n is not None for c, n in pairs)
-
-
 def _trained(entry, columns, scale, seed):
     """Returns dict flag file -> `Job` of all trainings."""
     datasets = dict.fromkeys(column.dataset for column in columns)
@@ -129,7 +123,7 @@ def _trained(entry, columns, scale, seed):
         row.training.format(dataset=dataset)
         for row in entry.rows
         for dataset in datasets
-        if _wanted(entry, row, dataset)
+        if dataset in entry.measured_on(row)
     )
     return {
         file: adapting.training(file, scale, seed, entry.transfer)
@@ -144,7 +138,7 @@ def _evaluations(entry, columns, scale, trained):
         for place, column in enumerate(columns):
             file = row.training.format(dataset=column.dataset)
             known = not column.rows or row.label in column.rows
-            if not known or not _wanted(entry, row, column.dataset):
+            if not known or column.dataset not in entry.measured_on(row):
                 continue
             settings = {**row.settings, **column.settings}
             common = {n: v for n, v in settings.items() if n not in _UNITED}

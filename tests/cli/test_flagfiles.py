@@ -436,6 +436,7 @@ def test_varmixup_autoencoders(adversarial, dataset):
     values = resolve(f"varmixup/{name}_{dataset}.flags")
     assert (values.task, values.dataset) == ("vae", dataset)
     assert (values.optimizer, values.learning_rate) == ("adam", 1e-3)
+    assert (values.linear_path, values.gamma) == (False, 0.1)
     assert values.width is None and values.latent_size is None
     expected = (8 / 255, 2 / 255, 10) if adversarial else (None, None, None)
     found = (values.eps, values.step_size, values.num_steps)
@@ -444,6 +445,22 @@ def test_varmixup_autoencoders(adversarial, dataset):
     model = training.build(small, steps_per_epoch=10)
     assert (model.attack is not None) == adversarial
     assert model.vae.latent_size == (512 if dataset[0] == "t" else 256)
+    assert not model.vae.linear_path and model.gamma == 0.1
+
+
+@pytest.mark.parametrize("prefix", ["", "adv_"])
+def test_varmixup_by_another_autoencoder(prefix):
+    vae = "vae_adversarial" if prefix else "vae"
+    linear = resolve(f"varmixup/linear_{vae}_cifar10.flags")
+    plain = resolve(f"varmixup/{vae}_cifar10.flags")
+    changed = plain.replace(linear_path=None, gamma=1.0)
+    assert linear.as_dict() == changed.as_dict()
+    small = resolve(f"varmixup/linear_{vae}_cifar10.flags", "--width=1")
+    assert training.build(small, steps_per_epoch=10).vae.linear_path
+    values = resolve(f"varmixup/linear_{prefix}varmixup_cifar10.flags")
+    base = resolve(f"varmixup/{prefix}varmixup_cifar10.flags")
+    changed = base.replace(vae=f"runs/varmixup-linear_{vae}_cifar10")
+    assert values.as_dict() == changed.as_dict()
 
 
 @pytest.mark.parametrize(

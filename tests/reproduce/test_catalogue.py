@@ -134,7 +134,11 @@ def test_every_row_has_commands_that_are_accepted(name):
             else:
                 scored.add(trained[run_dir].dataset)
         pairs = zip(entry.columns, row.published, strict=True)
-        assert scored == {c.dataset for c, n in pairs if n is not None}
+        assert scored == {
+            c.dataset
+            for c, n in pairs
+            if n is not None or c.dataset in row.ours
+        }
 
 
 def test_commands_of_a_row_train_once_and_evaluate_as_the_columns_say():
@@ -154,6 +158,23 @@ def test_commands_of_a_row_train_once_and_evaluate_as_the_columns_say():
     (row,) = (r for r in transfer.rows if r.label == "VarMixup + VarMI")
     first, second, *_ = transfer.commands(row)
     assert "vae_tiny_imagenet" in first and "transfer_varmixup" in second
+
+
+def test_rows_of_ours_are_measured_on_their_data_sets_alone():
+    entry = reproduce.find("varmixup/table2_cifar")
+    ours = [row for row in entry.rows if row.ours]
+    assert [row.label for row in ours] == [
+        "VarMixup (linear path)",
+        "VarMixup (linear path) + VarMI",
+        "adv-VarMixup (linear path) + adv-VarMI",
+    ]
+    for row in ours:
+        assert not any(row.published)
+        assert entry.measured_on(row) == ("cifar10",)
+        first, second, *_ = entry.commands(row)
+        assert "/linear_vae" in first and "/linear_" in second
+    (row,) = (r for r in entry.rows if r.label == "LLR")
+    assert entry.measured_on(row) == ("cifar10",)
 
 
 def test_the_text_is_the_table():

@@ -126,3 +126,12 @@ def test_commands_by_hand_give_the_settings_of_the_jobs(name):
         assert jobs.told_settings(job.kind, told) == jobs.told_settings(
             job.kind, job.settings
         )
+
+
+def test_an_entrys_note_stands_above_its_numbers(store):
+    entry = pretended.ENTRY._replace(note="By another autoencoder.")
+    found = results(store, pretended.plan(entry))
+    shown = list(pages.blocks(found))
+    place = shown.index(document.Text("By another autoencoder."))
+    assert shown[place + 1] == document.Heading("Numbers")
+    assert document.Text("") not in list(pages.blocks(results(store)))

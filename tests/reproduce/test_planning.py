@@ -69,6 +69,22 @@ def test_a_scale_keeps_proportions():
     assert "width" not in wide.settings
 
 
+def test_an_autoencoder_without_a_linear_path_has_settings_of_its_own():
+    plan = planned("varmixup/table2_cifar")
+    found = {}
+    for label in ("VarMixup + VarMI", "VarMixup (linear path) + VarMI"):
+        vae, trained, _ = plan.jobs_of(label)
+        assert trained.needs == (vae,)
+        names = ("linear_path", "gamma", "epochs", "learning_rate")
+        found[label] = tuple(vae.settings.get(name) for name in names)
+        assert plan.cell(label, "through the defence") is not None
+    assert list(found.values()) == [
+        (False, 0.1, 240, 0.003),
+        (None, 1.0, 120, 0.001),
+    ]
+    assert plan.cell("VarMixup (linear path)", "PGD-10").published is None
+
+
 def test_seeds_have_networks_of_their_own():
     plan = planned("adversarial_mixup/table1", scales.find("cifar10_cpu"))
     cell = plan.cell("Ours", "PGD-20")
