@@ -126,6 +126,7 @@ def _results(records, probed, class_names):
         yield f'<h2>What the numbers say</h2><ul class="verdicts">{items}</ul>'
     yield f'<p class="caveat">{html.escape(CAVEAT)}</p>'
     yield _costs(records)
+    yield _parts(records)
 
 
 def _over_eps(records, probed):
@@ -182,6 +183,27 @@ def _costs(records):
     )
     body = _html.table(header, lines, _kinds(header))
     return _html.details("Attack budgets and losses", body)
+
+
+def _parts(records):
+    """What each part of an attack of several broke, such as AutoAttack."""
+    lines = [
+        (
+            row_label(row),
+            column_label(column),
+            part.name,
+            "yes" if part.uses_gradients else "no",
+            str(part.attacked),
+            str(part.broken),
+        )
+        for (row, column), own in getattr(records, "evidence", {}).items()
+        for part in own.parts
+    ]
+    if not lines:
+        return ""
+    header = ("model", "attack", "part", "by gradients", "attacked", "broken")
+    body = _html.table(header, lines, _kinds(header))
+    return _html.details("What each part of an attack broke", body)
 
 
 def _kinds(header):

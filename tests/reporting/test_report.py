@@ -137,6 +137,24 @@ def test_without_matplotlib_the_report_says_how_to_get_pictures(
         figures.training_curves(METRICS)
 
 
+def test_the_report_says_what_each_part_of_an_attack_broke(tmp_path):
+    records = [record(0, "net", "none", "autoattack", "adaptive", True, None)]
+    path = tmp_path / "records.jsonl"
+    evaluation.write_records(str(path), records)
+    assert (
+        "each part"
+        not in pathlib.Path(report.write_report(tmp_path)).read_text()
+    )
+    parts = [["apgd-ce", True, 9, 2, [9, 0, 0]], ["square", False, 7, 1, None]]
+    told = {"autoattack, adaptive, linf 0.1": {"net": {"none": [None, parts]}}}
+    text = json.dumps({"evidence": told})
+    (tmp_path / "evaluation.json").write_text(text)
+    text = pathlib.Path(report.write_report(tmp_path)).read_text("utf-8")
+    assert "What each part of an attack broke" in text
+    row = re.search(r"<tr>(?:(?!</tr>).)*square.*?</tr>", text, re.S).group()
+    assert re.findall(r">(no|7|1)<", row) == ["no", "7", "1"]
+
+
 def test_training_alone_is_reported_and_nothing_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="neither records.jsonl nor"):
         report.write_report(tmp_path)
