@@ -114,6 +114,7 @@ _STYLE = (
     ".accuracy td small, .plain td small { display: block; font-weight: 400; "
     "color: var(--muted); }"
     ".plain td, .plain th { vertical-align: top; min-width: 5rem; }"
+    ".plain td:last-child { min-width: 12rem; }"
     # Drawn on white. On a small screen it is moved below the finger.
     ".drawing { margin: 1rem 0; } .drawing img { display: block; "
     "max-width: max(100%, 44rem); background: #fff; }"

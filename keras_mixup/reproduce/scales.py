@@ -101,6 +101,7 @@ _DIGITS = Scale(
             "figure_examples": 100,
         },
         "varmixup_fig4": {"figure_examples": 100},
+        "varmixup_fig6b": {"adaptive_examples": 40},
         "calibration": {"figure_examples": 500},
     },
     reasons={

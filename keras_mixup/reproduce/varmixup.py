@@ -93,7 +93,7 @@ _OURS = (
     f"VarMixup {_LINEAR} + VarMI",
     f"adv-VarMixup {_LINEAR} + adv-VarMI",
 )
-_NOTE = (
+NOTE = (
     "The autoencoder of the paper's rows is a convolutional MMD-VAE whose "
     "reconstructions reach the PSNR of PCA with as many components on the "
     "digits. The paper does not give its settings; docs/varmixup.md says how "
@@ -273,7 +273,7 @@ def _entry(name, columns, table, transferred=False, beside=None, ours=()):
         _columns(datasets, *(_BESIDE if beside is None else beside)),
         transferred,
         _claims(name),
-        _NOTE + _BOTH * bool(ours),
+        NOTE + _BOTH * bool(ours),
     )
 
 

@@ -26,6 +26,8 @@ def test_results_are_of_the_settings_that_the_scale_has_now(name):
     plan = planned.plan(ENTRIES[name], scales.find("digits"))
     told = told_of(plan)
     assert set(told["jobs"]) == {job.key for job in plan.jobs}
+    assert all(job["finished"] for job in told["jobs"].values())
+    assert "not measured" not in [own["verdict"] for own in told["claims"]]
     claims = [] if plan.missing else [c.text for c in plan.entry.claims]
     assert [claim["text"] for claim in told["claims"]] == claims
 
@@ -37,6 +39,7 @@ def test_figures_are_of_their_panels(name):
     assert told["panels"] == {
         label: [job.key for job in own] for label, own in plan.panels.items()
     }
+    assert told["rows"]
 
 
 @pytest.mark.parametrize("name", [n for n in ENTRIES if n not in FIGURES])
