@@ -27,6 +27,8 @@ class Job(NamedTuple):
             autoencoder of a figure.
         source: str, the flag file of the paper.
         paper: dict name -> value, the paper's settings.
+        choices: tuple of `Job`, evaluations on validation images by which
+            settings of this evaluation are chosen; see `choosing`.
     """
 
     kind: str
@@ -35,6 +37,7 @@ class Job(NamedTuple):
     needs: tuple
     source: str
     paper: dict
+    choices: tuple = ()
 
     @property
     def key(self):
@@ -45,6 +48,8 @@ class Job(NamedTuple):
             "settings": told_settings(self.kind, self.settings),
             "needs": [job.key for job in self.needs],
         }
+        if self.choices:
+            told["choices"] = [job.key for job in self.choices]
         text = json.dumps(told, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -62,7 +67,7 @@ class Job(NamedTuple):
     def in_order(self):
         """list of `Job`: all that it needs, itself last, each once."""
         found = {}
-        for job in self.needs:
+        for job in (*self.needs, *self.choices):
             found |= {own.key: own for own in job.in_order}
         return [*found.values(), self]
 

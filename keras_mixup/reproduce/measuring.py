@@ -98,7 +98,11 @@ class Reader:
         """The records of one cell in one evaluation."""
         groups, defences = self._read(job)
         spec = _spec(job, cell.column)
-        place = (_label(defences, cell.defence), spec.name, spec.knowledge)
+        place = (
+            defence_label(defences, cell.defence),
+            spec.name,
+            spec.knowledge,
+        )
         if place not in groups:
             shown = ", ".join(map(str, sorted(groups)))
             raise ValueError(
@@ -129,8 +133,13 @@ def _spec(job: Any, column: catalogue.Column) -> evaluation.AttackSpec:
     return _attacks.build_specs(runs.EvaluateSettings(**values))[0]
 
 
-def _label(defences, name):
-    """The label in records of a defence's registered name."""
+def defence_label(defences, name):
+    """Returns the label in records of a defence's registered name, a str.
+
+    Args:
+        defences: dict label -> what the records say of a defence.
+        name: str, or "" for none.
+    """
     if not name:
         return "none"
     wanted = registry.entry("defence", name).path.rpartition(":")[2]

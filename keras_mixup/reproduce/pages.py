@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from keras_mixup.reproduce import adapting
 from keras_mixup.reproduce import chart
+from keras_mixup.reproduce import choosing
 from keras_mixup.reproduce import document
 from keras_mixup.reproduce import jobs
 from keras_mixup.reproduce import verdicts
@@ -28,12 +29,14 @@ class Results(NamedTuple):
         measured: dict place -> `Measured`.
         known: dict key of a job -> what its job.json says.
         verdicts: tuple of `Verdict`.
+        choices: dict key of a job -> dict defence -> `choosing.Choice`.
     """
 
     plan: object
     measured: dict
     known: dict
     verdicts: tuple
+    choices: dict = {}
 
     @property
     def finished(self):
@@ -59,7 +62,10 @@ def results(plan, store, reader):
 
     found = () if plan.missing else plan.entry.claims
     found = tuple(verdicts.verdict(claim, answers) for claim in found)
-    return Results(plan, measured, known, found)
+    chosen = {
+        job.key: store.choices(job) for job in plan.jobs if store.finished(job)
+    }
+    return Results(plan, measured, known, found, chosen)
 
 
 def title(plan):
@@ -94,6 +100,7 @@ def blocks(found):
         yield document.Text(verdicts.TEST)
     yield document.Heading("Settings that differ from the paper's")
     yield differences(plan)
+    yield from choosing.blocks(plan, found.choices)
     yield document.Heading("Cost")
     yield costs(found)
     yield document.Heading("Commands")
@@ -102,7 +109,8 @@ def blocks(found):
     )
     for row in plan.entry.rows:
         if own := plan.jobs_of(row.label):
-            yield document.Code(f"By hand: {row.label}", list(map(shell, own)))
+            lines = [shell(job, found.choices.get(job.key)) for job in own]
+            yield document.Code(f"By hand: {row.label}", lines)
 
 
 def command(plan):
@@ -269,13 +277,22 @@ def costs(found):
     return document.Table(header, rows)
 
 
-def shell(job):
-    """Returns the command that does a `Job` by hand, a str."""
+def shell(job, choices=None):
+    """Returns the command that does a `Job` by hand, a str.
+
+    Args:
+        job: `Job`.
+        choices: dict defence -> `choosing.Choice` of its settings, or None.
+    """
     kind = jobs.settings_class(job.kind)
     flags = [
         _flag(kind.declared[name], value)
         for name, value in job.settings.items()
         if name not in ("vae", "adv_vae")
+    ]
+    flags += [
+        _flag(kind.declared[one.setting], one.value)
+        for one in (choices or {}).values()
     ]
     if job.kind == jobs.TRAIN:
         flags += [f"--vae=runs/{need.key}" for need in job.needs]

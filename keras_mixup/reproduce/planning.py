@@ -5,6 +5,7 @@ from typing import NamedTuple
 from keras_mixup import _checks
 from keras_mixup.reproduce import adapting
 from keras_mixup.reproduce import catalogue
+from keras_mixup.reproduce import choosing
 from keras_mixup.reproduce import jobs
 
 # Chosen by the columns and rows; their union is one call.
@@ -149,6 +150,7 @@ def _evaluations(entry, columns, scale, trained):
         job = adapting.evaluation(
             evaluation, _united(members), scale, trained[file]
         )
+        job = choosing.with_choices(job, scale)
         yield [(row.label, place) for row, place, _, _ in members], job
 
 

@@ -27,6 +27,9 @@ class Scale(NamedTuple):
         figures: dict figure of `evaluate` -> dict of settings of the
             evaluations that draw it, in the place of `evaluation`'s; None for
             the paper's.
+        grids: dict defence -> tuple of values of its parameter, from mild to
+            strong, of which one is chosen on validation images; see
+            `choosing`. A defence that is not there keeps the paper's.
         seeds: tuple of int, a network of each row for each of them.
         reasons: dict setting -> str, why it differs.
         left_out: dict entry -> str, why it has no numbers at this scale.
@@ -44,6 +47,7 @@ class Scale(NamedTuple):
     radius: float = 1.0
     evaluation: dict = {}
     figures: dict = {}
+    grids: dict = {}
     seeds: tuple = (0,)
     reasons: dict = {}
     left_out: dict = {}
@@ -104,6 +108,12 @@ _DIGITS = Scale(
         "varmixup_fig6b": {"adaptive_examples": 40},
         "calibration": {"figure_examples": 500},
     },
+    grids={
+        "gaussian_noise": (0.02, 0.05, 0.1, 0.15, 0.2, 0.3),
+        "random_rotation": (5.0, 10.0, 20.0, 30.0, 40.0, 50.0),
+        "random_crop_pad": ((7, 8), (6, 8), (6, 7), (5, 7), (5, 6), (4, 6)),
+        "random_crop_resize": ((7, 8), (6, 8), (6, 7), (5, 7), (5, 6), (4, 6)),
+    },
     reasons={
         "dataset": "8 x 8 digits stand for every data set of the papers",
         "model": "a small network suffices for 8 x 8 pixels",
@@ -131,6 +141,7 @@ _DIGITS = Scale(
     left_out={"varmixup/table4": _NO_CORRUPTED.format("the digits")},
 )
 
+_CROPS = ((26, 32), (24, 32), (22, 30), (20, 28), (18, 26), (16, 24))
 _NARROW = {"model": "preact_resnet18", "width": 16}
 _CIFAR10_CPU = Scale(
     name="cifar10_cpu",
@@ -146,6 +157,13 @@ _CIFAR10_CPU = Scale(
         "adaptive_examples": 100,
         "spsa_examples": 100,
         "eval_seeds": (0, 1, 2),
+    },
+    # About the parameters of the paper's Tables 4 and 5.
+    grids={
+        "gaussian_noise": (0.0125, 0.02, 0.03, 0.0375, 0.05, 0.075),
+        "random_rotation": (5.0, 10.0, 20.0, 30.0, 40.0, 50.0),
+        "random_crop_pad": _CROPS,
+        "random_crop_resize": _CROPS,
     },
     seeds=(0, 1),
     reasons={

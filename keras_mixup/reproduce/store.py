@@ -10,6 +10,7 @@ import shutil
 
 from keras_mixup import _checks
 from keras_mixup import _files
+from keras_mixup.reproduce import choosing
 from keras_mixup.reproduce import costs
 from keras_mixup.reproduce import images
 from keras_mixup.reproduce import jobs
@@ -44,6 +45,7 @@ class Store:
         if self.path.exists() and not self.path.is_dir():
             raise NotADirectoryError(f"{path} is a file, not a folder.")
         self.data = {}
+        self._chosen = {}
 
     def folder(self, job):
         """Returns the path of the job's folder."""
@@ -63,6 +65,8 @@ class Store:
         """
         known = self.known(job)
         if not known.get("finished"):
+            return False
+        if not all(map(self.finished, job.choices)):
             return False
         self._check_same(job, known)
         return True
@@ -84,7 +88,7 @@ class Store:
                 "kind": job.kind,
                 "label": job.label,
                 "given": jobs.told_settings(job.kind, job.settings),
-                "needs": [need.key for need in job.needs],
+                "needs": [need.key for need in (*job.needs, *job.choices)],
                 "classifier": self.checksum(job),
                 "data": self.data.get(images.dataset_of(job)),
                 **costs.told(job),
@@ -95,11 +99,26 @@ class Store:
         )
 
     def places(self, job):
-        """Returns dict of settings that name files: the autoencoder."""
+        """Returns dict of settings that other jobs decide.
+
+        They are the folders of autoencoders, and what is chosen on validation
+        images.
+        """
         found = [str(self.folder(need)) for need in job.needs]
         if job.kind == jobs.TRAIN:
             return {"vae": found[0]} if found else {}
-        return {"adv_vae": found[1]} if found[1:] else {}
+        taken = {"adv_vae": found[1]} if found[1:] else {}
+        chosen = {c.setting: c.value for c in self.choices(job).values()}
+        return {**taken, **chosen}
+
+    def choices(self, job):
+        """Returns dict defence -> `choosing.Choice` of an evaluation.
+
+        What it is chosen by is read once, and has to be finished.
+        """
+        if job.key not in self._chosen:
+            self._chosen[job.key] = choosing.choices(job, self.folder)
+        return self._chosen[job.key]
 
     def prepare_evaluation(self, job):
         """Puts the trained network into the folder of its evaluation."""

@@ -46,7 +46,8 @@ def as_json(found):
             "cells": [
                 _cell(cell, found.measured.get(place))
                 for place, cell in plan.cells.items()
-            ]
+            ],
+            "choices": _choices(found),
         }
     return {
         "entry": plan.entry.name,
@@ -62,6 +63,14 @@ def as_json(found):
             for one in found.verdicts
         ],
         "jobs": {key: _job(told) for key, told in found.known.items()},
+    }
+
+
+def _choices(found):
+    return {
+        key: [{**one._asdict(), "chosen": one.value} for one in own.values()]
+        for key, own in found.choices.items()
+        if own
     }
 
 

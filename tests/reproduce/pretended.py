@@ -44,12 +44,18 @@ def records(job, right):
     for attack, knowledge in names.items():
         for i in range(20):
             hit = right is None or right(job.needs[0].label, attack, i)
-            attacked = knowledge != "none"
-            yield evaluation.Record(
-                *(i, 1, "net", "none", attack, knowledge),
-                "linf" if attacked else None,
-                0.1 if attacked else None,
-                0 if attacked else None,
-                None,
-                *(1 if hit else 0, 0.5, 0, 0, None),
-            )
+            yield record(i, "none", attack, hit, knowledge)
+
+
+def record(example, defence, attack, hit, knowledge="oblivious"):
+    """Returns a `Record` of label 1, rightly or wrongly answered."""
+    knowledge = "none" if attack == "clean" else knowledge
+    attacked = knowledge != "none"
+    return evaluation.Record(
+        *(example, 1, "net", defence, attack, knowledge),
+        "linf" if attacked else None,
+        0.1 if attacked else None,
+        0 if attacked else None,
+        None,
+        *(1 if hit else 0, 0.5, 0, 0, None),
+    )

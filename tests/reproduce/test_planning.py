@@ -50,8 +50,11 @@ def test_tables_share_their_trainings():
 
 def test_rows_of_one_training_are_attacked_in_one_call():
     found = planned("mixup_inference/table2").jobs_of("Mixup + MI-OL")
-    assert [j.kind for j in found] == ["train", "evaluate", "evaluate"]
-    own, aimed = found[1].settings, found[2].settings
+    # Behind the training six on validation images, then the two of the table.
+    assert [j.kind for j in found] == ["train", *["evaluate"] * 8]
+    splits = [j.settings["split"] for j in found[1:]]
+    assert splits == [*["validation"] * 6, "test", "test"]
+    own, aimed = found[7].settings, found[8].settings
     assert own["defences"][-2:] == (
         "mixup_inference_ol",
         "mixup_inference_combined",
