@@ -4,12 +4,13 @@
         --dataset=digits --eps=0.15 --threads=1 --results=runs/aa.jsonl
     python -m benchmarks.autoattack --results=runs/aa.jsonl
     python -m benchmarks.autoattack --classifier=runs/at/final.keras \
-        --versions=standard,fast --results=runs/versions.jsonl
+        --versions=standard,fast,torchattacks --results=runs/versions.jsonl
 
 The first form adds one line to --results and prints it; the second prints the
 table of all lines. The classifier is a SmallConvNet; the version is
-"standard" with equal settings on both sides. The third form needs no PyTorch:
-it compares our versions, on any classifier, by what they spend. Seconds are
+"standard" with equal settings on both sides. The third form compares our
+versions by what they spend, on any classifier, and without the name
+torchattacks without PyTorch. Seconds are
 those of the process on one thread or as many as given, so that other work on
 the machine does not count; ours hold the tracing of every attack.
 """
@@ -28,6 +29,7 @@ from keras_mixup import data
 from keras_mixup import runs
 from keras_mixup.data import pipeline
 
+_PEER = "torchattacks"
 FLAGS = program.Flags(__doc__)
 FLAGS.string("classifier", None, "File of a trained SmallConvNet.")
 FLAGS.string("title", None, "Name of the row; the file's folder unless given.")
@@ -37,7 +39,11 @@ FLAGS.integer("batch_size", 250, "Images at a time.", minimum=1)
 FLAGS.integer("num_steps", 100, "Steps of APGD and FAB.", minimum=1)
 FLAGS.integer("num_targets", 9, "Targets of APGD-T and FAB-T.", minimum=1)
 FLAGS.integer("num_queries", 5000, "Queries of Square.", minimum=1)
-FLAGS.string_list("versions", "", "Our versions to compare with the first.")
+FLAGS.string_list(
+    "versions",
+    "",
+    f"Our versions, and {_PEER}, to compare with the first.",
+)
 FLAGS.string("results", None, "JSON-lines file, added to and read.")
 FLAGS.runtime()
 
@@ -63,18 +69,9 @@ def compare_versions(flags):
     threat = ThreatModel(flags.norm, flags.eps)
     sides = {}
     for version in flags.versions:
-        attack = attacks.AutoAttack(
-            threat, version, flags.seed, flags.batch_size
-        )
-        start = time.process_time()
-        report = attack.evaluate(classifier, images, labels)
-        sides[version] = {
-            "robust_accuracy": report.robust_accuracy,
-            "counts": report.counts,
-            "gradient_passes": float(report.gradient_passes.mean()),
-            "queries": float(report.queries.mean()),
-            "cpu_seconds": time.process_time() - start,
-        }
+        subject = (flags, classifier, threat, images, labels)
+        known = version == _PEER
+        sides[version] = _peer(*subject) if known else _own(version, *subject)
     return {
         "title": _title(flags),
         "dataset": flags.dataset,
@@ -83,6 +80,41 @@ def compare_versions(flags):
         "images": len(labels),
         "versions": sides,
     }
+
+
+def _own(version, flags, classifier, threat, images, labels):
+    attack = attacks.AutoAttack(threat, version, flags.seed, flags.batch_size)
+    start = time.process_time()
+    report = attack.evaluate(classifier, images, labels)
+    return {
+        "robust_accuracy": report.robust_accuracy,
+        "counts": report.counts,
+        "gradient_passes": float(report.gradient_passes.mean()),
+        "queries": float(report.queries.mean()),
+        "cpu_seconds": time.process_time() - start,
+    }
+
+
+def _peer(flags, classifier, threat, images, labels):
+    net = torch_twin.twin(classifier, flags.threads)
+    settings = _settings(flags)
+    classes = torch_twin.logits_of(net, images[:1]).shape[-1]
+    stages = torch_twin.attacks(net, threat, classes, **settings)
+    net.passes = net.queries = 0
+    found = torch_twin.run(net, stages, images, labels, flags.batch_size)
+    counts = {n: found.broken_by.count(n) for n in ("clean", *stages)}
+    return {
+        "robust_accuracy": found.broken_by.count("") / len(labels),
+        "counts": counts,
+        "gradient_passes": net.passes / len(labels),
+        "queries": net.queries / len(labels),
+        "cpu_seconds": found.cpu_seconds,
+    }
+
+
+def _settings(flags):
+    names = ("num_steps", "num_targets", "num_queries")
+    return {name: getattr(flags, name) for name in names}
 
 
 def _title(flags):
@@ -102,11 +134,7 @@ def compare(flags):
     """Returns the row of one classifier, a dict for JSON."""
     classifier, examples, images, labels = _subject(flags)
     threat = ThreatModel(flags.norm, flags.eps)
-    settings = {
-        "num_steps": flags.num_steps,
-        "num_targets": flags.num_targets,
-        "num_queries": flags.num_queries,
-    }
+    settings = _settings(flags)
     net = torch_twin.twin(classifier, flags.threads)
     logits = classifier.predict(images, batch_size=250, verbose=0)
     apart = float(np.abs(torch_twin.logits_of(net, images) - logits).max())

@@ -78,8 +78,14 @@ def twin(classifier, threads):
             self.std = _per_channel(shift.variance, channels) ** 0.5
             # torchattacks asks a parameter for the device.
             self.anchor = torch.nn.Parameter(torch.zeros(1), False)
+            # Rows that were seen with a gradient, and without.
+            self.passes = self.queries = 0
 
         def forward(self, images):
+            if images.requires_grad:
+                self.passes += len(images)
+            else:
+                self.queries += len(images)
             x = (images - self.mean) / self.std
             for index, stride in enumerate((1, 2, 2)):
                 x = torch.nn.functional.conv2d(
