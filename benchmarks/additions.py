@@ -1,6 +1,8 @@
 """What single additions give to adversarial training; one table.
 
     python -m benchmarks.additions --results=runs/additions/digits.jsonl
+    python -m benchmarks.additions --flagfile=benchmarks/cifar10_additions.flags \
+        --data_dir=DIR --results=runs/additions/cifar10.jsonl
 
 Each row is a run of `keras_mixup.runs`: an algorithm, or AT or AOM with one
 addition. The weights at the end of training are attacked: PGD-20 on the test
@@ -26,7 +28,11 @@ FLAGS.string("results", None, "JSON-lines file; folders of runs beside it.")
 FLAGS.string_list("rows", "", "Which rows of the table; empty for all.")
 FLAGS.integer_list("seeds", "0,1,2", "One network each.")
 # Of the network and of its training.
-_SHARED = ("dataset", "data_dir", "model", "width", "num_train")
+_SHARED = (
+    *("dataset", "data_dir", "model", "width", "num_train", "batch_size"),
+    *("optimizer", "learning_rate", "weight_decay", "schedule", "drops"),
+    *("augment", "num_validation"),
+)
 FLAGS.of_training(*_SHARED, epochs=60, eps=0.1, step_size=0.05, num_steps=5)
 FLAGS.integer("num_test", None, "Class-balanced subset.", minimum=1)
 FLAGS.integer(
