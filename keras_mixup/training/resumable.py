@@ -69,7 +69,8 @@ def fit_resumable(
         model: a compiled algorithm, made in the same way at every call.
         images: `data.ImageSet`, or a pair (images, labels): uint8 or float
             in [0, 1], [n, H, W, C], and int [n]; or a finite
-            `tf.data.Dataset` of these, which is read into memory.
+            `tf.data.Dataset` or `keras.utils.PyDataset` of these, which is
+            read into memory.
         run_dir: str or path, made when missing.
         epochs: int >= 1, of the whole run.
         batch_size: int in 1..n, a multiple of the replicas of the strategy
@@ -337,6 +338,8 @@ def _image_set(images):
         return images
     pair = isinstance(images, (tuple, list)) and len(images) == 2
     okay = pair or hasattr(images, "cardinality")
-    expected = "a data.ImageSet, a pair (images, labels) or a tf.data.Dataset"
+    okay = okay or hasattr(images, "num_batches")  # a PyDataset
+    expected = "a data.ImageSet, a pair (images, labels), a tf.data.Dataset "
+    expected += "or a PyDataset"
     _checks.check(okay, "images", expected, type(images).__name__)
     return data.image_set(*images) if pair else data.image_set(images)

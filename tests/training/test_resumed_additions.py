@@ -1,0 +1,159 @@
+"""Kill and resume, on one device and on two, of what is trained robustly."""
+
+import shutil
+
+import keras
+import numpy as np
+import pytest
+import toys
+
+from keras_mixup import _files
+from keras_mixup import training
+
+# (the algorithm around a classifier, what `compile` takes beside).
+MAKERS = {
+    "RegMixup": (lambda c: training.RegMixup(c, seed=3), {}),
+    "CutMix": (lambda c: training.CutMix(c, seed=3), {}),
+    "CutMix in AT": (
+        lambda c: training.CutMixAdversarialTraining(c, toys.attack(2), seed=3),
+        {},
+    ),
+    "CutMix in TRADES": (
+        lambda c: training.CutMixTRADES(c, toys.attack(2), seed=3),
+        {},
+    ),
+    "AVmixup": (
+        lambda c: training.AdversarialVertexMixup(c, toys.attack(2), seed=3),
+        {},
+    ),
+    "DAT": (
+        lambda c: training.DirectionalAdversarialTraining(c, seed=3),
+        {},
+    ),
+    "noise": (lambda c: training.GaussianAugmentation(c, seed=3), {}),
+    "AWP on AOM": (
+        lambda c: training.AdversarialMixup(
+            c, toys.attack(2), mix_weight_step=0.1, seed=3
+        ),
+        {"weight_perturbation": 0.01},
+    ),
+}
+every = pytest.mark.parametrize("name", MAKERS)
+# Steps of which 4 make an epoch; a checkpoint lies at each second one.
+KILLS = (3, 6)
+
+
+def train(name, folder, callbacks=(), strategy=None):
+    """Weights, of all variables, and the log, without seconds."""
+    kind, options = MAKERS[name]
+
+    def make():
+        model = kind(toys.noisy_network())
+        model.compile(keras.optimizers.SGD(0.1, 0.9), **options)
+        return model
+
+    if strategy is None:
+        model = make()
+    else:
+        with strategy.scope():
+            model = make()
+    images, labels = toys.data(18)
+    training.fit_resumable(
+        model,
+        (images, labels),
+        folder,
+        epochs=2,
+        batch_size=4,
+        extra=(images[::-1], labels[::-1]),
+        monitor=None,
+        mode=None,
+        checkpoint_every=2,
+        callbacks=callbacks,
+        verbose=0,
+    )
+    rows = _files.read_lines(folder / _files.METRICS)
+    kept = [{k: v for k, v in r.items() if k != "seconds"} for r in rows]
+    return toys.weights(model), kept
+
+
+def check_kills(name, tmp_path, strategy=None):
+    whole = tmp_path / "whole"
+    copies = toys.CopiesAt(whole, tmp_path / "copies", KILLS)
+    weights, log = train(name, whole, [copies], strategy)
+    for step, left in copies.left.items():
+        found, again = train(name, left, (), strategy)
+        # Replicas add up their means in another order after a checkpoint.
+        close = 0.0 if strategy is None else 1e-6
+        for row, first in zip(again, log, strict=True):
+            assert row == pytest.approx(first, rel=close, abs=0.0), step
+        for a, b in zip(found, weights, strict=True):
+            np.testing.assert_array_equal(a, b, str(step))
+        shutil.rmtree(left)
+
+
+@pytest.mark.filterwarnings("ignore:On .* rows the gradient")
+@every
+def test_a_killed_run_ends_as_an_undisturbed_one(name, tmp_path):
+    check_kills(name, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:On .* rows the gradient")
+@every
+def test_so_it_does_on_two_replicas(name, tmp_path, strategy):
+    check_kills(name, tmp_path, strategy)
+
+
+def sgd(strategy, images, folder, **options):
+    """The weights of ERM without draws; one network on any strategy."""
+
+    def make():
+        model = training.ERM(toys.network())
+        model.compile(keras.optimizers.SGD(0.1, 0.9))
+        return model
+
+    if strategy is None:
+        model = make()
+    else:
+        with strategy.scope():
+            model = make()
+    options = {"epochs": 2, "batch_size": 8, "verbose": 0} | options
+    training.fit_resumable(model, images, folder, **options)
+    return toys.weights(model)
+
+
+def test_a_second_source_trains_two_replicas_as_one_device(strategy, tmp_path):
+    images, extra = toys.data(24), toys.data(40, seed=5)
+    options = {"extra": extra, "extra_share": 0.25}
+    one = sgd(None, images, tmp_path / "one", **options)
+    two = sgd(strategy, images, tmp_path / "two", **options)
+    without = sgd(None, images, tmp_path / "without")
+    for a, b in zip(one, two, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+    apart = [np.abs(a - b).max() for a, b in zip(one, without, strict=True)]
+    assert max(apart) > 1e-3
+
+
+class Batches(keras.utils.PyDataset):
+    """Batches of 5 of arrays."""
+
+    def __init__(self, images, labels):
+        super().__init__()
+        self.parts = images, labels
+
+    def __len__(self):
+        return -(-len(self.parts[0]) // 5)
+
+    def __getitem__(self, index):
+        rows = slice(5 * index, 5 * index + 5)
+        return tuple(part[rows] for part in self.parts)
+
+
+def test_a_pydataset_is_read_as_its_arrays(tmp_path):
+    images, extra = toys.data(24), toys.data(12, seed=5)
+    options = {"extra": extra, "validation_data": toys.data(9, seed=6)}
+    arrays = sgd(None, images, tmp_path / "arrays", **options)
+    given = {name: Batches(*pair) for name, pair in options.items()}
+    found = sgd(None, Batches(*images), tmp_path / "found", **given)
+    for a, b in zip(found, arrays, strict=True):
+        np.testing.assert_array_equal(a, b)
