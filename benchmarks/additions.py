@@ -1,8 +1,9 @@
 """What single additions give to adversarial training; one table.
 
     python -m benchmarks.additions --results=runs/additions/digits.jsonl
-    python -m benchmarks.additions --flagfile=benchmarks/cifar10_additions.flags \
-        --data_dir=DIR --results=runs/additions/cifar10.jsonl
+    python -m benchmarks.additions \
+        --flagfile=benchmarks/cifar10_additions.flags --data_dir=DIR \
+        --results=runs/additions/cifar10.jsonl
 
 Each row is a run of `keras_mixup.runs`: an algorithm, or AT or AOM with one
 addition. The weights at the end of training are attacked: PGD-20 on the test
