@@ -1,5 +1,8 @@
 """What a run raises when it was asked to stop before its end."""
 
+# Of a process that was asked to stop: EX_TEMPFAIL of sysexits.h.
+EXIT_CODE = 75
+
 
 class Stopped(Exception):
     """The run stopped as it was asked to; the same call goes on from there.

@@ -23,7 +23,7 @@ COMMANDS = (
     *("train", "evaluate", "merge", "compare"),
     *("export", "list", "reproduce"),
 )
-RESUME = 75  # stopped as asked: EX_TEMPFAIL of sysexits.h
+RESUME = _stopping.EXIT_CODE
 MAX_MINUTES = Setting(
     "max_minutes",
     "float",

@@ -47,6 +47,7 @@ _OWN = (
     ),
     shared.DATA_DIR,
     shared.THREADS,
+    Setting("jobs", "int", 1, "Jobs at once, each a process.", minimum=1),
     Setting("yes", "bool", False, "Go on although it takes hours."),
     Setting("list", "bool", False, "List the entries, and stop."),
     Setting(
@@ -88,5 +89,6 @@ def main(flags):
             yes=flags.yes,
             progress=main_lib.say,
             stop=stop,
+            jobs=flags.jobs,
         )
     print(result.text)

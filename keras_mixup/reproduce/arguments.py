@@ -11,6 +11,7 @@ def check_call(
     yes=False,
     progress=None,
     stop=None,
+    jobs=1,
 ):
     """Raises `ValueError` unless a call gets what `reproduce` takes.
 
@@ -20,6 +21,7 @@ def check_call(
         threads: must be an int >= 0.
         yes: must be a bool.
         progress, stop: must be callables or None.
+        jobs: must be an int >= 1.
     """
     _checks.check_path(results_dir, "results_dir")
     for name, value in (("output", output), ("data_dir", data_dir)):
@@ -27,5 +29,6 @@ def check_call(
             _checks.check_path(value, name)
     _checks.check_integer(threads, "threads", 0)
     _checks.check_flag(yes, "yes")
+    _checks.check_integer(jobs, "jobs")
     for name, value in (("progress", progress), ("stop", stop)):
         _checks.check_callable(value, name)

@@ -10,7 +10,7 @@ from keras_mixup import runs
 from keras_mixup.reproduce import arguments
 from keras_mixup.reproduce import costs as costs_lib
 from keras_mixup.reproduce import images
-from keras_mixup.reproduce import jobs
+from keras_mixup.reproduce import jobs as jobs_lib
 from keras_mixup.reproduce import lookup
 from keras_mixup.reproduce import measuring
 from keras_mixup.reproduce import planned
@@ -57,6 +57,7 @@ def reproduce(
     yes: bool = False,
     progress: _types.Progress | None = None,
     stop: _types.AskStop | None = None,
+    jobs: int = 1,
 ) -> ReproduceResult:
     """Trains and attacks what an entry needs, and writes its page.
 
@@ -80,6 +81,8 @@ def reproduce(
         progress: callable of a str, called at each step; None for silence.
         stop: callable without arguments, such as a `runs.Stop`, asked during
             each job; it returns the reason to stop, a str, or something false.
+        jobs: int >= 1, how many jobs run at once, each in a process of its
+            own. Numbers are the same; with `threads=0` they share the cores.
 
     Returns:
         `ReproduceResult`.
@@ -92,20 +95,21 @@ def reproduce(
         OSError: a folder that cannot be written, or in which another process
             works.
         Stopped: `stop` gave a reason; the pages have what is there.
+        RuntimeError: one of several jobs at once failed; the text names it.
 
     Example:
 
     >>> reproduce("mixup_inference/table2", "digits", "results")
     """
     arguments.check_call(
-        results_dir, output, data_dir, threads, yes, progress, stop
+        results_dir, output, data_dir, threads, yes, progress, stop, jobs
     )
     say = progress or (lambda text: None)
     names = lookup.names(entry)
     chosen = scales.find(scale)
     store = store_lib.Store(results_dir)
     plans = [planned.plan(lookup.find(n), chosen) for n in names]
-    wanted = jobs.unique(job for plan in plans for job in plan.jobs)
+    wanted = jobs_lib.unique(job for plan in plans for job in plan.jobs)
     # Reading the data may be TensorFlow's first op.
     runs.prepare(runs.TrainSettings(threads=threads))
     store.data = images.digests(wanted, data_dir)
@@ -113,7 +117,7 @@ def reproduce(
     costs = costs_lib.Costs(store)
     machine = {"data_dir": data_dir, "threads": threads or None}
     costs.time_steps(missing, say, **machine)
-    _ask(costs.left(missing), missing, chosen, yes)
+    _ask(costs.left(missing), missing, chosen, yes, jobs)
     try:
         running.run_missing(
             wanted,
@@ -121,6 +125,7 @@ def reproduce(
             say,
             stop or _stopping.never,
             costs.left,
+            jobs,
             **machine,
         )
     finally:
@@ -155,12 +160,13 @@ def write_pages(
     return ReproduceResult(found, writing.write(found, chosen, place))
 
 
-def _ask(seconds, missing, scale, yes):
+def _ask(seconds, missing, scale, yes, num_jobs):
     """Raises `ValueError` for hours of work without `yes`."""
     if yes or not missing:
         return
     shown = "an unknown time"
     if seconds is not None:
+        seconds /= num_jobs
         shown = f"about {running.time_text(seconds)} on this machine"
     if seconds is None or seconds > _LONG:
         raise ValueError(

@@ -1,14 +1,17 @@
-"""Does what is missing of the jobs, one after the other."""
+"""Does what is missing of the jobs."""
 
 import gc
 import time
 
 from keras_mixup import _stopping
 from keras_mixup import runs
-from keras_mixup.reproduce import jobs
+from keras_mixup.reproduce import jobs as jobs_lib
+from keras_mixup.reproduce import parallel
 
 
-def run_missing(wanted, store, progress, stop, left=None, **machine):
+def run_missing(
+    wanted, store, progress, stop, left=None, num_jobs=1, **machine
+):
     """Does the jobs that are not finished, in their order.
 
     Args:
@@ -19,28 +22,41 @@ def run_missing(wanted, store, progress, stop, left=None, **machine):
             or something false.
         left: callable of a list of `Job` that returns the seconds that they
             take, or None where that is unknown; None for never.
+        num_jobs: int >= 1; above 1 that many run at once, each in a process
+            of its own, with its share of the threads.
         **machine: settings of the machine, `data_dir` and `threads`.
 
     Raises:
         Stopped: `stop` gave a reason. The finished jobs and the part of the
-            current one are kept.
+            current ones are kept.
+        RuntimeError: a process of a job failed.
     """
     missing = [job for job in wanted if not store.finished(job)]
+
+    def say(job, place, rest):
+        shown = _left(left, rest, min(num_jobs, len(rest)))
+        progress(f"[{place}/{len(missing)}] {job.kind}: {job.label}{shown}")
+
+    if num_jobs > 1:
+        threads = machine.get("threads")
+        machine["threads"] = parallel.share_threads(threads, num_jobs)
+        parallel.run(missing, store, num_jobs, say, stop, machine)
+        return
     for place, job in enumerate(missing, start=1):
         _stopping.check_stop(stop, f"before job {place} of {len(missing)}")
-        progress(
-            f"[{place}/{len(missing)}] {job.kind}: {job.label}"
-            f"{_left(left, missing[place - 1 :])}"
-        )
-        _run(job, store, stop, machine)
+        say(job, place, missing[place - 1 :])
+        run_job(job, store, stop, machine)
 
 
-def _left(left, missing):
+def _left(left, missing, num_jobs):
     seconds = left(missing) if left is not None else None
-    return "" if seconds is None else f"; about {time_text(seconds)} left"
+    if seconds is None:
+        return ""
+    return f"; about {time_text(seconds / num_jobs)} left"
 
 
-def _run(job, store, stop, machine):
+def run_job(job, store, stop, machine):
+    """Does one job, and notes what it cost; arguments as for `run_missing`."""
     start, cpu = time.monotonic(), time.process_time()
     finished = False
     try:
@@ -55,7 +71,7 @@ def _run(job, store, stop, machine):
 
 def _do(job, store, stop, machine):
     settings = job.made(**store.places(job), **machine)
-    if job.kind == jobs.TRAIN:
+    if job.kind == jobs_lib.TRAIN:
         runs.train(settings, store.folder(job), resume=True, stop=stop)
     else:
         store.prepare_evaluation(job)

@@ -63,3 +63,14 @@ def test_a_table_is_made_stopped_and_continued(tiny, tmp_path):
     reproduce.reproduce(*where)
     again = [p.stat().st_mtime_ns for p in tmp_path.glob("jobs/*/job.json")]
     assert again == times
+
+
+@pytest.mark.slow
+def test_two_jobs_at_once_give_the_same_numbers(tiny, tmp_path):
+    pages = []
+    for jobs in (1, 2):
+        where = (NAME, "digits", tmp_path / str(jobs))
+        reproduce.reproduce(*where, yes=True, threads=1, jobs=jobs)
+        path = where[2] / "digits" / "varmixup-table2_cifar.json"
+        pages.append(json.loads(path.read_text())["cells"])
+    assert pages[0] == pages[1]
