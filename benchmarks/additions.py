@@ -113,8 +113,12 @@ def training_settings(flags, name, seed):
     if own["algorithm"] not in _UNATTACKED:
         own |= {"eps": flags.eps, "step_size": flags.step_size}
         own |= {"num_steps": flags.num_steps}
-    shared = {key: getattr(flags, key) for key in (*_SHARED, "epochs")}
-    return runs.TrainSettings(**{**shared, "seed": seed, **own})
+    shared = {key: getattr(flags, key) for key in _SHARED}
+    # What was not given may have no effect here, and would be refused.
+    known = runs.TrainSettings.declared
+    shared = {k: v for k, v in shared.items() if v != known[k].default}
+    shared |= {"epochs": flags.epochs, "seed": seed}
+    return runs.TrainSettings(**{**shared, **own})
 
 
 def measure(flags, name, seed):
