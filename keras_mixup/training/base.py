@@ -86,6 +86,20 @@ class Algorithm(train_step.TrainStep):
         """Returns the classifier's logits, [B, num_classes]."""
         return self.classifier(images, training=training)
 
+    def export(
+        self, filepath: _types.Path, *arguments: Any, **options: Any
+    ) -> None:
+        """Exports the classifier, which a fresh algorithm has not called yet.
+
+        Args:
+            filepath: str or path of the SavedModel.
+            *arguments, **options: as for `keras.Model.export`.
+
+        Raises:
+            ValueError: the classifier is not built.
+        """
+        self.classifier.export(filepath, *arguments, **options)
+
     def test_step(self, data: Any) -> dict[str, Any]:
         """Clean loss and accuracy on one batch; no randomness."""
         images, targets, weights = self.unpack(data)

@@ -444,3 +444,12 @@ def test_a_step_compiles_under_xla(name):
     history = fit(model, images, labels, epochs=2)
     assert np.isfinite(history["loss"]).all()
     assert history["loss"][1] != history["loss"][0]
+
+
+def test_a_fresh_algorithm_exports_its_classifier(tmp_path):
+    classifier, (images, _) = toys.network(), toys.data(5)
+    training.Mixup(classifier).export(str(tmp_path / "saved"), verbose=False)
+    saved = tf.saved_model.load(str(tmp_path / "saved"))
+    np.testing.assert_allclose(
+        saved.serve(images), classifier.predict(images, verbose=0), atol=1e-6
+    )
