@@ -31,6 +31,20 @@ def called(names: Mapping[str, str]) -> Iterator[None]:
         raise _made(names.get(name, name), *rest) from error
 
 
+def first_error(error):
+    """Returns the error of a check that Keras or AutoGraph has made anew.
+
+    Both wrap an error that leaves a layer or a trace in pages of their own.
+    Any other error comes back as it is.
+    """
+    found = error
+    while found is not None:
+        if getattr(found, "parts", None) is not None:
+            return found
+        found = found.__cause__ or found.__context__
+    return error
+
+
 def _made(*parts):
     name, expected, received, hint = parts
     text = f"`{name}` must be {expected}. Received: {name}={received!r}"

@@ -223,11 +223,9 @@ class Attack(_config.Configurable):
         watch.subject, watch.error = model_fn, None
         try:
             return self._execute(*arguments)
-        except ValueError:
+        except ValueError as error:
             # A trace buries the error under that of its own.
-            if watch.error is not None:
-                raise watch.error from None
-            raise
+            raise watch.error or _checks.first_error(error) from None
         finally:
             watch.subject = watch.error = None
 
@@ -262,8 +260,11 @@ class Attack(_config.Configurable):
         return draw_seeds(seed, num_images) if self.knows_draws else seed
 
     def _check_outputs(self, function, images, labels, targets):
-        with _inputs.numpy_refused(function, images):
-            logits = self._predict(function, images)
+        try:
+            with _inputs.numpy_refused(function, images):
+                logits = self._predict(function, images)
+        except ValueError as error:
+            raise _checks.first_error(error) from None
         _inputs.check_logits(logits, len(images))
         _inputs.check_label_range(labels, logits.shape[-1])
         if targets is not None:

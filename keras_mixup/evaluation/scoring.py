@@ -34,9 +34,17 @@ def scoring_function(model):
 
 def _compiled(function):
     # The partial makes TensorFlow count traces per model, not per line of code.
-    return tf.function(
+    traced = tf.function(
         functools.partial(function), jit_compile=False, reduce_retracing=True
     )
+
+    def call(*arguments):
+        try:
+            return traced(*arguments)
+        except ValueError as error:
+            raise _checks.first_error(error) from None
+
+    return call
 
 
 def direct(model):

@@ -1,5 +1,6 @@
 """Linear models: clean and attacked accuracy are known in closed form."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -14,6 +15,7 @@ from evaluation_toys import data
 from keras_mixup import ThreatModel
 from keras_mixup import attacks
 from keras_mixup import evaluation
+from keras_mixup import inference
 from keras_mixup import ops
 
 
@@ -473,3 +475,28 @@ def test_pictures_show_the_attacked_classifier_and_one_draw():
     assert made.mixed.shape == images.shape and made.defence == "noise"
     alone = pictures.make_pictures({"linear": model}, spec, images, labels)
     assert alone.mixed.shape == (0, 2, 2, 1) and alone.defence == "none"
+
+
+def test_an_error_inside_a_defence_keeps_its_own_words():
+    """Keras and TensorFlow bury it under pages of their own."""
+
+    class Turned(inference.RandomizedInference):
+        def draw_rows(self, seeds, labels, image_shape):
+            return {"shift": ops.row_uniform(seeds, [self.num_draws])}
+
+        def apply(self, images, draws):
+            return draws["shift"][..., None, None, None] + images[:, None]
+
+    layers = [keras.Input((2, 2, 1)), keras.layers.Flatten()]
+    defence = Turned(keras.Sequential([*layers, keras.layers.Dense(3)]), 5)
+    images, labels = np.full((7, 2, 2, 1), 0.5, "float32"), np.zeros(7, int)
+    attack = attacks.MixupInferenceAttack(ThreatModel("linf", 0.1))
+    columns = [("clean", None, "none")]
+    for call in (
+        lambda: evaluation.evaluate(
+            {"mine": defence}, columns, images, labels, verbose=False
+        ),
+        lambda: attack(defence, images, labels, seed=0),
+    ):
+        with pytest.raises(ValueError, match=r"^`Turned.apply` must be"):
+            call()
