@@ -43,7 +43,7 @@ every = pytest.mark.parametrize("name", MAKERS)
 KILLS = (3, 6)
 
 
-def train(name, folder, callbacks=(), strategy=None):
+def train(name, folder, callbacks=(), strategy=None, progress=None):
     """Weights, of all variables, and the log, without seconds."""
     kind, options = MAKERS[name]
 
@@ -69,6 +69,7 @@ def train(name, folder, callbacks=(), strategy=None):
         mode=None,
         checkpoint_every=2,
         callbacks=callbacks,
+        progress=progress,
         verbose=0,
     )
     rows = _files.read_lines(folder / _files.METRICS)
@@ -81,7 +82,10 @@ def check_kills(name, tmp_path, strategy=None):
     copies = toys.CopiesAt(whole, tmp_path / "copies", KILLS)
     weights, log = train(name, whole, [copies], strategy)
     for step, left in copies.left.items():
-        found, again = train(name, left, (), strategy)
+        said = []
+        found, again = train(name, left, (), strategy, said.append)
+        # A run from the start would end alike.
+        assert said == [f"Resuming at step {step - step % 2}."]
         # Replicas add up their means in another order after a checkpoint.
         close = 0.0 if strategy is None else 1e-6
         for row, first in zip(again, log, strict=True):
