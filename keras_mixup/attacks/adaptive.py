@@ -113,7 +113,7 @@ class MixupInferenceAttack(base.Attack):
         threat: `ThreatModel`.
         recipe: one of the above. `"eot"` is the strongest on every defence
             that was measured; `"tramer2020"` takes a 16th of its passes and
-            leaves up to 20 points more.
+            leaves up to 16 points more.
         num_steps: int >= 1, the steps of each run. None takes the recipe's.
         num_draws: int >= 1, the draws of the defence at each step, whatever
             number the defence itself takes. None takes the recipe's.
