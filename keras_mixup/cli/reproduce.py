@@ -37,6 +37,14 @@ _OWN = (
         "digits, cifar10_cpu or paper.",
         unset="digits; with --list: all, and no step is timed",
     ),
+    Setting(
+        "rows",
+        "str",
+        "",
+        "Rows of the tables to compute now, by their labels, with ; between "
+        "them.",
+        unset="all",
+    ),
     Setting("results_dir", "str", "results", "Folder of the jobs."),
     Setting(
         "output",
@@ -90,5 +98,6 @@ def main(flags):
             progress=main_lib.say,
             stop=stop,
             jobs=flags.jobs,
+            rows=[row.strip() for row in flags.rows.split(";") if row.strip()],
         )
     print(result.text)

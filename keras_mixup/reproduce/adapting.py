@@ -65,6 +65,8 @@ def training(flagfile, scale, seed, transfer=False, own=None):
             values.pop("width", None)
             values |= replaced
         values |= scale.training
+        if "eps" in paper:
+            values |= scale.attacked
         values |= scale.own.get(paper["algorithm"], {})
     _in_proportion(values, paper, scale)
     needs = [
@@ -93,6 +95,8 @@ def evaluation(flagfile, own, scale, trained, beside=()):
     paper = _in_effect(_parsed(jobs.EVALUATE, flags))
     drawn = paper.get("figures", ())
     values = {**paper, **scale.evaluation}
+    for name in paper["attacks"]:
+        values |= scale.attacks.get(name, {})
     for name in drawn:
         values |= scale.figures.get(name, {})
     for name in _RADII:

@@ -117,12 +117,9 @@ def _entry(number, dataset, labels, table, evaluation="evaluate", **settings):
 
 
 def _full(dataset):
-    """The full AutoAttack, of which the text has one number."""
+    """The full AutoAttack, of which the text has one number, that of "Ours"."""
     version = {"attacks": "autoattack", "autoattack_version": "standard"}
-    column = catalogue.Column(
-        _FULL, dataset, version, "autoattack", rows=("Ours",)
-    )
-    return (column,)
+    return (catalogue.Column(_FULL, dataset, version, "autoattack"),)
 
 
 def _column(label, dataset):

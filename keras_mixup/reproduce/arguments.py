@@ -1,5 +1,7 @@
 """Checks of what the functions of this package are called with."""
 
+from collections.abc import Sequence
+
 from keras_mixup import _checks
 
 
@@ -32,3 +34,10 @@ def check_call(
     _checks.check_integer(jobs, "jobs")
     for name, value in (("progress", progress), ("stop", stop)):
         _checks.check_callable(value, name)
+
+
+def check_rows(rows):
+    """Raises `ValueError` unless rows are a sequence of labels."""
+    valid = isinstance(rows, Sequence) and not isinstance(rows, str)
+    valid = valid and all(isinstance(row, str) for row in rows)
+    _checks.check(valid, "rows", "a sequence of labels of rows", rows)

@@ -26,6 +26,7 @@ class Measured(NamedTuple):
         num_examples: int, or None likewise.
         answers: dict example id -> share of right answers, over the seeds of
             the training and of the draws; empty likewise.
+        networks: int, how many seeds of the training it is of.
     """
 
     accuracy: float
@@ -33,6 +34,7 @@ class Measured(NamedTuple):
     high: float | None
     num_examples: int | None
     answers: dict
+    networks: int = 1
 
 
 class Reader:
@@ -47,20 +49,22 @@ class Reader:
         self._known = {}
 
     def measured(self, cell):
-        """Returns the `Measured` of a `planning.Cell`.
+        """Returns the `Measured` of a `planning.Cell`, of its finished jobs.
 
-        None before all its jobs are finished.
+        None before the first of them is finished.
 
         Raises:
             ValueError: a folder has results of other settings or of another
                 network, or lacks what its settings promise.
         """
-        if not all(map(self._store.finished, cell.evaluations)):
+        done = list(filter(self._store.finished, cell.evaluations))
+        if not done:
             return None
         if cell.column.attack == _CORRUPTIONS:
-            return Measured(self._corrupted(cell), None, None, None, {})
+            mean = self._corrupted(done)
+            return Measured(mean, None, None, None, {}, len(done))
         found, labels = {}, {}
-        for job in cell.evaluations:
+        for job in done:
             for record in self._answers(job, cell):
                 found.setdefault(record.example_id, []).append(
                     record.prediction
@@ -72,7 +76,7 @@ class Reader:
         }
         own = estimates.of_answers(*zip(*pairs, strict=True))
         return Measured(
-            own.accuracy, own.low, own.high, own.num_examples, shares
+            own.accuracy, own.low, own.high, own.num_examples, shares, len(done)
         )
 
     def table(self, plan):
@@ -80,10 +84,10 @@ class Reader:
         found = {p: self.measured(cell) for p, cell in plan.cells.items()}
         return {place: own for place, own in found.items() if own is not None}
 
-    def _corrupted(self, cell):
+    def _corrupted(self, done):
         """The mean accuracy over the standard kinds and severities."""
         values = []
-        for job in cell.evaluations:
+        for job in done:
             path = self._store.folder(job) / _files.STUDIES
             rows = _files.read_lines(path / f"{_CORRUPTIONS}.jsonl")
             values += studies.corruption_means(rows).values()

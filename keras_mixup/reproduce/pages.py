@@ -149,6 +149,9 @@ def _number(cell, measured, most):
         interval = f"{100 * measured.low:.1f} to {100 * measured.high:.1f}"
         if measured.num_examples < most:
             interval += f", n={measured.num_examples}"
+    if measured.networks < len(cell.evaluations):
+        of = f"{measured.networks} of {len(cell.evaluations)} networks"
+        interval += f"; {of}" if interval else of
     if cell.published is None:
         return (f"{own:.1f}", interval)
     more = " or more" if cell.published.at_most else ""

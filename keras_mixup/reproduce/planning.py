@@ -1,5 +1,6 @@
 """From an entry and a scale to jobs, and to where each number comes from."""
 
+import itertools
 from typing import NamedTuple
 
 from keras_mixup import _checks
@@ -53,12 +54,12 @@ class Plan(NamedTuple):
 
     @property
     def jobs(self):
-        """list of `Job`, each once, what is needed first."""
+        """list of `Job`, each once, what is needed first, seed by seed."""
         return _jobs(self.cells.values())
 
-    def jobs_of(self, label):
-        """list of `Job`: those of the row with that label."""
-        return _jobs(c for c in self.cells.values() if c.row == label)
+    def jobs_of(self, *labels):
+        """Returns a list of `Job`: those of the rows with these labels."""
+        return _jobs(c for c in self.cells.values() if c.row in labels)
 
     def cell(self, row, column):
         """Returns the `Cell` with these labels, or None."""
@@ -96,7 +97,9 @@ def plan(entry, scale):
 
 
 def _jobs(cells):
-    return jobs.unique(job for cell in cells for job in cell.evaluations)
+    by_cell = [cell.evaluations for cell in cells]
+    by_seed = itertools.zip_longest(*by_cell)
+    return jobs.unique(job for own in by_seed for job in own if job is not None)
 
 
 def _columns(entry, scale):

@@ -4,6 +4,7 @@ import pathlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from keras_mixup import _checks
 from keras_mixup import _stopping
 from keras_mixup import _types
 from keras_mixup import runs
@@ -58,6 +59,7 @@ def reproduce(
     progress: _types.Progress | None = None,
     stop: _types.AskStop | None = None,
     jobs: int = 1,
+    rows: Sequence[str] = (),
 ) -> ReproduceResult:
     """Trains and attacks what an entry needs, and writes its page.
 
@@ -83,6 +85,8 @@ def reproduce(
             each job; it returns the reason to stop, a str, or something false.
         jobs: int >= 1, how many jobs run at once, each in a process of its
             own. Numbers are the same; with `threads=0` they share the cores.
+        rows: sequence of str, labels of rows of the tables that are asked for:
+            what only the others need is left for a later call. Empty: all.
 
     Returns:
         `ReproduceResult`.
@@ -104,12 +108,13 @@ def reproduce(
     arguments.check_call(
         results_dir, output, data_dir, threads, yes, progress, stop, jobs
     )
+    arguments.check_rows(rows)
     say = progress or (lambda text: None)
     names = lookup.names(entry)
     chosen = scales.find(scale)
     store = store_lib.Store(results_dir)
     plans = [planned.plan(lookup.find(n), chosen) for n in names]
-    wanted = jobs_lib.unique(job for plan in plans for job in plan.jobs)
+    wanted = jobs_lib.unique(_wanted(plans, tuple(rows)))
     # Reading the data may be TensorFlow's first op.
     runs.prepare(runs.TrainSettings(threads=threads))
     store.data = images.digests(wanted, data_dir)
@@ -158,6 +163,20 @@ def write_pages(
     ]
     place = pathlib.Path(output or store.path / chosen.name)
     return ReproduceResult(found, writing.write(found, chosen, place))
+
+
+def _wanted(plans, rows):
+    """Returns a list of `Job`: all, or those of rows, which it checks."""
+    if not rows:
+        return [job for plan in plans for job in plan.jobs]
+    for plan in plans:
+        table = hasattr(plan, "cells")
+        expected = f"empty, since {plan.entry.name} is no table"
+        _checks.check(table, "rows", expected, rows)
+    known = {row.label: None for plan in plans for row in plan.entry.rows}
+    for row in rows:
+        _checks.check_known(row, "rows", tuple(known))
+    return [job for plan in plans for job in plan.jobs_of(*rows)]
 
 
 def _ask(seconds, missing, scale, yes, num_jobs):

@@ -19,11 +19,14 @@ class Scale(NamedTuple):
         models: dict the paper's network -> dict of settings; "" for all
             others. An absent network stays.
         training: dict of settings of `train` that replace the paper's.
+        attacked: the same for trainings with an attack, besides.
         vae: the same for autoencoders.
         plain_vae: the same for those without a linear path, besides.
         own: dict algorithm -> dict of its own settings.
         radius: float, the factor of every radius and step of an attack.
         evaluation: dict of settings of `evaluate`.
+        attacks: dict attack -> dict of settings of the evaluations with it, in
+            the place of `evaluation`'s.
         figures: dict figure of `evaluate` -> dict of settings of the
             evaluations that draw it, in the place of `evaluation`'s; None for
             the paper's.
@@ -41,11 +44,13 @@ class Scale(NamedTuple):
     transfer: dict = {}
     models: dict = {}
     training: dict = {}
+    attacked: dict = {}
     vae: dict = {}
     plain_vae: dict = {}
     own: dict = {}
     radius: float = 1.0
     evaluation: dict = {}
+    attacks: dict = {}
     figures: dict = {}
     grids: dict = {}
     seeds: tuple = (0,)
@@ -150,6 +155,8 @@ _CIFAR10_CPU = Scale(
     datasets={"cifar10": "cifar10"},
     models={"": _NARROW},
     training={"epochs": 30, "num_train": 20_000},
+    # 34 minutes of a core with 5 steps.
+    attacked={"epochs": 10},
     vae={"epochs": 30},
     own={"curvature_regularization": {"warmup_steps": 94}},
     evaluation={
@@ -158,6 +165,7 @@ _CIFAR10_CPU = Scale(
         "spsa_examples": 100,
         "eval_seeds": (0, 1, 2),
     },
+    attacks={"autoattack": {"adaptive_examples": 500}},
     # About the parameters of the paper's Tables 4 and 5.
     grids={
         "gaussian_noise": (0.0125, 0.02, 0.03, 0.0375, 0.05, 0.075),

@@ -57,6 +57,23 @@ def test_a_table_has_our_number_the_papers_and_the_difference(store):
     assert table.rows[0][2] == ("50.0", "29.9 to 70.1", "paper 56.54", "-6.5")
 
 
+def test_a_cell_is_of_the_networks_that_are_finished_and_says_so(tmp_path):
+    scale = pretended.DIGITS._replace(seeds=(0, 1))
+    plan, store = pretended.plan(scale=scale), store_lib.Store(tmp_path)
+    first = [j for j in plan.jobs if j.label.endswith("seed 0")]
+    for job in first:
+        pretended.finish(job, store)
+    found = results(store, plan)
+    assert {m.networks for m in found.measured.values()} == {1}
+    cell = pages.numbers(found).rows[0][2]
+    assert cell[:2] == ("100.0", "83.9 to 100.0; 1 of 2 networks")
+    for job in plan.jobs:
+        pretended.finish(job, store)
+    found = results(store, plan)
+    assert {m.networks for m in found.measured.values()} == {2}
+    assert "of 2" not in str(pages.numbers(found).rows)
+
+
 def test_verdicts_do_not_depend_on_the_order_of_rows(store):
     words = [v.word for v in results(store).verdicts]
     entry = PLAN.entry._replace(rows=PLAN.entry.rows[::-1])

@@ -95,6 +95,45 @@ def test_seeds_have_networks_of_their_own():
     assert seeds == [0, 1]
 
 
+def test_all_rows_of_a_seed_precede_the_next_seed():
+    plan = planned("adversarial_mixup/table1", scales.find("cifar10_cpu"))
+    seeds = [j.settings["seed"] for j in plan.jobs if j.kind == "train"]
+    assert seeds == [0] * 7 + [1] * 7
+    some = plan.jobs_of("Attack", "Ours")
+    assert len(some) == 12 and all(j in plan.jobs[:21] for j in some[:6])
+
+
+def test_a_scale_may_have_settings_of_trainings_and_evaluations_with_attacks():
+    scale = DIGITS._replace(
+        attacked={"epochs": 7},
+        attacks={"autoattack": {"adaptive_examples": 3}},
+    )
+    plan = planned("mixup_inference/table2", scale)
+    epochs = {
+        j.settings["algorithm"]: j.settings["epochs"]
+        for j in plan.jobs
+        if j.kind == "train"
+    }
+    assert epochs == {
+        "mixup": 120,
+        "erm": 120,
+        "interpolated_adversarial_training": 7,
+        "adversarial_training": 7,
+    }
+    drops = planned("adversarial_mixup/table1", scale).jobs[0].settings
+    assert drops["drops"] == (0.7, 0.9) and drops["epochs"] == 7
+    for name, number in (
+        ("adversarial_mixup/table1", 3),
+        ("mixup_inference/table2", 100),
+    ):
+        few = {
+            j.settings["adaptive_examples"]
+            for j in planned(name, scale).jobs
+            if j.kind == "evaluate" and "adaptive_examples" in j.settings
+        }
+        assert few == {number}
+
+
 @pytest.mark.parametrize("scale", scales.SCALES.values(), ids=scales.SCALES)
 def test_jobs_are_accepted_and_every_deviation_has_a_reason(scale):
     every = [j for e in ENTRIES.values() for j in plans.plan(e, scale).jobs]
@@ -147,7 +186,8 @@ def test_claims_are_of_the_table_and_true_of_the_papers_numbers(name):
 
 
 def test_a_column_may_be_of_some_rows_alone():
-    plan = planned("adversarial_mixup/table1")
-    assert plan.cell("Ours", "AutoAttack") is not None
-    assert plan.cell("Attack", "AutoAttack") is None
-    assert pretended.ENTRY.columns[2].label == "AutoAttack"
+    *others, full = pretended.ENTRY.columns
+    few = full._replace(rows=("Baseline",))
+    plan = pretended.plan(pretended.ENTRY._replace(columns=(*others, few)))
+    assert plan.cell("Baseline", "AutoAttack") is not None
+    assert plan.cell("Ours, Alg. 4 + 6", "AutoAttack") is None

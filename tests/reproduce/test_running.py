@@ -185,3 +185,33 @@ def test_the_list_has_costs_after_jobs_of_the_kind(tmp_path, few):
         if line.startswith(NAME)
     )
     assert "1 of 6 jobs, about" in line and "cost unknown" in line
+
+
+def test_some_rows_are_computed_and_the_others_left_for_later(
+    tmp_path, monkeypatch, done
+):
+    monkeypatch.setattr(
+        reproducing.costs_lib, "time_pass", lambda job, **machine: 1e-6
+    )
+    rows = ("Ours, Alg. 4+5+6", "Baseline")
+    found = reproduce.reproduce(NAME, "digits", tmp_path, rows=rows)
+    own = pretended.plan().jobs_of(*rows)
+    assert done == [job.key for job in own] and len(own) == 4
+    text = found.files[0].with_name("adversarial_mixup-table3.md").read_text()
+    assert "4 of 6 jobs are finished" in text and "not yet" in text
+    reproduce.reproduce(NAME, "digits", tmp_path)
+    assert len(done) == len(JOBS)
+
+
+@pytest.mark.parametrize(
+    ("entry", "rows", "expected"),
+    [
+        (NAME, ["Basline"], 'rows.*mean "Baseline"'),
+        (NAME, "Baseline", ".rows. must be a sequence of labels"),
+        ("mixup_inference/fig4", ["Baseline"], ".rows. must be empty, since"),
+    ],
+)
+def test_rows_that_no_table_has_are_refused(tmp_path, entry, rows, expected):
+    with pytest.raises(ValueError, match=expected):
+        reproduce.reproduce(entry, "digits", tmp_path, rows=rows)
+    assert list(tmp_path.iterdir()) == []
