@@ -77,8 +77,10 @@ class BatchRun:
                     continue
                 answers = _answers(batch, column, subject, seed, crafted)
                 fresh += [
-                    Record(key[0], label, *key[1:-1], *answer, key[-1])
-                    for key, (label, *answer) in zip(keys, answers, strict=True)
+                    Record(key[0], label, *key[1:-1], *answer, key[-1], sure)
+                    for key, (label, *answer, sure) in zip(
+                        keys, answers, strict=True
+                    )
                     if key not in done
                 ]
         return fresh
@@ -128,8 +130,8 @@ class BatchRun:
 
 
 def _answers(batch, column, subject, seed, crafted):
-    """Rows of label, prediction, loss, gradient passes and queries."""
+    """Rows of label, prediction, loss, costs and confidence."""
     images, *costs = crafted
     judged = subject.scorer.judge(images, batch, seed, column.name)
-    columns = (batch.labels, *judged, *costs)
+    columns = (batch.labels, *judged[:2], *costs, judged.confidences)
     return zip(*(part[: batch.size].tolist() for part in columns), strict=True)

@@ -16,6 +16,7 @@ import numpy as np
 from keras_mixup import _files
 from keras_mixup import _types
 from keras_mixup.attacks import Facts
+from keras_mixup.metrics.calibration import calibration_error
 
 WORST_CASE = "worst-case"
 # What `Records` know beside their lines.
@@ -83,6 +84,8 @@ class Record(NamedTuple):
         gradient_passes: int, the attack's gradient passes on this example.
         queries: int, the attack's forward queries on this example.
         pool_split: str, the split the defence's pool was drawn from, or None.
+        confidence: float in [0, 1], the probability of the prediction; None
+            in a file of a release that did not keep it.
     """
 
     example_id: int
@@ -100,6 +103,7 @@ class Record(NamedTuple):
     gradient_passes: int
     queries: int
     pool_split: str | None
+    confidence: float | None = None
 
     @property
     def row(self) -> Row:
@@ -273,6 +277,9 @@ class Summary(NamedTuple):
         num_seeds: int, evaluation seeds.
         loss: float, mean cross-entropy in nats.
         gradient_passes, queries: float, mean per example.
+        calibration_error: float in [0, 1], the expected calibration error
+            over 15 bins of confidence, of the answers for all seeds; None
+            where a record has no confidence.
     """
 
     model: str
@@ -288,6 +295,7 @@ class Summary(NamedTuple):
     loss: float
     gradient_passes: float
     queries: float
+    calibration_error: float | None = None
 
     row = Record.row  # type: ignore[misc]
     column = Record.column  # type: ignore[misc]
@@ -300,7 +308,7 @@ def append_records(path: _types.Path, records: Iterable[Record]) -> None:
         path: str, created if missing.
         records: iterable of `Record`.
     """
-    _files.append_lines(path, [record._asdict() for record in records])
+    _files.append_lines(path, list(map(_line, records)))
 
 
 def write_records(path: _types.Path, records: Iterable[Record]) -> None:
@@ -310,7 +318,15 @@ def write_records(path: _types.Path, records: Iterable[Record]) -> None:
         path: str; an existing file is replaced.
         records: iterable of `Record`.
     """
-    _files.write_lines(path, [record._asdict() for record in records])
+    _files.write_lines(path, list(map(_line, records)))
+
+
+def _line(record):
+    """What a line holds: a confidence only where it is known."""
+    found = record._asdict()
+    if record.confidence is None:
+        del found["confidence"]
+    return found
 
 
 def read_lines(path):
@@ -369,4 +385,12 @@ def _summary(row, column, members):
         loss=loss,
         gradient_passes=passes,
         queries=queries,
+        calibration_error=_calibration_error(members),
     )
+
+
+def _calibration_error(records):
+    confidence = [record.confidence for record in records]
+    if None in confidence:
+        return None
+    return calibration_error(confidence, [record.hit for record in records])

@@ -1,6 +1,7 @@
 """What a model answers, with draws that depend on seed and example alone."""
 
 import functools
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -81,6 +82,20 @@ def row_seeds(seed, example_ids, purpose=EVALUATE):
     return ops.fold_in_each(seed, tf.constant(example_ids, tf.int64))
 
 
+class Answers(NamedTuple):
+    """What a model answered to a batch.
+
+    Attributes:
+        predictions: int [B], the class with the largest output.
+        losses: float [B], cross-entropy with the true label in nats.
+        confidences: float [B] in (0, 1], the probability of the prediction.
+    """
+
+    predictions: np.ndarray
+    losses: np.ndarray
+    confidences: np.ndarray
+
+
 class Scorer:
     """Answers of one model, in pieces if memory is short.
 
@@ -157,7 +172,7 @@ class Scorer:
         return seeds
 
     def judge(self, images, batch, seed, attack, purpose=EVALUATE):
-        """Returns (predictions int [B], cross-entropy in nats float [B]).
+        """Returns the `Answers` to images.
 
         Args:
             images: float32 [B, H, W, C].
@@ -181,4 +196,7 @@ class Scorer:
         width = self.num_classes = self.num_classes or shape[1]
         _checks.check(shape[1] == width, place, f"{width} classes wide", shape)
         losses = np.asarray(ops.cross_entropy(batch.labels, outputs))
-        return outputs.argmax(axis=-1), losses
+        outputs = outputs.astype(np.float64)
+        below = outputs - outputs.max(axis=-1, keepdims=True)
+        confidences = 1.0 / np.exp(below).sum(axis=-1)
+        return Answers(outputs.argmax(axis=-1), losses, confidences)

@@ -114,7 +114,7 @@ def _one_batch(scorer, batches, selection, scored):
     chosen = select(scorer, images, batch, selection)
     picked = pick(images, chosen)
     judged = [
-        scorer.judge(picked, batch, seed, specs_lib.WORST_CASE)
+        scorer.judge(picked, batch, seed, specs_lib.WORST_CASE)[:2]
         for seed in scored
     ]
     return chosen, *map(np.stack, zip(*judged, strict=True))
@@ -131,7 +131,7 @@ def select(scorer, candidates, batch, seeds):
     """
     hits, losses = [], []
     for images in candidates:
-        predictions, nats = zip(
+        predictions, nats, _ = zip(
             *(
                 scorer.judge(images, batch, seed, "selection", scoring.SELECT)
                 for seed in seeds

@@ -171,6 +171,7 @@ def _costs(records):
             f"{s.gradient_passes:g}",
             f"{s.queries:g}",
             f"{s.loss:.3f}",
+            "" if s.calibration_error is None else f"{s.calibration_error:.3f}",
         )
         for s in records_lib.summarize(records)
     ]
@@ -180,6 +181,7 @@ def _costs(records):
         "gradient passes per example",
         "queries per example",
         "mean loss (nats)",
+        "calibration error",
     )
     body = _html.table(header, lines, _kinds(header))
     return _html.details("Attack budgets and losses", body)

@@ -181,6 +181,7 @@ def _notes(summaries, body, count, columns, records):
             f"± is the standard deviation over {seeds} evaluation seeds of "
             "the defence's own draws."
         )
+    yield from _calibration(summaries)
     if any(records.facts_of(column).worst_case for column in columns):
         yield (
             "Worst-case: per example the strongest image of all attacks with "
@@ -196,6 +197,20 @@ def _notes(summaries, body, count, columns, records):
         yield (
             "Rows without a defence: every attack is white-box, and the "
             "adaptive one has no draws."
+        )
+
+
+def _calibration(summaries):
+    """The note on the calibration error of clean answers, if it is known."""
+    found = [
+        f"{row_label(s.row)} {s.calibration_error:.3f}"
+        for s in summaries
+        if s.knowledge == "none" and s.calibration_error is not None
+    ]
+    if found:
+        yield (
+            "Expected calibration error on clean images, 15 bins: "
+            f"{', '.join(found)}."
         )
 
 

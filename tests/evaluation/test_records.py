@@ -43,6 +43,24 @@ def test_a_line_holds_exactly_the_agreed_fields(tmp_path):
     )
 
 
+def test_a_line_without_a_confidence_is_that_of_a_former_release(tmp_path):
+    path = tmp_path / "records.jsonl"
+    evaluation.write_records(path, [record(confidence=0.75), record(1)])
+    first, second = map(json.loads, path.read_text().splitlines())
+    assert first.pop("confidence") == 0.75
+    assert list(first) == list(second)
+    assert [r.confidence for r in evaluation.read_records(path)] == [0.75, None]
+
+
+def test_a_summary_has_the_calibration_error_of_its_answers():
+    known = [record(0, 0, confidence=0.9), record(1, 1, confidence=0.8)]
+    (found,) = evaluation.summarize(known)
+    # Two bins of one answer each: |1 - 0.9| / 2 + |0 - 0.8| / 2.
+    assert found.calibration_error == pytest.approx(0.45)
+    (found,) = evaluation.summarize([*known, record(2)])
+    assert found.calibration_error is None
+
+
 def test_round_trip_keeps_values_and_keys(tmp_path):
     path = tmp_path / "records.jsonl"
     written = [record(i, loss=math.pi * i, eval_seed=i) for i in range(5)]
@@ -55,15 +73,13 @@ def test_round_trip_keeps_values_and_keys(tmp_path):
 
 def test_key_ignores_the_outcome_but_nothing_else():
     base = record()
-    for field in ("label", "prediction", "loss", "gradient_passes", "queries"):
+    outcome = {
+        *("label", "prediction", "loss", "gradient_passes", "queries"),
+        "confidence",
+    }
+    for field in outcome:
         assert base._replace(**{field: 7}).key == base.key
-    for field in set(base._fields) - {
-        "label",
-        "prediction",
-        "loss",
-        "gradient_passes",
-        "queries",
-    }:
+    for field in set(base._fields) - outcome:
         assert base._replace(**{field: "other"}).key != base.key
 
 

@@ -16,7 +16,9 @@ from keras_mixup import ThreatModel
 from keras_mixup import attacks
 from keras_mixup import evaluation
 from keras_mixup import inference
+from keras_mixup import metrics
 from keras_mixup import ops
+from keras_mixup.reporting import tables
 
 
 def run(models, specs, count=7, **options):
@@ -81,6 +83,24 @@ def test_record_fields_follow_model_attack_and_seed():
     expected = ops.cross_entropy(labels, model(images)).numpy()
     losses = [r.loss for r in plain if r.attack == "clean"]
     np.testing.assert_allclose(losses, expected, rtol=1e-6)
+
+
+def test_records_have_the_confidence_and_so_the_calibration_error():
+    model = Linear()
+    specs = [CLEAN, ("pgd-4", PGD, "oblivious")]
+    records = run({"linear": model}, specs)
+    images, labels, _ = data()
+    outputs = model(images)
+    metric = metrics.ExpectedCalibrationError()
+    metric.update_state(labels, outputs)
+    found, attacked = evaluation.summarize(records)
+    assert found.calibration_error == pytest.approx(float(metric.result()))
+    assert attacked.calibration_error > found.calibration_error
+    largest = tf.reduce_max(tf.nn.softmax(outputs), axis=-1)
+    known = [r.confidence for r in records if r.attack == "clean"]
+    np.testing.assert_allclose(known, largest, rtol=1e-6)
+    text = tables.accuracy_table(records).notes
+    assert any(f"linear {metric.result():.3f}" in note for note in text)
 
 
 class Recorder:
