@@ -41,7 +41,7 @@ def blocks(scale, found):
     yield document.Heading("Claims")
     yield counts(found)
     for one in found:
-        if one.verdicts:
+        if one.verdicts and has_page(one):
             yield document.Text(f"{one.plan.entry.name}:")
             yield pages.claims(one.verdicts)
     yield document.Text(verdicts.TEST)
@@ -73,9 +73,16 @@ def counts(found):
     return document.Table(("paper", *words), rows, numbers=True)
 
 
+def has_page(one):
+    """Whether there is anything to show of an entry, or why there is not."""
+    return bool(one.finished) or not one.known
+
+
 def _entry(one):
     plan = one.plan
-    link = document.Link(plan.entry.name, file_name(plan.entry))
+    link = plan.entry.name
+    if has_page(one):
+        link = document.Link(link, file_name(plan.entry))
     state = f"{one.finished} of {len(one.known)} jobs"
     if not one.known:
         state = "computed with the page"

@@ -11,7 +11,7 @@ from keras_mixup.reproduce import planned
 
 
 def write(found, scale, output):
-    """Writes the pages of entries and the index of a scale.
+    """Writes the index of a scale, and the pages of what it has numbers of.
 
     Args:
         found: list of `Results` and `FigureResults`, of all entries of the
@@ -26,7 +26,7 @@ def write(found, scale, output):
     output.mkdir(parents=True, exist_ok=True)
     content = list(index.blocks(scale, found))
     written = _write_page(output, index.NAME, index.title(scale), content)
-    for one in found:
+    for one in filter(index.has_page, found):
         name = index.file_name(one.plan.entry)
         content = planned.blocks(one)
         written += _write_page(output, name, pages.title(one.plan), content)

@@ -129,6 +129,19 @@ def test_pages_and_numbers_are_written_for_all_entries(store, monkeypatch):
     assert "There is no published corrupted test set" in index
 
 
+def test_an_entry_without_a_finished_job_has_no_page(store, monkeypatch):
+    names = (PLAN.entry.name, "adversarial_mixup/table2")
+    few = {name: reproduce.find(name) for name in names}
+    monkeypatch.setattr(lookup, "entries", lambda: few)
+    found = reproduce.write_pages("digits", store.path)
+    written = {path.stem for path in found.files}
+    assert written == {"index", "adversarial_mixup-table3"}
+    index = (store.path / "digits/index.md").read_text()
+    assert "| adversarial_mixup/table2 | 0 of " in index
+    assert "adversarial_mixup-table2" not in index
+    assert "adversarial_mixup/table2:" not in index
+
+
 @pytest.mark.parametrize("name", ["mixup_inference/table2", "varmixup/table5"])
 def test_commands_by_hand_give_the_settings_of_the_jobs(name):
     kinds = {"train": train, "evaluate": evaluate}
