@@ -3,6 +3,7 @@
 import time
 
 from keras_mixup import _files
+from keras_mixup import data
 from keras_mixup import runs
 from keras_mixup.reproduce import jobs
 
@@ -17,6 +18,8 @@ _TRAIN = {
     "svhn": 68_257,
     "tiny_imagenet": 95_000,
 }
+# Of PGD, where nothing is said.
+_STEPS = 10
 _TEST = {"digits": 500, "svhn": 26_032}
 _USUAL_TRAIN, _USUAL_TEST = 500, 10_000
 _HALF_TEST = 250
@@ -155,12 +158,19 @@ def time_pass(job, **machine):
 def _training(settings):
     images = settings.get("num_train")
     images = images or _TRAIN.get(settings["dataset"], _USUAL_TRAIN)
-    passes = 1 + sum(
-        settings.get(name) or 0 for name in ("num_steps", "latent_steps")
-    )
-    if "attack" in settings or "eps" in settings:
-        passes = max(passes, 11)
-    return float(settings["epochs"] * images * passes)
+    attacked = "attack" in settings or "eps" in settings
+    steps = settings.get("num_steps") or (_STEPS if attacked else 0)
+    passes = images * (1 + steps + (settings.get("latent_steps") or 0))
+    if attacked:  # The validation images as well, after each epoch.
+        passes += _validated(settings) * _STEPS
+    return float(settings["epochs"] * passes)
+
+
+def _validated(settings):
+    found = settings.get("num_validation")
+    if found is None and settings["dataset"] in data.DATASETS:
+        return data.DATASETS[settings["dataset"]].num_validation
+    return found or 0
 
 
 def _evaluation(settings, trained):
