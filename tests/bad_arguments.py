@@ -58,7 +58,7 @@ MADE_BY_US = {
     "metrics": ("Estimate", "FeatureDistances"),
     "reproduce": (
         *("Claim", "Column", "Comparison", "Entry", "Published", "Row"),
-        *("Figure", "Panel"),
+        *("Figure", "Panel", "Scale"),
         "ReproduceResult",
     ),
     "reporting": ("Comparison", "Standing", "comparisons"),

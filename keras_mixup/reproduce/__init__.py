@@ -1,4 +1,4 @@
-"""The papers' tables and figures: as data, and to pages of our numbers."""
+"""The papers' tables, figures and your own: data, and pages of our numbers."""
 
 import importlib
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ from keras_mixup.reproduce.figures import Figure
 from keras_mixup.reproduce.figures import Panel
 from keras_mixup.reproduce.lookup import entries
 from keras_mixup.reproduce.lookup import find
+from keras_mixup.reproduce.scales import Scale
 
 # On first use, since they load TensorFlow.
 _HOMES = {
@@ -33,6 +34,7 @@ __all__ = [
     "Published",
     "ReproduceResult",
     "Row",
+    "Scale",
     "entries",
     "find",
     "listing",

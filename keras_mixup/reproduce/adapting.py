@@ -32,7 +32,7 @@ class Difference(NamedTuple):
     reason: str
 
 
-def training(flagfile, scale, seed, transfer=False, own=None):
+def training(flagfile, scale, seed, transfer=False, own=None, label=""):
     """Returns the `Job` of a training flag file at a `Scale`.
 
     Args:
@@ -40,13 +40,15 @@ def training(flagfile, scale, seed, transfer=False, own=None):
         scale: `Scale`.
         seed: int.
         transfer: bool, whether its autoencoder is of other images.
-        own: dict of the paper's settings that replace those of the flag file.
+        own: dict of the paper's settings that replace those of the flag file
+            and of the scale, but for the radii; None takes one away.
+        label: str, the job's; empty for one that names the file and `own`.
 
     Raises:
         ValueError: no data set stands for that of the flag file.
     """
-    flags = {**catalogue.read_flags(flagfile), **(own or {})}
-    paper = _parsed(jobs.TRAIN, flags)
+    own = own or {}
+    paper = _given(jobs.TRAIN, {**catalogue.read_flags(flagfile), **own})
     values = {**paper, "seed": seed}
     values["dataset"] = scale.stand_in(paper["dataset"], transfer)
     if values["dataset"] is None:
@@ -68,13 +70,16 @@ def training(flagfile, scale, seed, transfer=False, own=None):
         if "eps" in paper:
             values |= scale.attacked
         values |= scale.own.get(paper["algorithm"], {})
+    values |= {name: paper.get(name) for name in own}
     _in_proportion(values, paper, scale)
+    values = {n: v for n, v in values.items() if v is not None}
     needs = [
         training(f, scale, seed, transfer) for f in _first(paper, flagfile)
     ]
-    label = flagfile.rpartition("/")[2].removesuffix(".flags")
-    label = label.removesuffix(f"_{paper['dataset']}").replace("_", " ")
-    label += "".join(f", {n} {value}" for n, value in (own or {}).items())
+    if not label:
+        label = flagfile.rpartition("/")[2].removesuffix(".flags")
+        label = label.removesuffix(f"_{paper['dataset']}").replace("_", " ")
+        label += "".join(f", {n} {value}" for n, value in own.items())
     if len(scale.seeds) > 1:
         label += f", seed {seed}"
     return jobs.Job(jobs.TRAIN, label, values, tuple(needs), flagfile, paper)
@@ -92,7 +97,7 @@ def evaluation(flagfile, own, scale, trained, beside=()):
         beside: tuple of `Job`, a second autoencoder that it takes.
     """
     flags = {**catalogue.read_flags(flagfile), **own}
-    paper = _in_effect(_parsed(jobs.EVALUATE, flags))
+    paper = _in_effect(_given(jobs.EVALUATE, flags))
     drawn = paper.get("figures", ())
     values = {**paper, **scale.evaluation}
     for name in paper["attacks"]:
@@ -142,16 +147,19 @@ def _in_proportion(values, paper, scale):
     for name in _RADII:
         if name in paper:
             values[name] = paper[name] * scale.radius
-    if values["epochs"] != paper["epochs"] and "drops" in paper:
-        drops = paper["drops"]
+    drops = values.get("drops")
+    same = drops and drops == paper.get("drops")
+    if values["epochs"] != paper["epochs"] and same:
         values["drops"] = tuple(
             drop / paper["epochs"] if drop >= 1 else drop for drop in drops
         )
 
 
-def _parsed(kind, flags):
+def _given(kind, flags):
+    """The settings of flags but for those that are taken away, by None."""
     declared = jobs.settings_class(kind).declared
-    return {name: declared[name].parse(value) for name, value in flags.items()}
+    given = {n: v for n, v in flags.items() if v is not None}
+    return {name: declared[name].parse(value) for name, value in given.items()}
 
 
 def _in_effect(values):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from keras_mixup import _checks
 from keras_mixup import _tables
 
-_FLAGFILES = pathlib.Path(__file__).parent.parent / "flagfiles"
+FLAGFILES = pathlib.Path(__file__).parent.parent / "flagfiles"
 _NUMBER = re.compile(r"(<=)?([0-9.]+)(?:±([0-9.]+))?")
 
 
@@ -56,21 +56,27 @@ class Row(NamedTuple):
 
     Attributes:
         label: str, as the paper has it.
-        training: str, the training flag file with `{dataset}` in its name.
-        evaluation: str, the flag file of its evaluation.
+        training: str, the training flag file with `{dataset}` in its name:
+            one of the package, such as "digits/erm.flags", or a path.
+        evaluation: str, the flag file of its evaluation, likewise.
         settings: dict of settings of the evaluation beside that file.
         published: tuple of `Published`, one for each column; None where the
-            paper has none.
+            paper has none. Empty: none at all.
         ours: tuple of str, data sets on which it is measured although the
-            paper has no number.
+            paper has no number. Empty in a row without published numbers: all
+            of the columns.
+        trained: dict of settings of the training that replace those of its
+            file, and of the scale; None takes a setting away. Radii and steps
+            of attacks still grow with the scale.
     """
 
     label: str
     training: str
     evaluation: str
-    settings: dict
-    published: tuple
+    settings: dict = {}
+    published: tuple = ()
     ours: tuple = ()
+    trained: dict = {}
 
 
 class Comparison(NamedTuple):
@@ -142,9 +148,16 @@ class Entry(NamedTuple):
 
         They are those on which the paper has a number, and the row's own.
         """
-        pairs = zip(self.columns, row.published, strict=True)
+        if not row.published and not row.ours:
+            return tuple(dict.fromkeys(c.dataset for c in self.columns))
+        pairs = self.numbers(row)
         found = [c.dataset for c, number in pairs if number is not None]
         return tuple(dict.fromkeys([*found, *row.ours]))
+
+    def numbers(self, row: Row) -> list[tuple[Column, Published | None]]:
+        """Returns the columns with the paper's numbers of a row, a list."""
+        given = row.published or (None,) * len(self.columns)
+        return list(zip(self.columns, given, strict=True))
 
     def commands(self, row: Row) -> list[str]:
         """Returns the command lines of a row, a list of str, in order.
@@ -153,20 +166,19 @@ class Entry(NamedTuple):
         the paper has, and for the row's own data sets. Training commands have
         `DIR` in the place of the folder of the data sets.
         """
-        found, pairs = [], zip(self.columns, row.published, strict=True)
-        for column, number in pairs:
-            if number is None and column.dataset not in row.ours:
+        found: list[str] = []
+        ours = row.ours if row.published else self.measured_on(row)
+        for column, number in self.numbers(row):
+            if number is None and column.dataset not in ours:
                 continue
-            trained = training_commands(
-                row.training.format(dataset=column.dataset)
-            )
+            file = row.training.format(dataset=column.dataset)
+            trained, run_dir = own_commands(file, row.trained)
             settings = {**row.settings, **column.settings}
-            (run_dir,) = re.findall(r"--run_dir=\S+", trained[-1])
             parts = [
                 "keras-mixup evaluate",
                 f"--flagfile={row.evaluation}",
                 *flags(settings),
-                run_dir,
+                f"--run_dir={run_dir}",
             ]
             found += [*trained, " ".join(parts)]
         return list(dict.fromkeys(found))
@@ -180,7 +192,7 @@ class Entry(NamedTuple):
             for c in self.columns
         ]
         lines = [
-            [row.label, *("-" if n is None else str(n) for n in row.published)]
+            [row.label, *(str(n or "-") for _, n in self.numbers(row))]
             for row in self.rows
         ]
         table = _tables.to_markdown([["", *header], *lines], "---:")
@@ -205,8 +217,32 @@ def training_commands(flagfile):
     Those of the files that it needs first precede its own.
     """
     own = re.findall(r"^#   (keras-mixup .+)$", _head(flagfile), re.M)
+    if not own:
+        run_dir = f"runs/{pathlib.Path(flagfile).stem}"
+        own = [f"keras-mixup train --flagfile={flagfile} --run_dir={run_dir}"]
     before = [c for name in first(flagfile) for c in training_commands(name)]
     return [*before, *own]
+
+
+def own_commands(flagfile, own):
+    """Returns the commands of a training, and the folder of its run, a str.
+
+    Args:
+        flagfile: str.
+        own: dict of settings that replace those of the file; None takes one
+            away, and the others of the file are then written out.
+    """
+    *before, last = training_commands(flagfile)
+    (run_dir,) = re.findall(r"--run_dir=(\S+)", last)
+    if not own:
+        return [*before, last], run_dir
+    given = flags(own)
+    name = re.sub(r"\W+", "-", " ".join(given)).strip("-")
+    last = last.replace(run_dir, f"{run_dir}-{name}")
+    if None in own.values():
+        last = last.replace(f" --flagfile={flagfile}", "")
+        given = flags({**read_flags(flagfile), **own})
+    return [*before, f"{last} {' '.join(given)}"], f"{run_dir}-{name}"
 
 
 def first(flagfile):
@@ -216,12 +252,12 @@ def first(flagfile):
 
 def read_flags(flagfile):
     """Returns dict name -> text of a flag file of the package; or bool."""
-    lines = (_FLAGFILES / flagfile).read_text("utf-8").splitlines()
+    lines = (FLAGFILES / flagfile).read_text("utf-8").splitlines()
     return dict(_read_flag(li[2:]) for li in lines if li.startswith("--"))
 
 
 def _head(flagfile):
-    return (_FLAGFILES / flagfile).read_text("utf-8").split("\n--")[0]
+    return (FLAGFILES / flagfile).read_text("utf-8").split("\n--")[0]
 
 
 def _read_flag(text):
@@ -251,12 +287,17 @@ def _read(cell):
 
 
 def flags(settings):
-    """Returns the flags of a dict of settings, a list of str."""
-    return list(map(_flag, settings.items()))
+    """Returns the flags of a dict of settings, a list of str.
+
+    None gives none.
+    """
+    return [_flag(own) for own in settings.items() if own[1] is not None]
 
 
 def _flag(setting):
     name, value = setting
     if isinstance(value, bool):
         return f"--{name}" if value else f"--no{name}"
+    if isinstance(value, (tuple, list)):
+        value = ",".join(map(str, value))
     return f"--{name}={value}"

@@ -91,7 +91,7 @@ class Link(NamedTuple):
 
 def to_markdown(title, blocks):
     """Returns the page in GitHub's Markdown."""
-    parts = [f"# {title}", *map(_markdown, blocks)]
+    parts = [f"# {title}", *map(markdown, blocks)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -123,7 +123,8 @@ _STYLE = (
 )
 
 
-def _markdown(block):
+def markdown(block):
+    """Returns a block in GitHub's Markdown, a str."""
     if isinstance(block, Heading):
         return f"## {block.text}"
     if isinstance(block, Text):

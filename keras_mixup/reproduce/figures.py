@@ -1,6 +1,5 @@
 """What of a paper is no table, as data: its figures and its paragraphs."""
 
-import re
 from typing import NamedTuple
 
 from keras_mixup.reproduce import catalogue
@@ -67,16 +66,9 @@ class Figure(NamedTuple):
         """
         found: list[str] = []
         for dataset in self.datasets:
-            *first, last = catalogue.training_commands(
-                panel.training.format(dataset=dataset)
-            )
-            (run_dir,) = re.findall(r"--run_dir=(\S+)", last)
-            flags = " ".join(catalogue.flags(panel.trained))
-            if flags:
-                own = re.sub(r"\W+", "-", flags).strip("-")
-                last = last.replace(run_dir, f"{run_dir}-{own}")
-                last, run_dir = f"{last} {flags}", f"{run_dir}-{own}"
-            found += [*first, last]
+            file = panel.training.format(dataset=dataset)
+            trained, run_dir = catalogue.own_commands(file, panel.trained)
+            found += trained
             if panel.evaluation:
                 found += self._evaluated(panel, dataset, run_dir)
         return list(dict.fromkeys(found))
@@ -85,11 +77,8 @@ class Figure(NamedTuple):
     def _evaluated(panel, dataset, run_dir):
         settings, found = dict(panel.settings), []
         if panel.beside:
-            found = catalogue.training_commands(
-                panel.beside.format(dataset=dataset)
-            )
-            (place,) = re.findall(r"--run_dir=(\S+)", found[-1])
-            settings["adv_vae"] = place
+            file = panel.beside.format(dataset=dataset)
+            found, settings["adv_vae"] = catalogue.own_commands(file, {})
         flags = catalogue.flags(settings)
         flagfile = f"--flagfile={panel.evaluation}"
         parts = ["keras-mixup evaluate", flagfile, *flags]

@@ -12,7 +12,7 @@ REVISION = 1
 TRAIN = "train"
 EVALUATE = "evaluate"
 # Of the machine, or found in another job.
-_UNTOLD = ("data_dir", "download", "threads", "tensorboard", "vae", "adv_vae")
+UNTOLD = ("data_dir", "download", "threads", "tensorboard", "vae", "adv_vae")
 
 
 class Job(NamedTuple):
@@ -86,7 +86,7 @@ def told_settings(kind, values):
     declared = settings_class(kind).declared
     found = {}
     for name, value in values.items():
-        if name not in _UNTOLD and value is not None:
+        if name not in UNTOLD and value is not None:
             parsed = declared[name].parse(value)
             found[name] = json.loads(json.dumps(parsed))
     return found

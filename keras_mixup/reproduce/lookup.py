@@ -8,6 +8,7 @@ from keras_mixup.reproduce import adversarial_mixup
 from keras_mixup.reproduce import adversarial_mixup_figures
 from keras_mixup.reproduce import mixup_inference
 from keras_mixup.reproduce import mixup_inference_figures
+from keras_mixup.reproduce import scales
 from keras_mixup.reproduce import varmixup
 from keras_mixup.reproduce import varmixup_figures
 from keras_mixup.reproduce.catalogue import Entry
@@ -45,6 +46,11 @@ def find(name: str) -> Any:
     """
     known = entries()
     return known[_checks.check_known(name, "name", tuple(known))]
+
+
+def is_own(entry, scale):
+    """Returns whether an entry or a scale is none of the papers'."""
+    return entry.name not in entries() or scale.name not in scales.SCALES
 
 
 def names(entry):

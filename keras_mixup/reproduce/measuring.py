@@ -1,5 +1,6 @@
 """From the records of finished jobs to the numbers of a table."""
 
+import statistics
 from typing import Any
 from typing import NamedTuple
 
@@ -27,6 +28,8 @@ class Measured(NamedTuple):
         answers: dict example id -> share of right answers, over the seeds of
             the training and of the draws; empty likewise.
         networks: int, how many seeds of the training it is of.
+        deviation: float, the standard deviation of the accuracies of the
+            networks, or None for one network.
     """
 
     accuracy: float
@@ -35,6 +38,7 @@ class Measured(NamedTuple):
     num_examples: int | None
     answers: dict
     networks: int = 1
+    deviation: float | None = None
 
 
 class Reader:
@@ -63,9 +67,12 @@ class Reader:
         if cell.column.attack == _CORRUPTIONS:
             mean = self._corrupted(done)
             return Measured(mean, None, None, None, {}, len(done))
-        found, labels = {}, {}
+        found, labels, each = {}, {}, []
         for job in done:
-            for record in self._answers(job, cell):
+            records = self._answers(job, cell)
+            hits = [record.prediction == record.label for record in records]
+            each.append(statistics.fmean(hits))
+            for record in records:
                 found.setdefault(record.example_id, []).append(
                     record.prediction
                 )
@@ -76,7 +83,9 @@ class Reader:
         }
         own = estimates.of_answers(*zip(*pairs, strict=True))
         return Measured(
-            own.accuracy, own.low, own.high, own.num_examples, shares, len(done)
+            *(own.accuracy, own.low, own.high, own.num_examples, shares),
+            networks=len(done),
+            deviation=statistics.stdev(each) if each[1:] else None,
         )
 
     def table(self, plan):

@@ -7,6 +7,7 @@ from keras_mixup.reproduce import chart
 from keras_mixup.reproduce import choosing
 from keras_mixup.reproduce import document
 from keras_mixup.reproduce import jobs
+from keras_mixup.reproduce import lookup
 from keras_mixup.reproduce import verdicts
 from keras_mixup.reproduce.running import time_text
 
@@ -14,11 +15,15 @@ NOT_YET = "not yet"
 _NOTE = (
     "Accuracy in percent: the true label is predicted. Each cell has our "
     "number with its 95 % interval over the test images (n: where these are "
-    "fewer), the paper's number, and ours less the paper's. Columns and rows "
+    "fewer)"
+)
+_BESIDE = (
+    "the paper's number, and ours less the paper's. Columns and rows "
     "without a number of the paper are ours alone. An attack that ignores the "
     "defence gives an upper bound of its robustness at most; the column "
     "through the defence is the one to judge it by."
 )
+_SEVERAL = "After ± stands the standard deviation of the networks."
 
 
 class Results(NamedTuple):
@@ -37,6 +42,11 @@ class Results(NamedTuple):
     known: dict
     verdicts: tuple
     choices: dict = {}
+
+    @property
+    def table(self):
+        """str: our numbers beside the paper's, a table in Markdown."""
+        return document.markdown(numbers(self))
 
     @property
     def finished(self):
@@ -90,7 +100,7 @@ def blocks(found):
         yield document.Text(plan.entry.note)
     yield document.Heading("Numbers")
     yield numbers(found)
-    yield document.Text(_NOTE)
+    yield document.Text(_note(plan))
     if found.measured:
         yield picture(found)
     yield document.Text(_stand_ins(plan))
@@ -98,19 +108,32 @@ def blocks(found):
         yield document.Heading("Claims")
         yield claims(found.verdicts)
         yield document.Text(verdicts.TEST)
-    yield document.Heading("Settings that differ from the paper's")
+    if lookup.is_own(plan.entry, plan.scale):
+        yield document.Heading("Settings that the scale changes")
+    else:
+        yield document.Heading("Settings that differ from the paper's")
     yield differences(plan)
     yield from choosing.blocks(plan, found.choices)
     yield document.Heading("Cost")
     yield costs(found)
     yield document.Heading("Commands")
-    yield document.Code(
-        "This page, and what is missing for it", [command(plan)]
-    )
+    if not lookup.is_own(plan.entry, plan.scale):
+        yield document.Code(
+            "This page, and what is missing for it", [command(plan)]
+        )
     for row in plan.entry.rows:
         if own := plan.jobs_of(row.label):
             lines = [shell(job, found.choices.get(job.key)) for job in own]
             yield document.Code(f"By hand: {row.label}", lines)
+
+
+def _note(plan):
+    """What the numbers of a table are."""
+    known = any(any(row.published) for row in plan.entry.rows)
+    text = f"{_NOTE}, {_BESIDE}" if known else f"{_NOTE}."
+    if plan.scale.seeds[1:]:
+        text += f" {_SEVERAL}"
+    return text
 
 
 def command(plan):
@@ -143,7 +166,9 @@ def _number(cell, measured, most):
         return "–"
     if measured is None:
         return (NOT_YET, _paper(cell.published))
-    own = 100 * measured.accuracy
+    own_number = f"{100 * measured.accuracy:.1f}"
+    if measured.deviation is not None:
+        own_number += f" ± {100 * measured.deviation:.1f}"
     interval = ""
     if measured.low is not None:
         interval = f"{100 * measured.low:.1f} to {100 * measured.high:.1f}"
@@ -153,10 +178,10 @@ def _number(cell, measured, most):
         of = f"{measured.networks} of {len(cell.evaluations)} networks"
         interval += f"; {of}" if interval else of
     if cell.published is None:
-        return (f"{own:.1f}", interval)
+        return (own_number, interval)
     more = " or more" if cell.published.at_most else ""
-    less = f"{own - cell.published.value:+.1f}{more}"
-    return (f"{own:.1f}", interval, _paper(cell.published), less)
+    less = f"{100 * measured.accuracy - cell.published.value:+.1f}{more}"
+    return (own_number, interval, _paper(cell.published), less)
 
 
 def picture(found):

@@ -114,25 +114,26 @@ def _columns(entry, scale):
 
 def _published(entry, row, column):
     """The paper's number, None where it has none."""
-    for known, number in zip(entry.columns, row.published, strict=True):
+    for known, number in entry.numbers(row):
         if known == column:
             return number
     return None
 
 
 def _trained(entry, columns, scale, seed):
-    """Returns dict flag file -> `Job` of all trainings."""
-    datasets = dict.fromkeys(column.dataset for column in columns)
-    files = dict.fromkeys(
-        row.training.format(dataset=dataset)
-        for row in entry.rows
-        for dataset in datasets
-        if dataset in entry.measured_on(row)
-    )
-    return {
-        file: adapting.training(file, scale, seed, entry.transfer)
-        for file in files
-    }
+    """Returns dict (row, data set) -> `Job`; one for equal settings."""
+    found, made = {}, {}
+    for row in entry.rows:
+        label = row.label if row.trained else ""
+        for dataset in entry.measured_on(row):
+            if any(column.dataset == dataset for column in columns):
+                job = adapting.training(
+                    row.training.format(dataset=dataset),
+                    *(scale, seed, entry.transfer, row.trained, label),
+                )
+                place = (row.label, dataset)
+                found[place] = made.setdefault(job.key, job)
+    return found
 
 
 def _evaluations(entry, columns, scale, trained):
@@ -140,19 +141,17 @@ def _evaluations(entry, columns, scale, trained):
     groups = {}
     for row in entry.rows:
         for place, column in enumerate(columns):
-            file = row.training.format(dataset=column.dataset)
             known = not column.rows or row.label in column.rows
             if not known or column.dataset not in entry.measured_on(row):
                 continue
             settings = {**row.settings, **column.settings}
             common = {n: v for n, v in settings.items() if n not in _UNITED}
-            key = (file, row.evaluation, repr(sorted(common.items())))
+            job = trained[row.label, column.dataset]
+            key = (job.key, row.evaluation, repr(sorted(common.items())))
             member = (row, place, column, settings)
-            groups.setdefault(key, []).append(member)
-    for (file, evaluation, _), members in groups.items():
-        job = adapting.evaluation(
-            evaluation, _united(members), scale, trained[file]
-        )
+            groups.setdefault(key, (job, []))[1].append(member)
+    for (_, evaluation, _), (needed, members) in groups.items():
+        job = adapting.evaluation(evaluation, _united(members), scale, needed)
         job = choosing.with_choices(job, scale)
         yield [(row.label, place) for row, place, _, _ in members], job
 
@@ -184,5 +183,5 @@ def _defence(row):
     """The registered name of a row's defence, "" for none."""
     given = row.settings.get("defences")
     if given is None:
-        given = catalogue.read_flags(row.evaluation)["defences"]
+        given = catalogue.read_flags(row.evaluation).get("defences", "")
     return given

@@ -14,11 +14,13 @@ from keras_mixup.reproduce import images
 from keras_mixup.reproduce import jobs as jobs_lib
 from keras_mixup.reproduce import lookup
 from keras_mixup.reproduce import measuring
+from keras_mixup.reproduce import own
 from keras_mixup.reproduce import planned
 from keras_mixup.reproduce import running
 from keras_mixup.reproduce import scales
 from keras_mixup.reproduce import store as store_lib
 from keras_mixup.reproduce import writing
+from keras_mixup.reproduce.catalogue import Entry
 
 # Above it a call asks for `yes`.
 _LONG = 3 * 3600.0
@@ -30,7 +32,8 @@ class ReproduceResult(NamedTuple):
     Attributes:
         results: list of `Results` and `FigureResults`, one for each entry
             that was asked.
-        files: list of `pathlib.Path`, the index first.
+        files: list of `pathlib.Path`: the index, where it is written, then
+            the pages.
     """
 
     results: list
@@ -38,7 +41,7 @@ class ReproduceResult(NamedTuple):
 
     @property
     def text(self) -> str:
-        """str: the verdicts and the index, for a terminal."""
+        """str: the verdicts and the first page, for a terminal."""
         lines = []
         for one in self.results:
             lines.append(f"{one.plan.entry.name}:")
@@ -49,8 +52,8 @@ class ReproduceResult(NamedTuple):
 
 
 def reproduce(
-    entry: str | Sequence[str],
-    scale: str,
+    entry: str | Entry | Sequence[str | Entry],
+    scale: str | scales.Scale,
     results_dir: _types.Path,
     output: _types.Path | None = None,
     data_dir: _types.Path | None = None,
@@ -66,12 +69,15 @@ def reproduce(
     Each training and each evaluation is a job, told by its settings and by
     those of the jobs that it needs. A finished job in `results_dir` is not
     done again, whichever entry it was done for. A killed or stopped call
-    goes on where it was. The pages have all that is there.
+    goes on where it was. The pages have all that is there. Of entries and
+    scales of the papers all pages and an index are written, and else the
+    pages of what was asked.
 
     Args:
-        entry: str, such as "mixup_inference/table2", a sequence of these, or
-            "all".
-        scale: str: "digits", "cifar10_cpu" or "paper".
+        entry: str, such as "mixup_inference/table2" or "all", an `Entry` of
+            your own, or a sequence of these.
+        scale: str: "digits", "cifar10_cpu" or "paper", or a `Scale` of your
+            own.
         results_dir: str or path of the folder of the jobs, one for all
             entries and scales.
         output: str or path of the folder of the pages; None: a folder with
@@ -93,7 +99,8 @@ def reproduce(
 
     Raises:
         ValueError: an argument that cannot be used; an unknown entry or
-            scale, with the nearest; results of other settings in
+            scale, with the nearest; one of your own with a name of the
+            papers, or without data at the scale; results of other settings in
             `results_dir`; or more than some hours of work without `yes`.
         FileNotFoundError: the data set is not there.
         OSError: a folder that cannot be written, or in which another process
@@ -110,10 +117,11 @@ def reproduce(
     )
     arguments.check_rows(rows)
     say = progress or (lambda text: None)
-    names = lookup.names(entry)
-    chosen = scales.find(scale)
+    asked, chosen = own.entries(entry), own.scale(scale)
     store = store_lib.Store(results_dir)
-    plans = [planned.plan(lookup.find(n), chosen) for n in names]
+    plans = [planned.plan(one, chosen) for one in asked]
+    for plan in plans:
+        own.check_plan(plan)
     wanted = jobs_lib.unique(_wanted(plans, tuple(rows)))
     # Reading the data may be TensorFlow's first op.
     runs.prepare(runs.TrainSettings(threads=threads))
@@ -134,9 +142,13 @@ def reproduce(
             **machine,
         )
     finally:
-        found = write_pages(scale, results_dir, output)
-    own = [one for one in found.results if one.plan.entry.name in names]
-    return ReproduceResult(own, found.files)
+        if any(lookup.is_own(one, chosen) for one in asked):
+            found = _write(plans, chosen, store, output, False)
+        else:
+            found = write_pages(chosen.name, results_dir, output)
+    names = {one.name for one in asked}
+    shown = [one for one in found.results if one.plan.entry.name in names]
+    return ReproduceResult(shown, found.files)
 
 
 def write_pages(
@@ -155,14 +167,16 @@ def write_pages(
     """
     arguments.check_call(results_dir, output)
     chosen = scales.find(scale)
-    store = store_lib.Store(results_dir)
+    plans = [planned.plan(one, chosen) for one in lookup.entries().values()]
+    return _write(plans, chosen, store_lib.Store(results_dir), output, True)
+
+
+def _write(plans, scale, store, output, whole):
+    """Writes the pages of plans, and their index if they are the whole."""
     reader = measuring.Reader(store)
-    found = [
-        planned.results(planned.plan(entry, chosen), store, reader)
-        for entry in lookup.entries().values()
-    ]
-    place = pathlib.Path(output or store.path / chosen.name)
-    return ReproduceResult(found, writing.write(found, chosen, place))
+    found = [planned.results(plan, store, reader) for plan in plans]
+    place = pathlib.Path(output or store.path / scale.name)
+    return ReproduceResult(found, writing.write(found, scale, place, whole))
 
 
 def _wanted(plans, rows):

@@ -10,7 +10,7 @@ from keras_mixup.reproduce import pages
 from keras_mixup.reproduce import planned
 
 
-def write(found, scale, output):
+def write(found, scale, output, whole=True):
     """Writes the index of a scale, and the pages of what it has numbers of.
 
     Args:
@@ -18,15 +18,19 @@ def write(found, scale, output):
             index.
         scale: `Scale`.
         output: str or path of the folder.
+        whole: bool; otherwise all of the pages are written, and no index.
 
     Returns:
-        list of `pathlib.Path`, the index first.
+        list of `pathlib.Path`, the index first, where there is one.
     """
     output = pathlib.Path(output)
     output.mkdir(parents=True, exist_ok=True)
-    content = list(index.blocks(scale, found))
-    written = _write_page(output, index.NAME, index.title(scale), content)
-    for one in filter(index.has_page, found):
+    written = []
+    if whole:
+        content = list(index.blocks(scale, found))
+        written = _write_page(output, index.NAME, index.title(scale), content)
+        found = filter(index.has_page, found)
+    for one in found:
         name = index.file_name(one.plan.entry)
         content = planned.blocks(one)
         written += _write_page(output, name, pages.title(one.plan), content)
@@ -95,6 +99,8 @@ def _cell(cell, measured):
 def _numbers(measured):
     found = measured._asdict()
     found.pop("answers")  # One number for each image; they lie in the records.
+    if measured.deviation is None:
+        found.pop("deviation")
     return found
 
 
