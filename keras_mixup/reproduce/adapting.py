@@ -50,10 +50,10 @@ def training(flagfile, scale, seed, transfer=False, own=None, label=""):
     own = own or {}
     paper = _given(jobs.TRAIN, {**catalogue.read_flags(flagfile), **own})
     values = {**paper, "seed": seed}
-    values["dataset"] = scale.stand_in(paper["dataset"], transfer)
+    values["dataset"] = scale.stand_in(paper.get("dataset"), transfer)
     if values["dataset"] is None:
         raise ValueError(
-            f"No data set stands for {paper['dataset']} at the scale "
+            f"No data set stands for {paper.get('dataset')} at the scale "
             f"{scale.name}."
         )
     if paper.get("task") == "vae":
@@ -62,14 +62,14 @@ def training(flagfile, scale, seed, transfer=False, own=None, label=""):
             values |= scale.plain_vae
     else:
         known = scale.models
-        replaced = known.get(paper["model"], known.get("", None))
+        replaced = known.get(paper.get("model"), known.get("", None))
         if replaced:
             values.pop("width", None)
             values |= replaced
         values |= scale.training
         if "eps" in paper:
             values |= scale.attacked
-        values |= scale.own.get(paper["algorithm"], {})
+        values |= scale.own.get(paper.get("algorithm"), {})
     values |= {name: paper.get(name) for name in own}
     _in_proportion(values, paper, scale)
     values = {n: v for n, v in values.items() if v is not None}
@@ -78,7 +78,7 @@ def training(flagfile, scale, seed, transfer=False, own=None, label=""):
     ]
     if not label:
         label = flagfile.rpartition("/")[2].removesuffix(".flags")
-        label = label.removesuffix(f"_{paper['dataset']}").replace("_", " ")
+        label = label.removesuffix(f"_{paper.get('dataset')}").replace("_", " ")
         label += "".join(f", {n} {value}" for n, value in own.items())
     if len(scale.seeds) > 1:
         label += f", seed {seed}"
@@ -149,7 +149,7 @@ def _in_proportion(values, paper, scale):
             values[name] = paper[name] * scale.radius
     drops = values.get("drops")
     same = drops and drops == paper.get("drops")
-    if values["epochs"] != paper["epochs"] and same:
+    if values.get("epochs") != paper.get("epochs") and same:
         values["drops"] = tuple(
             drop / paper["epochs"] if drop >= 1 else drop for drop in drops
         )

@@ -47,7 +47,8 @@ def draw(labels, columns):
     for place, group in enumerate(groups):
         parts.append(f'<g transform="translate(0 {place * step})">')
         parts += [*_group(labels, group), "</g>"]
-    parts += _legend(height)
+    known = any(v[3] is not None for _, values in columns for v in values)
+    parts += list(_legend(height))[: None if known else 2]
     return "\n".join([*parts, "</svg>"])
 
 

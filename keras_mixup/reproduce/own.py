@@ -10,6 +10,7 @@ from keras_mixup.reproduce import figures
 from keras_mixup.reproduce import index
 from keras_mixup.reproduce import jobs
 from keras_mixup.reproduce import lookup
+from keras_mixup.reproduce import planning
 from keras_mixup.reproduce import scales
 
 # Of a training: its scale, its seed or another job decides it.
@@ -188,5 +189,7 @@ def _check_settings(settings, name, kind):
     declared = jobs.settings_class(kind).declared
     for setting, value in settings.items():
         _checks.check_known(setting, name, tuple(declared))
+        if setting in planning.UNITED:
+            continue  # Of all rows and columns together.
         with _checks.called({setting: f"{name}[{setting!r}]"}):
             declared[setting].parse(value)

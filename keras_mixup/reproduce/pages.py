@@ -127,10 +127,14 @@ def blocks(found):
             yield document.Code(f"By hand: {row.label}", lines)
 
 
+def _compares(plan):
+    """Whether there are numbers of a paper."""
+    return any(any(row.published) for row in plan.entry.rows)
+
+
 def _note(plan):
     """What the numbers of a table are."""
-    known = any(any(row.published) for row in plan.entry.rows)
-    text = f"{_NOTE}, {_BESIDE}" if known else f"{_NOTE}."
+    text = f"{_NOTE}, {_BESIDE}" if _compares(plan) else f"{_NOTE}."
     if plan.scale.seeds[1:]:
         text += f" {_SEVERAL}"
     return text
@@ -198,7 +202,10 @@ def picture(found):
         )
         for i, column in enumerate(plan.columns)
     ]
-    text = "Our accuracies and the paper's, a panel for each column."
+    whose = (
+        "Our accuracies and the paper's" if _compares(plan) else "Accuracies"
+    )
+    text = f"{whose}, a panel for each column."
     name = plan.entry.name.replace("/", "-")
     return document.Picture(name, chart.draw(labels, columns), text)
 
@@ -279,7 +286,8 @@ def differences(plan):
         whole = len(labels) == every[kind]
         where = f"all, {kind}" if whole else ", ".join(dict.fromkeys(labels))
         rows.append((setting, paper, here, reason, where))
-    header = ("setting", "paper", "here", "why", "where")
+    given = "given" if lookup.is_own(plan.entry, plan.scale) else "paper"
+    header = ("setting", given, "here", "why", "where")
     return document.Table(header, sorted(rows))
 
 

@@ -10,7 +10,7 @@ from keras_mixup.reproduce import choosing
 from keras_mixup.reproduce import jobs
 
 # Chosen by the columns and rows; their union is one call.
-_UNITED = ("attacks", "pgd_steps", "defences", "mix_weights")
+UNITED = ("attacks", "pgd_steps", "defences", "mix_weights")
 _STEPPED = ("pgd", "cleverhans_pgd", "varmixup_pgd")
 # No attack of its own.
 _CORRUPTIONS = "corruptions"
@@ -145,7 +145,7 @@ def _evaluations(entry, columns, scale, trained):
             if not known or column.dataset not in entry.measured_on(row):
                 continue
             settings = {**row.settings, **column.settings}
-            common = {n: v for n, v in settings.items() if n not in _UNITED}
+            common = {n: v for n, v in settings.items() if n not in UNITED}
             job = trained[row.label, column.dataset]
             key = (job.key, row.evaluation, repr(sorted(common.items())))
             member = (row, place, column, settings)
@@ -160,7 +160,7 @@ def _united(members):
     """Returns the settings of one call for several rows and columns."""
     own, weights = {}, {}
     for row, _, _, settings in members:
-        own |= {n: v for n, v in settings.items() if n not in _UNITED}
+        own |= {n: v for n, v in settings.items() if n not in UNITED}
         if _defence(row) and "mix_weights" in settings:
             weights[settings["mix_weights"]] = None
     columns = [column for _, _, column, _ in members]
