@@ -1,39 +1,32 @@
 """What single additions give to adversarial training; one table.
 
-    python -m benchmarks.additions --results=runs/additions/digits.jsonl
+    python -m benchmarks.additions --results_dir=runs/additions
     python -m benchmarks.additions \
         --flagfile=benchmarks/cifar10_additions.flags --data_dir=DIR \
-        --results=runs/additions/cifar10.jsonl
+        --results_dir=runs/additions
 
-Each row is a run of `keras_mixup.runs`: an algorithm, or AT or AOM with one
-addition. The weights at the end of training are attacked: PGD-20 on the test
-split, and standard AutoAttack on a part of it. One line of --results is one
-trained network (row, seed). Existing lines are not computed again, so the same
-command continues a stopped call; a stopped training goes on as well. All rows
-of a seed come before the next seed.
+Each row is an algorithm, or AT or AOM with one addition. The weights at the end
+of training are attacked: PGD-20 on the test split, and standard AutoAttack on a
+part of it. It is an entry of `keras_mixup.reproduce`: a finished job is not
+done again, a stopped call goes on, and the page has the numbers, the settings
+and the cost. All rows of a seed come before the next seed.
 """
 
-import gc
-import pathlib
-import time
-
-import keras
-import numpy as np
-
 from benchmarks import program
-from keras_mixup import registry
+from keras_mixup import reproduce
 from keras_mixup import runs
 
 FLAGS = program.Flags(__doc__)
-FLAGS.string("results", None, "JSON-lines file; folders of runs beside it.")
+FLAGS.string("results_dir", "runs/additions", "Folder of the jobs.")
 FLAGS.string_list("rows", "", "Which rows of the table; empty for all.")
 FLAGS.integer_list("seeds", "0,1,2", "One network each.")
+FLAGS.integer("jobs", 1, "Jobs at once, each a process.", minimum=1)
 # Of the network and of its training.
 _SHARED = (
-    *("dataset", "data_dir", "model", "width", "num_train", "batch_size"),
-    *("optimizer", "learning_rate", "weight_decay", "schedule", "drops"),
-    *("augment", "num_validation"),
+    *("model", "width", "batch_size", "optimizer", "learning_rate"),
+    *("weight_decay", "schedule", "drops", "augment", "num_validation"),
 )
+FLAGS.of_training("dataset", "data_dir", "num_train")
 FLAGS.of_training(*_SHARED, epochs=60, eps=0.1, step_size=0.05, num_steps=5)
 FLAGS.integer("num_test", None, "Class-balanced subset.", minimum=1)
 FLAGS.integer(
@@ -42,10 +35,6 @@ FLAGS.integer(
 FLAGS.integer("few", 300, "Training images of the rows on few.", minimum=1)
 FLAGS.number("test_step_size", 0.025, "PGD-20: step.")
 FLAGS.runtime()
-
-# What does not change a result.
-_ASIDE = ("rows",)
-_COLUMNS = ("clean", "pgd20", "autoattack")
 
 
 def _additions(title, **options):
@@ -62,6 +51,7 @@ def _additions(title, **options):
 
 _AT = {"algorithm": "adversarial_training"}
 _CUTMIX = "cutmix_adversarial_training"
+# The texts "few" and "dataset" stand for the flags of that name.
 ROWS = {
     **_additions("AT", **_AT),
     "AT + CutMix": {"algorithm": _CUTMIX},
@@ -87,111 +77,109 @@ _UNATTACKED = (
     "regmixup",
     "directional_adversarial_training",
 )
+_ATTACK = ("eps", "step_size", "num_steps")
+# The data set in whose place that of --dataset stands.
+_PAPERS = "cifar10"
+_CLAIMS = tuple(
+    reproduce.Claim(
+        f"{added} makes {title} more robust",
+        "asked here, by no paper",
+        (
+            reproduce.Comparison(
+                f"{title} + {added}", title, "AutoAttack standard"
+            ),
+        ),
+        ours=True,
+    )
+    for title in ("AT", "AOM")
+    for added in ("AWP", "EMA", "SWA")
+)
 
 
 def main(flags):
-    """Runs what is missing, then prints the table."""
-    names = flags.rows or list(ROWS)
-    for name in names:
-        registry.check_name("rows", name, tuple(ROWS))
-    results = program.results(FLAGS, flags, ("name", "seed"), _ASIDE)
-    program.prepare(flags)
-    for seed in flags.seeds:
-        for name in names:
-            if (name, seed) not in results:
-                program.say(results.add(measure(flags, name, seed)))
-    print(table(results.rows))
+    """Computes what is missing, then prints the table and the page's path."""
+    found = reproduce.reproduce(
+        entry(flags),
+        scale(flags),
+        flags.results_dir,
+        data_dir=flags.data_dir,
+        threads=flags.threads,
+        yes=True,
+        progress=program.say,
+        jobs=flags.jobs,
+        rows=flags.rows,
+    )
+    program.say(found.results[0].table)
+    program.say(found.text)
 
 
-def training_settings(flags, name, seed):
-    """Returns the `TrainSettings` of a row."""
-    own = dict(ROWS[name])
-    if own.get("num_train") == "few":
-        own["num_train"] = flags.few
-    if "extra_dataset" in own:
-        own["extra_dataset"] = flags.dataset
-    if own["algorithm"] not in _UNATTACKED:
-        own |= {"eps": flags.eps, "step_size": flags.step_size}
-        own |= {"num_steps": flags.num_steps}
-    shared = {key: getattr(flags, key) for key in _SHARED}
-    # What was not given may have no effect here, and would be refused.
-    known = runs.TrainSettings.declared
-    shared = {k: v for k, v in shared.items() if v != known[k].default}
-    shared |= {"epochs": flags.epochs, "seed": seed}
-    return runs.TrainSettings(**{**shared, **own})
-
-
-def measure(flags, name, seed):
-    """Returns one line of the results, accuracies in percent."""
-    keras.backend.clear_session()
-    gc.collect()
-    folder = pathlib.Path(flags.results).parent / f"{name} seed {seed}"
-    start = time.process_time()
-    settings = training_settings(flags, name, seed)
-    trained = runs.train(settings, folder, resume=True)
-    seconds = time.process_time() - start
-    found = runs.evaluate(evaluation_settings(flags, folder, seed), folder)
-    return {
-        "name": name,
-        "seed": seed,
-        **accuracies(found.records),
-        "steps": trained.steps,
-        "train_cpu_seconds": round(seconds, 1),
-    }
-
-
-def evaluation_settings(flags, folder, seed):
-    """Returns the `EvaluateSettings` for the last step of a run."""
-    strong = {}
+def entry(flags):
+    """Returns the `reproduce.Entry`: the rows, their attacks, the columns."""
+    columns = [
+        reproduce.Column("clean", _PAPERS),
+        reproduce.Column("PGD-20", _PAPERS, attack="pgd", steps=20),
+    ]
     if flags.num_strong:
-        strong = {"adaptive_examples": flags.num_strong}
-    return runs.EvaluateSettings(
-        classifier=str(folder / "final.keras"),
-        num_examples=flags.num_test,
-        attacks=("clean", "pgd", *(["autoattack"] if strong else [])),
-        eps=flags.eps,
-        step_size=flags.test_step_size,
-        pgd_steps=(20,),
-        defences=(),
-        probe=False,
-        seed=seed,
-        **strong,
+        columns.append(
+            reproduce.Column(
+                "AutoAttack standard", _PAPERS, attack="autoattack"
+            )
+        )
+    return reproduce.Entry(
+        "comparisons/additions",
+        "Single additions to adversarial training: accuracy (%) on the test "
+        "split, last weights",
+        tuple(columns),
+        tuple(_row(flags, name) for name in ROWS),
+        claims=_CLAIMS if flags.num_strong else (),
     )
 
 
-def accuracies(records):
-    """Returns {column: accuracy in percent} for the attacks that were run."""
-    hits = {}
-    for record in records:
-        right = record.prediction == record.label
-        hits.setdefault(record.attack, []).append(right)
-    found = {name: 100.0 * float(np.mean(h)) for name, h in hits.items()}
-    return {
-        column: value
-        for column in _COLUMNS
-        for name, value in found.items()
-        if name.replace("-", "").lower().startswith(column)
+def _row(flags, name):
+    own = {"num_train": flags.num_train, **ROWS[name]}
+    if own["num_train"] == "few":
+        own["num_train"] = flags.few
+    if "extra_dataset" in own:
+        own["extra_dataset"] = flags.dataset
+    attacked = own["algorithm"] not in _UNATTACKED
+    attack = {n: getattr(flags, n) if attacked else None for n in _ATTACK}
+    strong = {}
+    if flags.num_strong:
+        strong["adaptive_examples"] = flags.num_strong
+        strong["autoattack_version"] = "standard"
+    return reproduce.Row(
+        name,
+        "adversarial_mixup/attack_{dataset}.flags",
+        "adversarial_mixup/evaluate.flags",
+        {
+            "eps": flags.eps,
+            "step_size": flags.test_step_size,
+            "num_examples": flags.num_test,
+            "probe": False,
+            **strong,
+        },
+        trained={**own, **attack},
+    )
+
+
+def scale(flags):
+    """Returns the `reproduce.Scale`: data, network, length, seeds."""
+    known = runs.TrainSettings.declared
+    shared = {key: getattr(flags, key) for key in _SHARED}
+    # What was not given may have no effect here, and would be refused.
+    shared = {
+        key: None if value == known[key].default else value
+        for key, value in shared.items()
     }
-
-
-def table(rows):
-    """Returns the Markdown table: mean and deviation over seeds."""
-    lines = [
-        "| training | clean | PGD-20 | AutoAttack | train CPU s |",
-        "|---|---:|---:|---:|---:|",
-    ]
-    for name in ROWS:
-        own = [row for row in rows if row["name"] == name]
-        if own:
-            found = [
-                [row[column] for row in own if column in row]
-                for column in _COLUMNS
-            ]
-            cells = [program.cell(part) if part else "-" for part in found]
-            seconds = np.mean([row["train_cpu_seconds"] for row in own])
-            cells.append(f"{seconds:.0f}")
-            lines.append(f"| {name} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+    shared["model"] = flags.model
+    return reproduce.Scale(
+        f"additions_{flags.dataset}",
+        "Networks and lengths that a desktop computer can do; attack, "
+        "optimizer and schedule are stated below.",
+        {_PAPERS: flags.dataset},
+        training={**shared, "epochs": flags.epochs, "drop_factor": None},
+        seeds=tuple(flags.seeds),
+    )
 
 
 if __name__ == "__main__":

@@ -10,7 +10,10 @@ from benchmarks import algorithms
 from benchmarks import family
 from benchmarks import program
 from benchmarks import varmixup
+from keras_mixup import runs
 from keras_mixup import training
+from keras_mixup.reproduce import own
+from keras_mixup.reproduce import planning
 
 
 def run(path, *flags):
@@ -68,14 +71,87 @@ def test_a_row_of_varmixup_has_the_settings_of_a_run(row):
     assert settings.step_size == step
 
 
-@pytest.mark.parametrize("row", additions.ROWS)
-def test_an_addition_has_the_settings_of_a_run(row):
-    flags = additions.FLAGS.parse(["", "--epochs=3"])
-    settings = additions.training_settings(flags, row, 4)
-    assert (settings.epochs, settings.seed) == (3, 4)
+def jobs_of_additions(row, *flags):
+    """The settings of the training and of the evaluation of a row."""
+    values = additions.FLAGS.parse(["", *flags, "--seeds=4"])
+    (entry,) = own.entries(additions.entry(values))
+    plan = planning.plan(entry, own.scale(additions.scale(values)))
+    return [job.settings for job in plan.jobs_of(row)]
 
 
-@pytest.mark.parametrize("module", [additions, algorithms, varmixup])
+# Those of the program that measured the numbers of BENCHMARKS.md.
+TOLD = {"dataset": "digits", "epochs": 60, "seed": 4}
+ATTACK = {"eps": 0.1, "step_size": 0.05, "num_steps": 5}
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        (
+            "AOM + SWA",
+            {
+                "algorithm": "adversarial_mixup",
+                "weight_average": "swa",
+                **ATTACK,
+            },
+        ),
+        ("RegMixup", {"algorithm": "regmixup"}),
+        (
+            "AT on few images + extra",
+            {
+                "algorithm": "adversarial_training",
+                "num_train": 300,
+                "extra_dataset": "digits",
+                "extra_share": 0.5,
+                **ATTACK,
+            },
+        ),
+    ],
+)
+def test_an_addition_has_the_settings_of_the_recorded_numbers(row, expected):
+    trained, attacked = jobs_of_additions(row)
+    made = runs.TrainSettings(**trained)
+    assert made == runs.TrainSettings(**{**TOLD, **expected})
+    assert runs.EvaluateSettings(**attacked) == runs.EvaluateSettings(
+        weights="last",
+        attacks=("clean", "pgd", "autoattack"),
+        adaptive_examples=200,
+        eps=0.1,
+        step_size=0.025,
+        pgd_steps=(20,),
+        defences=(),
+        probe=False,
+    )
+
+
+def test_additions_on_cifar10_take_the_flags_of_their_file():
+    file = "--flagfile=benchmarks/cifar10_additions.flags"
+    trained, attacked = jobs_of_additions("AT on few images", file)
+    names = ("num_train", "optimizer", "drops", "width", "num_validation")
+    assert [trained[name] for name in names] == [
+        *(2000, "yogi", (0.7, 0.9)),
+        *(8, 0),
+    ]
+    assert attacked["num_examples"] == 1000
+    assert trained["step_size"] == 2 * attacked["step_size"] == 4 / 255
+
+
+def test_additions_without_autoattack_leave_its_column_out():
+    values = additions.FLAGS.parse(["", "--num_strong=0"])
+    entry = additions.entry(values)
+    assert [column.label for column in entry.columns] == ["clean", "PGD-20"]
+    _, attacked = jobs_of_additions("AT", "--num_strong=0")
+    assert attacked["attacks"] == ("clean", "pgd")
+
+
+def test_a_row_that_the_additions_lack_is_refused_in_one_line(tmp_path, capsys):
+    argv = ["additions", f"--results_dir={tmp_path}/r", "--rows=AT + SVA"]
+    assert program.exit_code(additions.main, additions.FLAGS, argv) == 2
+    assert 'Did you mean "AT + SWA"?' in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("module", [algorithms, varmixup])
 def test_a_table_without_a_file_is_refused_in_one_line(module, capsys):
     assert program.exit_code(module.main, module.FLAGS, ["table"]) == 2
     assert "error: " in capsys.readouterr().err
