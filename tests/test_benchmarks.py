@@ -9,7 +9,6 @@ from benchmarks import additions
 from benchmarks import algorithms
 from benchmarks import family
 from benchmarks import program
-from benchmarks import varmixup
 from keras_mixup import runs
 from keras_mixup import training
 from keras_mixup.reproduce import own
@@ -59,16 +58,6 @@ def test_a_member_has_the_settings_of_a_run(name):
     assert {key: getattr(settings, key) for key in own} == own
     given = (settings.num_steps, settings.eps) == (3, 0.2)
     assert given == member.attacked
-
-
-@pytest.mark.parametrize("row", varmixup.ROWS)
-def test_a_row_of_varmixup_has_the_settings_of_a_run(row):
-    flags = varmixup.FLAGS.parse(["", "--eps=0.2"])
-    files = {"vae": "first", "adv_vae": "second"}
-    settings = varmixup.settings_of(flags, varmixup.ROWS[row], 1, files)
-    assert settings.vae == files.get(varmixup.ROWS[row].vae)
-    step = 0.05 if varmixup.ROWS[row].attacked else None
-    assert settings.step_size == step
 
 
 def jobs_of_additions(row, *flags):
@@ -151,9 +140,8 @@ def test_a_row_that_the_additions_lack_is_refused_in_one_line(tmp_path, capsys):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("module", [algorithms, varmixup])
-def test_a_table_without_a_file_is_refused_in_one_line(module, capsys):
-    assert program.exit_code(module.main, module.FLAGS, ["table"]) == 2
+def test_a_table_without_a_file_is_refused_in_one_line(capsys):
+    assert program.exit_code(algorithms.main, algorithms.FLAGS, ["table"]) == 2
     assert "error: " in capsys.readouterr().err
 
 

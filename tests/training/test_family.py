@@ -91,7 +91,7 @@ def test_an_algorithm_is_where_it_is_looked_for(name):
         ),
         "a row in docs/training.md": f"`{name}`" in DOCS,
     }
-    # Those with an autoencoder have a test and a benchmark of their own.
+    # Those with an autoencoder have a test of their own, and rows of papers.
     if not registry.accepts("algorithm", name, "vae"):
         members = family.MEMBERS.values()
         asked["a row in FAMILY, tests/training/test_family.py"] = any(
