@@ -12,13 +12,13 @@ done again, a stopped call goes on, and the page has the numbers, the settings
 and the cost. All rows of a seed come before the next seed.
 """
 
+from benchmarks import compared
 from benchmarks import program
 from keras_mixup import reproduce
-from keras_mixup import runs
 
 FLAGS = program.Flags(__doc__)
 FLAGS.string("results_dir", "runs/additions", "Folder of the jobs.")
-FLAGS.string_list("rows", "", "Which rows of the table; empty for all.")
+FLAGS.string("rows", "", "Rows, with ; between them; empty for all.")
 FLAGS.integer_list("seeds", "0,1,2", "One network each.")
 FLAGS.integer("jobs", 1, "Jobs at once, each a process.", minimum=1)
 # Of the network and of its training.
@@ -78,8 +78,6 @@ _UNATTACKED = (
     "directional_adversarial_training",
 )
 _ATTACK = ("eps", "step_size", "num_steps")
-# The data set in whose place that of --dataset stands.
-_PAPERS = "cifar10"
 _CLAIMS = tuple(
     reproduce.Claim(
         f"{added} makes {title} more robust",
@@ -98,31 +96,19 @@ _CLAIMS = tuple(
 
 def main(flags):
     """Computes what is missing, then prints the table and the page's path."""
-    found = reproduce.reproduce(
-        entry(flags),
-        scale(flags),
-        flags.results_dir,
-        data_dir=flags.data_dir,
-        threads=flags.threads,
-        yes=True,
-        progress=program.say,
-        jobs=flags.jobs,
-        rows=flags.rows,
-    )
-    program.say(found.results[0].table)
-    program.say(found.text)
+    compared.main(entry(flags), scale(flags), flags)
 
 
 def entry(flags):
     """Returns the `reproduce.Entry`: the rows, their attacks, the columns."""
     columns = [
-        reproduce.Column("clean", _PAPERS),
-        reproduce.Column("PGD-20", _PAPERS, attack="pgd", steps=20),
+        reproduce.Column("clean", compared.STANDS_FOR),
+        reproduce.Column("PGD-20", compared.STANDS_FOR, attack="pgd", steps=20),
     ]
     if flags.num_strong:
         columns.append(
             reproduce.Column(
-                "AutoAttack standard", _PAPERS, attack="autoattack"
+                "AutoAttack standard", compared.STANDS_FOR, attack="autoattack"
             )
         )
     return reproduce.Entry(
@@ -149,8 +135,8 @@ def _row(flags, name):
         strong["autoattack_version"] = "standard"
     return reproduce.Row(
         name,
-        "adversarial_mixup/attack_{dataset}.flags",
-        "adversarial_mixup/evaluate.flags",
+        compared.TRAINING,
+        compared.EVALUATION,
         {
             "eps": flags.eps,
             "step_size": flags.test_step_size,
@@ -164,22 +150,7 @@ def _row(flags, name):
 
 def scale(flags):
     """Returns the `reproduce.Scale`: data, network, length, seeds."""
-    known = runs.TrainSettings.declared
-    shared = {key: getattr(flags, key) for key in _SHARED}
-    # What was not given may have no effect here, and would be refused.
-    shared = {
-        key: None if value == known[key].default else value
-        for key, value in shared.items()
-    }
-    shared["model"] = flags.model
-    return reproduce.Scale(
-        f"additions_{flags.dataset}",
-        "Networks and lengths that a desktop computer can do; attack, "
-        "optimizer and schedule are stated below.",
-        {_PAPERS: flags.dataset},
-        training={**shared, "epochs": flags.epochs, "drop_factor": None},
-        seeds=tuple(flags.seeds),
-    )
+    return compared.scale("additions", flags, _SHARED)
 
 
 if __name__ == "__main__":

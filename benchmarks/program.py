@@ -1,6 +1,5 @@
-"""Flags, one-line errors and results of all benchmarks."""
+"""Flags and one-line errors of all benchmarks."""
 
-import statistics
 import sys
 
 from keras_mixup import runs
@@ -99,31 +98,6 @@ def write_figures(flags, values, **figures):
     """Writes figures to --json, if it is given; JSON values by name."""
     if values.json:
         runs.write_figures(values.json, flags.as_dict(values), **figures)
-
-
-def results(flags, values, key, aside):
-    """Returns the `runs.Results` of --results.
-
-    Args:
-        flags: `Flags`.
-        values: the parsed command line.
-        key: names of the entries that identify a row.
-        aside: names of the flags that change no row.
-    """
-    settings = flags.as_dict(values)
-    for name in ("results", "seed", "seeds", "data_dir", "threads", *aside):
-        settings.pop(name, None)
-    return runs.Results(values.results, settings, key)
-
-
-def cell(numbers, digits=1):
-    """Returns mean ± deviation, the only number, or - for none, as text."""
-    if not numbers:
-        return "-"
-    mean = f"{statistics.fmean(numbers):.{digits}f}"
-    if len(numbers) == 1:
-        return mean
-    return f"{mean} ± {statistics.stdev(numbers):.{digits}f}"
 
 
 def say(line):

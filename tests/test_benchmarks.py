@@ -1,8 +1,5 @@
-"""The table of all algorithms: complete, resumable, never mixed."""
+"""The comparisons of training rows: complete, and of the recorded settings."""
 
-import json
-
-import numpy as np
 import pytest
 
 from benchmarks import additions
@@ -18,7 +15,7 @@ from keras_mixup.reproduce import planning
 def run(path, *flags):
     argv = [
         "algorithms",
-        f"--results={path}",
+        f"--results_dir={path}",
         "--seeds=0",
         "--num_train=40",
         "--num_test=20",
@@ -50,22 +47,32 @@ def test_every_algorithm_of_the_package_has_a_row():
 @pytest.mark.parametrize("name", family.MEMBERS)
 def test_a_member_has_the_settings_of_a_run(name):
     """A run's settings say the same as the constructor's arguments."""
-    flags = algorithms.FLAGS.parse(["", "--num_steps=3", "--eps=0.2"])
     member = family.MEMBERS[name]
-    settings = algorithms.settings_of(flags, member, 1, 7)
+    trained, _ = jobs_of(algorithms, member.title, "--num_steps=3", "--eps=0.2")
+    settings = runs.TrainSettings(**trained)
     assert settings.algorithm == member.algorithm.registered_name
-    own = member.arguments(3, 0.2, (8, 8, 1), 35)
+    # Five epochs of 17 batches, over which CURE's distance grows.
+    own = member.arguments(3, 0.2, (8, 8, 1), 85)
     assert {key: getattr(settings, key) for key in own} == own
+    assert (settings.seed, settings.epochs, settings.dataset) == (
+        *(4, 100),
+        "digits",
+    )
+    assert settings.optimizer == runs.TrainSettings().optimizer
     given = (settings.num_steps, settings.eps) == (3, 0.2)
     assert given == member.attacked
 
 
-def jobs_of_additions(row, *flags):
-    """The settings of the training and of the evaluation of a row."""
-    values = additions.FLAGS.parse(["", *flags, "--seeds=4"])
-    (entry,) = own.entries(additions.entry(values))
-    plan = planning.plan(entry, own.scale(additions.scale(values)))
+def jobs_of(bench, row, *flags):
+    """The settings of the training and of the evaluations of a row."""
+    values = bench.FLAGS.parse(["", *flags, "--seeds=4"])
+    (entry,) = own.entries(bench.entry(values))
+    plan = planning.plan(entry, own.scale(bench.scale(values)))
     return [job.settings for job in plan.jobs_of(row)]
+
+
+def jobs_of_additions(row, *flags):
+    return jobs_of(additions, row, *flags)
 
 
 # Those of the program that measured the numbers of BENCHMARKS.md.
@@ -140,75 +147,48 @@ def test_a_row_that_the_additions_lack_is_refused_in_one_line(tmp_path, capsys):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_table_without_a_file_is_refused_in_one_line(capsys):
-    assert program.exit_code(algorithms.main, algorithms.FLAGS, ["table"]) == 2
-    assert "error: " in capsys.readouterr().err
-
-
-def test_a_finished_row_is_kept_and_a_missing_one_is_made(tmp_path, capsys):
-    path = tmp_path / "rows.jsonl"
-    assert run(path, "--algorithms=erm") == 0
-    (first,) = map(json.loads, path.read_text().splitlines())
-    first["clean"] = 12.5  # would be lost if the row were made again
-    path.write_text(json.dumps(first) + "\n")
-    assert run(path, "--algorithms=erm,at") == 0
-    rows = [json.loads(line) for line in path.read_text().splitlines()]
-    assert [row["algorithm"] for row in rows] == ["erm", "at"]
-    assert rows[0] == first
-    assert 0.0 <= rows[1]["long"] <= rows[1]["clean"] <= 100.0
-    table = capsys.readouterr().out.splitlines()[-2:]
-    assert table[0].startswith("| ERM | 0 + 1 | 12.5 |")
-    assert table[1].startswith("| AT | 1 + 1 |")
-    assert [p.name for p in tmp_path.iterdir()] == ["rows.jsonl"]
-
-
-def test_rows_of_other_settings_are_refused(tmp_path, capsys):
-    path = tmp_path / "rows.jsonl"
-    path.write_text(json.dumps({"settings": {"epochs": 3}}) + "\n")
-    assert run(path) == 2
-    assert "holds rows of other settings" in capsys.readouterr().err
-
-
-def test_the_table_gives_mean_and_deviation(tmp_path):
-    keys = ("clean", "short", "long", "cpu_seconds", "wall_seconds")
-    rows = [
-        {"algorithm": "trades", **dict.fromkeys(keys, value)}
-        for value in (1.0, 2.0, 3.0)
+def test_algorithms_on_cifar10_take_the_flags_of_their_file():
+    file = "--flagfile=benchmarks/cifar10.flags"
+    trained, short, long = jobs_of(
+        algorithms, "AT, averaged weights", file, "--num_validation=0"
+    )
+    names = ("num_train", "optimizer", "drops", "weight_average")
+    assert [trained[name] for name in names] == [
+        *(5000, "yogi", (0.7, 0.9), "ema")
     ]
-    flags = algorithms.FLAGS.parse(["", "--num_steps=7"])
-    last = algorithms.table(rows, flags).splitlines()[-1]
-    cells = "2.0 ± 1.0 | 2.0 ± 1.0 | 2.0 ± 1.0 | 2.00 | 2.00"
-    assert last == f"| TRADES, beta 6 | 7 + 2 | {cells} | - |"
-    rows = [{**row, "algorithm": "at"} for row in rows]
-    last = algorithms.table(rows, flags).splitlines()[-1]
-    assert last == f"| AT | 7 + 1 | {cells} | 83.3 / 50.2 / 49.8 |"
+    assert trained["step_size"] == 2 * short["step_size"] == 4 / 255
+    assert (short["num_examples"], short["pgd_steps"]) == (1000, (20,))
+    assert (long["num_examples"], long["pgd_steps"]) == (300, (100,))
 
 
-def test_accuracies_are_those_of_the_images(tmp_path):
-    """Judged on a net whose answers and their change are known."""
-    import keras
+def test_algorithms_have_the_numbers_of_the_paper_beside_theirs():
+    entry = algorithms.entry(algorithms.FLAGS.parse([""]))
+    rows = {row.label: row for row in entry.rows}
+    shown = [number.value for number in rows["AT"].published]
+    assert shown == [83.3, 50.2, 49.8]
+    assert rows["TRADES, beta 6"].published == ()
 
-    from keras_mixup import ThreatModel
-    from keras_mixup import attacks
-    from keras_mixup.data.specs import ImageSet
 
-    # The logits are (x, 1 - x): class 0 above one half.
-    inputs = keras.Input((1, 1, 1))
-    x = keras.layers.Flatten()(inputs)
-    outputs = keras.layers.Concatenate()(
-        [x, keras.layers.Rescaling(-1.0, 1.0)(x)]
-    )
-    images = np.array([0.9, 0.55, 0.45, 0.1, 0.2], "float32")
-    image_set = ImageSet(
-        images.reshape(-1, 1, 1, 1), np.array([0, 0, 1, 1, 0]), np.arange(5)
-    )
-    attack = attacks.PGD(ThreatModel("linf", 0.1), 0.1, 3)
-    model = keras.Model(inputs, outputs)
-    found = algorithms.accuracies(model, attack, image_set, batch_size=2)
-    assert found == (80.0, 40.0)
+def test_a_row_that_the_algorithms_lack_is_refused_in_one_line(
+    tmp_path, capsys
+):
+    assert run(tmp_path / "r", "--rows=ERN") == 2
+    assert 'Did you mean "ERM"?' in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_algorithms_are_trained_and_attacked(tmp_path, capsys):
+    assert run(tmp_path, "--rows=ERM;AT") == 0
+    lines = capsys.readouterr().out.splitlines()
+    (header,) = [li for li in lines if li.startswith("|  |")]
+    assert header == "|  | clean | PGD-1 | PGD-2 |"
+    (row,) = [li for li in lines if li.startswith("| AT |")]
+    assert "paper 83.3" in row and "not yet" not in row
+    pages = {path.name for path in (tmp_path / "algorithms_digits").iterdir()}
+    assert "comparisons-algorithms.md" in pages
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", family.MEMBERS)
 def test_every_member_trains(name, tmp_path):
-    assert run(tmp_path / "rows.jsonl", f"--algorithms={name}") == 0
+    assert run(tmp_path, f"--rows={family.MEMBERS[name].title}") == 0
