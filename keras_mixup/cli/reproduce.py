@@ -1,5 +1,6 @@
 """The command `reproduce`."""
 
+from keras_mixup import _checks
 from keras_mixup import reproduce
 from keras_mixup import runs
 from keras_mixup._setting import Setting
@@ -77,6 +78,9 @@ def main(flags):
     """Reproduces, and prints the verdicts; or lists the entries."""
     scale = flags.scale or "digits"
     scales.find(scale)
+    both = flags.list and flags.pages
+    expected = "left out beside --list, which computes nothing"
+    _checks.check(not both, "pages", expected, flags.pages)
     if flags.list:
         options = {"progress": main_lib.say, "threads": flags.threads}
         where = (flags.results_dir, flags.scale)

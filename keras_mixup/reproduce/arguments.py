@@ -1,5 +1,6 @@
 """Checks of what the functions of this package are called with."""
 
+import pathlib
 from collections.abc import Sequence
 
 from keras_mixup import _checks
@@ -29,6 +30,11 @@ def check_call(
     for name, value in (("output", output), ("data_dir", data_dir)):
         if value is not None:
             _checks.check_path(value, name)
+    if output is not None:
+        free = (
+            not pathlib.Path(output).exists() or pathlib.Path(output).is_dir()
+        )
+        _checks.check(free, "output", "a folder, or a free path", str(output))
     _checks.check_integer(threads, "threads", 0)
     _checks.check_flag(yes, "yes")
     _checks.check_integer(jobs, "jobs")

@@ -266,8 +266,14 @@ def _compared(one):
     return (
         f"{text}{one.first:.{digits}f} / {one.second:.{digits}f}, difference "
         f"{one.difference:+.{digits}f} ± {one.error:.{digits}f} "
-        f"({one.num_examples} {noun})"
+        f"({one.num_examples} {noun}{_chance(one.p)})"
     )
+
+
+def _chance(p):
+    if p is None:
+        return ""
+    return ", p < 0.001" if p < 0.001 else f", p = {p:.3f}"
 
 
 def differences(plan):

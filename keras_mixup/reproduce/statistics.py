@@ -39,6 +39,9 @@ class Difference(NamedTuple):
         num_examples: int.
         says: +1 where the first is higher beyond chance, -1 where it is
             lower, 0 for neither.
+        p: float, two-sided, of the test that `says` rests on; None by samples.
+        bounds: (low, high) of the difference for a claim that two are close;
+            None by samples, and where a value is no share.
     """
 
     first: float
@@ -47,6 +50,8 @@ class Difference(NamedTuple):
     error: float
     num_examples: int
     says: int
+    p: float | None = None
+    bounds: tuple | None = None
 
 
 def _auc(scores):
@@ -96,7 +101,18 @@ def _of_means(first, second):
     if estimates.is_less(first, second):
         says = -1
     means = float(first.mean()), float(second.mean())
-    return Difference(*means, difference, error, len(first), says)
+    values, bounds = np.concatenate([first, second]), None
+    if values.min() >= 0.0 and values.max() <= 1.0:
+        bounds = estimates.difference_bounds(first, second)
+    return Difference(
+        *means,
+        difference,
+        error,
+        len(first),
+        says,
+        estimates.p_value(first, second),
+        bounds,
+    )
 
 
 def _of_samples(first, second, of):

@@ -143,9 +143,9 @@ ENTRIES = (
         _panels("varmixup_fig3", "evaluate_figures", corruptions="none"),
         claims=(
             _better(
-                "Under adaptive PGD, VarMixup with VarMI is better than mixup "
-                "with MI",
-                "section 5, Figure 3",
+                "Under adaptive PGD, VarMixup and adv-VarMixup with VarMI are "
+                "better than mixup with MI",
+                "section 4, Figure 3",
                 *_SAMPLES,
                 end=", defended",
             ),
@@ -161,7 +161,8 @@ ENTRIES = (
         "that of mixup. The claim is tested for the sign of the difference.",
         claims=(
             _better(
-                "The loss of VarMixup is more linear than that of mixup",
+                "The loss of VarMixup and of adv-VarMixup is more linear than "
+                "that of mixup",
                 "section 5, Figure 4",
                 _RADIUS,
                 lower=True,
@@ -196,7 +197,8 @@ ENTRIES = (
         f"{', '.join(f'{eta:g}' for eta in _ETAS)}. {_MOST_CASES}",
         claims=(
             _better(
-                "On the mean over all η, VarMixup is more robust than mixup",
+                "On the mean over all η, VarMixup and adv-VarMixup are more "
+                "robust than mixup",
                 "section 5, Figure 6",
                 f"{_ALL}η",
             ),
@@ -210,8 +212,8 @@ ENTRIES = (
         f"{_NO_NUMBERS} {_MOST_CASES}",
         claims=(
             _better(
-                "On the mean over all λ, VarMixup with VarMI is more robust "
-                "than mixup with MI",
+                "On the mean over all λ, VarMixup and adv-VarMixup with VarMI "
+                "are more robust than mixup with MI",
                 "section 5, Figure 6",
                 f"{_ALL}λ",
             ),
@@ -248,7 +250,7 @@ ENTRIES = (
         },
         claims=(
             _better(
-                "VarMixup is better calibrated than mixup",
+                "VarMixup and adv-VarMixup are better calibrated than mixup",
                 "section 5, calibration error",
                 "clean images",
                 lower=True,
@@ -275,14 +277,14 @@ ENTRIES = (
     ),
     _paragraph(
         "manifold_mixup",
-        "comparison with Manifold Mixup (section 5)",
+        "comparison with Manifold Mixup (section 4)",
         _MANIFOLD,
         ("cifar10", "cifar100", "svhn", "tiny_imagenet"),
         (
             catalogue.Claim(
                 "VarMixup + VarMI is more robust than Manifold Mixup with or "
                 "without MI",
-                "section 5, comparison with Manifold Mixup",
+                "section 4, comparison with Manifold Mixup",
                 catalogue.above(
                     "VarMixup + VarMI",
                     ("Manifold Mixup", "Manifold Mixup + MI"),
@@ -293,14 +295,14 @@ ENTRIES = (
     ),
     _paragraph(
         "variat",
-        "VarIAT (supplement)",
+        "VarIAT (section 5)",
         _VARIAT,
         ("cifar10", "svhn"),
         (
             catalogue.Claim(
                 "VarIAT is more robust than IAT, and with VarMI more than IAT "
                 "with MI",
-                "supplement, VarIAT",
+                "section 5, VarIAT: in most scenarios",
                 (
                     catalogue.Comparison("VarIAT", "IAT", "PGD-10"),
                     catalogue.Comparison(

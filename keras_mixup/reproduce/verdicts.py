@@ -14,8 +14,12 @@ TEST = (
     "random draws or several networks make shares of it; 5 % two-sided, no "
     "correction for several comparisons. A claim holds if all of its "
     "comparisons show it beyond chance, does not hold if one of them shows "
-    "the opposite beyond chance, and is not decided otherwise. The test knows "
-    "the chance of the images, not that of the training."
+    "the opposite beyond chance, and is not decided otherwise. p is that of "
+    "the test; ± is half of the usual 95 % interval of the difference, which "
+    "may fall on the other side of 5 %. That two rows are close holds if exact "
+    "bounds of the difference (Clopper and Pearson) are; there ± is the "
+    "farther one. The test knows the chance of the images, not that of the "
+    "training."
 )
 
 
@@ -39,6 +43,8 @@ class Compared(NamedTuple):
             where one is not measured.
         statistic: `Statistic`, which may be another one than the accuracy;
             all of the numbers are then in its unit.
+        p: float, two-sided, of the test; None where samples decide, or for a
+            claim that two are close.
     """
 
     comparison: object
@@ -49,6 +55,7 @@ class Compared(NamedTuple):
     num_examples: int = 0
     says: int | None = None
     statistic: statistics.Statistic = statistics.ACCURACY
+    p: float | None = None
 
 
 class Verdict(NamedTuple):
@@ -102,13 +109,19 @@ def compare(comparison, answers, statistic=statistics.ACCURACY):
     found = statistics.differ(first, second, statistic)
     if found is None:
         return nothing
-    numbers = found.difference, found.error, found.first, found.second
+    close = comparison.within is not None
+    error = found.error
+    if close:
+        low, high = _bounds(found)
+        error = max(high - found.difference, found.difference - low)
+    numbers = found.difference, error, found.first, found.second
     return Compared(
         comparison,
         *(statistic.factor * number for number in numbers),
         found.num_examples,
         _says(comparison, found),
         statistic,
+        None if close else found.p,
     )
 
 
@@ -116,6 +129,14 @@ def _says(comparison, found):
     if comparison.within is None:
         return found.says
     margin = comparison.within / 100.0
-    if abs(found.difference) + found.error <= margin:
+    low, high = _bounds(found)
+    if -margin <= low and high <= margin:
         return 1
-    return -1 if abs(found.difference) - found.error > margin else 0
+    return -1 if low > margin or high < -margin else 0
+
+
+def _bounds(found):
+    """The 95 % bounds of a `Difference`, (low, high)."""
+    if found.bounds is not None:
+        return found.bounds
+    return found.difference - found.error, found.difference + found.error

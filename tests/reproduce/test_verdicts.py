@@ -76,6 +76,33 @@ def test_only_images_that_both_saw_count():
     assert found.compared[0].difference == pytest.approx(100.0)
 
 
+def test_equal_answers_to_few_images_do_not_show_that_two_are_close():
+    """0 of 100 images leave up to 4 points, 0 of 1,000 less than one."""
+    own = catalogue.Comparison("a", "b", "c", within=1.0)
+    claim = CLAIM._replace(comparisons=(own,))
+    assert word([1.0] * 100, [1.0] * 100, claim) == verdicts.OPEN
+    assert word([1.0] * 1000, [1.0] * 1000, claim) == verdicts.HOLDS
+    found = verdicts.verdict(
+        claim, answers(a=[1.0] * 100, b=[1.0] * 100)
+    ).compared[0]
+    # Clopper and Pearson: 1 - 0.0125 ** (1 / 100).
+    assert found.error == pytest.approx(4.288, abs=1e-3)
+    assert found.p is None
+
+
+def test_a_comparison_has_the_p_of_its_test():
+    """7 of 9 changed images: 2 (1 + 9 + 36) / 2 ** 9."""
+    base = [0.0] * 7 + [1.0] * 2 + [1.0] * 40
+    better = [1.0] * 7 + [0.0] * 2 + [1.0] * 40
+    found = verdicts.verdict(CLAIM, answers(a=better, b=base)).compared[0]
+    assert found.p == pytest.approx(92 / 512)
+    shares = verdicts.verdict(
+        CLAIM, answers(a=[0.5] * 4, b=[0.0] * 4)
+    ).compared[0]
+    # The sum is two deviations off.
+    assert shares.p == pytest.approx(0.0455, abs=1e-4)
+
+
 def test_a_claim_that_two_are_close():
     own = catalogue.Comparison("a", "b", "c", within=5.0)
     claim = CLAIM._replace(comparisons=(own,))
