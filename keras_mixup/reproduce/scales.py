@@ -57,7 +57,7 @@ class Scale(NamedTuple):
     reasons: dict = {}
     left_out: dict = {}
 
-    def stand_in(self, dataset, transfer=False):
+    def stand_in(self, dataset: str, transfer: bool = False) -> str | None:
         """Returns the data set that stands for a paper's, or None."""
         known = self.transfer if transfer else self.datasets
         return known.get(dataset)

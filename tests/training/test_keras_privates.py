@@ -53,6 +53,7 @@ READ = {
 OTHERS = {
     "_replace",
     "_fields",
+    "_field_defaults",
     "_asdict",
     "_apply_gradients",
     "_compute_gradients",
