@@ -230,7 +230,7 @@ def test_claims_of_fig2_are_tested_on_single_images(store):
     first = found.verdicts[1].compared[0]
     assert first.first == pytest.approx(0.1) and first.second == 0.0
     text = document.to_markdown("Fig. 2", planned.blocks(found))
-    assert "difference +0.100" in text and "(30 images)" in text
+    assert "difference +0.100" in text and "(30 images, p < 0.001)" in text
     assert "| Mixup | MI-OL | 0.5 | 0.500 |" in text
     assert (
         "fig2 of mixup" in text
@@ -377,7 +377,7 @@ def test_what_square_broke_is_counted_over_networks(
     # Seven networks of Table 1, one of them attacked twice, and three.
     assert found.verdicts[0].compared[0].num_examples == 10
     text = document.to_markdown("Square", planned.blocks(found))
-    assert "(10 networks)" in text
+    assert "(10 networks, p " in text
     assert f"| 100 | square | 80 | {broken} |" in text
 
 
