@@ -77,7 +77,6 @@ _UNATTACKED = (
     "regmixup",
     "directional_adversarial_training",
 )
-_ATTACK = ("eps", "step_size", "num_steps")
 _CLAIMS = tuple(
     reproduce.Claim(
         f"{added} makes {title} more robust",
@@ -128,7 +127,6 @@ def _row(flags, name):
     if "extra_dataset" in own:
         own["extra_dataset"] = flags.dataset
     attacked = own["algorithm"] not in _UNATTACKED
-    attack = {n: getattr(flags, n) if attacked else None for n in _ATTACK}
     strong = {}
     if flags.num_strong:
         strong["adaptive_examples"] = flags.num_strong
@@ -137,14 +135,8 @@ def _row(flags, name):
         name,
         compared.TRAINING,
         compared.EVALUATION,
-        {
-            "eps": flags.eps,
-            "step_size": flags.test_step_size,
-            "num_examples": flags.num_test,
-            "probe": False,
-            **strong,
-        },
-        trained={**own, **attack},
+        {**compared.evaluation(flags), **strong},
+        trained={**own, **compared.attack(flags, attacked)},
     )
 
 

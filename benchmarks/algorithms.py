@@ -43,7 +43,6 @@ FLAGS.number("test_step_size", 0.025, "Test attacks: step.")
 FLAGS.integer_list("test_steps", "20,100", "Test attacks: steps, short, long.")
 FLAGS.runtime()
 
-_ATTACK = ("eps", "step_size", "num_steps")
 # CURE's distance grows over so many epochs, as in its paper.
 _WARMUP = 5
 
@@ -85,24 +84,16 @@ def _steps_per_epoch(flags):
 
 def _row(flags, name, member, warmup_steps):
     shape = data.DATASETS[flags.dataset].image_shape
-    attack = {
-        n: getattr(flags, n) if member.attacked else None for n in _ATTACK
-    }
     own = member.arguments(flags.num_steps, flags.eps, shape, warmup_steps)
     paper = family.PAPER.get(name)
     return reproduce.Row(
         member.title,
         compared.TRAINING,
         compared.EVALUATION,
-        {
-            "eps": flags.eps,
-            "step_size": flags.test_step_size,
-            "num_examples": flags.num_test,
-            "probe": False,
-        },
+        compared.evaluation(flags),
         tuple(map(reproduce.Published, paper)) if paper else (),
         trained={
-            **attack,
+            **compared.attack(flags, member.attacked),
             **own,
             **member.compiled,
             "algorithm": member.algorithm.registered_name,

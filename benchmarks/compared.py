@@ -15,6 +15,22 @@ _ABOUT = (
 )
 
 
+def attack(flags, attacked):
+    """Returns dict of the settings of a training's attack; None without."""
+    names = ("eps", "step_size", "num_steps")
+    return {n: getattr(flags, n) if attacked else None for n in names}
+
+
+def evaluation(flags):
+    """Returns dict of the settings of every row's evaluation."""
+    return {
+        "eps": flags.eps,
+        "step_size": flags.test_step_size,
+        "num_examples": flags.num_test,
+        "probe": False,
+    }
+
+
 def scale(name, flags, shared):
     """Returns the `reproduce.Scale`: data, network, length, seeds.
 
