@@ -5,6 +5,8 @@ import tensorflow as tf
 from keras_mixup import ops
 
 PADDING = 4
+# What the border of an image is filled with before it is cropped.
+FILLINGS = {"reflect": "REFLECT", "zeros": "CONSTANT"}
 # Purposes folded into the seed, so that crop and flip are independent.
 _ROWS, _COLUMNS, _FLIP = range(3)
 
@@ -34,16 +36,17 @@ def draw(augment, num_rows, seed):
     return draws
 
 
-def apply(images, draws):
-    """Pads [B, H, W, C] by 4 reflected pixels, crops and flips as drawn.
+def apply(images, draws, padding="reflect"):
+    """Pads [B, H, W, C] by 4 pixels, crops and flips as drawn.
 
-    `draws` is the result of `draw`; H and W are above 4.
+    `draws` is the result of `draw`; H and W are above 4. `padding` is
+    `"reflect"` or `"zeros"`, which are black.
     """
     if not draws:
         return images
     height, width = images.shape[1:3]
     border = [PADDING, PADDING]
-    padded = tf.pad(images, [[0, 0], border, border, [0, 0]], "REFLECT")
+    padded = tf.pad(images, [[0, 0], border, border, [0, 0]], FILLINGS[padding])
     rows = draws["top"][:, None] + tf.range(height)
     columns = draws["left"][:, None] + tf.range(width)
     if "flip" in draws:

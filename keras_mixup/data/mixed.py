@@ -22,6 +22,7 @@ def mixed_training_dataset(
     seed: int,
     start_step: int = 0,
     augment: Literal["crop", "crop_flip"] | None = None,
+    crop_padding: Literal["reflect", "zeros"] = "reflect",
 ) -> tf.data.Dataset:
     """Returns the infinite stream of batches of two sources from a step on.
 
@@ -37,7 +38,7 @@ def mixed_training_dataset(
         extra: `ImageSet` of images of the same shape.
         extra_share: float in (0, 1), the second source's part of a batch.
         batch_size: int, of both together.
-        seed, start_step, augment: as for `training_dataset`.
+        seed, start_step, augment, crop_padding: as for `training_dataset`.
 
     Returns:
         An infinite `tf.data.Dataset` of (images float32 [b, H, W, C] in
@@ -49,7 +50,14 @@ def mixed_training_dataset(
     """
     counts = check_extra(image_set, extra, extra_share, batch_size)
     own, other = (
-        pipeline.training_dataset(part, count, seed, start_step, augment)
+        pipeline.training_dataset(
+            part,
+            count,
+            seed,
+            start_step,
+            augment,
+            crop_padding=crop_padding,
+        )
         for part, count, seed in zip(
             (image_set, extra), counts, (seed, _other_seed(seed)), strict=True
         )

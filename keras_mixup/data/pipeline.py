@@ -87,6 +87,7 @@ def training_dataset(
     num_pipelines: int = 1,
     pipeline_index: int = 0,
     replicas: int = 1,
+    crop_padding: Literal["reflect", "zeros"] = "reflect",
 ) -> tf.data.Dataset:
     """Returns the infinite stream of training batches from a step on.
 
@@ -101,12 +102,14 @@ def training_dataset(
         batch_size: int in 1..n, the global batch.
         seed: int >= 0.
         start_step: int >= 0, the first step.
-        augment: None, `"crop"` (4 reflected pixels, random crop) or
+        augment: None, `"crop"` (a border of 4 pixels, random crop) or
             `"crop_flip"` (the same and a random horizontal flip).
         num_pipelines: int, how many pipelines (workers) share a batch.
         pipeline_index: int, the part that this pipeline yields.
         replicas: int, replicas of this pipeline. With r > 1 one step is r
             consecutive elements, as in `distribute_datasets_from_function`.
+        crop_padding: `"reflect"`, a border that mirrors the image, or
+            `"zeros"`, a black one.
 
     Returns:
         An infinite `tf.data.Dataset` of (images float32 [b, H, W, C] in
@@ -120,6 +123,7 @@ def training_dataset(
     _checks.check_seed(seed)
     _checks.check_integer(start_step, "start_step", minimum=0)
     _check_augment(augment, image_set.images.shape)
+    check_crop_padding(crop_padding, augment)
     okay = 0 <= _checks.check_integer(pipeline_index, "pipeline_index", 0)
     okay = okay and pipeline_index < num_pipelines
     expected = f"below num_pipelines ({num_pipelines})"
@@ -148,7 +152,9 @@ def training_dataset(
             key: tf.ensure_shape(value[first : first + share], (share,))
             for key, value in draws.items()
         }
-        chosen = augmentation.apply(tf.gather(images, rows), draws)
+        chosen = augmentation.apply(
+            tf.gather(images, rows), draws, crop_padding
+        )
         return as_float(chosen), tf.gather(labels, rows)
 
     counter = tf.data.Dataset.counter(start=start_step * replicas)
@@ -161,6 +167,16 @@ def _check_augment(augment, shape):
     okay = augment is None or min(shape[1:3]) > padding
     expected = f"None for images of at most {padding} pixels a side"
     _checks.check(okay, "augment", expected, augment)
+
+
+def check_crop_padding(crop_padding, augment):
+    """Raises `ValueError` for a border that is unknown, or never made."""
+    known = tuple(augmentation.FILLINGS)
+    _checks.check_choice(crop_padding, "crop_padding", known)
+    okay = crop_padding == known[0] or augment is not None
+    expected = f"left out, or {known[0]}, without crops"
+    hint = "augment is None, so no image gets a border"
+    _checks.check(okay, "crop_padding", expected, crop_padding, hint)
 
 
 def _check_batch(batch_size, num_examples, num_pipelines, replicas):

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from keras_mixup import data
 from keras_mixup import runs
 from keras_mixup._setting import Setting
 from keras_mixup.reproduce import catalogue
@@ -71,6 +72,8 @@ def training(flagfile, scale, seed, transfer=False, own=None, label=""):
             values |= scale.attacked
         values |= scale.own.get(paper.get("algorithm"), {})
     values |= {name: paper.get(name) for name in own}
+    if not _crops(values):
+        values["crop_padding"] = None
     _in_proportion(values, paper, scale)
     values = {n: v for n, v in values.items() if v is not None}
     needs = [
@@ -140,6 +143,15 @@ def _is_idle(job, name):
 
 def _first(paper, flagfile):
     return catalogue.first(flagfile) if "vae" in paper else ()
+
+
+def _crops(values):
+    """Whether a training crops its images."""
+    chosen = values.get("augment", "default")
+    known = data.DATASETS.get(values["dataset"])
+    if chosen == "default":
+        return known is not None and known.augment is not None
+    return chosen != "none"
 
 
 def _in_proportion(values, paper, scale):

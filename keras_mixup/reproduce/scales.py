@@ -123,6 +123,7 @@ _DIGITS = Scale(
         "dataset": "8 x 8 digits stand for every data set of the papers",
         "model": "a small network suffices for 8 x 8 pixels",
         "width": "a setting of the paper's network",
+        "crop_padding": "8 x 8 digits are not cropped",
         "epochs": _CPU,
         "learning_rate": "convolutions alone reach the PSNR of PCA with it in "
         "the stated epochs",

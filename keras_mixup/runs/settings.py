@@ -110,6 +110,12 @@ class _TrainSettings(_settings.Settings):
         "default",
         "Augmentation; default is what the papers use on the data set.",
     )
+    crop_padding: "Literal['reflect', 'zeros'] | None" = field(
+        None,
+        "Border of 4 pixels around an image that is cropped at random: the "
+        "image mirrored, or black.",
+        unset="reflect",
+    )
     model: "str" = field(
         "small_convnet",
         "Architecture; `keras-mixup list` names them.",

@@ -104,6 +104,7 @@ def train(
 
 def build(settings, steps_per_epoch):
     """Returns the compiled algorithm around a new classifier or autoencoder."""
+    _check_crop_padding(settings)
     if settings.task == "vae":
         model = autoencoder.build(settings, build_attack(settings))
     else:
@@ -242,6 +243,13 @@ def augmentation(settings):
     )
 
 
+def _check_crop_padding(settings):
+    okay = settings.crop_padding is None or augmentation(settings) is not None
+    expected = "left out where nothing is cropped"
+    hint = f"augment={settings.augment} crops no image of {settings.dataset}."
+    _checks.check(okay, "crop_padding", expected, settings.crop_padding, hint)
+
+
 def _load(settings):
     """Returns (training images, validation images)."""
     source = _data.of_training(settings)
@@ -339,6 +347,7 @@ def _fit(settings, model, sets, run_dir, verbose, say=None, stop=None):
         batch_size=settings.batch_size,
         seed=settings.seed,
         augment=augmentation(settings),
+        crop_padding=settings.crop_padding or "reflect",
         extra=extra,
         extra_share=settings.extra_share,
         validation_data=validation,

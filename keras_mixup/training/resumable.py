@@ -34,6 +34,7 @@ def fit_resumable(
     batch_size: int = 64,
     seed: int = 0,
     augment: Literal["crop", "crop_flip"] | None = None,
+    crop_padding: Literal["reflect", "zeros"] = "reflect",
     extra: Any = None,
     extra_share: float = 0.5,
     validation_data: Any = None,
@@ -77,6 +78,7 @@ def fit_resumable(
             under which `model` was made; the rest of an epoch is left out.
         seed: int >= 0, of order and augmentation.
         augment: None, `"crop"` or `"crop_flip"`.
+        crop_padding: `"reflect"` or `"zeros"`, the border that is cropped.
         extra: like `images`, a second source of training images of the same
             shape and classes, or None. An epoch has as many steps as without.
         extra_share: float in (0, 1), the part of `extra` in each batch, see
@@ -111,7 +113,8 @@ def fit_resumable(
     told = {"on_start": on_start, "progress": progress, "stop": stop}
     counts = {"epochs": epochs, "checkpoint_every": checkpoint_every}
     _check_arguments(model, run_dir, seed, early_stopping, counts, told)
-    _check_choices(augment, extra_share, verbose, mode, validation_data)
+    crops = {"augment": augment, "crop_padding": crop_padding}
+    _check_choices(crops, extra_share, verbose, mode, validation_data)
     run_dir, images = pathlib.Path(run_dir), _image_set(images)
     strategy = model.distribute_strategy
     replicas = strategy.num_replicas_in_sync
@@ -120,8 +123,8 @@ def fit_resumable(
     directory = str(run_dir / _files.CHECKPOINTS)
     newest = checkpoint.newest(strategy, directory)
     start = min(newest, epochs * steps_per_epoch)
-    shaping = _described(model, images)
-    shaping |= {"batch_size": batch_size, "seed": seed, "augment": augment}
+    shaping = _described(model, images) | crops
+    shaping |= {"batch_size": batch_size, "seed": seed}
     shaping |= {"monitor": monitor, "mode": mode, "best_file": best_file}
     extra = None if extra is None else _image_set(extra)
     shaping |= _describe_extra(images, extra, extra_share, batch_size)
@@ -137,7 +140,7 @@ def fit_resumable(
         _stream(
             strategy,
             (images, extra, extra_share),
-            (batch_size, seed, start, augment),
+            (batch_size, seed, start, augment, crop_padding),
         ),
         initial_epoch=epoch,
         epochs=epochs,
@@ -172,9 +175,11 @@ def _check_arguments(model, run_dir, seed, patience, counts, called):
         _checks.check_callable(value, name)
 
 
-def _check_choices(augment, extra_share, verbose, mode, validation_data):
-    if augment is not None:
-        _checks.check_choice(augment, "augment", ("crop", "crop_flip"))
+def _check_choices(crops, extra_share, verbose, mode, validation_data):
+    if crops["augment"] is not None:
+        known = ("crop", "crop_flip")
+        _checks.check_choice(crops["augment"], "augment", known)
+    data.pipeline.check_crop_padding(**crops)
     share = extra_share
     _checks.check_number(share, "extra_share", 0.0, 1.0, low_open=True)
     if not isinstance(verbose, bool):  # Keras takes it for 0 or 1.
@@ -218,14 +223,17 @@ def _stream(strategy, sources, options):
 
 def _batches(sources, options, part=(1, 0, 1)):
     images, extra, share = sources
-    size, seed, start, augment = options
+    size, seed, start, augment, padding = options
     pipelines, index, replicas = part
     if extra is None:
         return data.training_dataset(
-            images, size, seed, start, augment, pipelines, index, replicas
+            images,
+            *(size, seed, start, augment),
+            *(pipelines, index, replicas),
+            crop_padding=padding,
         )
     whole = data.mixed_training_dataset(
-        images, extra, share, size, seed, start, augment
+        images, extra, share, size, seed, start, augment, padding
     )
     if part == (1, 0, 1):
         return whole
@@ -311,7 +319,8 @@ def _check_same(strategy, directory, arguments, resumed):
     if resumed and not file.is_file():
         return True
     if resumed:
-        before = _files.read_json(file)
+        # What runs had before there was a choice.
+        before = {"crop_padding": "reflect", **_files.read_json(file)}
         for name, now in arguments.items():
             hint = f"{directory} holds another run. Choose another run_dir."
             expected = f"{before.get(name, now)!r}, as before"

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from keras_mixup.data import augment
@@ -9,7 +10,10 @@ def images(count):
     return values.astype(np.uint8)
 
 
-def test_apply_equals_numpy_row_by_row():
+@pytest.mark.parametrize(
+    ("padding", "mode"), [("reflect", "reflect"), ("zeros", "constant")]
+)
+def test_apply_equals_numpy_row_by_row(padding, mode):
     x = images(6)
     draws = {
         "top": np.array([0, 4, 8, 3, 4, 1], np.int32),
@@ -17,14 +21,14 @@ def test_apply_equals_numpy_row_by_row():
         "flip": np.array([0, 0, 1, 1, 1, 0], bool),
     }
     border = ((0, 0), (4, 4), (4, 4), (0, 0))
-    padded = np.pad(x, border, mode="reflect")
+    padded = np.pad(x, border, mode=mode)
     expected = []
     rows = zip(padded, *draws.values(), strict=True)
     for row, top, left, flip in rows:
         crop = row[top : top + 8, left : left + 9]
         expected.append(crop[:, ::-1] if flip else crop)
     tensors = {k: tf.constant(v) for k, v in draws.items()}
-    result = augment.apply(tf.constant(x), tensors)
+    result = augment.apply(tf.constant(x), tensors, padding)
     assert result.dtype == tf.uint8
     np.testing.assert_array_equal(result, expected)
 

@@ -106,6 +106,27 @@ def test_several_pipelines_together_equal_one(pipelines, replicas):
     assert_equal(joined, one)
 
 
+@pytest.mark.parametrize("extra", [None, 0.5])
+def test_a_black_border_is_the_only_thing_that_changes(extra):
+    """White images: what is black comes from the border."""
+    source = data.ImageSet(
+        np.full((16, 8, 8, 1), 255, np.uint8), *image_set(16)[1:]
+    )
+    arguments = (source, source, extra) if extra else (source,)
+    function = data.mixed_training_dataset if extra else data.training_dataset
+    seen = {}
+    for padding in ("reflect", "zeros"):
+        stream = function(
+            *arguments, 16, 0, augment="crop_flip", crop_padding=padding
+        )
+        seen[padding] = next(iter(stream))[0].numpy()
+    assert seen["reflect"].min() == 1
+    lit = seen["zeros"][..., 0].sum(axis=(1, 2))
+    sides = range(4, 9)
+    assert set(lit) <= {a * b for a in sides for b in sides}
+    assert len(set(lit)) > 3
+
+
 def test_a_strategy_distributes_the_stream(strategy):
     source = image_set()
 
@@ -210,6 +231,11 @@ def test_as_float_is_the_same_for_arrays_and_tensors():
         ({"start_step": -1}, "`start_step` must be an integer >= 0"),
         ({"augment": "flip"}, "`augment` must be one of None, 'crop'"),
         ({"seed": 0.5}, "`seed` must be an integer"),
+        ({"crop_padding": "zeros"}, "`crop_padding` must be left out, or refl"),
+        (
+            {"crop_padding": "edge", "augment": "crop"},
+            "`crop_padding` must be one of 'reflect', 'zeros'",
+        ),
     ],
 )
 def test_bad_arguments_are_named(options, message):

@@ -34,6 +34,16 @@ def test_a_key_tells_settings_and_needed_jobs_and_nothing_else():
     assert len({key, needing.key, other.key}) == 3
 
 
+def test_the_border_of_a_crop_is_the_papers_where_images_are_cropped():
+    file = "mixup_inference/iat_cifar10.flags"
+    for name, expected in (("digits", None), ("cifar10_cpu", "zeros")):
+        scale = scales.find(name)
+        made = adapting.training(file, scale, 0)
+        assert made.settings.get("crop_padding") == expected
+        shown = {d.setting for d in adapting.differences(made, scale)}
+        assert ("crop_padding" in shown) == (expected is None)
+
+
 def test_tables_share_their_trainings():
     first, second = planned("varmixup/table2_cifar"), planned("varmixup/table5")
     trained = [

@@ -149,6 +149,20 @@ def test_an_autoencoder_that_does_not_fit_is_one_line(tmp_path, capsys):
     assert not (tmp_path / "run").exists()
 
 
+def test_a_border_without_crops_is_refused(tmp_path, capsys):
+    code = run(tmp_path / "run", algorithm="erm", crop_padding="zeros")
+    parts = ("`crop_padding` must be left out", "crops no image of digits")
+    check_error(capsys, code, *parts)
+    code = run(
+        tmp_path / "run",
+        algorithm="erm",
+        crop_padding="zeros",
+        augment="crop",
+        epochs=1,
+    )
+    assert code == 0
+
+
 def test_cached_codes_need_images_as_they_are(vae_run, tmp_path, capsys):
     flags = {"algorithm": "var_mixup", "vae": vae_run, "augment": "crop"}
     code = run(tmp_path / "run", **flags, cache_latents=True)

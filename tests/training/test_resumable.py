@@ -1,5 +1,6 @@
 """One call resumes; stock `fit` resumes rightly or refuses."""
 
+import json
 import shutil
 
 import keras
@@ -19,10 +20,10 @@ def examples():
     return data.image_set(images, random.integers(0, 3, 22))
 
 
-def make(seed=4, alpha=1.0):
+def make(seed=4, alpha=1.0, side=4):
     keras.utils.set_random_seed(1)
     layers = [
-        keras.Input((4, 4, 1)),
+        keras.Input((side, side, 1)),
         keras.layers.Flatten(),
         keras.layers.Dropout(0.2, seed=3),
         keras.layers.Dense(3),
@@ -150,9 +151,15 @@ def run_changed(examples, folder, step, count=22, order=1, **options):
     )
     if options.pop("mirrored", False):
         images = images[:, :, ::-1]
+    if options.pop("tiled", False):
+        images = np.tile(images, (1, 2, 2, 1))
     options = {"epochs": 1, "batch_size": 4, "seed": 0, **options}
     training.fit_resumable(
-        make(options.pop("model_seed", 4), options.pop("alpha", 1.0)),
+        make(
+            options.pop("model_seed", 4),
+            options.pop("alpha", 1.0),
+            side=images.shape[1],
+        ),
         (images, labels),
         folder,
         validation_data=(images[:7], labels[:7]),
@@ -189,6 +196,23 @@ def killed(examples, tmp_path_factory):
 def test_other_arguments_are_refused(examples, killed, changed, match):
     with pytest.raises(ValueError, match=match):
         run_changed(examples, killed, 99, **changed)
+
+
+def test_another_border_is_refused_also_after_runs_without_a_choice(
+    examples, tmp_path
+):
+    with pytest.raises(Killed):
+        run_changed(examples, tmp_path, 4, tiled=True, augment="crop")
+    file = tmp_path / "checkpoints" / "arguments.json"
+    kept = json.loads(file.read_text())
+    assert kept.pop("crop_padding") == "reflect"
+    file.write_text(json.dumps(kept))
+    zeros = {"tiled": True, "augment": "crop", "crop_padding": "zeros"}
+    with pytest.raises(ValueError, match="`crop_padding` must be 'reflect'"):
+        run_changed(examples, tmp_path, 99, **zeros)
+    with pytest.raises(ValueError, match="`crop_padding` must be left out"):
+        run_changed(examples, tmp_path / "new", 99, crop_padding="zeros")
+    run_changed(examples, tmp_path, 99, tiled=True, augment="crop")
 
 
 def test_a_finished_run_is_not_that_of_another_seed(examples, tmp_path):
