@@ -55,6 +55,14 @@ _OWN = (
         unset="a folder with the scale's name in --results_dir",
     ),
     shared.DATA_DIR,
+    Setting(
+        "corruption_dir",
+        "str",
+        None,
+        "Folder with CIFAR-100-C and Tiny-ImageNet-C, unpacked, where an "
+        "entry scores them; CIFAR-10-C lies in --data_dir.",
+        unset="none",
+    ),
     shared.THREADS,
     Setting("jobs", "int", 1, "Jobs at once, each a process.", minimum=1),
     Setting("yes", "bool", False, "Go on although it takes hours."),
@@ -90,13 +98,15 @@ def main(flags):
         lookup.names(flags.entry)
     where = (scale, flags.results_dir, flags.output)
     if flags.pages:
-        print(reproduce.write_pages(*where).text)
+        options = {"data_dir": flags.data_dir, "progress": main_lib.say}
+        print(reproduce.write_pages(*where, **options).text)
         return
     with runs.Stop(flags.max_minutes) as stop:
         result = reproduce.reproduce(
             flags.entry,
             *where,
             data_dir=flags.data_dir,
+            corruption_dir=flags.corruption_dir,
             threads=flags.threads,
             yes=flags.yes,
             progress=main_lib.say,

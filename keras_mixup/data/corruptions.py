@@ -167,9 +167,7 @@ def load_corrupted(
     if num_examples is not None:
         _checks.check_integer(num_examples, "num_examples")
     if name == "cifar10_c":
-        tfds_kind = _TFDS_KINDS.get(kind, kind)
-        source = f"cifar10_corrupted/{tfds_kind}_{severity}"
-        spec = DATASETS["cifar10"]._replace(name=name, source=source)
+        spec = _cell_spec(kind, severity)
         image_set = tfds_source.read_tfds(spec, "test", data_dir, download)
     else:
         _checks.check(data_dir, "data_dir", f"the folder of {name}", data_dir)
@@ -178,6 +176,33 @@ def load_corrupted(
     if num_examples is None:
         return image_set
     return splits.class_balanced_subset(image_set, num_examples, seed)
+
+
+def check_complete(name, kinds, data_dir=None):
+    """Raises unless a published set has all severities of some kinds.
+
+    Args:
+        name, data_dir: as for `load_corrupted`.
+        kinds: iterable of str.
+
+    Raises:
+        FileNotFoundError: a cell is missing; the text names it. Files are
+            looked for, and not read.
+    """
+    for kind in kinds:
+        for severity in _corruption_kinds.SEVERITIES:
+            if name == "cifar10_c":
+                spec = _cell_spec(kind, severity)
+                tfds_source.check_prepared(spec, data_dir)
+            elif name == "cifar100_c":
+                _existing(pathlib.Path(data_dir, f"{kind}.npy"))
+            else:
+                _existing(pathlib.Path(data_dir, kind, str(severity)))
+
+
+def _cell_spec(kind, severity):
+    source = f"cifar10_corrupted/{_TFDS_KINDS.get(kind, kind)}_{severity}"
+    return DATASETS["cifar10"]._replace(name="cifar10_c", source=source)
 
 
 def _check_cell(kind, severity):

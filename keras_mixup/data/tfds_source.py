@@ -39,6 +39,18 @@ def read_tfds(spec, split, data_dir=None, download=False):
     return _collect(dataset)
 
 
+def check_prepared(spec, data_dir=None):
+    """Raises `FileNotFoundError` unless `read_tfds` would find the data set."""
+    import tensorflow_datasets as tfds
+
+    try:
+        there = tfds.builder(spec.source, data_dir=data_dir).is_prepared()
+    except tfds.core.DatasetNotFoundError:
+        there = False
+    if not there:
+        raise FileNotFoundError(_missing(spec, data_dir))
+
+
 def _missing(spec, data_dir):
     import tensorflow_datasets as tfds
 

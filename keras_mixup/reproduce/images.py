@@ -4,9 +4,11 @@ import hashlib
 
 import numpy as np
 
+from keras_mixup import _checks
 from keras_mixup import runs
 from keras_mixup.reproduce import jobs
 from keras_mixup.runs import _data
+from keras_mixup.runs import _studies
 
 
 def dataset_of(job):
@@ -28,6 +30,55 @@ def digests(wanted, data_dir=None):
     """
     names = dict.fromkeys(map(dataset_of, wanted))
     return {name: _digest(name, data_dir) for name in names}
+
+
+def present_digests(wanted, say, data_dir=None):
+    """Returns `digests` of the data sets that are there.
+
+    Args:
+        wanted, data_dir: as for `digests`.
+        say: callable of a str, which is told what is not there.
+    """
+    found = {}
+    for name in dict.fromkeys(map(dataset_of, wanted)):
+        try:
+            found[name] = _digest(name, data_dir)
+        except FileNotFoundError:
+            say(f"The images of {name} are not here, and not checked.")
+    return found
+
+
+def corruption_dir(wanted, given):
+    """Returns the folder of corrupted images as a str, or None.
+
+    Raises:
+        ValueError: it is given, and no job reads it.
+    """
+    if given is None:
+        return None
+    _checks.check_path(given, "corruption_dir")
+    read = any(job.corrupted_folder for job in wanted)
+    expected = "left out: no job of these entries reads it"
+    _checks.check(read, "corruption_dir", expected, str(given))
+    return str(given)
+
+
+def check_corrupted(missing, **machine):
+    """Raises unless the corrupted images that jobs score are there.
+
+    Args:
+        missing: list of `Job`, what will be done.
+        **machine: settings of the machine, `data_dir` and `corruption_dir`.
+
+    Raises:
+        ValueError: a set needs `corruption_dir`.
+        FileNotFoundError: a set lacks a kind or severity.
+    """
+    found = {dataset_of(j): j for j in missing if j.reads_corrupted}
+    for name, job in found.items():
+        # As the evaluation takes it from the run's folder.
+        settings = job.made(**machine).replace(dataset=name)
+        _studies.check(settings)
 
 
 def _digest(name, data_dir):

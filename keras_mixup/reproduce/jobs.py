@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import pathlib
 from typing import NamedTuple
 
 from keras_mixup import _checks
@@ -12,7 +13,12 @@ REVISION = 1
 TRAIN = "train"
 EVALUATE = "evaluate"
 # Of the machine, or found in another job.
-UNTOLD = ("data_dir", "download", "threads", "tensorboard", "vae", "adv_vae")
+UNTOLD = (
+    *("data_dir", "download", "threads", "tensorboard", "corruption_dir"),
+    *("vae", "adv_vae"),
+)
+# Published corrupted sets that tfds does not have, as they are unpacked.
+_CORRUPTED = {"cifar100": "CIFAR-100-C", "tiny_imagenet": "Tiny-ImageNet-C"}
 
 
 class Job(NamedTuple):
@@ -58,10 +64,27 @@ class Job(NamedTuple):
 
         Args:
             **places: settings of the machine, such as `data_dir` and the
-                autoencoder's folder `vae`.
+                autoencoder's folder `vae`. The folder `corruption_dir` has
+                the set that is scored, under its published name.
         """
         given = {n: v for n, v in places.items() if v is not None}
+        corrupted = given.pop("corruption_dir", None)
+        if corrupted is not None and self.corrupted_folder is not None:
+            place = pathlib.Path(corrupted, self.corrupted_folder)
+            given["corruption_dir"] = str(place)
         return settings_class(self.kind)(**{**self.settings, **given})
+
+    @property
+    def reads_corrupted(self):
+        """bool: whether a published corrupted test set is scored."""
+        return self.settings.get("corruptions") == "published"
+
+    @property
+    def corrupted_folder(self):
+        """str: the name of that set's folder; None if it is one of tfds."""
+        if not self.reads_corrupted:
+            return None
+        return _CORRUPTED.get(self.needs[0].settings["dataset"])
 
     @property
     def in_order(self):

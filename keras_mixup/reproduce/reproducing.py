@@ -63,6 +63,7 @@ def reproduce(
     stop: _types.AskStop | None = None,
     jobs: int = 1,
     rows: Sequence[str] = (),
+    corruption_dir: _types.Path | None = None,
 ) -> ReproduceResult:
     """Trains and attacks what an entry needs, and writes its page.
 
@@ -93,6 +94,9 @@ def reproduce(
             own. Numbers are the same; with `threads=0` they share the cores.
         rows: sequence of str, labels of rows of the tables that are asked for:
             what only the others need is left for a later call. Empty: all.
+        corruption_dir: str or path of the folder with CIFAR-100-C and
+            Tiny-ImageNet-C, unpacked, where an entry scores them.
+            CIFAR-10-C lies in `data_dir`.
 
     Returns:
         `ReproduceResult`.
@@ -102,7 +106,7 @@ def reproduce(
             scale, with the nearest; one of your own with a name of the
             papers, or without data at the scale; results of other settings in
             `results_dir`; or more than some hours of work without `yes`.
-        FileNotFoundError: the data set is not there.
+        FileNotFoundError: the data set is not there, or corrupted images.
         OSError: a folder that cannot be written, or in which another process
             works.
         Stopped: `stop` gave a reason; the pages have what is there.
@@ -129,6 +133,8 @@ def reproduce(
     missing = [job for job in wanted if not store.finished(job)]
     costs = costs_lib.Costs(store)
     machine = {"data_dir": data_dir, "threads": threads or None}
+    machine["corruption_dir"] = images.corruption_dir(wanted, corruption_dir)
+    images.check_corrupted(missing, **machine)
     costs.time_steps(missing, say, **machine)
     _ask(costs.left(missing), missing, chosen, yes, jobs)
     try:
@@ -145,30 +151,49 @@ def reproduce(
         if any(lookup.is_own(one, chosen) for one in asked):
             found = _write(plans, chosen, store, output, False)
         else:
-            found = write_pages(chosen.name, results_dir, output)
+            found = _write_all(chosen, store, output)
     names = {one.name for one in asked}
     shown = [one for one in found.results if one.plan.entry.name in names]
     return ReproduceResult(shown, found.files)
 
 
 def write_pages(
-    scale: str, results_dir: _types.Path, output: _types.Path | None = None
+    scale: str,
+    results_dir: _types.Path,
+    output: _types.Path | None = None,
+    data_dir: _types.Path | None = None,
+    progress: _types.Progress | None = None,
 ) -> ReproduceResult:
     """Writes the pages of all entries from the jobs that are finished.
 
+    That they are of the images of this machine is checked where the data set
+    is there, and else said.
+
     Args:
-        scale, results_dir, output: as for `reproduce`.
+        scale, results_dir, output, data_dir, progress: as for `reproduce`.
 
     Returns:
         `ReproduceResult` of all entries.
 
     Raises:
-        ValueError: no path, an unknown scale, or results of other settings.
+        ValueError: no path, an unknown scale, or results of other settings
+            or images.
     """
-    arguments.check_call(results_dir, output)
-    chosen = scales.find(scale)
-    plans = [planned.plan(one, chosen) for one in lookup.entries().values()]
-    return _write(plans, chosen, store_lib.Store(results_dir), output, True)
+    arguments.check_call(results_dir, output, data_dir, progress=progress)
+    chosen, store = scales.find(scale), store_lib.Store(results_dir)
+    plans = _all_plans(chosen)
+    begun = [j for plan in plans for j in plan.jobs if store.known(j)]
+    say = progress or (lambda text: None)
+    store.data = images.present_digests(begun, say, data_dir)
+    return _write(plans, chosen, store, output, True)
+
+
+def _all_plans(scale):
+    return [planned.plan(one, scale) for one in lookup.entries().values()]
+
+
+def _write_all(scale, store, output):
+    return _write(_all_plans(scale), scale, store, output, True)
 
 
 def _write(plans, scale, store, output, whole):

@@ -18,8 +18,13 @@ from keras_mixup.runs import folder
 
 JOBS = "jobs"
 JOB = "job.json"
-DATA = "data.json"
 # Of a training, what its evaluation needs in its own folder.
+# What each job.json has.
+_NOTED = {
+    *("settings", "key", "kind", "label", "given", "needs", "classifier"),
+    *("data", "network", "work_kind", "work", "seconds", "cpu_seconds"),
+    "finished",
+}
 _TAKEN = (_files.CONFIG, _files.BEST_CLASSIFIER, _files.FINAL)
 
 
@@ -52,9 +57,13 @@ class Store:
         return self.path / JOBS / job.key
 
     def known(self, job):
-        """Returns what job.json says, a dict; {} where nothing was begun."""
+        """Returns what job.json says, a dict; {} where nothing was begun.
+
+        Raises:
+            ValueError: it is damaged.
+        """
         file = self.folder(job) / JOB
-        return _files.read_json(file) if file.is_file() else {}
+        return _read(file) if file.is_file() else {}
 
     def finished(self, job):
         """Whether the job ended, with the settings that it has now.
@@ -74,7 +83,7 @@ class Store:
     def all_known(self):
         """Returns a list of dicts, what job.json says of each job."""
         files = sorted((self.path / JOBS).glob(f"*/{JOB}"))
-        return [_files.read_json(file) for file in files]
+        return [_read(file) for file in files]
 
     def note(self, job, seconds, cpu_seconds, finished):
         """Writes job.json; times add up over the parts of a job."""
@@ -149,7 +158,7 @@ class Store:
         place = self.folder(job)
         now = job.made(**self.places(job)).as_dict()
         for name, before in known["settings"].items():
-            free = name in (*folder._FREE, "vae", "adv_vae")
+            free = name in (*folder._FREE, *jobs.UNTOLD)
             if not free and name in now and now[name] != before:
                 raise ValueError(
                     f"{place} holds results of other settings: {name}="
@@ -184,3 +193,15 @@ class Store:
             f"{self.folder(job)} holds attacks on another network than the "
             "one that lies there. Move it away, and the job is done anew."
         )
+
+
+def _read(file):
+    """Returns what a job.json says; raises `ValueError` if it is damaged."""
+    known = _files.read_json(file)
+    absent = sorted(_NOTED.difference(known))
+    if absent:
+        raise ValueError(
+            f"{file} is damaged: it lacks {', '.join(absent)}. Move its folder "
+            "away, and the job is done anew."
+        )
+    return known

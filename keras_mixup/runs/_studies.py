@@ -58,6 +58,9 @@ def check(settings):
     if settings.corruptions != "none":
         # The first cell, of a single image if it is made here.
         _make_set(settings, _grey())(_kinds(settings)[0], 1)
+    if settings.corruptions == "published":
+        name, place = _published(settings)
+        data.corruptions.check_complete(name, _kinds(settings), place)
 
 
 def draw(job):
@@ -214,14 +217,7 @@ def _make_set(settings, image_set):
         return lambda kind, severity: data.corrupt(
             image_set, kind, severity, settings.seed
         )
-    name = data.published_name(settings.dataset)
-    directory = settings.corruption_dir
-    if name == "cifar10_c":
-        directory = directory or settings.data_dir
-    else:
-        expected = f"the unpacked folder of {name}"
-        given = directory is not None
-        _checks.check(given, "corruption_dir", expected, directory)
+    name, directory = _published(settings)
     return lambda kind, severity: data.load_corrupted(
         name,
         kind,
@@ -230,6 +226,17 @@ def _make_set(settings, image_set):
         num_examples=settings.num_examples,
         seed=settings.seed,
     )
+
+
+def _published(settings):
+    """Returns (name, folder) of the published set of an evaluation."""
+    name = data.published_name(settings.dataset)
+    directory = settings.corruption_dir
+    if name == "cifar10_c":
+        return name, directory or settings.data_dir
+    expected = f"the unpacked folder of {name}"
+    _checks.check(directory is not None, "corruption_dir", expected, directory)
+    return name, directory
 
 
 def _grey():

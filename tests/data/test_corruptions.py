@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from keras_mixup import data
+from keras_mixup.data import corruptions
 from keras_mixup.data import tfds_source
 from keras_mixup.metrics import STANDARD_CORRUPTIONS
 
@@ -198,6 +199,35 @@ def test_tiny_imagenet_c_takes_labels_from_wnids(tmp_path):
     assert found.images.shape == (2, 64, 64, 3)
     np.testing.assert_array_equal(found.labels, [0, 1])
     assert found.images[0].mean() > found.images[1].mean()
+
+
+@pytest.mark.parametrize("name", sorted(corruptions.PUBLISHED))
+def test_a_set_without_one_severity_of_one_kind_is_named(
+    name, tmp_path, monkeypatch
+):
+    import tensorflow_datasets as tfds
+
+    class Builder:
+        def __init__(self, source, data_dir):
+            self.place = tmp_path / source.replace("cifar10_corrupted/", "")
+
+        def is_prepared(self):
+            return self.place.exists()
+
+    monkeypatch.setattr(tfds, "builder", Builder)
+    kinds = ("fog", "snow")
+    places = {
+        "cifar10_c": [f"{k}_{s}" for k in kinds for s in range(1, 6)],
+        "cifar100_c": [f"{k}.npy" for k in kinds],
+        "tiny_imagenet_c": [f"{k}/{s}" for k in kinds for s in range(1, 6)],
+    }[name]
+    for place in places:
+        (tmp_path / place).mkdir(parents=True)
+    corruptions.check_complete(name, kinds, tmp_path)
+    (tmp_path / places[-1]).rmdir()
+    with pytest.raises(FileNotFoundError) as caught:
+        corruptions.check_complete(name, kinds, tmp_path)
+    assert places[-1].split("/")[-1] in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["cifar100_c", "tiny_imagenet_c"])

@@ -11,6 +11,7 @@ from keras_mixup import reproduce
 from keras_mixup.cli import evaluate
 from keras_mixup.cli import train
 from keras_mixup.reproduce import document
+from keras_mixup.reproduce import images
 from keras_mixup.reproduce import jobs
 from keras_mixup.reproduce import lookup
 from keras_mixup.reproduce import measuring
@@ -30,6 +31,7 @@ def right(label, attack, example):
 @pytest.fixture
 def store(tmp_path):
     made = store_lib.Store(tmp_path)
+    made.data = images.digests(PLAN.jobs)
     for job in PLAN.jobs:
         pretended.finish(job, made, right)
     return made

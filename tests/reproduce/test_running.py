@@ -8,9 +8,12 @@ import pytest
 
 from keras_mixup import reproduce
 from keras_mixup import runs
+from keras_mixup.reproduce import images
 from keras_mixup.reproduce import lookup
+from keras_mixup.reproduce import planned
 from keras_mixup.reproduce import reproducing
 from keras_mixup.reproduce import running
+from keras_mixup.reproduce import scales
 from keras_mixup.reproduce import store as store_lib
 
 JOBS = pretended.plan().jobs
@@ -100,6 +103,70 @@ def test_results_of_other_settings_are_refused(tmp_path):
     path.write_text(json.dumps(told))
     with pytest.raises(ValueError, match="epochs=7, wanted epochs=120"):
         store.finished(JOBS[0])
+
+
+def test_a_damaged_description_is_named(tmp_path):
+    store = store_lib.Store(tmp_path)
+    pretended.finish(JOBS[0], store)
+    path = store.folder(JOBS[0]) / store_lib.JOB
+    told = json.loads(path.read_text())
+    del told["settings"]
+    path.write_text(json.dumps(told))
+    for read in (lambda: store.finished(JOBS[0]), store.all_known):
+        with pytest.raises(ValueError, match=f"{path} is damaged: it lacks se"):
+            read()
+
+
+def test_pages_of_a_single_job_of_other_images_are_refused(tmp_path, few):
+    store = store_lib.Store(tmp_path)
+    store.data = {"digits": "these"}
+    pretended.finish(JOBS[0], store)
+    with pytest.raises(ValueError, match="other images of digits, these"):
+        reproduce.write_pages("digits", tmp_path)
+
+
+def test_images_that_are_not_here_are_said(tmp_path, few, monkeypatch):
+    def absent(name, data_dir):
+        raise FileNotFoundError(name)
+
+    monkeypatch.setattr(images, "_digest", absent)
+    pretended.finish(JOBS[0], store_lib.Store(tmp_path))
+    said = []
+    reproduce.write_pages("digits", tmp_path, progress=said.append)
+    assert said == ["The images of digits are not here, and not checked."]
+
+
+def published(name):
+    """The evaluation of corrupted images that stands for VarMixup's."""
+    plan = planned.plan(reproduce.find("varmixup/table4"), scales.find(name))
+    return [job for job in plan.jobs if job.reads_corrupted]
+
+
+def test_absent_corrupted_images_are_found_before_any_work(tmp_path):
+    wanted = published("cifar10_cpu")
+    assert {images.dataset_of(job) for job in wanted} == {"cifar10"}
+    with pytest.raises(FileNotFoundError, match="the data set 'cifar10_c'"):
+        images.check_corrupted(wanted, data_dir=str(tmp_path))
+    wanted = [j for j in published("paper") if j.corrupted_folder]
+    read = {images.dataset_of(j): j.corrupted_folder for j in wanted}
+    assert read == {
+        "cifar100": "CIFAR-100-C",
+        "tiny_imagenet": "Tiny-ImageNet-C",
+    }
+    with pytest.raises(ValueError, match="`corruption_dir` must be the unpack"):
+        images.check_corrupted(wanted)
+    with pytest.raises(FileNotFoundError, match="which lacks"):
+        images.check_corrupted(wanted, corruption_dir=str(tmp_path))
+    key = wanted[0].key
+    found = wanted[0].made(corruption_dir="c").corruption_dir
+    assert found == f"c/{wanted[0].corrupted_folder}"
+    assert wanted[0].key == key
+
+
+def test_a_folder_of_corrupted_images_that_nothing_reads_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="`corruption_dir` must be left out"):
+        reproduce.reproduce(NAME, "digits", tmp_path, corruption_dir="c")
+    assert not list(tmp_path.iterdir())
 
 
 def test_results_under_another_key_are_refused(tmp_path):
