@@ -129,16 +129,33 @@ def differences(job, scale):
         if before != now and not _is_idle(job, name):
             declared = kind.declared[name]
             shown = (_shown(declared, before), _shown(declared, now))
-            reason = scale.reasons.get(name, "")
+            reason = _reason(scale.reasons, name, job)
             found.append(Difference(name, *shown, reason))
     return found
 
 
+def _reason(reasons, name, job):
+    plain = job.settings.get("linear_path") is False
+    own = reasons.get(f"{name} of plain_vae") if plain else None
+    return own or reasons.get(name, "")
+
+
 def _is_idle(job, name):
-    """Whether a setting changes nothing of a job that only draws."""
+    """Whether a setting is another one and changes nothing."""
+    if name == "drops":
+        return _fractions(job.paper) == _fractions(job.settings)
+    # Of a job that only draws.
     if name not in _READERS or job.settings["attacks"] != ("clean",):
         return False
     return not _READERS[name].intersection(job.settings.get("figures", ()))
+
+
+def _fractions(settings):
+    """The drops of a learning rate as parts of the training, or None."""
+    drops, epochs = settings.get("drops"), settings.get("epochs")
+    if drops is None or epochs is None:
+        return drops
+    return tuple(d / epochs if d >= 1 else d for d in drops)
 
 
 def _first(paper, flagfile):

@@ -4,7 +4,7 @@ from keras_mixup.reproduce import adversarial_mixup
 from keras_mixup.reproduce import catalogue
 from keras_mixup.reproduce import figures
 
-_TABLE_1, _, _TABLE_3 = adversarial_mixup.ENTRIES
+_TABLE_1, _, _TABLE_3, _ = adversarial_mixup.ENTRIES
 
 ENTRIES = (
     figures.Figure(

@@ -18,15 +18,18 @@ class Published(NamedTuple):
         value: float.
         std: float, its standard deviation, or None.
         at_most: bool, whether the paper prints no more than a bound.
+        digits: int, behind the point of `value` as printed; None: as needed.
     """
 
     value: float
     std: float | None = None
     at_most: bool = False
+    digits: int | None = None
 
     def __str__(self):
+        shown = "g" if self.digits is None else f".{self.digits}f"
         spread = "" if self.std is None else f" ± {self.std:g}"
-        return f"{'<= ' * self.at_most}{self.value:g}{spread}"
+        return f"{'<= ' * self.at_most}{self.value:{shown}}{spread}"
 
 
 class Column(NamedTuple):
@@ -283,7 +286,10 @@ def _read(cell):
     expected = "a number, <=number, number±number or -"
     _checks.check(found is not None, "cell", expected, cell)
     bound, value, std = found.groups()
-    return Published(float(value), std and float(std), bound is not None)
+    digits = len(value.partition(".")[2])
+    return Published(
+        float(value), std and float(std), bound is not None, digits
+    )
 
 
 def flags(settings):

@@ -2,11 +2,15 @@
 
 import base64
 import html
+import io
 import string
 from typing import NamedTuple
 
 from keras_mixup import _tables
 from keras_mixup.reporting._page import PAGE
+
+_DOTS_PER_INCH = 80
+_COLOURS = 64
 
 
 class Heading(NamedTuple):
@@ -47,6 +51,21 @@ class Code(NamedTuple):
 
     title: str
     lines: list
+
+
+def small_png(figure):
+    """Returns a matplotlib figure on white as PNG bytes of few colours."""
+    from PIL import Image
+
+    from keras_mixup.studies import drawing
+
+    figure.set_facecolor("white")
+    png = drawing.to_png(figure, _DOTS_PER_INCH, transparent=False)
+    # A drawing has few colours: the file is a quarter then.
+    image = Image.open(io.BytesIO(png)).convert("RGB").quantize(_COLOURS)
+    made = io.BytesIO()
+    image.save(made, "PNG", optimize=True)
+    return made.getvalue()
 
 
 class Picture(NamedTuple):

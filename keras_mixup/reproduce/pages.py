@@ -6,8 +6,10 @@ from keras_mixup.reproduce import adapting
 from keras_mixup.reproduce import chart
 from keras_mixup.reproduce import choosing
 from keras_mixup.reproduce import document
+from keras_mixup.reproduce import examples
 from keras_mixup.reproduce import jobs
 from keras_mixup.reproduce import lookup
+from keras_mixup.reproduce import remarks
 from keras_mixup.reproduce import verdicts
 from keras_mixup.reproduce.running import time_text
 
@@ -35,6 +37,7 @@ class Results(NamedTuple):
         known: dict key of a job -> what its job.json says.
         verdicts: tuple of `Verdict`.
         choices: dict key of a job -> dict defence -> `choosing.Choice`.
+        examples: dict label of a network -> example images; see `examples`.
     """
 
     plan: object
@@ -42,6 +45,7 @@ class Results(NamedTuple):
     known: dict
     verdicts: tuple
     choices: dict = {}
+    examples: dict = {}
 
     @property
     def table(self):
@@ -75,7 +79,8 @@ def results(plan, store, reader):
     chosen = {
         job.key: store.choices(job) for job in plan.jobs if store.finished(job)
     }
-    return Results(plan, measured, known, found, chosen)
+    shown = examples.read(plan, store)
+    return Results(plan, measured, known, found, chosen, shown)
 
 
 def title(plan):
@@ -103,7 +108,8 @@ def blocks(found):
     yield document.Text(_note(plan))
     if found.measured:
         yield picture(found)
-    yield document.Text(_stand_ins(plan))
+    yield document.Text(" ".join([_stand_ins(plan), *remarks.sentences(found)]))
+    yield from examples.blocks(plan.entry.name, found.examples)
     if found.verdicts:
         yield document.Heading("Claims")
         yield claims(found.verdicts)
@@ -227,9 +233,10 @@ def _paper(published):
 def _stand_ins(plan):
     transfer = plan.entry.transfer
     shown = dict.fromkeys(column.dataset for column in plan.columns)
-    texts = [
-        f"{plan.scale.stand_in(name, transfer)} for {name}" for name in shown
-    ]
+    texts = []
+    for name in shown:
+        own = plan.scale.stand_in(name, transfer)
+        texts.append(f"{plan.scale.told.get(own, own)} for {name}")
     every = dict.fromkeys(c.dataset for c in plan.entry.columns)
     left = [name for name in every if name not in shown]
     text = f"Data: {', '.join(texts)}."

@@ -179,6 +179,11 @@ def _united(members):
     return own
 
 
+def network_of(row):
+    """Returns the label of a row without its defence, a str."""
+    return row.label.partition(" + ")[0] if _defence(row) else row.label
+
+
 def _defence(row):
     """The registered name of a row's defence, "" for none."""
     given = row.settings.get("defences")

@@ -1,7 +1,6 @@
 """What is shown of the evaluations that draw a figure, by name."""
 
 import functools
-import io
 import math
 from typing import Any
 
@@ -13,9 +12,6 @@ from keras_mixup.reproduce import figures
 from keras_mixup.reproduce import statistics
 from keras_mixup.studies import detection
 from keras_mixup.studies import drawing
-
-_DOTS_PER_INCH = 80
-_COLOURS = 64
 
 
 class View:
@@ -129,9 +125,7 @@ class View:
         for place, (label, rows) in enumerate(groups.items(), start=1):
             figure = self.draw(rows)
             if figure is not None:
-                figure.set_facecolor("white")
-                png = drawing.to_png(figure, _DOTS_PER_INCH, transparent=False)
-                small = _with_few_colours(png)
+                small = document.small_png(figure)
                 found.append(document.Drawing(f"{name}-{place}", small, label))
         return found
 
@@ -282,16 +276,6 @@ class Examples(View):
         """See `View`."""
         bare = [{n: v for n, v in row.items() if n != "image"} for row in rows]
         return super().draw(bare)
-
-
-def _with_few_colours(png):
-    """A drawing has few: the file is a quarter then."""
-    from PIL import Image
-
-    made = io.BytesIO()
-    image = Image.open(io.BytesIO(png)).convert("RGB").quantize(_COLOURS)
-    image.save(made, "PNG", optimize=True)
-    return made.getvalue()
 
 
 def shares(records):

@@ -56,7 +56,8 @@ def number(entry, row, column):
     ],
 )
 def test_numbers_typed_from_the_papers(entry, row, column, expected):
-    assert number(entry, row, column) == catalogue.Published(*expected)
+    found = number(entry, row, column)._replace(digits=None)
+    assert found == catalogue.Published(*expected)
 
 
 def test_what_the_papers_leave_out_is_none():

@@ -44,6 +44,17 @@ def test_the_border_of_a_crop_is_the_papers_where_images_are_cropped():
         assert ("crop_padding" in shown) == (expected is None)
 
 
+def test_drops_at_the_same_fractions_are_no_difference():
+    scale = scales.find("digits")
+    made = adapting.training("mixup_inference/iat_cifar10.flags", scale, 0)
+    assert made.paper["drops"] != made.settings["drops"]
+    shown = {d.setting for d in adapting.differences(made, scale)}
+    assert "epochs" in shown and "drops" not in shown
+    made.settings["drops"] = (0.5, 0.7)
+    shown = {d.setting for d in adapting.differences(made, scale)}
+    assert "drops" in shown
+
+
 def test_tables_share_their_trainings():
     first, second = planned("varmixup/table2_cifar"), planned("varmixup/table5")
     trained = [

@@ -1,0 +1,43 @@
+"""Sentences on what the numbers of a table are of, and what they hide."""
+
+from keras_mixup.reproduce import jobs
+from keras_mixup.reproduce import planning
+
+
+def sentences(found):
+    """Yields the sentences, each a str.
+
+    Args:
+        found: `pages.Results`.
+    """
+    plan = found.plan
+    counts = [m.num_examples for m in found.measured.values()]
+    attacks = [j.settings for j in plan.jobs if j.kind == jobs.EVALUATE]
+    eps = {own["eps"] for own in attacks if "eps" in own}
+    if plan.entry.transfer:
+        own = plan.scale.stand_in("tiny_imagenet", True)
+        yield f"The autoencoders are of {plan.scale.told.get(own, own)}."
+    if any(counts):
+        radii = ", ".join(f"{radius:.4g}" for radius in sorted(eps))
+        attacked = f", attacked within eps {radii}" if eps else ""
+        yield f"Measured on {max(filter(None, counts))} images{attacked}."
+    for row in plan.entry.rows:
+        bare = planning.network_of(row)
+        if bare != row.label and _same_answers(found, row.label, bare):
+            yield (
+                f"{row.label} is right on the same images as {bare} in every "
+                "column: the defence changed nothing."
+            )
+
+
+def _same_answers(found, row, other):
+    """Whether two rows are right on the same images in every column."""
+    places = range(len(found.plan.columns))
+    pairs = [
+        (found.measured.get((row, i)), found.measured.get((other, i)))
+        for i in places
+    ]
+    pairs = [(a, b) for a, b in pairs if a is not None and b is not None]
+    return bool(pairs) and all(
+        a.answers and a.answers == b.answers for a, b in pairs
+    )
