@@ -3,6 +3,12 @@
 from keras_mixup.reproduce import jobs
 from keras_mixup.reproduce import planning
 
+_SCORED = {
+    "last": "Scored are the networks of the last epoch.",
+    "best": "Scored are the networks of the best epoch on validation images, "
+    "by robust accuracy where the training attacks, else by clean accuracy.",
+}
+
 
 def sentences(found):
     """Yields the sentences, each a str.
@@ -21,6 +27,8 @@ def sentences(found):
         radii = ", ".join(f"{radius:.4g}" for radius in sorted(eps))
         attacked = f", attacked within eps {radii}" if eps else ""
         yield f"Measured on {max(filter(None, counts))} images{attacked}."
+    scored = dict.fromkeys(own.get("weights", "best") for own in attacks)
+    yield from (_SCORED[weights] for weights in scored)
     for row in plan.entry.rows:
         bare = planning.network_of(row)
         if bare != row.label and _same_answers(found, row.label, bare):

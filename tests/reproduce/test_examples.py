@@ -96,6 +96,7 @@ def test_a_defence_that_changes_nothing_is_named(store):
 
     said = sentences(entry, right, store)
     assert said[0] == "Measured on 40 images, attacked within eps 0.1."
+    assert said[1] == "Scored are the networks of the last epoch."
     changes = "is right on the same images as Mixup in every column"
     assert any(f"MI-Combined {changes}" in own for own in said)
     assert not any("MI-OL is right" in own for own in said)
