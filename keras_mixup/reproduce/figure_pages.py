@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from keras_mixup.reproduce import document
+from keras_mixup.reproduce import images
 from keras_mixup.reproduce import pages
 from keras_mixup.reproduce import verdicts
 from keras_mixup.reproduce import views
@@ -149,10 +150,11 @@ def blocks(found):
 def _state(found):
     if not found.plan.panels:
         return "It needs no training, and is computed with the page."
+    digests = images.digests_of(found.known, found.plan)
     shown = dict.fromkeys(
-        (job.needs[0] if job.kind == "evaluate" else job).settings["dataset"]
+        images.telling(name, digests.get(name))
         for own in found.plan.panels.values()
-        for job in own
+        for name in map(images.dataset_of, own)
     )
     seeds = ", ".join(map(str, found.plan.scale.seeds))
     return (

@@ -10,6 +10,26 @@ from keras_mixup.reproduce import jobs
 from keras_mixup.runs import _data
 from keras_mixup.runs import _studies
 
+# Digests of images that are not those of their publisher: they were kept as
+# JPEG files, which changes pixels.
+_TELLING = {"e979d84ce9c0e6cd": "CIFAR-10 (JPEG)"}
+
+
+def telling(name, digest):
+    """Returns what a page calls a data set of these images, a str."""
+    return _TELLING.get(digest, name)
+
+
+def digests_of(known, plan):
+    """Returns dict data set -> digest of the images of a plan's begun jobs.
+
+    Args:
+        known: dict key of a job -> what its job.json says.
+        plan: `Plan` or `FigurePlan`.
+    """
+    begun = [job for job in plan.jobs if known[job.key]]
+    return {dataset_of(job): known[job.key].get("data") for job in begun}
+
 
 def dataset_of(job):
     """Returns the name of the data set of a `Job`, a str."""

@@ -7,6 +7,7 @@ from keras_mixup.reproduce import chart
 from keras_mixup.reproduce import choosing
 from keras_mixup.reproduce import document
 from keras_mixup.reproduce import examples
+from keras_mixup.reproduce import images
 from keras_mixup.reproduce import jobs
 from keras_mixup.reproduce import lookup
 from keras_mixup.reproduce import remarks
@@ -108,7 +109,8 @@ def blocks(found):
     yield document.Text(_note(plan))
     if found.measured:
         yield picture(found)
-    yield document.Text(" ".join([_stand_ins(plan), *remarks.sentences(found)]))
+    sentences = [_stand_ins(found), *remarks.sentences(found)]
+    yield document.Text(" ".join(sentences))
     yield from examples.blocks(plan.entry.name, found.examples)
     if found.verdicts:
         yield document.Heading("Claims")
@@ -230,13 +232,15 @@ def _paper(published):
     return "" if published is None else f"paper {published}"
 
 
-def _stand_ins(plan):
-    transfer = plan.entry.transfer
+def _stand_ins(found):
+    plan, transfer = found.plan, found.plan.entry.transfer
+    digests = images.digests_of(found.known, plan)
     shown = dict.fromkeys(column.dataset for column in plan.columns)
     texts = []
     for name in shown:
         own = plan.scale.stand_in(name, transfer)
-        texts.append(f"{plan.scale.told.get(own, own)} for {name}")
+        text = images.telling(plan.scale.told.get(own, own), digests.get(own))
+        texts.append(f"{text} for {name}")
     every = dict.fromkeys(c.dataset for c in plan.entry.columns)
     left = [name for name in every if name not in shown]
     text = f"Data: {', '.join(texts)}."
@@ -297,7 +301,7 @@ def differences(plan):
     rows = []
     for (kind, setting, paper, here, reason), labels in found.items():
         whole = len(labels) == every[kind]
-        where = f"all, {kind}" if whole else ", ".join(dict.fromkeys(labels))
+        where = f"all, {kind}" if whole else "; ".join(dict.fromkeys(labels))
         rows.append((setting, paper, here, reason, where))
     given = "given" if lookup.is_own(plan.entry, plan.scale) else "paper"
     header = ("setting", given, "here", "why", "where")

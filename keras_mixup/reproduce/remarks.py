@@ -24,7 +24,7 @@ def sentences(found):
         own = plan.scale.stand_in("tiny_imagenet", True)
         yield f"The autoencoders are of {plan.scale.told.get(own, own)}."
     if any(counts):
-        radii = ", ".join(f"{radius:.4g}" for radius in sorted(eps))
+        radii = ", ".join(map(_radius, sorted(eps)))
         attacked = f", attacked within eps {radii}" if eps else ""
         yield f"Measured on {max(filter(None, counts))} images{attacked}."
     scored = dict.fromkeys(own.get("weights", "best") for own in attacks)
@@ -49,3 +49,11 @@ def _same_answers(found, row, other):
     return bool(pairs) and all(
         a.answers and a.answers == b.answers for a, b in pairs
     )
+
+
+def _radius(eps):
+    """Of 8/255 "8/255", of 0.1 "0.1"."""
+    levels = eps * 255
+    if abs(levels - round(levels)) < 1e-6:
+        return f"{levels:.0f}/255"
+    return f"{eps:.4g}"

@@ -32,6 +32,24 @@ def test_results_are_of_the_settings_that_the_scale_has_now(name):
     assert [claim["text"] for claim in told["claims"]] == claims
 
 
+@pytest.mark.parametrize("name", ENTRIES)
+def test_results_of_cifar10_are_of_its_settings_so_far_as_they_go(name):
+    plan = planned.plan(ENTRIES[name], scales.find("cifar10_cpu"))
+    place = PLACE.with_name("cifar10_cpu")
+    path = place / f"{index.file_name(plan.entry)}.json"
+    if not path.is_file():
+        assert index.file_name(plan.entry) not in {
+            own.stem for own in place.glob("*.md")
+        }
+        return
+    told = json.loads(path.read_text())
+    assert set(told["jobs"]) <= {job.key for job in plan.jobs}
+    begun = [job for job in told["jobs"].values() if job]
+    assert begun or not plan.jobs
+    text = path.with_suffix(".md").read_text("utf-8")
+    assert not begun or "CIFAR-10 (JPEG)" in text
+
+
 @pytest.mark.parametrize("name", FIGURES)
 def test_figures_are_of_their_panels(name):
     plan = planned.plan(ENTRIES[name], scales.find("digits"))

@@ -70,6 +70,16 @@ def test_unfinished_evaluations_are_not_shown(store):
     assert list(examples.blocks("a/b", {})) == []
 
 
+def test_a_page_calls_images_that_were_jpeg_files_by_that():
+    assert images.telling("cifar10", "e979d84ce9c0e6cd") == "CIFAR-10 (JPEG)"
+    assert images.telling("cifar10", None) == "cifar10"
+
+
+def test_a_radius_in_grey_levels_is_written_so():
+    assert remarks._radius(8 / 255) == "8/255"
+    assert remarks._radius(0.1) == "0.1"
+
+
 def sentences(entry, right, store):
     plan = planning.plan(entry, scales.find("digits"))
     found = {}
