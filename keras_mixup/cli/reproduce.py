@@ -89,6 +89,11 @@ def main(flags):
     both = flags.list and flags.pages
     expected = "left out beside --list, which computes nothing"
     _checks.check(not both, "pages", expected, flags.pages)
+    for name in ("rows", "corruption_dir"):
+        value = getattr(flags, name)
+        okay = not value or not (flags.list or flags.pages)
+        expected = "left out beside --list and --pages, which compute nothing"
+        _checks.check(okay, name, expected, value)
     if flags.list:
         options = {"progress": main_lib.say, "threads": flags.threads}
         where = (flags.results_dir, flags.scale)

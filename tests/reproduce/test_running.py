@@ -8,6 +8,7 @@ import pytest
 
 from keras_mixup import reproduce
 from keras_mixup import runs
+from keras_mixup.cli import main
 from keras_mixup.reproduce import images
 from keras_mixup.reproduce import lookup
 from keras_mixup.reproduce import planned
@@ -282,3 +283,14 @@ def test_rows_that_no_table_has_are_refused(tmp_path, entry, rows, expected):
     with pytest.raises(ValueError, match=expected):
         reproduce.reproduce(entry, "digits", tmp_path, rows=rows)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("stops", ["--list", "--pages"])
+@pytest.mark.parametrize("name", ["rows", "corruption_dir"])
+def test_what_only_computing_reads_is_refused_beside(
+    stops, name, tmp_path, capsys
+):
+    argv = ["reproduce", stops, f"--{name}=x", f"--results_dir={tmp_path}"]
+    assert main.exit_code("reproduce", argv) == 2
+    assert f"`{name}` must be left out beside --list" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
