@@ -35,9 +35,11 @@ def make_flags():
 def main(flags):
     """Exports, and prints the result."""
     if flags.verify:
+        flags.check_read("verify", ())
         print(runs.verify_export(flags.verify).text)
         return
     if flags.list:
+        flags.check_read("list", ("saved_models",))
         print(runs.list_exports(flags.saved_models).text)
         return
     settings = flags.settings(runs.ExportSettings)

@@ -129,6 +129,23 @@ class Flags:
                     given.pop(name)
         return kind(**given)
 
+    def check_read(self, mode, names):
+        """Refuses the given flags that a mode of the command does not read.
+
+        Args:
+            mode: str, the flag that chooses the mode.
+            names: tuple of str, the flags that it reads.
+
+        Raises:
+            ValueError: another flag is there; the text names it.
+        """
+        read = {mode, *names, *(setting.name for setting in _COMMON)}
+        for name in self._all:
+            flag = self._values[name]
+            allowed = name in read or not flag.present
+            expected = f"left out beside --{mode}, which does not read it"
+            _checks.check(allowed, name, expected, flag.value)
+
     def _names(self, arguments):
         """The flags on the command line itself, apart from flag files."""
         names = set()

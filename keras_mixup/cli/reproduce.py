@@ -1,6 +1,5 @@
 """The command `reproduce`."""
 
-from keras_mixup import _checks
 from keras_mixup import reproduce
 from keras_mixup import runs
 from keras_mixup._setting import Setting
@@ -19,16 +18,20 @@ whether they hold, the settings that differ, the cost, the commands. A killed
 or stopped call goes on where it was. SIGTERM, Ctrl-C and --max_minutes end
 with exit code 75.
 
---list shows all entries, what is here and what the rest costs; with --scale it
-times a step of each network that is new.
+--list shows the entries, what is here and what the rest costs; with --scale it
+times a step of each network that is new. It takes --entry, --rows and --jobs.
 """
+_SCALE = "digits"
+# What the other modes read.
+_LISTED = ("entry", "scale", "rows", "results_dir", "threads", "jobs")
+_WRITTEN = ("scale", "results_dir", "output", "data_dir")
 _OWN = (
     Setting(
         "entry",
         "str",
         (),
         "Entries, such as mixup_inference/table2 or mixup_inference/fig4, or "
-        "all.",
+        "all. --list takes all where none is given.",
         many=True,
     ),
     Setting(
@@ -84,32 +87,50 @@ def make_flags():
 
 def main(flags):
     """Reproduces, and prints the verdicts; or lists the entries."""
-    scale = flags.scale or "digits"
-    scales.find(scale)
-    both = flags.list and flags.pages
-    expected = "left out beside --list, which computes nothing"
-    _checks.check(not both, "pages", expected, flags.pages)
-    for name in ("rows", "corruption_dir"):
-        value = getattr(flags, name)
-        okay = not value or not (flags.list or flags.pages)
-        expected = "left out beside --list and --pages, which compute nothing"
-        _checks.check(okay, name, expected, value)
     if flags.list:
-        options = {"progress": main_lib.say, "threads": flags.threads}
-        where = (flags.results_dir, flags.scale)
-        print(reproduce.listing(*where, **options))
-        return
-    if not flags.pages:
-        lookup.names(flags.entry)
-    where = (scale, flags.results_dir, flags.output)
-    if flags.pages:
-        options = {"data_dir": flags.data_dir, "progress": main_lib.say}
-        print(reproduce.write_pages(*where, **options).text)
-        return
+        _list(flags)
+    elif flags.pages:
+        _write_pages(flags)
+    else:
+        _reproduce(flags)
+
+
+def _list(flags):
+    flags.check_read("list", _LISTED)
+    found = reproduce.listing(
+        flags.results_dir,
+        flags.scale,
+        progress=main_lib.say,
+        threads=flags.threads,
+        entry=flags.entry or "all",
+        rows=_rows(flags),
+        jobs=flags.jobs,
+    )
+    print(found)
+
+
+def _write_pages(flags):
+    flags.check_read("pages", _WRITTEN)
+    found = reproduce.write_pages(
+        flags.scale or _SCALE,
+        flags.results_dir,
+        flags.output,
+        data_dir=flags.data_dir,
+        progress=main_lib.say,
+    )
+    print(found.text)
+
+
+def _reproduce(flags):
+    scale = flags.scale or _SCALE
+    scales.find(scale)
+    lookup.names(flags.entry)
     with runs.Stop(flags.max_minutes) as stop:
         result = reproduce.reproduce(
             flags.entry,
-            *where,
+            scale,
+            flags.results_dir,
+            flags.output,
             data_dir=flags.data_dir,
             corruption_dir=flags.corruption_dir,
             threads=flags.threads,
@@ -117,6 +138,10 @@ def main(flags):
             progress=main_lib.say,
             stop=stop,
             jobs=flags.jobs,
-            rows=[row.strip() for row in flags.rows.split(";") if row.strip()],
+            rows=_rows(flags),
         )
     print(result.text)
+
+
+def _rows(flags):
+    return [row.strip() for row in flags.rows.split(";") if row.strip()]

@@ -4,14 +4,12 @@ import pathlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from keras_mixup import _checks
 from keras_mixup import _stopping
 from keras_mixup import _types
 from keras_mixup import runs
 from keras_mixup.reproduce import arguments
 from keras_mixup.reproduce import costs as costs_lib
 from keras_mixup.reproduce import images
-from keras_mixup.reproduce import jobs as jobs_lib
 from keras_mixup.reproduce import lookup
 from keras_mixup.reproduce import measuring
 from keras_mixup.reproduce import own
@@ -126,7 +124,8 @@ def reproduce(
     plans = [planned.plan(one, chosen) for one in asked]
     for plan in plans:
         own.check_plan(plan)
-    wanted = jobs_lib.unique(_wanted(plans, tuple(rows)))
+    planned.check_rows(plans, rows)
+    wanted = planned.wanted(plans, rows)
     # Reading the data may be TensorFlow's first op.
     runs.prepare(runs.TrainSettings(threads=threads))
     store.data = images.digests(wanted, data_dir)
@@ -202,20 +201,6 @@ def _write(plans, scale, store, output, whole):
     found = [planned.results(plan, store, reader) for plan in plans]
     place = pathlib.Path(output or store.path / scale.name)
     return ReproduceResult(found, writing.write(found, scale, place, whole))
-
-
-def _wanted(plans, rows):
-    """Returns a list of `Job`: all, or those of rows, which it checks."""
-    if not rows:
-        return [job for plan in plans for job in plan.jobs]
-    for plan in plans:
-        table = hasattr(plan, "cells")
-        expected = f"empty, since {plan.entry.name} is no table"
-        _checks.check(table, "rows", expected, rows)
-    known = {row.label: None for plan in plans for row in plan.entry.rows}
-    for row in rows:
-        _checks.check_known(row, "rows", tuple(known))
-    return [job for plan in plans for job in plan.jobs_of(*rows)]
 
 
 def _ask(seconds, missing, scale, yes, num_jobs):

@@ -285,12 +285,48 @@ def test_rows_that_no_table_has_are_refused(tmp_path, entry, rows, expected):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("stops", ["--list", "--pages"])
-@pytest.mark.parametrize("name", ["rows", "corruption_dir"])
-def test_what_only_computing_reads_is_refused_beside(
-    stops, name, tmp_path, capsys
-):
-    argv = ["reproduce", stops, f"--{name}=x", f"--results_dir={tmp_path}"]
+def test_the_list_counts_what_is_asked(tmp_path, few):
+    store = store_lib.Store(tmp_path)
+    pretended.finish(JOBS[0], store)
+    rows = ("Ours, Alg. 4+5+6", "Baseline")
+    options = {"entry": NAME, "rows": rows}
+    one, two = (
+        reproduce.listing(tmp_path, "digits", **options, jobs=jobs)
+        for jobs in (1, 2)
+    )
+    _, line = one.splitlines()
+    assert line.startswith(NAME) and "1 of 4 jobs, about" in line
+    assert one != two and "1 of 4 jobs, about" in two
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"entry": "mixup_inference/tabl2"}, 'mean "mixup_inference/table2"'),
+        ({"entry": NAME, "rows": ["Basline"]}, 'rows.*mean "Baseline"'),
+        ({"rows": ["Baseline"]}, ".rows. must be empty, since"),
+        ({"jobs": 0}, ".jobs. must"),
+    ],
+)
+def test_the_list_refuses_what_there_is_not(tmp_path, given, expected):
+    with pytest.raises(ValueError, match=expected):
+        reproduce.listing(tmp_path, **given)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        *("--list --corruption_dir=x", "--list --yes", "--list --output=x"),
+        *("--list --max_minutes=1", "--list --data_dir=x", "--list --pages"),
+        *("--pages --corruption_dir=x", "--pages --rows=x", "--pages --jobs=2"),
+        *("--pages --entry=all", "--pages --yes", "--pages --threads=1"),
+        "--pages --max_minutes=1",
+    ],
+)
+def test_what_a_mode_does_not_read_is_refused(given, tmp_path, capsys):
+    argv = ["reproduce", *given.split(), f"--results_dir={tmp_path}"]
     assert main.exit_code("reproduce", argv) == 2
-    assert f"`{name}` must be left out beside --list" in capsys.readouterr().err
+    mode, name = (part[2:].partition("=")[0] for part in given.split())
+    expected = f"`{name}` must be left out beside --{mode}"
+    assert expected in capsys.readouterr().err
     assert not list(tmp_path.iterdir())

@@ -39,7 +39,10 @@ def call(tmp_path, capsys):
     """Runs the application; returns (exit code, stdout, stderr)."""
 
     def run(*arguments):
-        argv = ["export", f"--saved_models={tmp_path}/out", *arguments]
+        place = [f"--saved_models={tmp_path}/out"]
+        if any(argument.startswith("--verify") for argument in arguments):
+            place = []
+        argv = ["export", *place, *arguments]
         code = main.exit_code("export", argv)
         return code, *capsys.readouterr()
 
@@ -193,6 +196,9 @@ BAD = [
     ),
     (["--verify=nowhere"], "nowhere holds no exported version"),
     (["--list", "--saved_models=nowhere"], "No folder nowhere"),
+    (["--list", "--name=toy"], "`name` must be left out beside --list"),
+    (["--verify=x", "--list"], "`list` must be left out beside --verify"),
+    (["--verify=x", "--saved_models=y"], "`saved_models` must be left out"),
     (["--name=../escape"], "`name` must be the name of one folder"),
     (["--name="], "`name` must be the name of one folder"),
     (["--version=0"], "version=0"),
@@ -212,7 +218,8 @@ def test_bad_input_is_one_line_and_writes_nothing(
     for name in ("file", "config.json", "broken.keras"):
         (tmp_path / name).write_text("")
     before = sorted(os.listdir(tmp_path))
-    named = any(a.startswith(("--run_dir", "--classifier")) for a in arguments)
+    own = ("--run_dir", "--classifier", "--list", "--verify")
+    named = any(a.startswith(own) for a in arguments)
     source = [] if named or not arguments else [f"--run_dir={run_dir}"]
     code = main.exit_code("export", ["export", *source, *arguments])
     out, error = capsys.readouterr()
