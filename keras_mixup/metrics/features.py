@@ -30,12 +30,15 @@ class FeatureDistances(NamedTuple):
         frechet_distance: float; FID where the features are Inception's.
         kernel_distance: float; KID where the features are Inception's.
         counts: (n, m), the numbers of images.
+        values: float64 [n], what each pair of images adds to the kernel
+            distance, for paired tests; None where n is not m.
     """
 
     features: str
     frechet_distance: float
     kernel_distance: float
     counts: tuple
+    values: np.ndarray | None = None
 
 
 def classifier_features(classifier: keras.Model) -> keras.Model:
@@ -150,11 +153,16 @@ def feature_distances(
         for name, images in (("images_a", images_a), ("images_b", images_b))
     ]
     _warn_of_few(*both)
+    counts = tuple(map(len, both))
+    values = None
+    if counts[0] == counts[1]:
+        values = kernel_distance.kernel_distance_values(*both)
     return FeatureDistances(
         feature_model.name,
         frechet.frechet_distance(*both),
         kernel_distance.kernel_inception_distance(*both),
-        tuple(len(features) for features in both),
+        counts,
+        values,
     )
 
 

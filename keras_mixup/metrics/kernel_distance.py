@@ -7,6 +7,9 @@ from keras_mixup import _tensors
 from keras_mixup import ops
 from keras_mixup.metrics import _feature_sets
 
+# Of a kernel matrix at once.
+_ROWS = 1024
+
 
 def kernel_inception_distance(
     features_a: _tensors.ArrayLike,
@@ -53,6 +56,41 @@ def kernel_inception_distance(
         pairs = ((x, x), (y, y), (x, y))
         found.append(ops.mmd_from_kernels(*(_kernel(*p) for p in pairs)))
     return float(np.mean(found))
+
+
+def kernel_distance_values(features_a, features_b):
+    """Returns what each pair of rows adds to the distance, float64 [n].
+
+    Their mean is the unbiased squared MMD of all rows. The mean of the
+    differences of two such arrays, of two sets against the same `features_a`,
+    has to first order the variance of independent values. That is the paired
+    test of which set is nearer (Gretton et al., 2012, Lemma 6, for h;
+    Bounliphone et al., 2016, for the test).
+
+    Args:
+        features_a: float [n, d], n >= 2.
+        features_b: float [n, d], of as many rows.
+    """
+    first, second = _feature_sets.check_features(features_a, features_b)
+    expected = f"of {len(first)} rows, as features_a"
+    same = len(first) == len(second)
+    _checks.check(same, "features_b", expected, second.shape)
+    count = len(first)
+    means = np.empty(count)
+    for start in range(0, count, _ROWS):
+        rows = slice(start, start + _ROWS)
+        within = _sums(first, rows) + _sums(second, rows)
+        across = _kernel(first[rows], second).mean(1)
+        across += _kernel(second[rows], first).mean(1)
+        means[rows] = within / (count - 1) - across
+    return 2.0 * means - means.mean()
+
+
+def _sums(features, rows):
+    """The kernel of some rows with all others, added up for each."""
+    own = features[rows]
+    alone = (np.sum(own * own, 1) / own.shape[1] + 1.0) ** 3
+    return _kernel(own, features).sum(1) - alone
 
 
 def _kernel(first, second):

@@ -68,6 +68,14 @@ class Distances(views.View):
     study = "varmixup_fig5"
     header = ("images", "kernel distance", "Fréchet distance", "n", "features")
 
+    @property
+    def note(self):
+        """See `View`."""
+        return (
+            f"{super().note} The claim is tested on what each mixed pair adds "
+            "to the kernel distance. The pairs and λ of all ways are the same."
+        )
+
     def cells(self, row):
         """See `View`."""
         return (
@@ -77,6 +85,15 @@ class Distances(views.View):
             str(row["num_images"]),
             row["features"],
         )
+
+    def values(self, label, rows, folder):
+        """See `View`."""
+        del label, folder
+        return {
+            (row["samples"], "kernel distance"): dict(enumerate(row["values"]))
+            for row in rows
+            if "values" in row
+        }
 
 
 class Mixed(views.View):

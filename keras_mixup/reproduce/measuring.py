@@ -4,6 +4,7 @@ import statistics
 from typing import Any
 from typing import NamedTuple
 
+from keras_mixup import _corruption_kinds
 from keras_mixup import _files
 from keras_mixup import evaluation
 from keras_mixup import registry
@@ -11,6 +12,7 @@ from keras_mixup import runs
 from keras_mixup import studies
 from keras_mixup.metrics import estimates
 from keras_mixup.reproduce import catalogue
+from keras_mixup.reproduce import statistics as statistics_lib
 from keras_mixup.runs import _attacks
 
 _CORRUPTIONS = "corruptions"
@@ -26,7 +28,8 @@ class Measured(NamedTuple):
             over corruptions.
         num_examples: int, or None likewise.
         answers: dict example id -> share of right answers, over the seeds of
-            the training and of the draws; empty likewise.
+            the training and of the draws; for a mean over corruptions dict
+            kind -> accuracy.
         networks: int, how many seeds of the training it is of.
         deviation: float, the standard deviation of the accuracies of the
             networks, or None for one network.
@@ -65,8 +68,7 @@ class Reader:
         if not done:
             return None
         if cell.column.attack == _CORRUPTIONS:
-            mean = self._corrupted(done)
-            return Measured(mean, None, None, None, {}, len(done))
+            return self._corrupted(done)
         found, labels, each = {}, {}, []
         for job in done:
             records = self._answers(job, cell)
@@ -94,18 +96,27 @@ class Reader:
         return {place: own for place, own in found.items() if own is not None}
 
     def _corrupted(self, done):
-        """The mean accuracy over the standard kinds and severities."""
-        values = []
+        """Returns `Measured`: means over the standard kinds and severities."""
+        each, kinds = [], {}
         for job in done:
             path = self._store.folder(job) / _files.STUDIES
             rows = _files.read_lines(path / f"{_CORRUPTIONS}.jsonl")
-            values += studies.corruption_means(rows).values()
-        if not values or None in values:
-            raise ValueError(
-                f"{path} lacks kinds or severities of corruption. Move the "
-                "folder of the job away, and the job is done anew."
-            )
-        return sum(values) / len(values)
+            means = list(studies.corruption_means(rows).values())
+            if not means or None in means:
+                raise ValueError(
+                    f"{path} lacks kinds or severities of corruption. Move the "
+                    "folder of the job away, and the job is done anew."
+                )
+            each.append(statistics.fmean(means))
+            for row in rows:
+                if row["kind"] in _corruption_kinds.STANDARD:
+                    kinds.setdefault(row["kind"], []).append(row["accuracy"])
+        return Measured(
+            *(statistics.fmean(each), None, None, None),
+            {kind: statistics.fmean(own) for kind, own in kinds.items()},
+            len(done),
+            statistics.stdev(each) if each[1:] else None,
+        )
 
     def _answers(self, job, cell):
         """The records of one cell in one evaluation."""
@@ -134,6 +145,20 @@ class Reader:
                 groups.setdefault(place, []).append(record)
             self._known[job.key] = groups, records.defences
         return self._known[job.key]
+
+
+def statistic(plan, claim):
+    """Returns the `Statistic` that a claim of a table compares.
+
+    Args:
+        plan: `Plan`.
+        claim: `catalogue.Claim`.
+    """
+    compared = {one.column for one in claim.comparisons}
+    own = [c.attack for c in plan.columns if c.label in compared]
+    if _CORRUPTIONS in own:
+        return statistics_lib.CORRUPTIONS
+    return statistics_lib.ACCURACY
 
 
 def _spec(job: Any, column: catalogue.Column) -> evaluation.AttackSpec:

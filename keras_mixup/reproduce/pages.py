@@ -10,6 +10,7 @@ from keras_mixup.reproduce import examples
 from keras_mixup.reproduce import images
 from keras_mixup.reproduce import jobs
 from keras_mixup.reproduce import lookup
+from keras_mixup.reproduce import measuring
 from keras_mixup.reproduce import remarks
 from keras_mixup.reproduce import verdicts
 from keras_mixup.reproduce.running import time_text
@@ -76,7 +77,10 @@ def results(plan, store, reader):
         return None
 
     found = () if plan.missing else plan.entry.claims
-    found = tuple(verdicts.verdict(claim, answers) for claim in found)
+    found = tuple(
+        verdicts.verdict(claim, answers, measuring.statistic(plan, claim))
+        for claim in found
+    )
     chosen = {
         job.key: store.choices(job) for job in plan.jobs if store.finished(job)
     }

@@ -13,7 +13,7 @@ _SAMPLES = 2000
 
 
 class Statistic(NamedTuple):
-    """A number of a set of images, or of networks.
+    """A number of a set of images, of corruptions or of networks.
 
     Attributes:
         of: callable of a float array [n, k] that returns it; None for the
@@ -66,6 +66,7 @@ ACCURACY = Statistic(None, 100.0, 1)
 MEAN = Statistic()
 AUC = Statistic(_auc)
 CALIBRATION = Statistic(_calibration_error)
+CORRUPTIONS = Statistic(None, 100.0, 1, "kinds of corruption")
 # Each value is 1 or 0: the exact test is that of signs.
 NETWORKS = Statistic(None, 100.0, 1, "networks")
 

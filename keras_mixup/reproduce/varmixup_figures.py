@@ -186,6 +186,17 @@ ENTRIES = (
         _pictures("varmixup_fig5"),
         f"{_NO_NUMBERS} Its features are those of InceptionV3; here they are "
         "the classifier's own, so that the numbers cannot be compared.",
+        claims=(
+            catalogue.Claim(
+                "VarMixup and adv-VarMixup train on images that are farther "
+                "from the training data than those of mixup",
+                "section 5, Figure 5: more off-manifold images",
+                tuple(
+                    catalogue.Comparison(row, "mixup", "kernel distance")
+                    for row in _LATENT
+                ),
+            ),
+        ),
         datasets=_CIFAR,
     ),
     _entry(

@@ -111,7 +111,9 @@ def distance_rows(
 
     Returns:
         list of dict with "samples" (the title), "features" (their name),
-        "frechet_distance", "kernel_distance" and "num_images".
+        "frechet_distance", "kernel_distance", "num_images" and, for sets of
+        as many images as `reference`, "values", what each image with one of
+        `reference` adds to the kernel distance.
     """
     rows = []
     for title, images in sets.items():
@@ -125,6 +127,8 @@ def distance_rows(
             "kernel_distance": found.kernel_distance,
             "num_images": found.counts[1],
         }
+        if found.values is not None:
+            row["values"] = found.values.tolist()
         rows.append(row)
     return rows
 

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from keras_mixup import metrics
 from keras_mixup.metrics import frechet_distance
+from keras_mixup.metrics import kernel_distance
 from keras_mixup.metrics import kernel_inception_distance
 
 
@@ -66,6 +67,43 @@ def test_kernel_distance_is_unbiased_over_subsets():
     # One subset scatters by about 0.1 around 0, the mean of 200 by 0.01.
     assert abs(same) < 0.1
     assert far > 1.0
+
+
+@pytest.mark.parametrize("rows", [4, 1024])
+def test_values_of_single_rows_are_those_of_the_loops(rows, monkeypatch):
+    monkeypatch.setattr(kernel_distance, "_ROWS", rows)
+    first, second = _sets(9, 9)
+    n = len(first)
+    means = np.zeros(n)
+    for i in range(n):
+        for j in range(n):
+            if i != j:
+                means[i] += _kernel(first[i], first[j]) / (n - 1)
+                means[i] += _kernel(second[i], second[j]) / (n - 1)
+            means[i] -= _kernel(first[i], second[j]) / n
+            means[i] -= _kernel(second[i], first[j]) / n
+    found = kernel_distance.kernel_distance_values(first, second)
+    np.testing.assert_allclose(found, 2 * means - means.mean(), rtol=1e-9)
+    expected = kernel_inception_distance(first, second)
+    np.testing.assert_allclose(found.mean(), expected, rtol=1e-9)
+    with pytest.raises(ValueError, match="`features_b` must be of 9 rows"):
+        kernel_distance.kernel_distance_values(first, second[:-1])
+
+
+def test_their_spread_is_that_of_the_difference_of_two_distances():
+    # Two sets of paired rows, equally far from the first: the difference is
+    # 0 in the mean, and its error is that of new draws.
+    generator, scores = np.random.default_rng(0), []
+    for _ in range(300):
+        first, noise = generator.normal(size=(2, 60, 3))
+        values = [
+            kernel_distance.kernel_distance_values(first, noise + shift)
+            for shift in (0.7 * np.eye(3)[0], 0.7 * np.eye(3)[1])
+        ]
+        gains = values[0] - values[1]
+        scores.append(gains.mean() / (gains.std(ddof=1) / np.sqrt(60)))
+    assert abs(np.mean(scores)) < 0.2
+    assert 0.9 < np.std(scores) < 1.1
 
 
 def test_kernel_distance_follows_its_seed():

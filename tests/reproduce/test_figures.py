@@ -293,6 +293,43 @@ def test_lower_errors_are_claimed_the_right_way_round(store):
     assert [v.word for v in found.verdicts] == ["holds", "not decided"]
 
 
+def distances(samples, distance, values=True):
+    """A bar of Fig. 5: 40 mixed images, whose values scatter."""
+    row = {
+        "samples": samples,
+        "features": "net",
+        "kernel_distance": distance,
+        "frechet_distance": 1.0,
+        "num_images": 40,
+    }
+    if values:
+        row["values"] = (distance + np.linspace(-0.5, 0.5, 40)).tolist()
+    return row
+
+
+@pytest.mark.parametrize(
+    ("latent", "values", "word"),
+    [
+        ((0.4, 0.6), True, "holds"),
+        ((0.4, 0.1), True, "does not hold"),
+        ((0.4, 0.2), True, "not decided"),
+        ((0.4, 0.6), False, "not measured"),
+    ],
+)
+def test_images_farther_from_the_data_are_claimed(store, latent, values, word):
+    rows = [distances("mixup", 0.2, values)]
+    rows += [
+        distances(name, distance, values)
+        for name, distance in zip(
+            ("VarMixup", "adv-VarMixup"), latent, strict=True
+        )
+    ]
+    found = finish(store, "varmixup/fig5", rows)
+    assert [v.word for v in found.verdicts] == [word]
+    text = document.to_markdown("Fig. 5", planned.blocks(found))
+    assert ("adds to the kernel distance" in text) and word in text
+
+
 def scores(detector, attack, knowledge, clean, attacked):
     return {
         "detector": detector,

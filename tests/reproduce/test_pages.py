@@ -6,6 +6,7 @@ import shlex
 import pretended
 import pytest
 
+from keras_mixup import _corruption_kinds
 from keras_mixup import _files
 from keras_mixup import reproduce
 from keras_mixup.cli import evaluate
@@ -16,9 +17,12 @@ from keras_mixup.reproduce import jobs
 from keras_mixup.reproduce import lookup
 from keras_mixup.reproduce import measuring
 from keras_mixup.reproduce import pages
+from keras_mixup.reproduce import planning
+from keras_mixup.reproduce import scales
 from keras_mixup.reproduce import store as store_lib
 
 PLAN = pretended.plan()
+CIFAR10 = scales.find("cifar10_cpu")
 
 
 def right(label, attack, example):
@@ -101,6 +105,61 @@ def test_html_is_one_file_that_escapes_its_text(store):
     assert "A &lt; B" in html and "<link" not in html and "src=" not in html
     assert "https:" not in html
     assert html.count("<table") == html.count("</table>") >= 4
+
+
+@pytest.fixture
+def corrupted(tmp_path):
+    """Table 4 at a scale with CIFAR-10, of which every cell is known."""
+    plan = planning.plan(reproduce.find("varmixup/table4"), CIFAR10)
+    store = store_lib.Store(tmp_path)
+    above = {"varmixup": 0.2, "adv varmixup": 0.2, "varerm": 0.1}
+    for job in plan.jobs:
+        pretended.finish(job, store)
+        if job.kind == "evaluate":
+            label = job.needs[0].label.partition(", ")[0]
+            base = 0.4 + 0.1 * job.needs[0].settings["seed"]
+            rows = [
+                {
+                    "set": "cifar10_c",
+                    "model": label,
+                    "kind": kind,
+                    "severity": severity,
+                    # More at the other seed, less with the severity.
+                    "accuracy": base + above.get(label, 0.0) - severity / 50,
+                }
+                for kind in (*_corruption_kinds.STANDARD, "saturate")
+                for severity in range(1, 6)
+            ]
+            folder = store.folder(job) / _files.STUDIES
+            folder.mkdir()
+            _files.write_lines(folder / "corruptions.jsonl", rows)
+    return store, plan
+
+
+def test_claims_on_corrupted_images_are_tested_over_their_kinds(corrupted):
+    store, plan = corrupted
+    found = pages.results(plan, store, measuring.Reader(store))
+    shown = {place[0]: own for place, own in found.measured.items()}
+    assert shown["ERM"].accuracy == pytest.approx(0.45 - 0.06)
+    assert shown["VarMixup"].accuracy == pytest.approx(0.65 - 0.06)
+    assert shown["VarMixup"].deviation == pytest.approx(0.1 / 2**0.5)
+    assert len(shown["ERM"].answers) == 15
+    first, second = found.verdicts
+    assert first.word == "holds" and second.word == "not decided"
+    assert {c.num_examples for c in first.compared} == {15}
+    text = document.to_markdown("Table 4", pages.blocks(found))
+    assert "VarMixup / ERM, corrupted: 59.0 / 39.0, difference +20.0" in text
+    assert "(15 kinds of corruption, p < 0.001)" in text
+    assert "tested over the 15 kinds of corruption" in text
+
+
+def test_a_missing_kind_of_corruption_is_refused(corrupted):
+    store, plan = corrupted
+    job = next(job for job in plan.jobs if job.kind == "evaluate")
+    path = store.folder(job) / _files.STUDIES / "corruptions.jsonl"
+    _files.write_lines(path, _files.read_lines(path)[1:])
+    with pytest.raises(ValueError, match="lacks kinds or severities"):
+        pages.results(plan, store, measuring.Reader(store))
 
 
 def test_records_that_lack_a_column_are_refused(store):

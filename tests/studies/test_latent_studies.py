@@ -209,6 +209,9 @@ def test_distance_rows_name_features_and_counts():
     assert [r["num_images"] for r in rows] == [30, 20]
     with pytest.warns(UserWarning, match="30 and 30 images are few"):
         expected = metrics.feature_distances(network, first, second)
+    values = rows[0].pop("values")
+    np.testing.assert_allclose(np.mean(values), expected.kernel_distance)
+    assert len(values) == 30 and "values" not in rows[1]
     assert rows[0] == {
         "samples": "other",
         "features": "pixels",
