@@ -305,6 +305,8 @@ def differ(first, second):
 def name_of(model_fn):
     """Returns what a warning calls a model, str."""
     name = getattr(model_fn, "name", getattr(model_fn, "__name__", None))
+    if name == "<lambda>":
+        return "the model (a lambda)"
     return str(name or type(model_fn).__name__)
 
 

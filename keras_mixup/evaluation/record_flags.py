@@ -47,18 +47,21 @@ def from_records(records):
     models, columns = ({getattr(r, n) for r in records} for n in _PLACE)
     for (row, column), own in records.evidence.items():
         if row.model in models and column in columns:
-            for name, seen in _attack_itself(column.attack, own):
+            uses = records.facts_of(column).uses_gradients
+            for name, seen in _attack_itself(column.attack, own, uses):
                 found.note(name, row, seen, column.budget)
     return found
 
 
-def _attack_itself(attack, evidence):
+def _attack_itself(attack, evidence, uses_gradients):
     """Yields (rule, what is seen) of an attack's gradients and parts."""
     if evidence.gradients is not None:
+        begin = "Under {}, the gradient is"
+        if uses_gradients is False:
+            begin = "{} follows no gradient. That of the model is"
         poor = [
-            f"Under {part or attack}, the gradient is exactly zero on "
-            f"{health.zero} of {health.rows} rows, and no finite number on "
-            f"{health.nonfinite}."
+            f"{begin.format(part or attack)} exactly zero on {health.zero} of "
+            f"{health.rows} rows, and no finite number on {health.nonfinite}."
             for part, health in evidence.poor
         ]
         yield "zero or NaN gradients", " ".join(poor) or None

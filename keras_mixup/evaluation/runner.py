@@ -25,6 +25,7 @@ from keras_mixup.evaluation import scoring
 from keras_mixup.evaluation import shards
 from keras_mixup.evaluation import specs as specs_lib
 from keras_mixup.evaluation import store
+from keras_mixup.evaluation import unfollowed
 from keras_mixup.evaluation.crafting import Crafter
 from keras_mixup.evaluation.worst_case import MIN_EVAL_SEEDS
 
@@ -65,6 +66,9 @@ def evaluate(
     all attacks and no attack, chosen on the selection seeds and scored on
     the evaluation seeds. A defence gets it where an adaptive attack is
     listed; without one its worst case is not known.
+
+    A model without a gradient that leads anywhere, attacked without gradients
+    alone, gets a warning and a red flag.
 
     When memory runs out the batch is halved and the run goes on, with one
     warning.
@@ -156,6 +160,7 @@ def evaluate(
     kept = store.Store(records_path, examples, verbose)
     told = examples, about, pool_id, model_name
     crafter.evidence.update(kept.identify(models, columns, *told))
+    unfollowed.note(crafter.evidence, subjects, columns, batch, given[0])
     if part is not None and records_path is not None:
         plan = shards.plan_of(run, examples, batch_size)
         shards.note(records_path, part, plan)

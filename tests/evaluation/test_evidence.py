@@ -78,6 +78,43 @@ def test_sound_gradients_are_looked_at():
     )
 
 
+class Rounded(Linear):
+    """No gradient reaches its images."""
+
+    def __call__(self, images):
+        return tf.stop_gradient(super().__call__(images))
+
+
+SQUARE = attacks.Square(PGD.threat, num_queries=3)
+
+
+@pytest.mark.parametrize(("model", "zero"), [(Saturated, 4), (Rounded, 8)])
+def test_a_model_that_gradients_cannot_follow_is_named(model, zero):
+    text = f"On {zero} of 8 images the gradient of m is exactly zero"
+    specs = [CLEAN, ("square", SQUARE, "oblivious")]
+    with pytest.warns(UserWarning, match=text):
+        found = run({"m": model()}, specs, batch_size=8)
+    [flag] = flags(found, ZERO)
+    assert "square follows no gradient. That of the model is" in flag.seen
+    assert f"exactly zero on {zero} of 8 rows" in flag.seen
+
+
+def test_a_defence_that_gradients_cannot_follow_is_named():
+    eot = attacks.AveragedAttack(SQUARE, num_draws=2)
+    with pytest.warns(UserWarning, match="gradient of d is exactly zero"):
+        found = run({"d": Noisy(Rounded())}, [("eot", eot, "adaptive")])
+    assert {f.row for f in flags(found, ZERO)} == {
+        evaluation.Row("classifier", "d")
+    }
+
+
+def test_gradients_that_an_attack_follows_are_not_asked_for_again():
+    both = [("square", SQUARE, "oblivious"), ("pgd", PGD, "oblivious")]
+    found = run({"m": Linear()}, both)
+    assert {column.attack for _, column in found.evidence} == {"pgd"}
+    assert not run({"m": Rounded()}, [CLEAN]).evidence
+
+
 @warned
 def test_evidence_is_of_the_model_that_was_attacked():
     base = Saturated()
