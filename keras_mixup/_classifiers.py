@@ -1,5 +1,7 @@
 """What the library asks of a classifier: a Keras model that gives logits."""
 
+import warnings
+
 import keras
 import numpy as np
 
@@ -18,6 +20,16 @@ _SHARED = (
 _SQUASHING = ("softmax", "sigmoid", "hard_sigmoid", "sparsemax")
 # What a row of probabilities may lack to 1, by the dtype of the outputs.
 _LACK = {"bfloat16": 2.0**-7, "float16": 2.0**-10}
+# So many rows that all sum to 1 as far as bfloat16 can tell are no chance:
+# they were cast after the softmax.
+_NO_CHANCE = 4
+_INSIDE = (
+    "All outputs of {} lie in [0, 1], as those of a sigmoid do. The losses and "
+    "attacks here take outputs for logits: probabilities make gradients small, "
+    "and the model looks robust. If they are probabilities, remove the final "
+    "sigmoid: keras_mixup.models.to_logits(model) does so and keeps the "
+    "weights."
+)
 
 
 def check_classifier(classifier, name="classifier"):
@@ -99,7 +111,10 @@ def check_logits(logits, num_classes=None, name="classifier"):
     Raises:
         ValueError: for another rank or width, NaN or infinity, or rows that
             are probabilities (all in [0, 1] and summing to 1, as far as the
-            outputs' dtype can tell).
+            outputs' dtype can tell; four rows or more as far as bfloat16 can).
+
+    Warns:
+        UserWarning: four or more rows lie in [0, 1], and are not all equal.
     """
     check_output(logits, name)
     lack = _LACK.get(keras.backend.standardize_dtype(logits.dtype), 1e-5)
@@ -112,6 +127,8 @@ def check_logits(logits, num_classes=None, name="classifier"):
     _checks.check(width_okay, name, expected, values.shape[-1])
     finite = bool(np.isfinite(values).all())
     _checks.check(finite, name, "a model with finite outputs", "NaN or inf")
+    if len(values) >= _NO_CHANCE:
+        lack = _LACK["bfloat16"]
     sums_to_one = np.abs(values.sum(axis=-1) - 1.0).max(initial=0.0) < lack
     inside = values.min(initial=0.0) >= -1e-6
     _checks.check(
@@ -121,3 +138,7 @@ def check_logits(logits, num_classes=None, name="classifier"):
         "rows in [0, 1] that sum to 1",
         _REMEDY,
     )
+    constant = values.max(initial=0.0) == values.min(initial=0.0)
+    inside = inside and values.max(initial=0.0) <= 1.0 + 1e-6
+    if inside and not constant and len(values) >= _NO_CHANCE:
+        warnings.warn(_INSIDE.format(name), stacklevel=3)

@@ -21,6 +21,8 @@ from keras_mixup.export.versions import write_version
 
 # MI-Combined's, from the paper's CIFAR-10 experiments.
 _DEFAULT_THRESHOLD = 0.2
+# Images that an export is tried on.
+_TRIED = 8
 
 
 def export_saved_model(
@@ -182,10 +184,12 @@ def _image_shape(classifier):
 
 def _check_answers(target):
     """Runs the layer once, which builds it, and checks its logits."""
-    image = tf.random.stateless_uniform((2, *target.image_shape), (0, 0))
-    _classifiers.check_logits(target.classifier(image, training=False))
+    shape = _TRIED, *target.image_shape
+    images = tf.random.stateless_uniform(shape, (0, 0))
+    _classifiers.check_logits(target.classifier(images, training=False))
     if target.defence is not None:
-        answer = target.defence(image, seed=tf.zeros((2, 2), tf.int32))
+        seeds = tf.zeros((_TRIED, 2), tf.int32)
+        answer = target.defence(images, seed=seeds)
         _classifiers.check_logits(answer, name="defence")
 
 

@@ -16,6 +16,9 @@ from keras_mixup import ops
 from keras_mixup.training import functions
 from keras_mixup.training import train_step
 
+# Images of the first batch whose outputs must look like logits.
+_LOOKED_AT = 8
+
 
 class Algorithm(train_step.TrainStep):
     """A classifier together with the way to train it; `fit` does the rest.
@@ -166,8 +169,8 @@ class Algorithm(train_step.TrainStep):
             functions.check_sample_weight(np.asarray(weights), len(images))
 
     def check_images(self, images: _tensors.Array) -> None:
-        """Checks images, and the logits of two of them."""
+        """Checks images, and the logits of some of them."""
         images = _inputs.read_images(images, "x")
-        logits = self.classifier(images[:2], training=False)
+        logits = self.classifier(images[:_LOOKED_AT], training=False)
         _classifiers.check_logits(logits)
         self._width = logits.shape[-1]

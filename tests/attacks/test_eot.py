@@ -208,4 +208,4 @@ def test_an_attack_needs_one_seed_for_all_rows():
 
 
 def abs_model(images):
-    return tf.reshape(images, [-1, 16])[:, :3]
+    return tf.reshape(images, [-1, 16])[:, :3] - 0.5
