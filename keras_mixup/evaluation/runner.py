@@ -167,8 +167,7 @@ def evaluate(
     numbers = (part or shards.Shard(1, 1)).batches(examples, batch_size)
     every = enumerate(data.padded_batches(examples, batch_size))
     batches = (batch for number, batch in every if number in numbers)
-    count = len(numbers) * len(columns)
-    advance = _progress(count) if verbose else lambda: None
+    advance = _progress(len(numbers) * len(columns), verbose)
     stop = stop or _stopping.never
     found = _loop(run, batches, kept, crafter, advance, stop)
     return records_lib.Records(
@@ -220,8 +219,10 @@ def _loop(run, batches, kept, crafter, advance, stop):
     return collected
 
 
-def _progress(total):
+def _progress(total, verbose):
     """Returns a function to be called after each attacked batch."""
+    if not verbose:
+        return lambda: None
     if sys.stdout.isatty():
         bar = keras.utils.Progbar(total, unit_name="attacked batch")
         return lambda: bar.add(1)

@@ -13,6 +13,7 @@ from keras_mixup import _inputs
 from keras_mixup import _tensors
 from keras_mixup import _types
 from keras_mixup import ops
+from keras_mixup.training import batch_checks
 from keras_mixup.training import functions
 from keras_mixup.training import train_step
 
@@ -124,7 +125,7 @@ class Algorithm(train_step.TrainStep):
         """Returns the batch; images and labels are checked at every step."""
         images, labels, *rest = super().guard(data, name)
         classes, place = self._num_classes(), functions.place_of(self, name)
-        labels = functions.assert_labels(labels, classes, place)
+        labels = batch_checks.assert_labels(labels, classes, place)
         # Whatever reads the images comes after the check, as do averages of
         # BatchNormalization and the counter of steps.
         with tf.control_dependencies([labels]):
@@ -166,7 +167,7 @@ class Algorithm(train_step.TrainStep):
         self.check_images(images)
         _inputs.read_labels(labels, len(images), self._width, "y")
         if weights is not None:
-            functions.check_sample_weight(np.asarray(weights), len(images))
+            batch_checks.check_sample_weight(np.asarray(weights), len(images))
 
     def check_images(self, images: _tensors.Array) -> None:
         """Checks images, and the logits of some of them."""

@@ -10,6 +10,7 @@ import tensorflow as tf
 from keras_mixup import _checks
 from keras_mixup import _tensors
 from keras_mixup import _types
+from keras_mixup.training import batch_checks
 from keras_mixup.training import functions
 from keras_mixup.training import weight_average
 from keras_mixup.training import weight_perturbation
@@ -200,7 +201,8 @@ class Descent(keras.Model):
         """
         functions.check_last_batch(self, x, batch_size, kwargs)
         self.begin_averages(x)
-        history = super().fit(x, y, batch_size, *args, **kwargs)
+        with batch_checks.plainly():
+            history = super().fit(x, y, batch_size, *args, **kwargs)
         self.show_averages()
         self._watch.warn_once(self.trained_model.name)
         return history
@@ -209,7 +211,7 @@ class Descent(keras.Model):
         """The means of `test_step`; as `keras.Model.evaluate`."""
         before, self._evaluating = self._evaluating, True
         try:
-            with self.averaged_weights():
+            with self.averaged_weights(), batch_checks.plainly():
                 return super().evaluate(*args, **kwargs)
         finally:
             self._evaluating = before
@@ -218,7 +220,7 @@ class Descent(keras.Model):
         """The means of `test_step`; as `keras.Model.test_on_batch`."""
         before, self._evaluating = self._evaluating, True
         try:
-            with self.averaged_weights():
+            with self.averaged_weights(), batch_checks.plainly():
                 return super().test_on_batch(*args, **kwargs)
         finally:
             self._evaluating = before
