@@ -28,6 +28,7 @@ from keras_mixup.evaluation import store
 from keras_mixup.evaluation import unfollowed
 from keras_mixup.evaluation.crafting import Crafter
 from keras_mixup.evaluation.worst_case import MIN_EVAL_SEEDS
+from keras_mixup.inference import protocol
 
 
 def evaluate(
@@ -245,6 +246,7 @@ def _check_models(models, model_name):
     _checks.check(okay, "models", "a dict of name -> callable", models)
     for name, model in models.items():
         _classifiers.check_model(model, f"models[{name!r}]")
+        protocol.check_call(model, f"models[{name!r}]")
     okay, expected = "none" not in models, 'without the name "none"'
     _checks.check(okay, "models", expected, list(models))
     return specs_lib.classifiers(models, model_name)[0]

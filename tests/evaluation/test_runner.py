@@ -299,6 +299,13 @@ def test_keras_defence_is_traced_once_for_a_short_last_batch():
     assert {shape[0] for shape in shapes} == {4} and len(traces) <= 2
 
 
+class Seedless(Noisy):
+    """A defence whose draws nobody can choose."""
+
+    def __call__(self, images):
+        return self.predict_from_draws(images, self.draw(images, 0))
+
+
 @pytest.mark.parametrize(
     ("change", "match"),
     [
@@ -328,6 +335,10 @@ def test_keras_defence_is_traced_once_for_a_short_last_batch():
         (
             {"models": {"a": Linear(), "b": lambda x: np.zeros((len(x), 3))}},
             "`output of b under clean` must be 2 classes wide",
+        ),
+        (
+            {"models": {"d": Seedless(Linear())}},
+            r"`models\[.d.\]` must be a defence whose call takes \(images, se",
         ),
         ({"num_classes": 10}, "must be 10 classes wide"),
         ({"labels": np.eye(3)[[0] * 7]}, "must be 3 classes wide"),
