@@ -186,9 +186,9 @@ def _evaluation(settings, trained):
     total = 0.0
     for name in settings["attacks"]:
         steps = settings.get("pgd_steps", (10,))
-        if name == "tramer2020":
-            inner = settings.get("adaptive_steps") or 50
-            inner *= settings.get("adaptive_draws") or 10
+        if name == "eot":
+            inner = settings.get("adaptive_steps") or 100
+            inner *= settings.get("adaptive_draws") or 30
             total += few * (1 + defences) * inner
         elif name == "autoattack":
             version = settings.get("autoattack_version", "standard")

@@ -152,7 +152,7 @@ def _entry(number, dataset, table):
         "attacks that ignore the defence, eps 8/255",
         tuple(columns),
         tuple(map(_row, table.strip().splitlines())),
-        (catalogue.Column(_THROUGH, dataset, attack="tramer2020"),),
+        (catalogue.Column(_THROUGH, dataset, attack="eot"),),
         claims=_claims(number),
     )
 

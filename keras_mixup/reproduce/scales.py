@@ -102,6 +102,7 @@ _DIGITS = Scale(
         "eval_seeds": (0,),
         "probe": False,
     },
+    attacks={"eot": {"adaptive_steps": 50, "adaptive_draws": 10}},
     figures={
         "fig3a": {"figure_examples": 500},
         "fig3b": {"figure_examples": 200},
@@ -180,6 +181,7 @@ _CIFAR10_CPU = Scale(
     # Two networks vary more than three draws of 30 samples each.
     attacks={
         "autoattack": {"adaptive_examples": 500},
+        "eot": {"adaptive_steps": 50, "adaptive_draws": 10},
         "cleverhans_pgd": {"eval_seeds": (0,)},
         "varmixup_pgd": {"eval_seeds": (0,)},
     },
@@ -202,6 +204,8 @@ _CIFAR10_CPU = Scale(
         "warmup_steps": "the same part of the training",
         "num_examples": "for CPUs; a class-balanced subset",
         "adaptive_examples": "for CPUs",
+        "adaptive_steps": "for CPUs",
+        "adaptive_draws": "for CPUs",
         "spsa_examples": "for CPUs",
         "eval_seeds": "for CPUs",
     },

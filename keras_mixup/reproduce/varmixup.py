@@ -329,7 +329,7 @@ _OWN_PGD = "varmixup_pgd"
 _USUAL = (("PGD-10", _PGD, _OWN_PGD, 10), ("clean", _PGD))
 _BESIDE: tuple = (
     ("PGD-10, steps of eps/4", {}, "pgd", 10),
-    ("through the defence", {}, "tramer2020"),
+    (_THROUGH, {}, "eot"),
 )
 
 
