@@ -161,15 +161,15 @@ def evaluate(
     kept = store.Store(records_path, examples, verbose)
     told = examples, about, pool_id, model_name
     crafter.evidence.update(kept.identify(models, columns, *told))
-    unfollowed.note(crafter.evidence, subjects, columns, batch, given[0])
     if part is not None and records_path is not None:
         plan = shards.plan_of(run, examples, batch_size)
         shards.note(records_path, part, plan)
     numbers = (part or shards.Shard(1, 1)).batches(examples, batch_size)
+    if 0 in numbers:  # Of several shards, one.
+        unfollowed.note(crafter.evidence, subjects, columns, batch, given[0])
     every = enumerate(data.padded_batches(examples, batch_size))
     batches = (batch for number, batch in every if number in numbers)
     advance = _progress(len(numbers) * len(columns), verbose)
-    stop = stop or _stopping.never
     found = _loop(run, batches, kept, crafter, advance, stop)
     return records_lib.Records(
         found,
@@ -207,7 +207,7 @@ def _subject(row, model, scorer, batch, seeds, pool_split):
 
 
 def _loop(run, batches, kept, crafter, advance, stop):
-    collected = []
+    collected, stop = [], stop or _stopping.never
     with kept.open(crafter.evidence):
         # A shard may have no batch, and says what it belongs to all the same.
         kept.add([])

@@ -25,6 +25,8 @@ _USUAL_TRAIN, _USUAL_TEST = 500, 10_000
 _HALF_TEST = 250
 # A forward pass of a gradient pass.
 _FORWARD = 1 / 3
+# Steps and draws of attacks through a defence, where nothing is said.
+_ADAPTIVE = {"eot": (100, 30), "tramer2020": (50, 10)}
 # Passes of AutoAttack on an image that resists all of it.
 _AUTOATTACK = {"standard": 3000, "plus": 9000, "cheap": 400, "fast": 400}
 # Passes on an image of a figure, with 20 adaptive steps of 5 draws.
@@ -186,9 +188,9 @@ def _evaluation(settings, trained):
     total = 0.0
     for name in settings["attacks"]:
         steps = settings.get("pgd_steps", (10,))
-        if name == "eot":
-            inner = settings.get("adaptive_steps") or 100
-            inner *= settings.get("adaptive_draws") or 30
+        if name in _ADAPTIVE:
+            inner = settings.get("adaptive_steps") or _ADAPTIVE[name][0]
+            inner *= settings.get("adaptive_draws") or _ADAPTIVE[name][1]
             total += few * (1 + defences) * inner
         elif name == "autoattack":
             version = settings.get("autoattack_version", "standard")

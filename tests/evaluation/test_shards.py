@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from evaluation_toys import CLEAN
 from evaluation_toys import PGD
 from evaluation_toys import Linear
@@ -54,6 +55,36 @@ def made(tmp_path_factory):
         evaluate(folder, shard)
         evaluate(folder, shard, 3, [CLEAN, ("slow", PGD, "oblivious")])
     return root, whole
+
+
+def blocked(images):
+    return tf.stop_gradient(Linear()(images))
+
+
+@pytest.mark.filterwarnings("ignore:On .* images the gradient of blocked")
+def test_shards_know_what_one_run_knows_of_gradients(tmp_path):
+    square = attacks_lib.Square(PGD.threat, num_queries=2)
+    images, labels = data(7)
+
+    def run(name, shard=None):
+        folder = tmp_path / name
+        folder.mkdir()
+        return evaluation.evaluate(
+            {"blocked": blocked},
+            [("square", square, "oblivious")],
+            images,
+            labels,
+            batch_size=3,
+            records_path=str(folder / _files.RECORDS),
+            verbose=False,
+            shard=shard,
+        ).evidence
+
+    whole = run("whole")
+    assert [own.gradients for own in whole.values()] == [(3, 3, 0)]
+    assert run("1", "1/2") == whole and run("2", "2/2") == {}
+    _, beside = shards.merge(folders(tmp_path, 1, 2))
+    assert beside == _files.read_json(tmp_path / "whole" / _files.EVALUATION)
 
 
 def folders(root, *numbers):
