@@ -81,7 +81,7 @@ class Mine(inference.MixupInferenceOL):
 
 def linear(images):
     """Logits of no Keras model."""
-    return images[:, :3, 0, 0]
+    return images[:, :3, 0, 0] - 0.5
 
 
 kept = 3
