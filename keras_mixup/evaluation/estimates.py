@@ -1,14 +1,32 @@
 """How sure the accuracy in records is."""
 
+from typing import NamedTuple
+
 from keras_mixup import _checks
 from keras_mixup.evaluation.records import Records
 from keras_mixup.metrics.estimates import mean_difference
 from keras_mixup.metrics.estimates import of_answers
+from keras_mixup.metrics.estimates import p_value
 from keras_mixup.metrics.estimates import paired_shares
 
 
+class Difference(NamedTuple):
+    """The difference of two models on the same examples.
+
+    Attributes:
+        mean: float, first minus second.
+        error: float, half of its usual 95 % interval. With few examples on
+            which they differ it may exclude 0 where the test does not.
+        p: float, two-sided, by the exact test of `metrics.estimates.p_value`.
+    """
+
+    mean: float
+    error: float
+    p: float
+
+
 def paired_difference(first, second):
-    """Returns the mean difference of two models and its 95 % error.
+    """Returns the `Difference` of two models.
 
     Paired by example, since both saw the same ones: an image that is easy or
     hard for both of them says nothing of their difference.
@@ -16,12 +34,10 @@ def paired_difference(first, second):
     Args:
         first, second: iterables of `Record` on the same examples; the share
             of an example's records that are right is its value.
-
-    Returns:
-        (difference, error), floats.
     """
     shares = (Records(records).shares() for records in (first, second))
-    return mean_difference(*paired_shares(*shares))
+    values = paired_shares(*shares)
+    return Difference(*mean_difference(*values), p_value(*values))
 
 
 def from_records(records):

@@ -25,3 +25,8 @@ def row_label(row):
 def percent(share):
     """Returns a share in [0, 1] as `12.3 %`."""
     return f"{100 * share:.1f} %"
+
+
+def p_text(p):
+    """Returns the p of a test, a float, as `p = 0.123`."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"

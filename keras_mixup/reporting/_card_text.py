@@ -2,6 +2,7 @@
 
 from keras_mixup import _tables
 from keras_mixup.evaluation.labels import column_label
+from keras_mixup.evaluation.labels import p_text
 from keras_mixup.evaluation.labels import percent
 from keras_mixup.evaluation.labels import row_label
 from keras_mixup.evaluation.records import Column
@@ -96,7 +97,8 @@ def _comparison(attacked):
         return "; the undefended model was not measured beside it"
     gain = 100 * attacked["difference"]
     error = 100 * attacked["difference_error"]
-    text = f", {gain:+.1f} points (± {error:.1f}) beside the undefended model"
+    error = f"± {error:.1f}, {p_text(attacked['difference_p'])}"
+    text = f", {gain:+.1f} points ({error}) beside the undefended model"
     if attacked["claim"] == "gain":
         return f"{text}, {CLAIMS['gain']}"
     return f"{text}: {CLAIMS[attacked['claim']]}"

@@ -149,6 +149,7 @@ def _attacked(found, own):
         "undefended": _standing(found.undefended),
         "difference": found.difference,
         "difference_error": found.error,
+        "difference_p": found.p,
         "attacks": [_single(s) for s in records_lib.summarize(inside)],
         "claim": found.claim,
         "single_adaptive_attack": found.single,

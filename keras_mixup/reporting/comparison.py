@@ -32,6 +32,7 @@ CLAIMS = {
     "gain": "under the attacks tried here",
 }
 SINGLE = "One adaptive attack only: the worst of several leaves less."
+_LEVEL = 0.05
 _EFFORT = ("num_steps", "num_draws", "selection_draws", "step_size")
 _IGNORING = ("oblivious", "transfer")
 _EVERY = (*_IGNORING, "adaptive")
@@ -78,6 +79,8 @@ class Comparison(NamedTuple):
             worst attack; None for a model without one.
         difference: float, adaptive minus undefended.
         error: float, its 95 % sampling error, paired by example.
+        p: float, two-sided, of the test that the two are equal: McNemar's
+            exact one where every example is right or wrong.
         unpaired: bool, whether the undefended model lacks the worst attack
             of the defended one. Then the difference is a lower bound.
         num_adaptive: int, how many attacks through the defence count.
@@ -95,6 +98,7 @@ class Comparison(NamedTuple):
     undefended: Standing | None
     difference: float | None
     error: float | None
+    p: float | None = None
     unpaired: bool = False
     num_adaptive: int = 0
     red_flags: tuple = ()
@@ -107,12 +111,12 @@ class Comparison(NamedTuple):
         All texts are made from it. A gain beyond chance is in doubt where an
         attack raised a red flag, since it may be weak.
         """
-        if self.difference is None or self.error is None:
+        if self.difference is None or self.p is None:
             return None
-        if self.difference > self.error:
-            return "doubt" if self.red_flags else "gain"
-        if self.difference >= -self.error:
+        if self.p >= _LEVEL:
             return "none"
+        if self.difference > 0.0:
+            return "doubt" if self.red_flags else "gain"
         return "unlike" if self.unpaired else "loss"
 
     @property
@@ -188,20 +192,17 @@ def _compared(row, budget, own, bare, total):
     undefended = None
     if not is_bare and bare is not None:
         undefended, shared = _beside(bare.by("column"), bare, ids, own)
-    difference, error, unpaired = None, None, False
+    difference, unpaired = (None, None, None), False
     if adaptive and undefended:
         unpaired = adaptive[0].column not in shared
-        difference, error = estimates.paired_difference(
-            adaptive[1], undefended[1]
-        )
+        difference = estimates.paired_difference(adaptive[1], undefended[1])
     return Comparison(
         row,
         budget,
         len(ids),
         len(ids) < total,
         *(pair and pair[0] for pair in (oblivious, adaptive, undefended)),
-        difference,
-        error,
+        *difference,
         unpaired,
         _count_adaptive(own, ids),
         example_ids=frozenset(ids),

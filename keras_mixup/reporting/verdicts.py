@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from keras_mixup.evaluation.labels import p_text
 from keras_mixup.evaluation.labels import percent
 from keras_mixup.reporting.comparison import SINGLE
 from keras_mixup.reporting.comparison import Comparison
@@ -43,7 +44,8 @@ class Verdict(NamedTuple):
 def gain(comparison):
     """Returns what the defence gains or loses, a sentence."""
     points = f"{100 * abs(comparison.difference):.1f} points"
-    error = f"sampling error {100 * comparison.error:.1f}"
+    error = f"sampling error {100 * comparison.error:.1f}, "
+    error += p_text(comparison.p)
     shown = f"{100 * comparison.difference:+.1f}"
     flags = "; ".join(comparison.red_flags)
     return {

@@ -94,8 +94,12 @@ def _answers(view, made, done, store):
         if level is not None:
             return level
         several = found.get((row, column))
-        if several is None or view.statistic.of is not None:
-            return several and several[0]
+        if several is None:
+            return None
+        if view.statistic.of is not None:
+            # Its value is taken of each network.
+            common = set.intersection(*map(set, several))
+            return {i: [own[i] for own in several] for i in common}
         # Of panels with one row, such as single networks, and of seeds.
         shown = {}
         for values in several:

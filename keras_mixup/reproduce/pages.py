@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from keras_mixup.evaluation.labels import p_text
 from keras_mixup.reproduce import adapting
 from keras_mixup.reproduce import chart
 from keras_mixup.reproduce import choosing
@@ -281,14 +282,9 @@ def _compared(one):
     return (
         f"{text}{one.first:.{digits}f} / {one.second:.{digits}f}, difference "
         f"{one.difference:+.{digits}f} ± {one.error:.{digits}f} "
-        f"({one.num_examples} {noun}{_chance(one.p)})"
+        f"({one.num_examples} {noun}"
+        f"{'' if one.p is None else f', {p_text(one.p)}'})"
     )
-
-
-def _chance(p):
-    if p is None:
-        return ""
-    return ", p < 0.001" if p < 0.001 else f", p = {p:.3f}"
 
 
 def differences(plan):

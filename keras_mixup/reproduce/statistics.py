@@ -16,8 +16,8 @@ class Statistic(NamedTuple):
     """A number of a set of images, of corruptions or of networks.
 
     Attributes:
-        of: callable of a float array [n, k] that returns it; None for the
-            mean of an array [n].
+        of: callable of a float array [n, k], values of one network, that
+            returns it; None for the mean of an array [n].
         factor: float, of what is shown.
         digits: int, behind the point.
         noun: str, what is counted.
@@ -41,7 +41,7 @@ class Difference(NamedTuple):
             lower, 0 for neither.
         p: float, two-sided, of the test that `says` rests on; None by samples.
         bounds: (low, high) of the difference for a claim that two are close;
-            None by samples, and where a value is no share.
+            None where a value is no share.
     """
 
     first: float
@@ -75,8 +75,9 @@ def differ(first, second, statistic):
     """Returns the `Difference` of two sets of values; None without any.
 
     Args:
-        first, second: dicts image -> value, a float or a tuple of floats;
-            or a float, a level that the other one is compared with.
+        first, second: dicts image -> value, a float, or with a `statistic.of`
+            a list of k floats for each network, whose statistics are
+            averaged; or a float, a level that the other one is compared with.
         statistic: `Statistic`.
     """
     known = [own for own in (first, second) if isinstance(own, dict)]
@@ -120,7 +121,9 @@ def _of_samples(first, second, of):
     """By the bootstrap: images drawn with replacement, in pairs."""
 
     def value(own, rows):
-        return of(own[rows]) if own.ndim > 1 else own[0]
+        if own.ndim == 1:
+            return own[0]
+        return np.mean([of(network[rows]) for network in own.swapaxes(0, 1)])
 
     count, random = len(first), np.random.default_rng(0)
     whole = np.arange(count)
@@ -132,4 +135,5 @@ def _of_samples(first, second, of):
     pair = float(value(first, whole)), float(value(second, whole))
     says = 1 if low > 0.0 else -1 if high < 0.0 else 0
     error = float(high - low) / 2
-    return Difference(*pair, pair[0] - pair[1], error, count, says)
+    difference, bounds = pair[0] - pair[1], (float(low), float(high))
+    return Difference(*pair, difference, error, count, says, None, bounds)

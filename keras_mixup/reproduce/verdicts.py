@@ -10,8 +10,9 @@ OPEN = "not decided"
 MISSING = "not measured"
 TEST = (
     "Each comparison is paired over the test images that both saw: McNemar's "
-    "exact test where every image is right or wrong, its normal form where "
-    "random draws or several networks make shares of it; 5 % two-sided, no "
+    "exact test where every image is right or wrong. Where random draws or "
+    "several networks make shares of it, all signs of up to 20 differences "
+    "are tried, and more are taken as normal. 5 % two-sided, no "
     "correction for several comparisons. A claim holds if all of its "
     "comparisons show it beyond chance, does not hold if one of them shows "
     "the opposite beyond chance, and is not decided otherwise. p is that of "
@@ -26,7 +27,8 @@ TEST = (
 TEST_OF_SAMPLES = (
     "A number that is no mean over images, such as an area under a curve, is "
     "compared by 2,000 samples of the images, drawn with replacement, the same "
-    "for both: beyond chance is a difference whose middle 95 % have one sign."
+    "for both: beyond chance is a difference whose middle 95 % have one sign. "
+    "Of several networks it is the mean."
 )
 
 

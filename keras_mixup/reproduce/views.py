@@ -107,6 +107,8 @@ class View:
     def drawings(self, made: dict, name: str) -> list:
         """Returns a list of `Drawing`; without matplotlib an empty one.
 
+        Of several seeds the first is drawn.
+
         Args:
             made: as for `table`.
             name: str, of the page's file.
@@ -114,6 +116,9 @@ class View:
         if not drawing.available():
             return []
         groups = {label: several[0] for label, several in made.items()}
+        of = ""
+        if any(len(several) > 1 for several in made.values()):
+            of = " (the first seed)"
         if self.together:
             rows = [
                 self.relabelled(label, row)
@@ -125,8 +130,8 @@ class View:
         for place, (label, rows) in enumerate(groups.items(), start=1):
             figure = self.draw(rows)
             if figure is not None:
-                small = document.small_png(figure)
-                found.append(document.Drawing(f"{name}-{place}", small, label))
+                png, text = document.small_png(figure), f"{label}{of}"
+                found.append(document.Drawing(f"{name}-{place}", png, text))
         return found
 
 

@@ -1,5 +1,6 @@
 """Intervals whose coverage is counted, votes counted by hand."""
 
+import itertools
 import math
 
 import numpy as np
@@ -87,6 +88,40 @@ def test_of_right_and_wrong_it_is_mcnemars_exact_test(fewer, more):
     assert estimates.is_less(first, second) == (2 * tail < 0.05)
     assert not estimates.is_less(second, first)
     assert not estimates.is_less(first, first)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize("changed", [3, 5, 6, 20])
+def test_weaker_evidence_has_no_smaller_p(share, changed):
+    """Draws that are right in part say no more than draws that all are."""
+    base = np.zeros(100)
+    part, whole = base.copy(), base.copy()
+    part[:changed], whole[:changed] = share, 1.0
+    found = estimates.p_value(base, part)
+    assert found == pytest.approx(estimates.p_value(base, whole))
+    assert estimates.is_less(base, part) == (found < 0.05)
+
+
+def test_the_p_of_fractions_counts_signs():
+    """Against every sign of nine differences, summed by hand."""
+    rng = np.random.default_rng(3)
+    gains = rng.integers(-10, 11, 9) / 10
+    signs = itertools.product([-1, 1], repeat=np.count_nonzero(gains))
+    own = gains[gains != 0]
+    sums = np.array([np.dot(one, own) for one in signs])
+    far = np.abs(sums) > abs(own.sum()) - 1e-6
+    found = estimates.p_value(np.zeros(9), gains)
+    assert found == pytest.approx(far.mean())
+    assert found == pytest.approx(estimates.p_value(gains, np.zeros(9)))
+
+
+def test_many_fractions_are_taken_as_normal():
+    """Where both can be computed they agree: 20 signs, and their deviation."""
+    rng = np.random.default_rng(4)
+    gains = rng.uniform(-0.4, 0.6, 20)
+    exact = estimates.p_value(np.zeros(20), gains)
+    more = estimates.p_value(np.zeros(21), np.append(gains, 1e-3))
+    assert exact == pytest.approx(more, abs=0.02)
 
 
 def test_of_draws_equal_models_seldom_differ():

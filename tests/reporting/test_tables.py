@@ -182,13 +182,13 @@ def test_verdict_compares_with_the_undefended_worst_case():
     (verdict,) = verdicts.verdicts(full_records())
     assert accuracies(verdict) == (0.75, 0.25, 0.0)
     # Gains of 1/2 on two of four examples have a deviation of 1 / sqrt(12):
-    # 1.96 / sqrt(48) = 0.283 > 0.25, and nothing is claimed.
+    # 1.96 / sqrt(48) = 0.283. Of 4 signs of both two give such a sum.
     assert verdict.comparison.error == pytest.approx(0.2829, abs=1e-4)
     assert verdict.sentence == (
         "mixup + MI-OL (L-inf, eps 8/255): 75.0 % if the attacker ignores "
         "it, 25.0 % if the attacker goes through it; undefended 0.0 %. No "
-        "gain beyond chance (+25.0, sampling error 28.3). One adaptive attack "
-        "only: the worst of several leaves less."
+        "gain beyond chance (+25.0, sampling error 28.3, p = 0.500). One "
+        "adaptive attack only: the worst of several leaves less."
     )
 
 
@@ -202,7 +202,27 @@ def test_the_error_of_a_verdict_is_paired_by_example():
     assert verdict.comparison.error == pytest.approx(
         1.96 * (0.1 * 0.9 / 99) ** 0.5, 1e-3
     )
-    assert "keeps 10.0 points (sampling error 5.9)" in verdict.sentence
+    # A coin's tail: 2 / 2 ** 10.
+    assert verdict.comparison.p == pytest.approx(2 / 2**10)
+    shown = "keeps 10.0 points (sampling error 5.9, p = 0.002)"
+    assert shown in verdict.sentence
+
+
+@pytest.mark.parametrize(("saved", "claim"), [(4, "none"), (6, "gain")])
+@pytest.mark.parametrize("better", [True, False])
+def test_a_claim_is_that_of_the_exact_test(saved, claim, better):
+    """4 of 100: 0.040 ± 0.039, but p is 2 / 2 ** 4."""
+    rest = [0] * (100 - saved)
+    more, less = [*[1] * saved, *rest], [0] * 100
+    bare, defended = (less, more) if better else (more, less)
+    records = cell("m", "none", "a", "adaptive", bare)
+    records += cell("m", "d", "a", "adaptive", defended, 0)
+    (verdict,) = verdicts.verdicts(told(records))
+    found = verdict.comparison
+    assert found.difference > found.error or not better
+    assert found.p == pytest.approx(2 / 2**saved)
+    assert found.claim == (claim if better or claim == "none" else "loss")
+    assert f"p = {found.p:.3f}" in verdict.sentence
 
 
 def test_verdict_words_for_gain_loss_and_nothing_measured():

@@ -99,8 +99,13 @@ def test_a_comparison_has_the_p_of_its_test():
     shares = verdicts.verdict(
         CLAIM, answers(a=[0.5] * 4, b=[0.0] * 4)
     ).compared[0]
-    # The sum is two deviations off.
-    assert shares.p == pytest.approx(0.0455, abs=1e-4)
+    # Of 16 signs of four halves two give such a sum, as for four images that
+    # are right on every draw.
+    assert shares.p == pytest.approx(0.125)
+    whole = verdicts.verdict(CLAIM, answers(a=[1.0] * 4, b=[0.0] * 4)).compared[
+        0
+    ]
+    assert whole.p == pytest.approx(0.125)
 
 
 def test_a_claim_that_two_are_close():
