@@ -1,5 +1,6 @@
 """Certified accuracy over the radius, of every certifiable defence."""
 
+import inspect
 import pathlib
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from keras_mixup import evaluation
 from keras_mixup import inference
 from keras_mixup import ops
 from keras_mixup import registry
+from keras_mixup.data import arrays
 from keras_mixup.studies import base
 from keras_mixup.studies.drawing import grouped
 from keras_mixup.studies.drawing import line_colour
@@ -23,6 +25,13 @@ from keras_mixup.studies.drawing import themed
 
 # Images between two writes of the file.
 _CHUNK = 10
+_CERTIFY = inspect.signature(inference.RandomizedSmoothing.certify)
+# A row has all options: one that is left out means its default.
+_DEFAULTS = {
+    name: parameter.default
+    for name, parameter in _CERTIFY.parameters.items()
+    if parameter.default is not parameter.empty
+}
 
 
 def certificate_rows(
@@ -45,14 +54,16 @@ def certificate_rows(
         labels: int [n].
         example_ids: int [n], all different, or None for 0..n-1.
         path: str or path, a JSON-lines file that keeps what is done and is
-            continued, or None.
+            continued, or None. A row of it stands for an example of the same
+            id, image and label under the same model and options.
         **certify_options: `num_draws`, `alpha`, `num_selection_draws` and
             `seed` (int) of `RandomizedSmoothing.certify`.
 
     Returns:
         list of dicts, one for each model and image: `model`, `example_id`,
-        `label`, `predicted` (-1: abstained), `radius` (L2), `bound`, `stddev`
-        and the options.
+        `label`, `predicted` (-1: abstained), `radius` (L2), `bound`,
+        `stddev`, all options, `fingerprint` of the classifier and `example`,
+        a digest of image and label.
 
     Raises:
         ValueError: for bad images, labels or options; the file has lines that
@@ -61,6 +72,8 @@ def certificate_rows(
     examples = data.image_set(images, labels, example_ids)
     path = None if path is None else pathlib.Path(path)
     kept = [] if path is None or not path.is_file() else _files.read_lines(path)
+    shown = arrays.digests(examples)
+    options = {**_DEFAULTS, **certify_options}
     rows = []
     for name, model in models.items():
         if not isinstance(model, inference.RandomizedSmoothing):
@@ -69,15 +82,16 @@ def certificate_rows(
             "model": name,
             "fingerprint": evaluation.fingerprint(model.classifier),
             "stddev": model.stddev,
-            **certify_options,
+            **options,
         }
         done = {
             row["example_id"]: row
             for row in kept
             if common.items() <= row.items()
+            and row.get("example", "") == shown.get(str(row["example_id"]))
         }
         for chunk in _chunks(examples, done):
-            made = _certify(model, chunk, common, certify_options)
+            made = _certify(model, chunk, common, options)
             done.update({row["example_id"]: row for row in made})
             if path is not None:
                 _files.append_lines(path, made)
@@ -96,16 +110,18 @@ def _chunks(examples, done):
 
 
 def _certify(model, examples, common, options):
-    seed = ops.seed_pair(options.get("seed", 0))
+    seed = ops.seed_pair(options["seed"])
     seeds = [ops.fold_in(seed, int(i)).numpy() for i in examples.example_ids]
     found = model.certify(
         data.as_float(examples.images), **{**options, "seed": np.stack(seeds)}
     )
+    shown = arrays.digests(examples)
     columns = zip(examples.example_ids, examples.labels, *found, strict=True)
     return [
         {
             **common,
             "example_id": int(i),
+            "example": shown[str(i)],
             "label": int(label),
             "predicted": int(predicted),
             "radius": float(radius),

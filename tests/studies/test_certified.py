@@ -75,3 +75,43 @@ def test_what_is_done_is_not_done_again(models, tmp_path, monkeypatch):
         smooth, images(), labels, path=str(path), **OPTIONS
     )
     assert sum(counted) == 8 + 12 + 12
+
+
+def test_an_option_that_is_left_out_means_its_default(models, tmp_path):
+    path = tmp_path / "certificates.jsonl"
+    labels = np.zeros(2, np.int32)
+
+    def certified(**options):
+        return studies.certificate_rows(
+            models, images(2), labels, path=path, num_draws=50, **options
+        )
+
+    certified(num_selection_draws=30, alpha=0.1, seed=5)
+    rows = certified()
+    assert {row["alpha"] for row in rows} == {0.001}
+    assert {row["num_selection_draws"] for row in rows} == {100}
+    assert {row["seed"] for row in rows} == {0}
+    # Given or left out, they are the same certificates.
+    before = path.read_text()
+    assert certified(num_selection_draws=100, alpha=0.001, seed=0) == rows
+    assert path.read_text() == before
+
+
+def test_rows_of_other_images_or_labels_are_not_taken(models, tmp_path):
+    path = tmp_path / "certificates.jsonl"
+    labels = np.arange(4) % 2
+
+    def certified(images, labels, path=path):
+        return studies.certificate_rows(
+            models, images, labels, path=path, **OPTIONS
+        )
+
+    first = certified(images(4), labels)
+    for changed in [(1.0 - images(4), labels), (images(4), 1 - labels)]:
+        found = certified(*changed)
+        assert found == certified(*changed, path=None)
+        assert found != first
+    # All three stand in the file, each for its own images.
+    before = path.read_text()
+    assert certified(images(4), labels) == first
+    assert path.read_text() == before
