@@ -17,7 +17,8 @@ class Average(NamedTuple):
         start: float, the total of no draws.
         of_chunk: callable, logits [n, B, C] -> float32 [B, C], a total.
         join: callable, two totals -> one.
-        finish: callable, a total and the count N -> log probability.
+        finish: callable, a total and the number of its inputs, float32 ->
+            log probability.
     """
 
     start: float

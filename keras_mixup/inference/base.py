@@ -155,7 +155,8 @@ class RandomizedInference(_config.Configurable, keras.layers.Layer):
             draws: what `draw` returned, or a slice over its second axis.
 
         Returns:
-            float32 [N, B, H, W, C], differentiable in `images`.
+            float32 [N, B, H, W, C], differentiable in `images`; with several
+            inputs for each draw, that multiple of N.
         """
 
     def predict_from_draws(
@@ -203,7 +204,8 @@ class RandomizedInference(_config.Configurable, keras.layers.Layer):
         Args:
             source: [B, ...], the first argument of `apply`.
             draws: dict of tensors [B, N, ...].
-            apply: callable (source, draws) -> inputs [N, B, H, W, C].
+            apply: callable (source, draws) -> inputs [N, B, H, W, C], or a
+                multiple of N inputs. Each input counts the same.
             of: `"probabilities"`, or `"logits"`, see `_averages`.
 
         Returns:
@@ -222,18 +224,20 @@ class RandomizedInference(_config.Configurable, keras.layers.Layer):
             return average.finish(total, tf.cast(count, tf.float32))
         count = tf.shape(first)[1] if count is None else count
         total = self._sum_over_chunks(source, draws, apply, count, average)
-        return average.finish(total, tf.cast(count, tf.float32))
+        return average.finish(*total)
 
     def _sum_over_chunks(self, source, draws, apply, count, average):
-        """Returns the total of all chunks; a graph loop."""
+        """Returns the total of all chunks and its inputs; a graph loop."""
         batch = tf.shape(source)[0]
         size = tf.maximum(1, self.max_inputs // tf.maximum(1, batch))
 
-        def body(start, total):
+        def body(start, total, inputs):
             chunk = {k: v[:, start : start + size] for k, v in draws.items()}
             logits = self._classify_draws(source, chunk, apply)
             part = tf.ensure_shape(average.of_chunk(logits), total.shape)
-            return start + size, average.join(total, part)
+            # A draw may give several inputs.
+            inputs += tf.cast(tf.shape(logits)[0], tf.float32)
+            return start + size, average.join(total, part), inputs
 
         classes = self._expected_classes()
         if classes is None:
@@ -241,13 +245,13 @@ class RandomizedInference(_config.Configurable, keras.layers.Layer):
             classes = _classifier.num_classes(self.classifier, shape)
         total = tf.fill([batch, classes], average.start)
         total = tf.ensure_shape(total, [source.shape[0], classes])
-        _, total = tf.while_loop(
-            lambda start, total: start < count,
+        _, total, inputs = tf.while_loop(
+            lambda start, *_: start < count,
             body,
-            (tf.constant(0), total),
+            (tf.constant(0), total, tf.constant(0.0)),
             parallel_iterations=1,
         )
-        return total
+        return total, inputs
 
     def _classify_draws(self, source, draws, apply):
         inputs = apply(source, draws)

@@ -32,7 +32,7 @@ def rows_only(self, images, draws):
     return images + draws["noise"][:, 0]
 
 
-def defence(draw_rows=draw, apply=right, num_draws=4, **facts):
+def defence(draw_rows=draw, apply=right, num_draws=4, max_inputs=4096, **facts):
     kind = type(
         "Mine",
         (inference.RandomizedInference,),
@@ -50,7 +50,7 @@ def defence(draw_rows=draw, apply=right, num_draws=4, **facts):
             keras.layers.Dense(3),
         ]
     )
-    return kind(network, num_draws=num_draws)
+    return kind(network, num_draws=num_draws, max_inputs=max_inputs)
 
 
 WRONG = [
@@ -103,3 +103,20 @@ def test_what_keeps_it_is_tried_once(num_draws, uses_prediction):
     np.testing.assert_array_equal(*answers)
     assert [rows for rows, _ in tried] == [3, 4, 4]
     assert {asked for _, asked in tried} == {uses_prediction}
+
+
+@pytest.mark.parametrize("max_inputs", [None, 4096, 8, 1])
+@pytest.mark.parametrize("traced", [False, True])
+def test_several_inputs_of_a_draw_count_the_same_in_chunks(max_inputs, traced):
+    def both(self, images, draws):
+        moved = right(self, images, draws)
+        return tf.concat([moved, tf.reverse(moved, [3])], 0)
+
+    mine = defence(apply=both, max_inputs=max_inputs)
+    call = tf.function(mine, autograph=False) if traced else mine
+    found = np.exp(call(IMAGES, seed=3))
+    inputs = both(mine, IMAGES, mine.draw(IMAGES, 3)).numpy()
+    assert inputs.shape == (8, 4, 3, 3, 1)
+    logits = mine.classify(inputs.reshape(-1, 3, 3, 1))
+    expected = tf.nn.softmax(logits).numpy().reshape(8, 4, 3).mean(0)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
