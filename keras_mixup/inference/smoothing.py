@@ -46,12 +46,16 @@ class Certificates(NamedTuple):
         these answers.
 
         Args:
-            labels: int [n], the true classes.
+            labels: the true classes, integers [n] or [n, 1], or one-hot rows
+                [n, C].
             radius: float >= 0, L2, in pixel units.
+
+        Raises:
+            ValueError: for other labels than one per image, or another radius.
         """
         radius = _checks.check_number(radius, "radius", low=0.0)
         count = len(self.labels)
-        labels = _inputs.read_labels(labels, count, None, "labels")
+        labels = _inputs.read_classes(labels, count)
         right = self.labels == labels
         return float(np.mean(right & (self.radii >= radius)))
 

@@ -135,6 +135,19 @@ def test_certified_accuracy():
     assert found.accuracy(labels, 0.11) == 0.25
     with pytest.raises(ValueError, match="`radius` must be"):
         found.accuracy(labels, -1.0)
+    with pytest.raises(ValueError, match=r"`labels` must be .*\[4\]"):
+        found.accuracy([1, 1, 1])
+
+
+@pytest.mark.parametrize("classes", [3, 5])
+def test_certified_accuracy_takes_one_hot_rows(classes):
+    found = inference.Certificates(
+        np.array([0, 2, 1]), np.array([0.3, 0.1, 0.2]), np.ones(3)
+    )
+    labels = np.array([0, 2, 2])
+    assert found.accuracy(labels) == 2 / 3
+    assert found.accuracy(labels[:, None]) == 2 / 3
+    assert found.accuracy(np.eye(classes)[labels]) == 2 / 3
 
 
 @pytest.mark.parametrize(
