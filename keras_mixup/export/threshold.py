@@ -7,6 +7,7 @@ from keras_mixup import _checks
 from keras_mixup import _inputs
 from keras_mixup import _tensors
 from keras_mixup import _types
+from keras_mixup.metrics import thresholds
 
 
 def choose_threshold(
@@ -59,5 +60,4 @@ def choose_threshold(
         )
         for i in range(0, len(images), batch_size)
     ]
-    falling = np.sort(np.concatenate(scores))[::-1]
-    return float(falling[int(rate * len(falling))])
+    return thresholds.lowest_threshold(np.concatenate(scores), rate)

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from keras_mixup import export
+from keras_mixup.metrics import thresholds
 
 
 class Scores:
@@ -22,12 +23,33 @@ def clean(count):
 
 
 @pytest.mark.parametrize(
-    ("rate", "alarms"), [(0.0, 0), (0.05, 5), (0.059, 5), (0.5, 50), (0.99, 99)]
+    ("rate", "alarms"),
+    [
+        *[(0.0, 0), (0.05, 5), (0.059, 5), (0.5, 50), (0.99, 99)],
+        *[(0.29, 29), (0.57, 57), ("58/100", 58)],
+    ],
 )
 def test_as_many_alarms_as_the_rate_allows(rate, alarms):
     images = clean(100)
     threshold = export.choose_threshold(Scores(), images, rate, batch_size=7)
     assert np.sum(images > threshold) == alarms
+
+
+@pytest.mark.parametrize("count", [1, 7, 60, 100, 365])
+def test_it_is_the_lowest_at_every_rate(count):
+    """Products such as 0.29 * 100 = 28.999...96 lose no alarm."""
+    scores = np.arange(count, dtype=np.float64)
+    for alarms in range(count):
+        # What another number of images rounds to is below or above.
+        rate = alarms / count
+        assert thresholds.lowest_threshold(scores, rate) == count - alarms - 1
+        near = np.nextafter(rate, [0.0, 1.0])
+        for rate, fewer in zip(near, (1, 0), strict=True):
+            found = thresholds.lowest_threshold(scores, max(rate, 0.0))
+            fewer *= alarms > 0
+            assert found == count - (alarms - fewer) - 1
+    below = np.nextafter(1.0, 0.0)
+    assert thresholds.lowest_threshold(scores, below) == 0.0
 
 
 def test_ties_raise_fewer_alarms_and_never_more():
