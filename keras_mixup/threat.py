@@ -13,6 +13,7 @@ from keras_mixup import _types
 
 # What float32 images of order one can be off after a projection.
 _TOLERANCE = 1e-5
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 @keras.saving.register_keras_serializable("keras_mixup")
@@ -27,13 +28,13 @@ class ThreatModel(_config.Configurable):
         eps: float >= 0 or a fraction such as `"8/255"`, in pixel units. In
             L-infinity it is at most the width of `bounds`, unless
             `unbounded` is true.
-        bounds: (low, high), the valid pixel range.
+        bounds: (low, high), the valid pixel range, finite.
         unbounded: bool, allows an L-infinity `eps` as wide as the bounds or
             wider, for the check that an unbounded attack always succeeds.
 
     Raises:
-        ValueError: for an unknown norm, a negative eps, empty bounds, or an
-            L-infinity eps wider than the bounds.
+        ValueError: for an unknown norm, a negative eps, empty or infinite
+            bounds, or an L-infinity eps wider than the bounds.
 
     Example:
 
@@ -51,7 +52,10 @@ class ThreatModel(_config.Configurable):
         self.norm = _checks.check_choice(norm, "norm", ("linf", "l2"))
         pair = isinstance(bounds, (tuple, list)) and len(bounds) == 2
         okay = pair and float(bounds[0]) < float(bounds[1])
-        _checks.check(okay, "bounds", "a pair (low, high), low < high", bounds)
+        # What is outside by rounding is clipped, in parts of their width.
+        okay = okay and all(abs(float(n)) <= _LARGEST for n in bounds)
+        expected = "a pair (low, high), low < high, both finite"
+        _checks.check(okay, "bounds", expected, bounds)
         self.bounds = (float(bounds[0]), float(bounds[1]))
         self.unbounded = _checks.check_flag(unbounded, "unbounded")
         self.eps = _checks.check_number(eps, "eps", low=0.0)

@@ -31,6 +31,10 @@ def test_wide_eps_is_allowed_in_l2_and_on_request():
         (("linf", "8:255"), "`eps` must be a number or a fraction"),
         (("linf", 0.1, (1.0, 0.0)), r"`bounds` must be a pair \(low, high\)"),
         (("linf", 0.1, 1.0), "`bounds` must be a pair"),
+        (("linf", 0.1, (0.0, float("inf"))), "`bounds` must be .*finite.*inf"),
+        (("l2", 0.1, (float("-inf"), 1)), "`bounds` must be .*finite.*inf"),
+        (("l2", 0.1, (0, 1e39)), "`bounds` must be .*finite"),
+        (("l2", 0.1, (0, float("nan"))), "`bounds` must be .*finite"),
         (("linf", 0.1, (0, 1), "yes"), "`unbounded` must be True or False"),
     ],
 )
