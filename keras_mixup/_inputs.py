@@ -101,8 +101,9 @@ def read_labels(
         name: str, the argument's name in the error.
 
     Raises:
-        ValueError: for another shape or dtype, a label below 0 or beyond the
-            classes, rows that are negative or do not sum to 1 within 1e-3.
+        ValueError: for another shape or dtype, a label below 0, beyond the
+            classes or beyond int32, rows that are negative or do not sum to 1
+            within 1e-3.
     """
     labels = read_array(labels, name, "integers [n] or probabilities [n, C]")
     shape = labels.shape
@@ -134,10 +135,14 @@ def read_labels(
 
 def _in_range(labels, num_classes, name):
     low, high = (labels.min(), labels.max()) if labels.size else (0, 0)
-    inside = low >= 0 and (num_classes is None or high < num_classes)
+    # A larger one would come out of the cast to int32 as another class.
+    most = _checks.LARGEST if num_classes is None else num_classes - 1
+    inside = low >= 0 and high <= most
     expected = "at least 0"
     if num_classes is not None:
-        expected = f"in 0..{num_classes - 1}, the classes"
+        expected = f"in 0..{most}, the classes"
+    elif high > most:
+        expected = f"in 0..{most}"
     _checks.check(inside, name, expected, f"labels in {low}..{high}")
     return labels
 

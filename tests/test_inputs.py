@@ -186,3 +186,21 @@ def test_images_of_every_float_dtype_make_a_pool():
     first, second, rounded = (pool.images.numpy() for pool in pools)
     np.testing.assert_array_equal(first, second)
     np.testing.assert_allclose(rounded, first, atol=2**-8)
+
+
+@pytest.mark.parametrize("dtype", ["int64", "uint64"])
+def test_labels_beyond_int32_are_no_other_classes(dtype, classifier):
+    wrapped = CLASSES.astype(dtype) + np.array(2**32, dtype)
+    match = r"`labels` must be in 0\.\.2147483647\. .*4294967296"
+    with pytest.raises(ValueError, match=match):
+        _inputs.read_labels(wrapped)
+    attack = attacks.PGD(THREAT, 0.02, 2)
+    with pytest.raises(ValueError, match=match):
+        attack(classifier, IMAGES, wrapped)
+    asked = [("pgd", attack, "oblivious")]
+    with pytest.raises(ValueError, match=match):
+        evaluation.evaluate({"net": classifier}, asked, IMAGES, wrapped)
+    with pytest.raises(ValueError, match=match):
+        metrics.robust_accuracy(wrapped, CLASSES)
+    most = np.array([0, 2**31 - 1], dtype)
+    np.testing.assert_array_equal(_inputs.read_labels(most), most)
