@@ -132,8 +132,10 @@ class AutoAttack(base.Attack):
         return tuple(stage.name for stage in self._stages)
 
     def target_of(self, model_fn: _tensors.ModelFn) -> _tensors.ModelFn:
-        if self.version != "rand-apgd" or hasattr(model_fn, "reseed"):
+        if self.version != "rand-apgd":
             return model_fn
+        if hasattr(model_fn, "reseed"):
+            return eot.checked(model_fn, _RAND_DRAWS)
         if self._mean is None or self._mean.model_fn is not model_fn:
             self._mean = eot.ExpectationOverTransformation(
                 model_fn, _RAND_DRAWS

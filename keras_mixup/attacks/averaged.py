@@ -30,7 +30,8 @@ class AveragedAttack(base.Attack):
     Each time the inner attack calls the model, it gets the log mean
     probability over `num_draws` fresh draws (`ExpectationOverTransformation`).
     A gradient-free attack thus asks averaged queries. For PGD and APGD there
-    is `MixupInferenceAttack`.
+    is `MixupInferenceAttack`. A model that is an
+    `ExpectationOverTransformation` itself must have as many draws.
 
     Args:
         attack: `Attack` on deterministic models, such as `Square` or `SPSA`.
@@ -39,7 +40,8 @@ class AveragedAttack(base.Attack):
         num_draws: int >= 1, the draws of the defence for each query.
 
     Raises:
-        ValueError: for arguments outside these ranges.
+        ValueError: for arguments outside these ranges; in a call, for an
+            `ExpectationOverTransformation` of another number of draws.
 
     Example:
 
@@ -76,7 +78,7 @@ class AveragedAttack(base.Attack):
 
     def target_of(self, model_fn: _tensors.ModelFn) -> _tensors.ModelFn:
         if hasattr(model_fn, "reseed"):
-            return model_fn
+            return eot.checked(model_fn, self.num_draws)
         # One model at a time: each trace holds memory.
         if self._mean is None or self._mean.model_fn is not model_fn:
             self._mean = eot.ExpectationOverTransformation(

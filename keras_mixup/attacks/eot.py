@@ -91,6 +91,22 @@ class ExpectationOverTransformation:
         return total - math.log(self.num_draws)
 
 
+def checked(mean, num_draws):
+    """Returns a model that is a mean over draws, if they are as many.
+
+    Args:
+        mean: an `ExpectationOverTransformation`.
+        num_draws: int, the draws in the name and the facts of an attack.
+
+    Raises:
+        ValueError: for another number of draws.
+    """
+    own = getattr(mean, "num_draws", None)
+    expected = f"of {num_draws} draws, as the attack, or the defence itself"
+    _checks.check(own == num_draws, "model_fn", expected, f"{own} draws")
+    return mean
+
+
 class SeedStream:
     """A sequence of seeds for calls that take none.
 

@@ -82,6 +82,20 @@ def test_a_plain_callable_is_asked_once_for_every_draw(weights):
     assert result.queries.numpy().tolist() == [0] * 5
 
 
+def test_a_mean_must_have_the_draws_of_the_name(noisy_defence):
+    mean = ExpectationOverTransformation(noisy_defence(scale=0.3), 2)
+    attack = AveragedAttack(Square(THREAT, num_queries=3), 15)
+    match = "`model_fn` must be of 15 draws, as the attack.*'2 draws'"
+    with pytest.raises(ValueError, match=match):
+        attack(mean, IMAGES, LABELS, seed=0)
+    same = AveragedAttack(Square(THREAT, num_queries=3), 2)
+    result = same(mean, IMAGES, LABELS, seed=0)
+    assert result.queries.numpy().tolist() == [6] * 5
+    rand = AutoAttack(THREAT, "rand-apgd", num_steps=2)
+    with pytest.raises(ValueError, match="`model_fn` must be of 20 draws"):
+        rand(mean, IMAGES, LABELS, seed=0)
+
+
 def test_without_draws_it_is_the_inner_attack():
     attack = AveragedAttack(INNER[0])
     assert attack.plain_attack() is INNER[0]
