@@ -1,6 +1,7 @@
 """Adversarial images on the disk: kept while they are made, scored later."""
 
 import hashlib
+import itertools
 import json
 import pathlib
 import re
@@ -144,7 +145,7 @@ def _write(folder, kept):
         parts.append(f"draws {settings['eval_seed']}")
     parts.append(f"{settings['norm']} {settings['eps']:.4g}")
     name = re.sub(r"[^\w.+-]+", "_", " ".join(parts))
-    path = folder / f"{name}.npz"
+    path = _free(folder, name, settings)
     labels, digests, images = zip(*(row for _, row in rows), strict=True)
     with _files.replacing(path) as temporary:
         np.savez_compressed(
@@ -156,6 +157,32 @@ def _write(folder, kept):
             settings=json.dumps(settings, sort_keys=True),
         )
     return path
+
+
+def _free(folder, name, settings):
+    """Returns the path of a file that is new or of the same images.
+
+    The name is for readers: two radii, or two models, may share it.
+    """
+    for number in itertools.count(1):
+        path = folder / (
+            f"{name}_{number}.npz" if number > 1 else f"{name}.npz"
+        )
+        if not path.exists() or _identity(path) == _identifying(settings):
+            return path
+
+
+def _identity(path):
+    """Returns whose images a file has; None for one that is not readable."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return _identifying(json.loads(str(file["settings"])))
+    except (KeyError, OSError, ValueError, EOFError, zipfile.BadZipFile):
+        return None
+
+
+def _identifying(settings):
+    return {name: settings[name] for name in settings if name != "facts"}
 
 
 def _read(path):

@@ -2,15 +2,20 @@
 
 import csv
 import io
+import types
 
 import numpy as np
 import pytest
 from calls import call
 from calls import check_error
 
+from keras_mixup import ThreatModel
 from keras_mixup import _files
+from keras_mixup import attacks
 from keras_mixup import evaluation
 from keras_mixup import runs
+from keras_mixup.data import arrays
+from keras_mixup.evaluation import records
 from keras_mixup.runs import comparing
 from keras_mixup.runs import stored
 
@@ -208,6 +213,38 @@ def test_images_are_kept_with_what_made_them(kept):
         assert found["images"].shape == (6, 8, 8, 1)
         ids = {r.example_id for r in first.records}
         assert set(found["example_ids"].tolist()) == ids
+
+
+def test_no_file_of_images_replaces_one_of_another_radius(tmp_path):
+    """The radii are equal in the digits that names of files have."""
+    images = np.random.default_rng(0).random((2, 3, 3, 1), np.float32)
+    labels, ids = np.array([0, 1]), np.array([4, 7])
+    batch = arrays.Batch(images, labels, ids, 2)
+    row = records.Row("my net", "none")
+    subject = types.SimpleNamespace(row=row)
+
+    def write(eps):
+        keep = stored.Keeper()
+        attack = attacks.FGSM(ThreatModel("linf", eps))
+        spec = evaluation.AttackSpec("fgsm", attack, "oblivious")
+        crafted = types.SimpleNamespace(images=images + eps)
+        keep(batch, spec, subject, 0, crafted)
+        (path,) = keep.write(tmp_path)
+        return path
+
+    radii = (0.1, 0.10001, 0.1 + 1e-9)
+    paths = [write(eps) for eps in radii]
+    assert len(set(paths)) == 3
+    # A second call finds its own file again.
+    assert [write(eps) for eps in reversed(radii)] == paths[::-1]
+    for eps, path in zip(radii, paths, strict=True):
+        assert stored.read_spec(path).attack.threat.eps == eps
+        with np.load(path) as found:
+            np.testing.assert_array_equal(found["images"], images + eps)
+    # Nor one that somebody else left there.
+    paths[0].write_text("mine")
+    assert write(0.1) not in paths
+    assert paths[0].read_text() == "mine"
 
 
 def test_a_second_call_writes_the_same_images(kept):
