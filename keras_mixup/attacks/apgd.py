@@ -37,8 +37,9 @@ class APGD(_auto_pgd.AutoPGD):
     Args:
         threat: `ThreatModel`.
         loss: str, the loss that is maximised: `"cross_entropy"` (or `"ce"`),
-            `"dlr"`, `"margin"` or `"kl"`. In Python also a callable, as for
-            `PGD`. Towards a target, `"dlr"` is its targeted form.
+            `"dlr"`, `"margin"`, `"probability_margin"` or `"kl"`. In Python
+            also a callable, as for `PGD`. Towards a target, `"dlr"` is its
+            targeted form.
         num_steps: int >= 1, the steps of each run.
         num_restarts: int >= 1, the runs from other random starts.
         best: `"adversarial"` as above, or `"loss"` for the iterate with the

@@ -42,9 +42,9 @@ class PGD(gradient.GradientAttack):
         num_restarts: int >= 1, the runs. More than one needs a random start.
         random_start: bool, whether to start uniformly in the ball.
         loss: str, the loss that is maximised: `"cross_entropy"` (or `"ce"`),
-            `"margin"`, `"dlr"` (the margin relative to the spread of the top
-            logits) or `"kl"`. In Python also a callable `(labels, logits) ->
-            [B]`.
+            `"margin"`, `"probability_margin"` (that of the softmax), `"dlr"`
+            (the margin relative to the spread of the top logits) or `"kl"`. In
+            Python also a callable `(labels, logits) -> [B]`.
         label_source: `"true"` or `"predicted"`, the label that an untargeted
             attack leads away from. The released code of Mixup Inference takes
             the model's prediction on the clean image.
