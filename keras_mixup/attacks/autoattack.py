@@ -238,9 +238,13 @@ class AutoAttack(base.Attack):
         _inputs.check_label_range(labels, logits.shape[-1])
         if self.version not in _RANDOMIZED:
             _warn_if_random(sequence, batches, logits, clean)
-        file = _progress_file.ProgressFile(
-            path, self._described(batches, logits) if path else None
-        )
+        file = _progress_file.ProgressFile(None, None)
+        if path is not None:
+            told = self._described(batches, logits)
+            steady = _is_steady(sequence, batches, logits, clean)
+            file = _progress_file.ProgressFile(
+                path, told, logits if steady else None
+            )
         progress = file.read() or _survivors.start(
             batches, logits, len(self._stages)
         )
@@ -361,6 +365,13 @@ def _doubts(parts, num_images):
         for part in results.unseen_by_gradients(parts, num_images)
     ]
     return found + _randomized.doubts(parts, num_images)
+
+
+def _is_steady(sequence, batches, logits, seed):
+    """Whether the draws of a model, if any, follow the seed."""
+    images = batches.images[: batches.size]
+    again = sequence.clean_logits(images, batches.size, seed)
+    return not base.differ(again, logits[: len(again)])
 
 
 def _warn_if_random(sequence, batches, logits, seed):

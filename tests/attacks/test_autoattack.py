@@ -342,6 +342,8 @@ def test_a_file_of_something_else_is_refused(tmp_path):
         (small("rand-apgd"), lambda x: -network(x), images, labels),
         (small("rand-apgd"), network, images[::-1].copy(), labels),
         (small("rand-apgd"), network, images, (labels + 1) % 5),
+        # Another network with the same predictions on all of these images.
+        (small("rand-apgd"), lambda x: 1.1 * network(x), images, labels),
     ]:
         with pytest.raises(ValueError, match=expected):
             attack.evaluate(model, x, y, path=path, verbose=False)
@@ -350,6 +352,24 @@ def test_a_file_of_something_else_is_refused(tmp_path):
         small().evaluate(
             network, images, labels, path=str(tmp_path / "torn.npz")
         )
+
+
+def test_a_model_that_draws_by_itself_goes_on_from_its_file(tmp_path):
+    path = str(tmp_path / "progress.npz")
+    images, labels = IMAGES[:6], LABELS[:6]
+
+    def drawn(images):
+        noise = tf.random.normal([tf.shape(images)[0], 5], stddev=0.01)
+        return 10.0 * network(images) + noise
+
+    first, again = (
+        small("rand-apgd").evaluate(
+            drawn, images, labels, path=path, verbose=False
+        )
+        for _ in range(2)
+    )
+    assert again.broken_by == first.broken_by
+    np.testing.assert_array_equal(again.images, first.images)
 
 
 def test_the_mean_takes_all_draws_for_loss_gradient_and_decision():
