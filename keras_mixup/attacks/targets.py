@@ -46,9 +46,11 @@ def second_most_likely_targets(
         labels: int [B] or probabilities [B, C].
 
     Raises:
-        ValueError: for labels that are no classes.
+        ValueError: for labels that are no classes of the model, or another
+            number of them.
     """
-    labels = _inputs.read_labels(labels)
+    shape = tf.shape(logits)
+    labels = _inputs.read_labels(labels, int(shape[0]), int(shape[1]))
     return likeliest_targets(logits, labels, 1)[:, 0]
 
 

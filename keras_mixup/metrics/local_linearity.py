@@ -81,7 +81,8 @@ def local_linearity_error(
         Costs about num_starts * (num_steps + 24) passes per image.
 
     Raises:
-        ValueError: for arguments out of range, or several outputs.
+        ValueError: for arguments out of range, labels that are no classes of
+            the model, or several outputs.
     """
     threat = threat_lib.ThreatModel(norm, eps, bounds, unbounded=True)
     _checks.check(threat.eps > 0, "eps", "a number > 0", eps)
@@ -105,12 +106,18 @@ def local_linearity_error(
         rows = slice(first, first + batch_size)
         own = ops.fold_in(ops.seed_pair(seed), number)
         batch = tf.constant(images[rows]), tf.constant(labels[rows])
-        found.append(errors(*batch, radius, own).numpy())
+        error, width = errors(*batch, radius, own)
+        # The trace knows the classes: a label beyond them has no loss at all.
+        _inputs.read_labels(labels, len(images), int(width))
+        found.append(error.numpy())
     return np.concatenate(found)
 
 
 def _compiled(model_fn, settings, images, labels):
-    """Returns (images, labels, eps, seed) -> errors, traced once per model."""
+    """Returns (images, labels, eps, seed) -> (errors, width of the output).
+
+    It is traced once per model.
+    """
     specs = [
         tf.TensorSpec([None, *values.shape[1:]], values.dtype)
         for values in (images, labels)
@@ -150,7 +157,7 @@ def _errors(
     seed,
 ):
     model_fn = find()
-    answer = model_fn
+    answer, widths = model_fn, []
     if draws_seed is not None:
         draws = model_fn.draw(images, draws_seed)
 
@@ -160,11 +167,17 @@ def _errors(
     def loss(points):
         outputs = answer(points)
         _classifiers.check_output(outputs, "model_fn")
+        width = outputs.shape[-1]
+        okay = labels.shape.rank == 1 or labels.shape[-1] == width
+        expected = f"of shape [N] or [N, {width}], the classes"
+        _checks.check(okay, "labels", expected, f"shape {labels.shape}")
+        widths.append(width)
         return loss_fn(labels, outputs)
 
     ball = _Ball(norm, eps, bounds)
     gap = _Gap(loss, images)
-    return _maximise(ball, gap, images, num_steps, num_starts, seed)
+    found = _maximise(ball, gap, images, num_steps, num_starts, seed)
+    return found, tf.constant(widths[0])
 
 
 class _Gap:

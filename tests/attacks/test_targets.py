@@ -45,3 +45,10 @@ def test_second_most_likely_is_the_best_class_but_the_true_one():
     np.testing.assert_array_equal(
         second_most_likely_targets(logits, one_hot), targets
     )
+    for labels, match in [
+        (np.array([0, 1, 3]), r"`labels` must be in 0\.\.2"),
+        (np.eye(4)[[0, 1, 0]], r"`labels` must be .*\[3, 3\]"),
+        (np.array([0, 1]), r"`labels` must be .*\[3\]"),
+    ]:
+        with pytest.raises(ValueError, match=match):
+            second_most_likely_targets(logits, labels)

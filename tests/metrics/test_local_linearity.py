@@ -220,6 +220,8 @@ def test_callables_without_weak_references_work():
         ({"num_steps": 2}, "`num_steps` must be an integer >= 3"),
         ({"num_starts": 0}, "`num_starts` must be an integer >= 1"),
         ({"labels": [0]}, r"`labels` must be .* shape \[2\]"),
+        ({"labels": [0, 7]}, r"`labels` must be in 0\.\.2, the classes"),
+        ({"labels": np.eye(4)[:2]}, r"`labels` must be .* \[N, 3\]"),
         ({"norm": "l1"}, "`norm` must be one of"),
     ],
 )
