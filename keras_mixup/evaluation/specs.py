@@ -165,13 +165,20 @@ def check_specs(attacks, models=()):
             hint="It stops as soon as the attacked model errs, or at its "
             "boundary; what another model is scored on must take all steps.",
         )
-    columns = [spec.column for spec in specs]
+    columns = [_as_told(spec.column) for spec in specs]
     twice = sorted(
         {f"{c.attack}, {c.knowledge}" for c in columns if columns.count(c) > 1}
     )
-    expected = "free of two attacks with one name, knowledge and radius"
+    expected = "free of two attacks with one name, knowledge and radius to six "
+    expected += "digits"
     _checks.check(not twice, "attacks", expected, twice)
     return specs
+
+
+def _as_told(column):
+    """Returns a column with the radius that tables and evaluation.json have."""
+    eps = column.eps
+    return column if eps is None else column._replace(eps=float(f"{eps:.6g}"))
 
 
 def _check_spec(spec):

@@ -322,6 +322,16 @@ class Seedless(Noisy):
         ({"models": {}}, "`models` must be a dict"),
         ({"attacks": []}, "`attacks` must be at least one"),
         ({"attacks": [CLEAN, CLEAN]}, "free of two attacks"),
+        # evaluation.json would have one entry for both.
+        (
+            {
+                "attacks": [
+                    ("x", attacks.FGSM(ThreatModel("linf", eps)), "oblivious")
+                    for eps in (0.1, 0.10000001)
+                ]
+            },
+            "one name, knowledge and radius to six digits",
+        ),
         ({"attacks": [("x", None, "adaptive")]}, "knowledge of x"),
         ({"attacks": [("x", PGD, "none")]}, "knowledge of x"),
         (
