@@ -185,7 +185,23 @@ def drawings(found):
     if not found.made:
         return []
     name = found.plan.entry.name.replace("/", "-")
-    return found.view.drawings(found.made, name)
+    groups, shown = [found.made], []
+    if found.view.together:
+        groups = list(_together(found))
+    for own in groups:
+        shown += found.view.drawings(own, name, first=len(shown) + 1)
+    return shown
+
+
+def _together(found):
+    """Yields what one drawing shows: the paper's, then ours in its places."""
+    panels = found.plan.entry.panels
+    ours = {p.instead_of: p.label for p in panels if p.instead_of}
+    papers = [label for label in found.made if label not in ours.values()]
+    yield {label: found.made[label] for label in papers}
+    if any(label in found.made for label in ours.values()):
+        places = [ours.get(label, label) for label in papers]
+        yield {own: found.made[own] for own in places if own in found.made}
 
 
 def as_json(found):

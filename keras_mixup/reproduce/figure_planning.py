@@ -44,6 +44,8 @@ def plan(figure, scale):
     panels = {}
     for place, dataset in enumerate(_datasets(figure, scale)):
         for panel in figure.panels:
+            if not panel.on(dataset):
+                continue
             label = f"{panel.label}, {dataset}" if place else panel.label
             panels[label] = tuple(
                 _job(panel, dataset, scale, seed) for seed in scale.seeds

@@ -21,6 +21,10 @@ class Panel(NamedTuple):
         trained: dict of settings of the training beside its file.
         beside: str, the training flag file of a second autoencoder, which the
             evaluation takes as `adv_vae`; "" for none.
+        instead_of: str, the label of the paper's panel whose place this one
+            takes in a second drawing; "" for a panel of the paper.
+        datasets: tuple of str, the only data sets of the figure that have it;
+            empty for all.
     """
 
     label: str
@@ -29,6 +33,12 @@ class Panel(NamedTuple):
     settings: dict = {}
     trained: dict = {}
     beside: str = ""
+    instead_of: str = ""
+    datasets: tuple = ()
+
+    def on(self, dataset: str) -> bool:
+        """Returns whether a data set, a str, has it."""
+        return not self.datasets or dataset in self.datasets
 
 
 class Figure(NamedTuple):
@@ -65,7 +75,7 @@ class Figure(NamedTuple):
         As `catalogue.Entry.commands`.
         """
         found: list[str] = []
-        for dataset in self.datasets:
+        for dataset in filter(panel.on, self.datasets):
             file = panel.training.format(dataset=dataset)
             trained, run_dir = catalogue.own_commands(file, panel.trained)
             found += trained

@@ -24,7 +24,9 @@ class Linearity(views.View):
 
     def relabelled(self, label, row):
         """See `View`."""
-        return {**row, "model": _named(label, row)}
+        # The drawing itself tells both kinds of draws apart.
+        own = {**row, "draws": "held"} if row["draws"] == "redrawn" else row
+        return {**row, "model": _named(label, own)}
 
     def cells(self, row):
         """See `View`."""
@@ -88,9 +90,10 @@ class Distances(views.View):
 
     def values(self, label, rows, folder):
         """See `View`."""
-        del label, folder
+        del folder
+        column = f"{label}, kernel distance"
         return {
-            (row["samples"], "kernel distance"): dict(enumerate(row["values"]))
+            (row["samples"], column): dict(enumerate(row["values"]))
             for row in rows
             if "values" in row
         }
@@ -154,7 +157,11 @@ class _Sweep(views.View):
 
     def relabelled(self, label, row):
         """See `View`."""
-        return {**row, "method": label.partition(", η")[0]}
+        return {**row, "method": self.named(label)}
+
+    def named(self, label):
+        """See `View`."""
+        return label.partition(", η")[0]
 
     def cells(self, row):
         """See `View`."""
@@ -173,8 +180,7 @@ class _Sweep(views.View):
         for (row, column), own in records.by("cell").items():
             if column.knowledge == "oblivious" and self.counts(row):
                 found[row] = views.shares(own)
-        name = label.partition(", η")[0]
-        place = name, f"mean over all {self.symbol}"
+        place = self.named(label), f"mean over all {self.symbol}"
         return {place: _mean(list(found.values()))} if found else {}
 
     def counts(self, row):

@@ -49,9 +49,9 @@ class Table1(views.View):
         )
         return document.Table(("quantity", *header), lines)
 
-    def drawings(self, made, name):
+    def drawings(self, made, name, first=1):
         """See `View`."""
-        del made, name
+        del made, name, first
         return []
 
 
@@ -96,9 +96,9 @@ class Stages(views.View):
             ("Square broke something", column): {network: 1.0 - nothing},
         }
 
-    def drawings(self, made, name):
+    def drawings(self, made, name, first=1):
         """See `View`."""
-        del made, name
+        del made, name, first
         return []
 
 
@@ -148,9 +148,9 @@ class Costs(views.View):
             )
         return document.Table(("training", *self.header), lines, numbers=True)
 
-    def drawings(self, made, name):
+    def drawings(self, made, name, first=1):
         """See `View`."""
-        del made, name
+        del made, name, first
         return []
 
 

@@ -1,7 +1,10 @@
 """VarMixup (Mangla et al., 2020): its figures, and paragraphs with numbers."""
 
+import itertools
+
 from keras_mixup.reproduce import catalogue
 from keras_mixup.reproduce import figures
+from keras_mixup.reproduce import linear_path
 from keras_mixup.reproduce import varmixup
 
 _LATENT = ("VarMixup", "adv-VarMixup")
@@ -41,44 +44,58 @@ _ETAS = (0.25, 1.0, 4.0)
 
 
 def _panels(study, flagfile, networks=_NETWORKS, bare=False, **settings):
-    found = []
+    """The paper's networks, and behind them those with a linear path."""
+    found, ours = [], []
     for label in networks:
         latent = label in _LATENT
         defence = "var_mixup_inference" if latent else "mixup_inference_ol"
         own = {"figures": study, "defences": "" if bare else defence}
-        found.append(
-            figures.Panel(
-                label,
-                f"varmixup/{_FILES[label]}_{{dataset}}.flags",
-                f"varmixup/{flagfile}.flags",
-                {**own, **settings},
-            )
+        panel = figures.Panel(
+            label,
+            f"varmixup/{_FILES[label]}_{{dataset}}.flags",
+            f"varmixup/{flagfile}.flags",
+            {**own, **settings},
         )
-    return tuple(found)
+        found.append(panel)
+        ours += [linear_path.panel(panel)] * latent
+    return (*found, *ours)
 
 
 def _pictures(study):
-    """Of the network of VarMixup, with both autoencoders."""
-    (panel,) = _panels(
+    """Of the networks of VarMixup, with both of their autoencoders."""
+    panel, _ = _panels(
         study, "evaluate_figures", ("VarMixup",), corruptions="none"
     )
-    return (panel._replace(beside="varmixup/vae_adversarial_{dataset}.flags"),)
+    second = "varmixup/vae_adversarial_{dataset}.flags"
+    panel = panel._replace(beside=second)
+    return panel, linear_path.panel(panel)
 
 
 def _etas():
     """A network for each eta of Beta(eta, eta), attacked without a defence."""
     attacks = {"attacks": "clean,varmixup_pgd", "pgd_steps": "10"}
-    return tuple(
-        figures.Panel(
+    found, ours = [], []
+    for label, eta in itertools.product(_NETWORKS, _ETAS):
+        panel = figures.Panel(
             f"{label}, η {eta:g}",
             f"varmixup/{_FILES[label]}_{{dataset}}.flags",
             "varmixup/evaluate.flags",
             {**attacks, "defences": ""},
             {"alpha": eta},
         )
-        for label in _NETWORKS
-        for eta in _ETAS
-    )
+        found.append(panel)
+        ours += [linear_path.panel(panel)] * (label in _LATENT)
+    return (*found, *ours)
+
+
+def _trained(networks):
+    """Networks of which no evaluation is shown."""
+    found = [
+        figures.Panel(label, f"varmixup/{_FILES[label]}_{{dataset}}.flags")
+        for label in networks
+    ]
+    ours = [linear_path.panel(own) for own in found if own.label in _LATENT]
+    return (*found, *ours)
 
 
 def _entry(name, label, view, panels, said=_NO_NUMBERS, **options):
@@ -87,7 +104,7 @@ def _entry(name, label, view, panels, said=_NO_NUMBERS, **options):
         f"VarMixup, {label}",
         view,
         panels,
-        f"{said} {varmixup.NOTE}",
+        f"{said} {linear_path.note(varmixup.NOTE, 'claims' in options)}",
         **options,
     )
 
@@ -108,20 +125,32 @@ def _better(text, place, *columns, rows=_LATENT, lower=False, end=""):
     )
 
 
-def _paragraph(name, source, table, datasets, claims):
+def _paragraph(name, source, table, datasets, ours, claims):
     columns = varmixup.usual_columns(datasets)
-    rows = tuple(map(varmixup.row, table.strip().splitlines()))
+    rows = list(map(varmixup.row, table.strip().splitlines()))
+    rows += [varmixup.beside(row) for row in rows if row.label in ours]
     beside = varmixup.usual_columns_beside(datasets)
     return catalogue.Entry(
         f"varmixup/{name}",
         f"VarMixup, {source}: accuracy (%), attacks that ignore the defence, "
         "eps 8/255",
         columns,
-        rows,
+        tuple(rows),
         beside,
         claims=claims,
-        note=varmixup.NOTE,
+        note=linear_path.note(varmixup.NOTE, True),
     )
+
+
+_VAR = "VarMixup + VarMI"
+_MANIFOLD_ROWS = ("Manifold Mixup", "Manifold Mixup + MI")
+_VARIAT_ROWS = ("VarIAT", "VarIAT + VarMI")
+
+
+def _farther(network):
+    """VarMixup's images farther than mixup's, by features of a network."""
+    column = f"{network}, kernel distance"
+    return tuple(catalogue.Comparison(row, "mixup", column) for row in _LATENT)
 
 
 _SAMPLES = ("10 steps, 30 samples",)
@@ -132,9 +161,13 @@ ENTRIES = (
         name="varmixup/fig1",
         source="VarMixup, Figure 1: an overview of Table 2, accuracy (%), "
         "attacks that ignore the defence, eps 8/255",
-        rows=tuple(row for row in _TABLE_2.rows if row.label in _FIG1_ROWS),
+        rows=tuple(
+            row
+            for row in _TABLE_2.rows
+            if row.label in (*_FIG1_ROWS, *map(linear_path.label, _FIG1_ROWS))
+        ),
         claims=(),
-        note=varmixup.NOTE,
+        note=linear_path.note(varmixup.NOTE, False),
     ),
     _entry(
         "fig3",
@@ -146,6 +179,12 @@ ENTRIES = (
                 "Under adaptive PGD, VarMixup and adv-VarMixup with VarMI are "
                 "better than mixup with MI",
                 "section 4, Figure 3",
+                *_SAMPLES,
+                end=", defended",
+            ),
+            linear_path.choice(
+                _LATENT,
+                ("with VarMI more robust", " under adaptive PGD"),
                 *_SAMPLES,
                 end=", defended",
             ),
@@ -175,6 +214,9 @@ ENTRIES = (
                     for row in _LATENT
                 ),
             ),
+            linear_path.choice(
+                _LATENT, ("more linear", ""), _RADIUS, lower=True
+            ),
         ),
         datasets=_CIFAR,
     ),
@@ -191,10 +233,15 @@ ENTRIES = (
                 "VarMixup and adv-VarMixup train on images that are farther "
                 "from the training data than those of mixup",
                 "section 5, Figure 5: more off-manifold images",
-                tuple(
-                    catalogue.Comparison(row, "mixup", "kernel distance")
-                    for row in _LATENT
-                ),
+                _farther("VarMixup"),
+            ),
+            catalogue.Claim(
+                "Beside a linear path, too, VarMixup and adv-VarMixup train on "
+                "images that are farther from the training data than those of "
+                "mixup",
+                "not in the paper",
+                _farther(linear_path.label("VarMixup")),
+                ours=True,
             ),
         ),
         datasets=_CIFAR,
@@ -213,6 +260,11 @@ ENTRIES = (
                 "section 5, Figure 6",
                 f"{_ALL}η",
             ),
+            linear_path.choice(
+                _LATENT,
+                ("more robust", ", on the mean over all η"),
+                f"{_ALL}η",
+            ),
         ),
     ),
     _entry(
@@ -226,6 +278,11 @@ ENTRIES = (
                 "On the mean over all λ, VarMixup and adv-VarMixup with VarMI "
                 "are more robust than mixup with MI",
                 "section 5, Figure 6",
+                f"{_ALL}λ",
+            ),
+            linear_path.choice(
+                _LATENT,
+                ("with VarMI more robust", ", on the mean over all λ"),
                 f"{_ALL}λ",
             ),
         ),
@@ -266,6 +323,9 @@ ENTRIES = (
                 "clean images",
                 lower=True,
             ),
+            linear_path.choice(
+                _LATENT, ("better calibrated", ""), "clean images", lower=True
+            ),
         ),
         datasets=_CIFAR,
     ),
@@ -273,10 +333,7 @@ ENTRIES = (
         "overhead",
         "computational overhead (section 5)",
         "costs",
-        tuple(
-            figures.Panel(label, f"varmixup/{_FILES[label]}_{{dataset}}.flags")
-            for label in ("AT", "TRADES", *_LATENT)
-        ),
+        _trained(("AT", "TRADES", *_LATENT)),
         "The paper prints 8.8 hours for AT, 15 for TRADES, 3 for VarMixup and "
         "5 for adv-VarMixup, with those of the autoencoder.",
         published={
@@ -291,16 +348,22 @@ ENTRIES = (
         "comparison with Manifold Mixup (section 4)",
         _MANIFOLD,
         ("cifar10", "cifar100", "svhn", "tiny_imagenet"),
+        ("VarMixup", _VAR),
         (
             catalogue.Claim(
                 "VarMixup + VarMI is more robust than Manifold Mixup with or "
                 "without MI",
                 "section 4, comparison with Manifold Mixup",
+                catalogue.above(_VAR, _MANIFOLD_ROWS, "PGD-10"),
+            ),
+            catalogue.Claim(
+                "Beside a linear path, too, VarMixup + VarMI is more robust "
+                "than Manifold Mixup with or without MI",
+                "not in the paper",
                 catalogue.above(
-                    "VarMixup + VarMI",
-                    ("Manifold Mixup", "Manifold Mixup + MI"),
-                    "PGD-10",
+                    linear_path.label(_VAR), _MANIFOLD_ROWS, "PGD-10"
                 ),
+                ours=True,
             ),
         ),
     ),
@@ -309,6 +372,7 @@ ENTRIES = (
         "VarIAT (section 5)",
         _VARIAT,
         ("cifar10", "svhn"),
+        _VARIAT_ROWS,
         (
             catalogue.Claim(
                 "VarIAT is more robust than IAT, and with VarMI more than IAT "
@@ -321,6 +385,7 @@ ENTRIES = (
                     ),
                 ),
             ),
+            linear_path.choice(_VARIAT_ROWS, ("more robust", ""), "PGD-10"),
         ),
     ),
 )

@@ -88,6 +88,10 @@ class View:
         del label
         return row
 
+    def named(self, label: str) -> str:
+        """Returns what the text of a drawing of all panels calls a panel."""
+        return label
+
     def table(self, made: dict, figure: Any) -> document.Table:
         """Returns the `Table` of the numbers.
 
@@ -104,7 +108,7 @@ class View:
         ]
         return document.Table(("network", *self.header), lines, numbers=True)
 
-    def drawings(self, made: dict, name: str) -> list:
+    def drawings(self, made: dict, name: str, first: int = 1) -> list:
         """Returns a list of `Drawing`; without matplotlib an empty one.
 
         Of several seeds the first is drawn.
@@ -112,6 +116,7 @@ class View:
         Args:
             made: as for `table`.
             name: str, of the page's file.
+            first: int, the number of the first drawing on the page.
         """
         if not drawing.available():
             return []
@@ -125,9 +130,9 @@ class View:
                 for label, own in groups.items()
                 for row in own
             ]
-            groups = {", ".join(groups): rows}
+            groups = {", ".join(dict.fromkeys(map(self.named, groups))): rows}
         found = []
-        for place, (label, rows) in enumerate(groups.items(), start=1):
+        for place, (label, rows) in enumerate(groups.items(), start=first):
             figure = self.draw(rows)
             if figure is not None:
                 png, text = document.small_png(figure), f"{label}{of}"

@@ -203,8 +203,15 @@ def marker(place):
 
 
 def legend_beside(axis):
-    """Puts the legend to the right of the panel."""
-    axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    """Puts the legend to the right of the panel, and widens the figure by it.
+
+    So the panels keep their width, however long its texts are.
+    """
+    legend = axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    figure = axis.figure
+    width, height = figure.get_size_inches()
+    own = legend.get_window_extent().width / figure.dpi
+    figure.set_size_inches(width + own, height)
 
 
 def answer_texts(predictions, labels):

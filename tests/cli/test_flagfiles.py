@@ -448,19 +448,29 @@ def test_varmixup_autoencoders(adversarial, dataset):
     assert not model.vae.linear_path and model.gamma == 0.1
 
 
-@pytest.mark.parametrize("prefix", ["", "adv_"])
-def test_varmixup_by_another_autoencoder(prefix):
-    vae = "vae_adversarial" if prefix else "vae"
-    linear = resolve(f"varmixup/linear_{vae}_cifar10.flags")
-    plain = resolve(f"varmixup/{vae}_cifar10.flags")
+OTHER_VAES = [
+    ("vae", "cifar10", ["varmixup", "variat"]),
+    ("vae_adversarial", "cifar10", ["adv_varmixup"]),
+    ("vae", "tiny_imagenet", ["transfer_varmixup"]),
+    ("vae_adversarial", "tiny_imagenet", ["transfer_adv_varmixup"]),
+]
+
+
+@pytest.mark.parametrize(("vae", "source", "trainings"), OTHER_VAES)
+def test_varmixup_by_another_autoencoder(vae, source, trainings):
+    linear = resolve(f"varmixup/linear_{vae}_{source}.flags")
+    plain = resolve(f"varmixup/{vae}_{source}.flags")
     changed = plain.replace(linear_path=None, gamma=1.0)
     assert linear.as_dict() == changed.as_dict()
-    small = resolve(f"varmixup/linear_{vae}_cifar10.flags", "--width=1")
+    small = resolve(f"varmixup/linear_{vae}_{source}.flags", "--width=1")
     assert training.build(small, steps_per_epoch=10).vae.linear_path
-    values = resolve(f"varmixup/linear_{prefix}varmixup_cifar10.flags")
-    base = resolve(f"varmixup/{prefix}varmixup_cifar10.flags")
-    changed = base.replace(vae=f"runs/varmixup-linear_{vae}_cifar10")
-    assert values.as_dict() == changed.as_dict()
+    for name in trainings:
+        _, transfer, row = name.rpartition("transfer_")
+        other = f"{transfer}linear_{row}"
+        values = resolve(f"varmixup/{other}_cifar10.flags")
+        base = resolve(f"varmixup/{name}_cifar10.flags")
+        changed = base.replace(vae=f"runs/varmixup-linear_{vae}_{source}")
+        assert values.as_dict() == changed.as_dict()
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ ENTRIES = {
 }
 # Their numbers stand in running text, in another order.
 PARAGRAPHS = ("varmixup/manifold_mixup", "varmixup/variat")
+VAR_MI = ["VarMixup + VarMI", "adv-VarMixup + adv-VarMI"]
 PROGRAMS = {
     "train": (train, runs.TrainSettings),
     "evaluate": (evaluate, runs.EvaluateSettings),
@@ -161,19 +162,37 @@ def test_commands_of_a_row_train_once_and_evaluate_as_the_columns_say():
     assert "vae_tiny_imagenet" in first and "transfer_varmixup" in second
 
 
-def test_rows_of_ours_are_measured_on_their_data_sets_alone():
-    entry = reproduce.find("varmixup/table2_cifar")
-    ours = [row for row in entry.rows if row.ours]
-    assert [row.label for row in ours] == [
-        "VarMixup (linear path)",
-        "VarMixup (linear path) + VarMI",
-        "adv-VarMixup (linear path) + adv-VarMI",
-    ]
-    for row in ours:
+@pytest.mark.parametrize(
+    ("name", "papers"),
+    [
+        ("table2_cifar", ["VarMixup", *VAR_MI]),
+        ("table3", ["VarMixup", *VAR_MI]),
+        ("table4", ["VarMixup", "adv-VarMixup"]),
+        ("table5", VAR_MI),
+        ("fig1", ["VarMixup", VAR_MI[0]]),
+        ("manifold_mixup", ["VarMixup", VAR_MI[0]]),
+        ("variat", ["VarIAT", "VarIAT + VarMI"]),
+    ],
+)
+def test_rows_of_ours_are_the_papers_by_another_autoencoder(name, papers):
+    entry = reproduce.find(f"varmixup/{name}")
+    ours = {row.label: row for row in entry.rows if row.ours}
+    rows = {row.label: row for row in entry.rows}
+    assert len(ours) == len(papers) and "(linear path)" in entry.note
+    for label in papers:
+        network, plus, defence = label.partition(" + ")
+        row = ours[f"{network} (linear path){plus}{defence}"]
         assert not any(row.published)
         assert entry.measured_on(row) == ("cifar10",)
-        first, second, *_ = entry.commands(row)
-        assert "/linear_vae" in first and "/linear_" in second
+        first, second, *scored = entry.commands(row)
+        assert "/linear_vae" in first and "linear_" in second
+        plain = [command.replace("linear_", "") for command in (first, second)]
+        assert entry.commands(rows[label])[:2] == plain
+        assert rows[label].settings == row.settings and scored
+
+
+def test_a_row_is_measured_where_the_paper_has_a_number():
+    entry = reproduce.find("varmixup/table2_cifar")
     (row,) = (r for r in entry.rows if r.label == "LLR")
     assert entry.measured_on(row) == ("cifar10",)
 

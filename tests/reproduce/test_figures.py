@@ -33,6 +33,7 @@ FIGURES = {
     for name, entry in reproduce.entries().items()
     if isinstance(entry, reproduce.Figure)
 }
+NETWORKS = ["Mixup", "VarMixup", "adv-VarMixup"]
 PROGRAMS = {
     "train": (train, runs.TrainSettings),
     "evaluate": (evaluate, runs.EvaluateSettings),
@@ -127,13 +128,29 @@ def test_eta_1_is_the_network_of_the_table():
 
 
 def test_data_sets_with_one_stand_in_are_one():
-    assert list(plan("varmixup/fig4").panels) == [
-        "Mixup",
-        "VarMixup",
-        "adv-VarMixup",
-    ]
+    ours = ["VarMixup (linear path)", "adv-VarMixup (linear path)"]
+    assert list(plan("varmixup/fig4").panels) == [*NETWORKS, *ours]
     both = plan("varmixup/fig4", scales.find("paper")).panels
-    assert "VarMixup, cifar100" in both and len(both) == 6
+    assert [label for label in both if label.endswith(", cifar100")] == [
+        f"{label}, cifar100" for label in NETWORKS
+    ]
+    # Its flag files are of CIFAR-10 alone.
+    assert len(both) == 8 and set(ours) < set(both)
+
+
+@pytest.mark.parametrize("name", [n for n in FIGURES if "varmixup/" in n])
+def test_networks_by_another_autoencoder_stand_beside_the_papers(name):
+    panels = {panel.label: panel for panel in FIGURES[name].panels}
+    latent = {label for label in panels if "VarMixup" in label}
+    ours = {p.instead_of: p for p in panels.values() if p.instead_of}
+    assert ours and set(ours) == {n for n in latent if "linear" not in n}
+    for label, own in ours.items():
+        first = FIGURES[name].commands(own)[0]
+        assert "/linear_vae" in first
+        assert "linear" not in " ".join(FIGURES[name].commands(panels[label]))
+        found, papers = (plan(name).panels[n][0] for n in (own.label, label))
+        changed = {n for n, v in found.paper.items() if papers.paper[n] != v}
+        assert changed <= {"vae"} and found.key != papers.key
 
 
 def test_a_second_autoencoder_comes_first_and_is_found(tmp_path):
@@ -289,8 +306,28 @@ def test_lower_errors_are_claimed_the_right_way_round(store):
         path = store.folder(job) / _files.STUDIES / "varmixup_fig4.jsonl"
         _files.write_lines(path, [error("none", mean), error("held", mean)])
     found = results(store, "varmixup/fig4")
-    # Less than mixup's; with VarMI the same as without.
-    assert [v.word for v in found.verdicts] == ["holds", "not decided"]
+    # Less than mixup's; with VarMI the same as without. The networks with a
+    # linear path have the errors of mixup.
+    words = ["holds", "not decided", "holds"]
+    assert [v.word for v in found.verdicts] == words
+
+
+def test_a_second_drawing_has_ours_in_the_places_of_the_papers(store):
+    pytest.importorskip("matplotlib")
+    name, rows = "varmixup/fig4", [error("none", 0.2), error("held", 0.1)]
+    found = finish(store, name, rows)
+    shown = figure_pages.drawings(found)
+    assert [(own.name, own.text) for own in shown] == [
+        ("varmixup-fig4-1", "Mixup, VarMixup, adv-VarMixup"),
+        (
+            "varmixup-fig4-2",
+            "Mixup, VarMixup (linear path), adv-VarMixup (linear path)",
+        ),
+    ]
+    # Without them the figure is the paper's.
+    made = {label: found.made[label] for label in NETWORKS}
+    (only,) = figure_pages.drawings(found._replace(made=made))
+    assert only == shown[0]
 
 
 def distances(samples, distance, values=True):
@@ -325,7 +362,13 @@ def test_images_farther_from_the_data_are_claimed(store, latent, values, word):
         )
     ]
     found = finish(store, "varmixup/fig5", rows)
-    assert [v.word for v in found.verdicts] == [word]
+    # Both networks see these rows.
+    assert [v.word for v in found.verdicts] == [word, word]
+    compared = [v.claim.comparisons[0] for v in found.verdicts]
+    assert [own.column for own in compared] == [
+        "VarMixup, kernel distance",
+        "VarMixup (linear path), kernel distance",
+    ]
     text = document.to_markdown("Fig. 5", planned.blocks(found))
     assert ("adds to the kernel distance" in text) and word in text
 
@@ -379,7 +422,8 @@ def test_calibration_has_the_papers_numbers_and_a_verdict(store):
         path = store.folder(job) / _files.STUDIES / "calibration.jsonl"
         _files.write_lines(path, [answers([True, True, True, False] * 25)])
     found = results(store, name)
-    assert [v.word for v in found.verdicts] == ["holds"]
+    # With a linear path they answer as mixup does.
+    assert [v.word for v in found.verdicts] == ["holds", "holds"]
     compared = found.verdicts[0].compared[0]
     assert compared.first == pytest.approx(0.25)
     assert compared.second == pytest.approx(0.0)
@@ -388,6 +432,8 @@ def test_calibration_has_the_papers_numbers_and_a_verdict(store):
         ("Mixup", "0.100", "0.13"),
         ("VarMixup", "0.100", "0.105"),
         ("adv-VarMixup", "0.100", "0.07"),
+        ("VarMixup (linear path)", "0.100", "–"),
+        ("adv-VarMixup (linear path)", "0.100", "–"),
     ]
 
 
@@ -478,10 +524,65 @@ def test_differences_by_hand():
     assert statistics.differ(first, {99: 0.0}, statistics.MEAN) is None
 
 
+def of_networks(*several):
+    """dict image -> a pair of scores for each network."""
+    return {
+        i: list(map(tuple, own))
+        for i, own in enumerate(zip(*several, strict=True))
+    }
+
+
+def test_of_several_networks_each_has_its_curve():
+    """One good network and one as bad: their order changes nothing."""
+    random = np.random.default_rng(0)
+    good = random.normal(size=(60, 2)) + [0.0, 1.0]
+    bad = good[:, ::-1]
+    found = [
+        statistics.differ(of_networks(*own), 0.5, statistics.AUC)
+        for own in ((good, bad), (bad, good))
+    ]
+    aucs = [statistics.AUC.of(own) for own in (good, bad)]
+    assert abs(aucs[0] - 0.5) > 0.2
+    for one in found:
+        assert one.first == pytest.approx(np.mean(aucs)) and one.says == 0
+    assert found[0].bounds == pytest.approx(found[1].bounds)
+
+
+def test_a_figure_of_two_seeds_is_decided_by_both(store):
+    """The detector is good on one network and bad on the other."""
+    two = DIGITS._replace(seeds=(0, 1))
+    planned_two = planned.plan(reproduce.find("mixup_inference/fig3a"), two)
+    low = np.linspace(0.0, 0.5, 40).tolist()
+    high = np.linspace(0.4, 1.0, 40).tolist()
+
+    def decided(good):
+        for job in planned_two.jobs:
+            pretended.finish(job, store)
+            if job.kind != "evaluate":
+                continue
+            right = job.needs[0].settings["seed"] == good
+            pair = (low, high) if right else (high, low)
+            folder = store.folder(job) / _files.STUDIES
+            folder.mkdir(exist_ok=True)
+            rows = [
+                scores("MI-PL", "pgd-10", "oblivious", *pair),
+                scores("confidence", "pgd-10", "oblivious", *pair),
+                scores("MI-PL", "attack on the score", "adaptive", *pair),
+            ]
+            _files.write_lines(folder / "fig3a.jsonl", rows)
+        found = planned.results(planned_two, store, measuring.Reader(store))
+        return [(v.word, v.numbers) for v in found.verdicts]
+
+    first, second = decided(0), decided(1)
+    assert [word for word, _ in first] == [word for word, _ in second]
+    for (_, own), (_, other) in zip(first, second, strict=True):
+        assert np.ravel(own) == pytest.approx(np.ravel(other))
+
+
 def test_a_difference_of_curves_is_that_of_the_metric():
     random = np.random.default_rng(0)
     pairs = random.normal(size=(2, 60, 2)) + [0.0, 1.0]
-    first, second = (dict(enumerate(map(tuple, own))) for own in pairs)
+    first, second = (of_networks(own) for own in pairs)
     found = statistics.differ(first, second, statistics.AUC)
     aucs = [statistics.AUC.of(own) for own in pairs]
     assert (found.first, found.second) == pytest.approx(tuple(aucs))
