@@ -255,12 +255,17 @@ class AutoAttack(base.Attack):
             file,
             _survivors.teller(self.stage_names, verbose),
         )
+        report = self._report(progress, parts)
+        if self.version == "rand-apgd":
+            spent = report.gradient_passes, report.queries
+            passes, queries = eot.whole_cost(model_fn, *spent)
+            return report._replace(gradient_passes=passes, queries=queries)
         if self.version != "rand":
-            return self._report(progress, parts)
+            return report
         right = sequence.share_right(
             progress.images, batches.labels, size, batches.seed
         )
-        return self._report(progress, parts)._replace(
+        return report._replace(
             clean_right=logits.argmax(axis=-1) == batches.labels,
             share_right=right,
             num_draws=_randomized.most_draws(progress),

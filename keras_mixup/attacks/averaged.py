@@ -98,10 +98,4 @@ class AveragedAttack(base.Attack):
         adversarial, passes, queries = self.attack.run(
             model_fn, images, labels, targets, seed
         )
-        draws, asked = eot.cost(model_fn.model_fn, model_fn.num_draws)
-        # The defence's own look at its prediction has no gradient.
-        return (
-            adversarial,
-            passes * draws,
-            queries * (draws + asked) + passes * asked,
-        )
+        return adversarial, *eot.whole_cost(model_fn, passes, queries)

@@ -213,3 +213,16 @@ def cost(defence, num_draws):
         return passes, int(defence.uses_prediction)
     # Unknown: every call of `draw` may have asked the classifier.
     return passes, _calls_of_draw(defence, num_draws)
+
+
+def whole_cost(mean, passes, queries):
+    """Returns (passes, queries) of an attack on a mean, with all its draws.
+
+    Args:
+        mean: an `ExpectationOverTransformation`.
+        passes, queries: ints or arrays of int, how often the attack asked the
+            mean with and without a gradient.
+    """
+    draws, asked = cost(mean.model_fn, mean.num_draws)
+    # The defence's own look at its prediction has no gradient.
+    return passes * draws, queries * (draws + asked) + passes * asked

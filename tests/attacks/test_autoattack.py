@@ -387,6 +387,41 @@ def test_the_mean_takes_all_draws_for_loss_gradient_and_decision():
     assert int(seen) == 20 * (1 + 2 * 7)
 
 
+def test_the_mean_counts_each_of_its_draws():
+    """As AveragedAttack does for the same steps on the same mean."""
+    attack = small("rand-apgd", batch_size=50)
+    report = attack.evaluate(network, IMAGES, LABELS, verbose=False)
+    standing = np.array(report.broken_by) == ""
+    assert 0 < standing.sum() < 50
+    # A pass at the start and 5 steps, of two attacks through 20 draws.
+    np.testing.assert_array_equal(
+        report.gradient_passes[standing], 20 * 2 * (1 + 5)
+    )
+    assert set(report.gradient_passes % 20) == {0}
+    result = attack(network, IMAGES, LABELS)
+    np.testing.assert_array_equal(
+        result.gradient_passes[standing], 20 * 2 * (1 + 5)
+    )
+
+    class Looking:
+        num_draws, uses_prediction = 5, True
+
+        def draw(self, images, seed, logits=None):
+            return {"none": tf.zeros([tf.shape(images)[0], 5, 1])}
+
+        def classify(self, images):
+            return network(images)
+
+        def predict_from_draws(self, images, draws):
+            return tf.nn.log_softmax(network(images))
+
+        def __call__(self, images, seed=None):
+            return self.predict_from_draws(images, None)
+
+    looked = attack.evaluate(Looking(), IMAGES, LABELS, verbose=False)
+    np.testing.assert_array_equal(looked.queries * 20, looked.gradient_passes)
+
+
 @pytest.mark.parametrize("version", ["rand", "rand-apgd"])
 def test_it_can_be_repeated_on_a_defence(version):
     class Noisy:
