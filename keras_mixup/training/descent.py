@@ -24,10 +24,13 @@ class Descent(keras.Model):
         weight_perturbation: float, see `TrainStep.compile`.
         weight_average: None, `EMA` or `SWA`, see `TrainStep.compile`.
         batch_norm_images: None or images [n, H, W, C] on which `SWA`
-            estimates the statistics of BatchNormalization anew.
+            estimates the statistics of BatchNormalization anew. None stands
+            for those that the last `fit` trained on.
     """
 
     batch_norm_images: Any
+    _trained_images: Any = None
+    _streamed_images: Any = None
     _evaluating: bool
 
     def set_descent(
@@ -171,16 +174,42 @@ class Descent(keras.Model):
         self.averages.swap(self.trained_model)
         if shown and self.weight_average.estimates(self.step):
             weight_average.estimate_batch_norm(
-                self.trained_model, self.batch_norm_images
+                self.trained_model, self._images_of_averages()
             )
 
-    def begin_averages(self, images: _tensors.Array) -> None:
-        """Prepares the averages for a `fit` on `images`."""
+    def _images_of_averages(self):
+        own = self.batch_norm_images
+        return self._trained_images if own is None else own
+
+    @contextlib.contextmanager
+    def training_on(self, images: Any) -> Iterator[None]:
+        """Says which images the data set of a `fit` inside consists of.
+
+        Args:
+            images: array [n, H, W, C]; any other has no images to offer.
+        """
+        self._streamed_images = images
+        try:
+            yield
+        finally:
+            self._streamed_images = None
+
+    def begin_averages(self, images: Any) -> None:
+        """Prepares the averages for training.
+
+        Args:
+            images: what is trained on: images [n, H, W, C], or anything else,
+                where those of `training_on` serve. They take the place of
+                those of an earlier call.
+        """
+        for kept in (images, self._streamed_images, None):
+            self._trained_images = kept
+            if len(getattr(kept, "shape", ())) == 4:
+                break
         if self.weight_average is None:
             return
-        if self.batch_norm_images is None and hasattr(images, "shape"):
-            self.batch_norm_images = images
-        self.weight_average.check(self.trained_model, self.batch_norm_images)
+        images = self._images_of_averages()
+        self.weight_average.check(self.trained_model, images)
         self.show_averages(False)
         if not int(self.step.numpy()):
             self.averages.start(self.trained_model)
@@ -199,8 +228,9 @@ class Descent(keras.Model):
 
         Warns once, where gradients of an attack are zero or not finite.
         """
-        functions.check_last_batch(self, x, batch_size, kwargs)
-        self.begin_averages(x)
+        told = functions.fit_arguments((x, y, batch_size, *args), kwargs)
+        functions.check_last_batch(self, told)
+        self.begin_averages(functions.trained_part(told))
         with batch_checks.plainly():
             history = super().fit(x, y, batch_size, *args, **kwargs)
         self.show_averages()

@@ -1,5 +1,6 @@
 """From a step to a compiled function, with the guards around it."""
 
+import inspect
 import itertools
 
 import keras
@@ -225,24 +226,50 @@ def refuse_empty_replica(images):
         return tf.identity(images)
 
 
-def check_last_batch(model, images, batch_size, options):
+def fit_arguments(given, options):
+    """Returns the arguments of a call of `keras.Model.fit` by name, a dict.
+
+    Args:
+        given: tuple, the positional arguments.
+        options: dict, the others.
+    """
+    known = inspect.signature(keras.Model.fit)
+    found = known.bind(None, *given, **options)
+    found.apply_defaults()
+    return found.arguments
+
+
+def trained_part(told):
+    """Returns the images that `fit` trains on: without the held-out ones.
+
+    Args:
+        told: dict, from `fit_arguments`. Images without a length are returned
+            as they are.
+    """
+    images, split = told["x"], told["validation_split"]
+    # Keras keeps the validation images that it is given instead.
+    held_out = split and told["validation_data"] is None
+    if not held_out or not hasattr(images, "shape"):
+        return images
+    return images[: int(len(images) * (1.0 - split))]
+
+
+def check_last_batch(model, told):
     """Refuses arrays whose last batch would leave a replica without images.
 
     Args:
         model: the `TrainStep`.
-        images: what `fit` was given; only what has a length is looked at.
-        batch_size: int or None, as `fit` was given it.
-        options: dict, further arguments of `fit`.
+        told: dict, from `fit_arguments`; only images that have a length are
+            looked at.
 
     Raises:
         ValueError: names the batch size, and the images that are left.
     """
     replicas = model.distribute_strategy.num_replicas_in_sync
-    if replicas == 1 or not hasattr(images, "shape"):
+    if replicas == 1 or not hasattr(told["x"], "shape"):
         return
-    size = batch_size or 32  # that of Keras
-    part = 1.0 - (options.get("validation_split") or 0.0)
-    count = int(len(images) * part)
+    size = told["batch_size"] or 32  # that of Keras
+    count = len(trained_part(told))
     _checks.check(
         not 0 < count % size < replicas,
         "batch_size",

@@ -130,36 +130,37 @@ def fit_resumable(
     shaping |= _describe_extra(images, extra, extra_share, batch_size)
     former = _check_same(strategy, pathlib.Path(directory), shaping, start > 0)
     epoch, model.skip = checkpoint.resume_position(start, steps_per_epoch)
-    if model.batch_norm_images is None and images.images.ndim == 4:
-        model.batch_norm_images = images.images
     _begin(run_dir, start, progress, on_start)
     validation = _validation(validation_data, batch_size)
     best = None if validation is None else str(run_dir / best_file)
     judging = _judging(best, monitor, mode, early_stopping, former)
-    return model.fit(
-        _stream(
-            strategy,
-            (images, extra, extra_share),
-            (batch_size, seed, start, augment, crop_padding),
-        ),
-        initial_epoch=epoch,
-        epochs=epochs,
-        steps_per_epoch=steps_per_epoch,
-        validation_data=validation,
-        callbacks=[
-            # Before the checkpoint, so that no NaN is ever saved.
-            callbacks_lib.StopOnNaN(),
-            _checkpoint(directory, checkpoint_every, judging, callbacks, stop),
-            callbacks_lib.RetraceGuard(),
-            # What measures comes before what reads it.
-            *callbacks,
-            *judging,
-            callbacks_lib.MetricsLog(str(run_dir / _files.METRICS)),
-        ],
-        verbose=verbose,
-        # The pipeline has its own order; Keras would warn.
-        shuffle=False,
-    )
+    with model.training_on(images.images):
+        return model.fit(
+            _stream(
+                strategy,
+                (images, extra, extra_share),
+                (batch_size, seed, start, augment, crop_padding),
+            ),
+            initial_epoch=epoch,
+            epochs=epochs,
+            steps_per_epoch=steps_per_epoch,
+            validation_data=validation,
+            callbacks=[
+                # Before the checkpoint, so that no NaN is ever saved.
+                callbacks_lib.StopOnNaN(),
+                _checkpoint(
+                    directory, checkpoint_every, judging, callbacks, stop
+                ),
+                callbacks_lib.RetraceGuard(),
+                # What measures comes before what reads it.
+                *callbacks,
+                *judging,
+                callbacks_lib.MetricsLog(str(run_dir / _files.METRICS)),
+            ],
+            verbose=verbose,
+            # The pipeline has its own order; Keras would warn.
+            shuffle=False,
+        )
 
 
 def _check_arguments(model, run_dir, seed, patience, counts, called):

@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_mixup import _checks
@@ -60,7 +61,8 @@ class SWA(_config.Configurable):
     "Averaging Weights Leads to Wider Optima and Better Generalization", 2018,
     Algorithm 1). Before, it is the weights themselves. The statistics of
     BatchNormalization are then those of the averaged network on training
-    images: `model.batch_norm_images`, or the array that `fit` is given.
+    images: `model.batch_norm_images` where set, otherwise the array that `fit`
+    is given, without what `validation_split` holds out.
 
     Args:
         start: int >= 0, the step whose weights are the first average.
@@ -89,10 +91,14 @@ class SWA(_config.Configurable):
 
     def check(self, model: keras.Model, images: Any) -> None:
         """Raises `ValueError` where statistics cannot be estimated."""
-        okay = images is not None or not batch_norms(model)
-        expected = "training images, for SWA with BatchNormalization"
+        if not batch_norms(model):
+            return
+        expected = "training images [n, H, W, C], for SWA with "
+        expected += "BatchNormalization"
+        received = None if images is None else f"shape {np.shape(images)}"
         hint = "Set model.batch_norm_images = images before `fit`"
-        _checks.check(okay, "batch_norm_images", expected, images, hint)
+        okay = images is not None and len(np.shape(images)) == 4
+        _checks.check(okay, "batch_norm_images", expected, received, hint)
 
 
 KINDS = (EMA, SWA)

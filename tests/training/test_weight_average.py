@@ -185,6 +185,76 @@ def test_swa_without_images_is_refused():
     model.fit(batches, verbose=0)
 
 
+def normalizing():
+    """A net whose BatchNormalization sees the images themselves."""
+    keras.utils.set_random_seed(0)
+    layers = [keras.layers.BatchNormalization(), keras.layers.Flatten()]
+    layers = [keras.Input(toys.SHAPE), *layers, keras.layers.Dense(3)]
+    return keras.Sequential(layers)
+
+
+def assert_statistics_of(model, images):
+    expected = [f(images, axis=(0, 1, 2)) for f in (np.mean, np.var)]
+    equal(statistics(model.classifier), expected, 1e-5)
+
+
+@pytest.mark.parametrize("positional", [False, True])
+def test_held_out_images_give_no_statistics(positional):
+    images, labels = toys.data(21)
+    split = {"validation_split": 0.4}
+    given = (8, 1, 0, None, 0.4) if positional else (8,)
+    options = {"shuffle": False} if positional else split | FIT
+    options.pop("batch_size", None)
+    model = make(training.SWA(0), normalizing)
+    model.fit(images, labels, *given, **options)
+    assert_statistics_of(model, images[:12])
+    # Keras holds nothing out beside validation images.
+    options = {**split, "validation_data": (images, labels)}
+    model.fit(images, labels, **options, **FIT)
+    assert_statistics_of(model, images)
+
+
+def test_each_fit_has_the_statistics_of_its_own_images(tmp_path):
+    images, labels = toys.data()
+    model = make(training.SWA(0), normalizing)
+    model.fit(images, labels, **FIT)
+    assert model.batch_norm_images is None
+    model.fit(images / 2, labels, **FIT)
+    assert_statistics_of(model, images / 2)
+    options = {"epochs": 1, "batch_size": 6, "verbose": 0}
+    training.fit_resumable(model, (images, labels), tmp_path / "a", **options)
+    assert_statistics_of(model, images)
+    again = make(training.SWA(0), normalizing)
+    training.fit_resumable(again, (images, labels), tmp_path / "b", **options)
+    pair = images / 2, labels
+    training.fit_resumable(again, pair, tmp_path / "c", **options)
+    assert_statistics_of(again, images / 2)
+    batches = data.evaluation_dataset(data.image_set(images, labels), 6)
+    with pytest.raises(ValueError, match="`batch_norm_images` must be train"):
+        again.fit(batches, verbose=0)
+    # What the user sets stays.
+    again.batch_norm_images = images / 4
+    again.fit(images, labels, **FIT)
+    assert_statistics_of(again, images / 4)
+
+
+def test_codes_give_no_statistics():
+    """Said before the first step, not after the last one."""
+    images, labels = toys.data()
+    vae = toys.fitted_vae(images)
+    model = training.VarERM(normalizing(), vae, from_codes=True)
+    model.compile("sgd", weight_average=training.SWA(0))
+    codes = training.latent_codes(vae, images)
+    for chosen in (None, codes):
+        model.batch_norm_images = chosen
+        with pytest.raises(ValueError, match="`batch_norm_images` must be tr"):
+            model.fit(codes, labels, **FIT)
+        assert int(model.step) == 0
+    model.batch_norm_images = images
+    model.fit(codes, labels, **FIT)
+    assert_statistics_of(model, images)
+
+
 @pytest.mark.parametrize("average", [training.EMA(0.9), training.SWA(2, 3)])
 def test_a_saved_algorithm_goes_on(average, tmp_path):
     images, labels = toys.data()
