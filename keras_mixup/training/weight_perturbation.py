@@ -24,12 +24,13 @@ def worst_weights(model, batch, gamma):
         gamma: float > 0, the largest relative change of a kernel.
     """
     probe = dict(batch)
-    with keras.StatelessScope(collect_losses=True):
-        _, _, slopes = model.differentiate(probe)
+    weights = [tf.convert_to_tensor(v.value) for v in model.optimized_variables]
+    with keras.StatelessScope():
+        # As values, since regularizers ask a scope for those of their weights.
+        _, _, slopes = model.differentiate(probe, weights)
     found = {k: v for k, v in probe.items() if k != "layer_losses"}
     batch.update({**found, **batch})
     slopes = _over_replicas(slopes)
-    weights = [v.value for v in model.optimized_variables]
     return [
         _shifted(weight, slope, gamma)
         for weight, slope in zip(weights, slopes, strict=True)
@@ -47,7 +48,6 @@ def _over_replicas(slopes):
 
 
 def _shifted(weight, slope, gamma):
-    weight = tf.convert_to_tensor(weight)
     if slope is None or weight.shape.rank < 2:
         return weight
     slope = tf.cast(slope, weight.dtype)

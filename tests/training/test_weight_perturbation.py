@@ -77,6 +77,38 @@ def test_a_step_is_that_of_the_listing():
     assert max(np.abs(m).max() for m in moved) > 1e-3
 
 
+def test_regularizers_count_in_both_passes():
+    """Their gradient leads the ascent and the descent, eager or not."""
+    images, labels = toys.data(8)
+    for eager in (True, False):
+        classifier = toys.linear()
+        kernel = classifier.layers[-1].kernel
+        kernel.regularizer = keras.regularizers.L2(0.3)
+        model = training.ERM(classifier)
+        model.compile(
+            keras.optimizers.SGD(RATE),
+            weight_perturbation=GAMMA,
+            run_eagerly=eager,
+        )
+
+        def loss(classifier=classifier, kernel=kernel):
+            targets = ref.one_hot(labels)
+            losses = ref.cross_entropy(targets, classifier(images))
+            return losses + 0.3 * tf.reduce_sum(kernel.value**2)
+
+        variables = classifier.trainable_variables
+        before = toys.weights(classifier)
+        first, _ = slopes_of(loss, variables)
+        classifier.set_weights(perturbed(before, first))
+        second, _ = slopes_of(loss, variables)
+        classifier.set_weights(before)
+        model.fit(images, labels, batch_size=8, verbose=0)
+        for found, old, slope in zip(
+            toys.weights(classifier), before, second, strict=True
+        ):
+            np.testing.assert_allclose(found, old - RATE * slope, atol=2e-6)
+
+
 def loss_of(model, batch):
     """The losses of a prepared batch, weights and all."""
     batch = dict(batch)
