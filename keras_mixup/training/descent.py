@@ -79,8 +79,10 @@ class Descent(keras.Model):
             replicas = self.distribute_strategy.num_replicas_in_sync
             share = self.optimizer.scale_loss(self.l2_penalty / replicas)
             gradients = [
-                g + tf.cast(share, g.dtype) * tf.cast(v, g.dtype)
-                for g, v in zip(gradients, point or variables, strict=True)
+                _penalized(gradient, weight, share)
+                for gradient, weight in zip(
+                    gradients, point or variables, strict=True
+                )
             ]
         self.optimizer.apply(gradients, variables)
         return losses, outputs
@@ -254,3 +256,12 @@ class Descent(keras.Model):
                 return super().test_on_batch(*args, **kwargs)
         finally:
             self._evaluating = before
+
+
+def _penalized(gradient, weight, share):
+    # A weight without a gradient is left alone, as by Keras and PyTorch.
+    if gradient is None:
+        return None
+    gradient = tf.convert_to_tensor(gradient)
+    share = tf.cast(share, gradient.dtype)
+    return gradient + share * tf.cast(weight, gradient.dtype)

@@ -456,3 +456,26 @@ def test_a_fresh_algorithm_exports_its_classifier(tmp_path):
     np.testing.assert_allclose(
         saved.serve(images), classifier.predict(images, verbose=0), atol=1e-6
     )
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.05])
+def test_a_weight_without_a_gradient_stays_as_it_is(gamma):
+    """As in stock Keras; the penalty moves the others."""
+
+    class Unused(keras.layers.Layer):
+        def build(self, shape):
+            self.kernel = self.add_weight(shape=(2, 2), name="kernel")
+
+        def call(self, inputs):
+            return inputs
+
+    inner, inputs = toys.linear(), keras.Input(toys.SHAPE)
+    model = training.ERM(keras.Model(inputs, inner(Unused()(inputs))))
+    optimizer = keras.optimizers.SGD(0.1, clipnorm=1.0)
+    model.compile(optimizer, l2_penalty=0.1, weight_perturbation=gamma)
+    before = toys.weights(model.classifier)
+    with pytest.warns(UserWarning, match="Gradients do not exist"):
+        model.fit(*toys.data(), verbose=0)
+    after = toys.weights(model.classifier)
+    np.testing.assert_array_equal(after[0], before[0])
+    assert np.abs(after[1] - before[1]).max() > 0
