@@ -239,6 +239,17 @@ class Descent(keras.Model):
         self._watch.warn_once(self.trained_model.name)
         return history
 
+    def train_on_batch(self, *args: Any, **kwargs: Any) -> Any:
+        """One step from the weights of training, which the model keeps.
+
+        As `keras.Model.train_on_batch`.
+        """
+        begun = int(self.step.numpy()) > 0 and not self.averages.shown
+        if not begun:
+            self.begin_averages(self._trained_images)
+        with batch_checks.plainly():
+            return super().train_on_batch(*args, **kwargs)
+
     def evaluate(self, *args: Any, **kwargs: Any) -> Any:
         """The means of `test_step`; as `keras.Model.evaluate`."""
         before, self._evaluating = self._evaluating, True

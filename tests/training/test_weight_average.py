@@ -98,6 +98,21 @@ def test_training_does_not_see_the_average():
         equal(ours, theirs)
 
 
+def test_single_batches_train_the_weights_of_training():
+    images, labels = toys.data()
+    plain, model = make(), make(training.EMA(0.9))
+    for each in (plain, model):
+        each.fit(images, labels, **FIT)
+        each.train_on_batch(images, labels)
+        each.evaluate(images, labels, verbose=0)
+        each.train_on_batch(images, labels)
+    equal(toys.weights(model.classifier), toys.weights(plain.classifier))
+    fresh = make(training.SWA(0), normalizing)
+    with pytest.raises(ValueError, match="`batch_norm_images` must be train"):
+        fresh.train_on_batch(images, labels)
+    assert int(fresh.step) == 0
+
+
 def test_validation_and_best_model_see_the_average(tmp_path):
     images, labels = toys.data()
     path = str(tmp_path / "best.keras")
