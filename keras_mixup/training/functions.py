@@ -45,10 +45,12 @@ def scaled(optimizer, model, options):
     """Returns the optimizer, with loss scaling where float16 needs it.
 
     Keras looks at the policy of the algorithm, which need not be that of the
-    model that it trains.
+    model that it trains. Nor is a model's own policy that of its layers: a
+    loaded or cloned one has the global policy.
     """
     optimizer = keras.optimizers.get(optimizer)
-    mixed = model.trained_model.dtype_policy.name == "mixed_float16"
+    layers = model.trained_model._flatten_layers()
+    mixed = any(layer.compute_dtype == "float16" for layer in layers)
     kind = keras.optimizers.LossScaleOptimizer
     wanted = mixed and options.get("auto_scale_loss", True)
     if not wanted or isinstance(optimizer, kind):

@@ -479,3 +479,31 @@ def test_a_weight_without_a_gradient_stays_as_it_is(gamma):
     after = toys.weights(model.classifier)
     np.testing.assert_array_equal(after[0], before[0])
     assert np.abs(after[1] - before[1]).max() > 0
+
+
+def half(kind):
+    """A classifier whose layers compute in float16."""
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        made = toys.linear()
+    finally:
+        keras.config.set_dtype_policy("float32")
+    if kind == "made":
+        return made
+    if kind == "cloned":
+        return keras.models.clone_model(made)
+    config = keras.saving.serialize_keras_object(made)
+    return keras.saving.deserialize_keras_object(config)
+
+
+@pytest.mark.parametrize("kind", ["made", "cloned", "loaded"])
+def test_layers_of_float16_have_their_loss_scaled(kind):
+    scales = keras.optimizers.LossScaleOptimizer
+    model = training.ERM(half(kind))
+    model.compile("sgd")
+    assert isinstance(model.optimizer, scales)
+    model.compile("sgd", auto_scale_loss=False)
+    assert not isinstance(model.optimizer, scales)
+    plain = training.ERM(toys.linear())
+    plain.compile("sgd")
+    assert not isinstance(plain.optimizer, scales)
