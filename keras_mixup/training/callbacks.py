@@ -103,6 +103,8 @@ def last_learning_rate(optimizer):
         optimizer: Keras optimizer; its own `learning_rate` is that of the
             next step already when it follows a schedule.
     """
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        return last_learning_rate(optimizer.inner_optimizer)
     config = optimizer.get_config().get("learning_rate")
     if isinstance(config, dict):
         schedule = keras.saving.deserialize_keras_object(config)

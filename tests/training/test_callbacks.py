@@ -83,12 +83,14 @@ def test_a_failed_save_leaves_the_file_before(tmp_path, monkeypatch):
     assert [p.name for p in tmp_path.iterdir()] == ["model.keras"]
 
 
-def test_metrics_log_has_a_line_per_epoch_and_the_rate_used(tmp_path):
+@pytest.mark.parametrize("scaled", [False, True])
+def test_metrics_log_has_a_line_per_epoch_and_the_rate_used(tmp_path, scaled):
     path = str(tmp_path / "metrics.jsonl")
     rate = training.make_schedule(0.1, 3, 4, "piecewise", drops=[2])
-    history = fit(
-        model_with(rate), [training.MetricsLog(path)], epochs=4
-    ).history
+    model = model_with(rate)
+    if scaled:
+        model.compile(keras.optimizers.LossScaleOptimizer(model.optimizer))
+    history = fit(model, [training.MetricsLog(path)], epochs=4).history
     rows = training.read_metrics(path)
     assert [row["epoch"] for row in rows] == [1, 2, 3, 4]
     assert [row["step"] for row in rows] == [3, 6, 9, 12]
