@@ -52,6 +52,7 @@ class TrainStep(_config.Configurable, descent.Descent, keras.Model):
 
     train_function: Any
     test_function: Any
+    _may_scale = True
 
     def __init__(self, seed: _types.Seed = 0, name: _types.Name = None) -> None:
         super().__init__(name=name)
@@ -221,6 +222,7 @@ class TrainStep(_config.Configurable, descent.Descent, keras.Model):
             self._watch = ops.GradientWatch("model")
         self._watch.subject = self.trained_model.name
         self._watched_steps = 0
+        self._may_scale = kwargs.get("auto_scale_loss", True)
 
     def get_compile_config(self) -> dict[str, Any]:
         """Returns what `compile` was called with; Keras stores it."""
@@ -235,6 +237,7 @@ class TrainStep(_config.Configurable, descent.Descent, keras.Model):
         return {
             **config,
             **metrics,
+            "auto_scale_loss": self._may_scale,
             "l2_penalty": self.l2_penalty,
             "weight_perturbation": self.weight_perturbation,
             "weight_average": average,

@@ -507,3 +507,15 @@ def test_layers_of_float16_have_their_loss_scaled(kind):
     plain = training.ERM(toys.linear())
     plain.compile("sgd")
     assert not isinstance(plain.optimizer, scales)
+
+
+def test_a_loaded_algorithm_scales_as_it_was_told(tmp_path):
+    scales = keras.optimizers.LossScaleOptimizer
+    for told in (True, False):
+        model = training.ERM(half("made"))
+        model.compile("sgd", auto_scale_loss=told)
+        model.fit(*toys.data(), verbose=0)
+        model.save(tmp_path / "model.keras")
+        loaded = keras.saving.load_model(tmp_path / "model.keras")
+        assert isinstance(loaded.optimizer, scales) == told
+        assert loaded.get_compile_config()["auto_scale_loss"] == told
