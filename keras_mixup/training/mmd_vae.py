@@ -64,6 +64,8 @@ class MMDVAETraining(train_step.TrainStep):
             for a batch of one (on a replica), which has no MMD.
     """
 
+    _gives_logits = False
+
     def __init__(
         self,
         vae: keras.Model,

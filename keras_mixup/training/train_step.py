@@ -52,7 +52,7 @@ class TrainStep(_config.Configurable, descent.Descent, keras.Model):
 
     train_function: Any
     test_function: Any
-    _may_scale = True
+    _may_scale, _gives_logits = True, True
 
     def __init__(self, seed: _types.Seed = 0, name: _types.Name = None) -> None:
         super().__init__(name=name)
@@ -201,11 +201,10 @@ class TrainStep(_config.Configurable, descent.Descent, keras.Model):
         functions.check_compile_options(replicas, jit_compile, kwargs)
         self.set_descent(l2_penalty, weight_perturbation, weight_average)
         with self.distribute_strategy.scope():
+            given = {"metrics": metrics, "weighted_metrics": weighted_metrics}
             self._user_metrics = {
-                "metrics": _metrics.objects(metrics),
-                "weighted_metrics": _metrics.objects(
-                    weighted_metrics, "weighted_metrics"
-                ),
+                key: _metrics.objects(values, key, self._gives_logits)
+                for key, values in given.items()
             }
             logged = [keras.metrics.Mean(name=name) for name in self.logged]
             own = self.own_metrics()
