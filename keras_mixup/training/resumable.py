@@ -1,20 +1,16 @@
 """A training run that a kill cannot harm: the same call goes on."""
 
-import json
 import pathlib
-import zlib
 from collections.abc import Callable
 from collections.abc import Sequence
 from typing import Any
 from typing import Literal
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from keras_mixup import _checks
 from keras_mixup import _files
-from keras_mixup import _fingerprint
 from keras_mixup import _types
 from keras_mixup import _workers
 from keras_mixup import data
@@ -22,7 +18,11 @@ from keras_mixup.training import best_model
 from keras_mixup.training import callbacks as callbacks_lib
 from keras_mixup.training import checkpoint
 from keras_mixup.training import early_stopping as early_stopping_lib
+from keras_mixup.training import run_identity
 from keras_mixup.training import train_step
+
+# The default of `extra_share`.
+_HALF = 0.5
 
 
 def fit_resumable(
@@ -36,7 +36,7 @@ def fit_resumable(
     augment: Literal["crop", "crop_flip"] | None = None,
     crop_padding: Literal["reflect", "zeros"] = "reflect",
     extra: Any = None,
-    extra_share: float = 0.5,
+    extra_share: float = _HALF,
     validation_data: Any = None,
     monitor: str | None = "val_accuracy",
     mode: Literal["max", "min"] | None = "max",
@@ -114,49 +114,40 @@ def fit_resumable(
     counts = {"epochs": epochs, "checkpoint_every": checkpoint_every}
     _check_arguments(model, run_dir, seed, early_stopping, counts, told)
     crops = {"augment": augment, "crop_padding": crop_padding}
-    _check_choices(crops, extra_share, verbose, mode, validation_data)
+    _check_choices(crops, verbose, mode, validation_data)
+    _check_share(extra_share, extra)
     run_dir, images = pathlib.Path(run_dir), _image_set(images)
+    held_out = None
+    if validation_data is not None:
+        held_out = _image_set(validation_data)
     strategy = model.distribute_strategy
     replicas = strategy.num_replicas_in_sync
     steps_per_epoch = _steps_per_epoch(len(images.labels), batch_size, replicas)
+    best = None if held_out is None else str(run_dir / best_file)
+    judging = _judging(best, monitor, mode, early_stopping)
     run_dir.mkdir(parents=True, exist_ok=True)
     directory = str(run_dir / _files.CHECKPOINTS)
     newest = checkpoint.newest(strategy, directory)
     start = min(newest, epochs * steps_per_epoch)
-    shaping = _described(model, images) | crops
+    extra = None if extra is None else _image_set(extra)
+    shaping = run_identity.of_run(model, images, held_out) | crops
     shaping |= {"batch_size": batch_size, "seed": seed}
     shaping |= {"monitor": monitor, "mode": mode, "best_file": best_file}
-    extra = None if extra is None else _image_set(extra)
-    shaping |= _describe_extra(images, extra, extra_share, batch_size)
-    former = _check_same(strategy, pathlib.Path(directory), shaping, start > 0)
+    shaping |= run_identity.of_extra(images, extra, extra_share, batch_size)
+    former = run_identity.check_same(strategy, directory, shaping, start > 0)
+    _trust_any_file(judging, former)
     epoch, model.skip = checkpoint.resume_position(start, steps_per_epoch)
     _begin(run_dir, start, progress, on_start)
-    validation = _validation(validation_data, batch_size)
-    best = None if validation is None else str(run_dir / best_file)
-    judging = _judging(best, monitor, mode, early_stopping, former)
+    order = (batch_size, seed, start, augment, crop_padding)
+    saving = _checkpoint(directory, checkpoint_every, judging, callbacks, stop)
     with model.training_on(images.images):
         return model.fit(
-            _stream(
-                strategy,
-                (images, extra, extra_share),
-                (batch_size, seed, start, augment, crop_padding),
-            ),
+            _stream(strategy, (images, extra, extra_share), order),
             initial_epoch=epoch,
             epochs=epochs,
             steps_per_epoch=steps_per_epoch,
-            validation_data=validation,
-            callbacks=[
-                # Before the checkpoint, so that no NaN is ever saved.
-                callbacks_lib.StopOnNaN(),
-                _checkpoint(
-                    directory, checkpoint_every, judging, callbacks, stop
-                ),
-                callbacks_lib.RetraceGuard(),
-                # What measures comes before what reads it.
-                *callbacks,
-                *judging,
-                callbacks_lib.MetricsLog(str(run_dir / _files.METRICS)),
-            ],
+            validation_data=_validation(held_out, batch_size),
+            callbacks=_callbacks(run_dir, saving, callbacks, judging),
             verbose=verbose,
             # The pipeline has its own order; Keras would warn.
             shuffle=False,
@@ -176,36 +167,48 @@ def _check_arguments(model, run_dir, seed, patience, counts, called):
         _checks.check_callable(value, name)
 
 
-def _check_choices(crops, extra_share, verbose, mode, validation_data):
+def _check_choices(crops, verbose, mode, validation_data):
     if crops["augment"] is not None:
         known = ("crop", "crop_flip")
         _checks.check_choice(crops["augment"], "augment", known)
     data.pipeline.check_crop_padding(**crops)
-    share = extra_share
-    _checks.check_number(share, "extra_share", 0.0, 1.0, low_open=True)
     if not isinstance(verbose, bool):  # Keras takes it for 0 or 1.
         _checks.check_choice(verbose, "verbose", ("auto", 0, 1, 2))
     if mode is not None or validation_data is not None:
         _checks.check_choice(mode, "mode", ("max", "min"))
 
 
+def _check_share(share, extra):
+    _checks.check_number(share, "extra_share", 0.0, 1.0, low_open=True)
+    okay = extra is not None or share == _HALF
+    expected = f"left out, or {_HALF}, without extra"
+    hint = "extra is None, so no batch has a part of it"
+    _checks.check(okay, "extra_share", expected, share, hint)
+
+
 def _validation(images, batch_size):
     if images is None:
         return None
-    return data.evaluation_dataset(_image_set(images), batch_size)
+    return data.evaluation_dataset(images, batch_size)
+
+
+def _callbacks(run_dir, saving, given, judging):
+    """Returns all callbacks of a run in their order, a list."""
+    return [
+        # Before the checkpoint, so that no NaN is ever saved.
+        callbacks_lib.StopOnNaN(),
+        saving,
+        callbacks_lib.RetraceGuard(),
+        # What measures comes before what reads it.
+        *given,
+        *judging,
+        callbacks_lib.MetricsLog(str(run_dir / _files.METRICS)),
+    ]
 
 
 def _checkpoint(directory, every, judging, callbacks, stop):
     state = _state([*judging, *callbacks])
     return checkpoint.Checkpoint(directory, every, state, stop=stop)
-
-
-def _describe_extra(images, extra, share, batch_size):
-    if extra is None:
-        return {}
-    data.check_extra(images, extra, share, batch_size)
-    checksum = zlib.crc32(extra.labels.tobytes())
-    return {"extra_share": share, "labels of extra": checksum}
 
 
 def _stream(strategy, sources, options):
@@ -268,37 +271,11 @@ def _begin(run_dir, start, progress, on_start):
         on_start()
 
 
-def _described(model, images):
-    """Returns what tells another algorithm and other images, a dict."""
-    own = {n: getattr(model, n) for n in model.argument_names()}
-    own = {  # Not so a classifier, whose weights change, and an autoencoder.
-        name: value
-        for name, value in own.items()
-        if name not in ("seed", "name")
-        and not isinstance(value, keras.layers.Layer)
-    }
-    pixels = None
-    if images.images.ndim == 4:  # Codes differ by rounding elsewhere.
-        pixels = zlib.crc32(np.ascontiguousarray(images.images))
-    return {
-        "algorithm": type(model).__name__,
-        "model.seed": model.seed,
-        "settings of the algorithm": _fingerprint.describe(own),
-        # Each draws for its own part of a batch.
-        "number of replicas": model.distribute_strategy.num_replicas_in_sync,
-        "number of images": len(images.labels),
-        "image shape": list(images.images.shape[1:]),
-        "checksum of labels": zlib.crc32(images.labels.tobytes()),
-        "checksum of images": pixels,
-    }
-
-
-def _judging(best, monitor, mode, early_stopping, former):
+def _judging(best, monitor, mode, early_stopping):
     """Returns the callbacks that read the monitored metric, a list."""
     judging = []
     if best is not None:
         judging.append(best_model.BestModel(best, monitor, mode))
-        judging[0].trusts_any_file = former
     if early_stopping:
         judging.append(
             early_stopping_lib.EarlyStopping(monitor, early_stopping, mode)
@@ -306,31 +283,10 @@ def _judging(best, monitor, mode, early_stopping, former):
     return judging
 
 
-def _check_same(strategy, directory, arguments, resumed):
-    """Keeps what shapes a run beside its checkpoints; refuses other values.
-
-    Returns:
-        bool, whether release 0.1 began the run, which kept nothing there.
-    """
-    file = directory / "arguments.json"
-    # As they come back from the file: no tuples.
-    arguments = json.loads(json.dumps(arguments))
-    if not _workers.is_chief(strategy):
-        return True
-    if resumed and not file.is_file():
-        return True
-    if resumed:
-        # What runs had before there was a choice.
-        before = {"crop_padding": "reflect", **_files.read_json(file)}
-        for name, now in arguments.items():
-            hint = f"{directory} holds another run. Choose another run_dir."
-            expected = f"{before.get(name, now)!r}, as before"
-            okay = before.get(name, now) == now
-            _checks.check(okay, name, expected, now, hint)
-        return False
-    directory.mkdir(parents=True, exist_ok=True)
-    _files.write_json(file, arguments)
-    return False
+def _trust_any_file(judging, former):
+    for callback in judging:
+        if isinstance(callback, best_model.BestModel):
+            callback.trusts_any_file = former
 
 
 def _state(callbacks):

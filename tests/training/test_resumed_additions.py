@@ -1,5 +1,6 @@
 """Kill and resume, on one device and on two, of what is trained robustly."""
 
+import json
 import shutil
 
 import keras
@@ -161,3 +162,68 @@ def test_a_pydataset_is_read_as_its_arrays(tmp_path):
     found = sgd(None, Batches(*images), tmp_path / "found", **given)
     for a, b in zip(found, arrays, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def refused(model, folder, match, **options):
+    options = {"epochs": 1, "batch_size": 8, "verbose": 0} | options
+    with pytest.raises(ValueError, match=match):
+        training.fit_resumable(model, toys.data(24), folder, **options)
+    assert int(model.step) == 0
+
+
+def erm(**options):
+    model = training.ERM(toys.network())
+    model.compile(keras.optimizers.SGD(0.1, 0.9, **options))
+    return model
+
+
+def mirrored(pair):
+    return pair[0][:, :, ::-1], pair[1]
+
+
+SECOND, HELD_OUT = toys.data(12, seed=5), toys.data(9, seed=6)
+OTHERS = {
+    "images of extra": {"extra": mirrored(SECOND)},
+    "labels of extra": {"extra": (SECOND[0], 2 - SECOND[1])},
+    "extra_share": {"extra_share": 0.25},
+    "extra_share ": {"extra": None},
+    "checksum of validation images": {"validation_data": mirrored(HELD_OUT)},
+    "checksum of validation labels": {
+        "validation_data": (HELD_OUT[0], 2 - HELD_OUT[1])
+    },
+    "checksum of validation labels ": {"validation_data": None},
+}
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("begun")
+    options = {"extra": SECOND, "validation_data": HELD_OUT, "epochs": 1}
+    sgd(None, toys.data(24), folder, **options)
+    return folder
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_additions_are_refused(begun, name):
+    options = {"extra": SECOND, "validation_data": HELD_OUT, "epochs": 2}
+    options |= OTHERS[name]
+    refused(erm(), begun, f"`{name.strip()}` must be .* as before", **options)
+
+
+def test_an_addition_to_a_run_without_is_refused(tmp_path):
+    sgd(None, toys.data(24), tmp_path, epochs=1)
+    options = {"epochs": 2, "extra": SECOND}
+    refused(erm(), tmp_path, "`extra_share` must be None, as before", **options)
+    file = tmp_path / "checkpoints" / "arguments.json"
+    kept = json.loads(file.read_text())
+    names = ("extra_share", "labels of extra", "images of extra")
+    assert [kept.pop(name) for name in names] == [None] * 3
+    file.write_text(json.dumps(kept))  # As former versions left it.
+    refused(erm(), tmp_path, "`extra_share` must be None, as before", **options)
+    sgd(None, toys.data(24), tmp_path, epochs=2)
+
+
+def test_a_share_of_nothing_is_refused(tmp_path):
+    match = "`extra_share` must be left out, or 0.5, without extra"
+    refused(erm(), tmp_path, match, extra_share=0.25)
+    assert not any(tmp_path.iterdir())
