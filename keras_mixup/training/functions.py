@@ -282,6 +282,22 @@ def check_last_batch(model, told):
     )
 
 
+def reported(model, validated):
+    """Returns the names of what an epoch reports, a sorted list.
+
+    Args:
+        model: a compiled `TrainStep`.
+        validated: bool, whether there are validation images.
+    """
+    given = model._user_metrics
+    names = {"loss", *model.means} | {m.name for m in given["metrics"]}
+    for metric in given["weighted_metrics"]:
+        # Keras' name where there is one without weights as well.
+        names |= {metric.name, f"weighted_{metric.name}"}
+    checked = (names - set(model.logged)) if validated else ()
+    return sorted(names | {f"val_{name}" for name in checked})
+
+
 def check_draws(draws, count):
     """Raises unless each draw is a scalar, a seed or has a row per example.
 

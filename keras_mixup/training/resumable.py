@@ -18,6 +18,7 @@ from keras_mixup.training import best_model
 from keras_mixup.training import callbacks as callbacks_lib
 from keras_mixup.training import checkpoint
 from keras_mixup.training import early_stopping as early_stopping_lib
+from keras_mixup.training import functions
 from keras_mixup.training import run_identity
 from keras_mixup.training import train_step
 
@@ -125,6 +126,7 @@ def fit_resumable(
     steps_per_epoch = _steps_per_epoch(len(images.labels), batch_size, replicas)
     best = None if held_out is None else str(run_dir / best_file)
     judging = _judging(best, monitor, mode, early_stopping)
+    _check_monitor(model, judging, callbacks, held_out is not None)
     run_dir.mkdir(parents=True, exist_ok=True)
     directory = str(run_dir / _files.CHECKPOINTS)
     newest = checkpoint.newest(strategy, directory)
@@ -184,6 +186,22 @@ def _check_share(share, extra):
     expected = f"left out, or {_HALF}, without extra"
     hint = "extra is None, so no batch has a part of it"
     _checks.check(okay, "extra_share", expected, share, hint)
+
+
+def _check_monitor(model, judging, callbacks, validated):
+    """Refuses a metric that no epoch will have, before the first one."""
+    stock, adding = keras.callbacks.Callback, ("on_epoch_end", "on_test_end")
+    for callback in callbacks:
+        for name in adding:
+            own = getattr(callback, name, None)
+            if getattr(own, "__func__", own) is not getattr(stock, name):
+                return  # It may put a metric of its own into the logs.
+    known = functions.reported(model, validated)
+    expected = f"one of {known}"
+    hint = "There are no validation images" * (not validated)
+    for callback in judging:
+        monitor = callback.monitor
+        _checks.check(monitor in known, "monitor", expected, monitor, hint)
 
 
 def _validation(images, batch_size):

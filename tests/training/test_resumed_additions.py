@@ -10,6 +10,7 @@ import toys
 
 from keras_mixup import _files
 from keras_mixup import training
+from keras_mixup.training import functions
 
 # (the algorithm around a classifier, what `compile` takes beside).
 MAKERS = {
@@ -227,3 +228,47 @@ def test_a_share_of_nothing_is_refused(tmp_path):
     match = "`extra_share` must be left out, or 0.5, without extra"
     refused(erm(), tmp_path, match, extra_share=0.25)
     assert not any(tmp_path.iterdir())
+
+
+def test_a_metric_that_no_epoch_has_is_refused_before_the_first(tmp_path):
+    held_out = {"validation_data": HELD_OUT}
+    match = r"`monitor` must be one of \['accuracy', 'loss'\].*no validation"
+    refused(erm(), tmp_path, match, early_stopping=2)
+    match = "`monitor` must be one of .*'val_loss'.*Received: .*'val_acuracy'"
+    refused(erm(), tmp_path, match, monitor="val_acuracy", **held_out)
+    assert not any(tmp_path.iterdir())
+    options = {"epochs": 1, "early_stopping": 1, "mode": "min"}
+    for monitor in ("loss", "val_loss"):
+        given = held_out if monitor == "val_loss" else {}
+        folder = tmp_path / monitor
+        sgd(None, toys.data(24), folder, monitor=monitor, **options, **given)
+
+
+class Adds(keras.callbacks.Callback):
+    """Puts a metric into the logs, as `RobustValidation` does."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs["own"] = 1.0
+
+
+def test_a_metric_of_a_callback_is_waited_for(tmp_path):
+    options = {"callbacks": [Adds()], "early_stopping": 1, "epochs": 1}
+    sgd(None, toys.data(24), tmp_path, monitor="own", **options)
+    options["callbacks"] = [keras.callbacks.LambdaCallback(on_epoch_end=print)]
+    match = "`monitor` must be one of"
+    with pytest.raises(ValueError, match=match):
+        sgd(None, toys.data(24), tmp_path / "b", monitor="own", **options)
+
+
+def test_all_that_is_reported_may_be_monitored(tmp_path):
+    model = training.Mixup(toys.network())
+    top = keras.metrics.TopKCategoricalAccuracy(2, name="top")
+    model.compile("sgd", metrics=[top], weighted_metrics=["acc", "mse"])
+    options = {"epochs": 1, "batch_size": 8, "verbose": 0}
+    options |= {"monitor": "val_mse", "validation_data": HELD_OUT}
+    history = training.fit_resumable(
+        model, toys.data(24), tmp_path, **options
+    ).history
+    known = functions.reported(model, True)
+    assert set(history) <= set(known)
+    assert {k for k in known if "weighted_" not in k} <= set(history)
