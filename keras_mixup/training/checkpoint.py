@@ -109,6 +109,26 @@ def resume_position(step: int, steps_per_epoch: int) -> tuple[int, int]:
     return epoch, step - epoch * steps_per_epoch
 
 
+def check_optimizer(optimizer):
+    """Refuses an optimizer that overwrites the weights at the end of `fit`.
+
+    The last checkpoint would hold its averages in place of what training
+    goes on from.
+
+    Args:
+        optimizer: `keras.Optimizer`.
+
+    Raises:
+        ValueError: it has `use_ema=True`.
+    """
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        optimizer = optimizer.inner_optimizer
+    averages = getattr(optimizer, "use_ema", False)
+    expected = "without use_ema where checkpoints are written"
+    hint = "Give compile() weight_average=training.EMA(...) in its place"
+    _checks.check(not averages, "optimizer", expected, "use_ema=True", hint)
+
+
 class Checkpoint(keras.callbacks.Callback):
     """Saves everything a step depends on, every so many steps; restores it.
 
@@ -153,7 +173,8 @@ class Checkpoint(keras.callbacks.Callback):
     Raises:
         ValueError: when `every` or `max_to_keep` is smaller than 1; when
             training begins, for a checkpoint of another model, for one that
-            ended elsewhere than `fit` begins, or if all are damaged.
+            ended elsewhere than `fit` begins, if all are damaged, or for an
+            optimizer with `use_ema`.
         Stopped: `stop` gave a reason; the step is saved.
     """
 
@@ -181,6 +202,7 @@ class Checkpoint(keras.callbacks.Callback):
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Restores the newest whole checkpoint, if there is one."""
         model = self.model
+        check_optimizer(model.optimizer)
         variables = model.variables + model.optimizer.variables
         # All trackers, also those that evaluate() hides.
         self._metrics = [v.value for v in model.metrics_variables]

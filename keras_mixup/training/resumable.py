@@ -159,6 +159,7 @@ def fit_resumable(
 def _check_arguments(model, run_dir, seed, patience, counts, called):
     okay = isinstance(model, train_step.TrainStep) and model.compiled
     _checks.check(okay, "model", "a compiled algorithm", model)
+    checkpoint.check_optimizer(model.optimizer)
     _checks.check_path(run_dir, "run_dir")
     _checks.check_seed(seed)
     if patience is not None:

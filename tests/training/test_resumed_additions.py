@@ -272,3 +272,17 @@ def test_all_that_is_reported_may_be_monitored(tmp_path):
     known = functions.reported(model, True)
     assert set(history) <= set(known)
     assert {k for k in known if "weighted_" not in k} <= set(history)
+
+
+def test_an_optimizer_that_overwrites_weights_is_refused(tmp_path):
+    match = "`optimizer` must be without use_ema.*Received.*use_ema=True"
+    refused(erm(use_ema=True), tmp_path, match)
+    scaled = erm()
+    inner = keras.optimizers.SGD(0.1, use_ema=True)
+    scaled.compile(keras.optimizers.LossScaleOptimizer(inner))
+    refused(scaled, tmp_path, match)
+    model = erm(use_ema=True)
+    saving = training.Checkpoint(str(tmp_path))
+    with pytest.raises(ValueError, match=match):
+        model.fit(*toys.data(), verbose=0, callbacks=[saving])
+    assert not any(tmp_path.iterdir())
