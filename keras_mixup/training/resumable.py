@@ -59,9 +59,10 @@ def fit_resumable(
     The same call in the same folder ends with the same weights, bit for bit,
     however often it was killed in between. A finished run is not trained any
     further. More epochs continue it. Another argument that shapes the run is
-    refused, and so are other images and another setting of the algorithm; the
-    optimizer is free. Order and augmentation of the images are functions of
-    (seed, epoch, step).
+    refused, and so are other images, of `extra` and `validation_data` as well,
+    another setting of the algorithm and another `jit_compile`; the optimizer
+    is free, but for `use_ema`. Order and augmentation of the images are
+    functions of (seed, epoch, step).
 
     The folder receives checkpoints/, metrics.jsonl (a line per epoch) and,
     with validation images, the best model. A damaged checkpoint is passed

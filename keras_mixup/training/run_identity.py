@@ -35,6 +35,8 @@ def of_run(model, images, held_out):
         "settings of the algorithm": _fingerprint.describe(own),
         # Each draws for its own part of a batch.
         "number of replicas": model.distribute_strategy.num_replicas_in_sync,
+        # XLA draws other numbers from the same seeds.
+        "jit_compile": bool(model.jit_compile),
         "number of images": len(images.labels),
         "image shape": list(images.images.shape[1:]),
         "checksum of labels": _checksum(images.labels),

@@ -171,7 +171,8 @@ class TrainStep(_config.Configurable, descent.Descent, keras.Model):
                 `weight_decay` is decoupled: with momentum 0.9 it decays ten
                 times less at the same number.
             jit_compile: bool, False by default: XLA makes attack loops
-                several times slower on CPU.
+                several times slower on CPU, and draws other numbers from the
+                same seeds.
             weighted_metrics: list as `metrics`; `sample_weight` or
                 `class_weight` weigh their examples.
             weight_perturbation: float >= 0, gamma of adversarial weight

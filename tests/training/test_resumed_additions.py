@@ -6,6 +6,7 @@ import shutil
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 import toys
 
 from keras_mixup import _files
@@ -286,3 +287,26 @@ def test_an_optimizer_that_overwrites_weights_is_refused(tmp_path):
     with pytest.raises(ValueError, match=match):
         model.fit(*toys.data(), verbose=0, callbacks=[saving])
     assert not any(tmp_path.iterdir())
+
+
+def test_a_run_stays_inside_or_outside_of_xla(begun):
+    """Whose draws from the same seeds are others."""
+    model = erm()
+    model.compile("sgd", jit_compile=True)
+    options = {"extra": SECOND, "validation_data": HELD_OUT, "epochs": 2}
+    refused(model, begun, "`jit_compile` must be False, as before", **options)
+
+
+@pytest.mark.parametrize("alg", ["auto_select", "philox"])
+def test_tensorflow_draws_otherwise_in_xla(alg):
+    """Where this fails, the docs on seeds and `jit_compile` are out of date."""
+    for draw in (tf.random.stateless_uniform, tf.random.stateless_normal):
+
+        def numbers(seed, draw=draw):
+            return draw([64], seed, alg=alg)
+
+        plain, xla = (
+            tf.function(numbers, jit_compile=flag)(tf.constant([3, 9])).numpy()
+            for flag in (False, True)
+        )
+        assert np.abs(plain - xla).max() > 0.1
