@@ -1,5 +1,7 @@
 """What an evaluation adds: the papers' figures, and corrupted images."""
 
+import hashlib
+import json
 import pathlib
 
 import numpy as np
@@ -14,6 +16,7 @@ from keras_mixup import data
 from keras_mixup import evaluation
 from keras_mixup import metrics
 from keras_mixup import studies
+from keras_mixup.data import arrays
 from keras_mixup.runs import _defences
 from keras_mixup.runs import _own_models
 from keras_mixup.runs import autoencoder
@@ -154,13 +157,13 @@ def corruptions(job):
     path.parent.mkdir(exist_ok=True)
     rows = _files.read_lines(path) if path.is_file() else []
     marks = evaluation.identity.marks_beside(job.run_dir / _files.RECORDS)
-    # Others are of a former model of the name, or of an unknown one.
-    kept = [r for r in rows if r.get("digest") == marks.get(r["model"], "")]
+    common = _common_values(settings, job.image_set)
+    kept = [r for r in rows if _is_current(r, marks, common)]
     if len(kept) < len(rows):
-        job.say(f"  {len(rows) - len(kept)} lines of other models dropped")
+        left = len(rows) - len(kept)
+        job.say(f"  {left} lines of other models or images dropped")
         rows = kept
         _files.write_lines(path, rows)
-    common = _common_values(settings, job.image_set)
     job.say(f"Corruptions: {common['set']}, {common['num_examples']} examples")
 
     def own():
@@ -190,15 +193,28 @@ def corruptions(job):
         job.say(f"  {name}, {model}: {shown}")
 
 
+def _is_current(row, marks, common):
+    """Whether a row is of this very model, and of these images if so named."""
+    # Another digest is of a former model of the name, or of an unknown one.
+    if row.get("digest") != marks.get(row["model"], ""):
+        return False
+    named = all(row.get(k) == common[k] for k in common if k != "images")
+    return not named or row.get("images") == common.get("images")
+
+
 def _common_values(settings, image_set):
     """The values that all rows of this call share, and that identify them."""
-    count = len(image_set.labels)
+    count, told = len(image_set.labels), {}
     if settings.corruptions == "published":
         name = data.published_name(settings.dataset)
         count = settings.num_examples
     else:
         name = data.corrupted_name(settings.dataset)
+        # Data of one's own may be others under the same name.
+        text = json.dumps(arrays.digests(image_set), sort_keys=True)
+        told["images"] = hashlib.sha256(text.encode()).hexdigest()
     return {
+        **told,
         "set": name,
         "split": settings.split,
         "num_examples": count or "all",

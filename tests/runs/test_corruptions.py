@@ -101,6 +101,34 @@ def test_own_corruptions_are_scored_named_and_resumed(run_dir, shifted, capsys):
     assert path.read_text() == whole
 
 
+def test_rows_of_another_cut_of_the_data_are_not_taken(
+    run_dir, shifted, capsys, tmp_path
+):
+    """Own data without a test split: the same name and number, other images."""
+    random = np.random.default_rng(0)
+    images = random.integers(0, 256, (200, 8, 8, 1), dtype=np.uint8)
+    own = tmp_path / "own.npz"
+    np.savez(own, images=images, labels=np.arange(200) % 10)
+    flags = {
+        "classifier": run_dir / "classifier.keras",
+        "dataset": own,
+        "corruptions": "imagecorruptions",
+        "corruption_kinds": "fog",
+        "num_examples": 10,
+    }
+    assert call(tmp_path / "one", **flags) == 0
+    before = rows(tmp_path / "one")
+    capsys.readouterr()
+    assert call(tmp_path / "one", split_seed=1, **flags) == 0
+    assert (
+        "5 lines of other models or images dropped" in capsys.readouterr().out
+    )
+    assert call(tmp_path / "two", split_seed=1, **flags) == 0
+    found = rows(tmp_path / "one")
+    assert found == rows(tmp_path / "two")
+    assert found != before
+
+
 def test_a_few_kinds_give_no_mean(run_dir, shifted, capsys):
     flags = {"corruptions": "imagecorruptions", "num_examples": 10}
     assert call(run_dir, corruption_kinds="fog,spatter", **flags) == 0
@@ -211,7 +239,9 @@ def test_what_a_former_classifier_scored_is_dropped(run_dir, shifted, capsys):
     assert shown in report_of(run_dir)
     assert "<h2>Common corruptions</h2>" not in report_of(run_dir)
     assert call(run_dir, corruption_kinds="fog", **flags) == 0
-    assert "5 lines of other models dropped" in capsys.readouterr().out
+    assert (
+        "5 lines of other models or images dropped" in capsys.readouterr().out
+    )
     after = rows(run_dir)
     assert len(after) == 5
     assert {r["digest"] for r in after}.isdisjoint(r["digest"] for r in before)
