@@ -109,6 +109,21 @@ def test_an_autoencoder_without_a_linear_path_has_settings_of_its_own():
     assert plan.cell("VarMixup (linear path)", "PGD-10").published is None
 
 
+def test_it_trains_in_small_batches_at_cifar10_cpu():
+    cpu = scales.find("cifar10_cpu")
+    plan = planned("varmixup/table2_cifar", cpu)
+    found = {}
+    for job in plan.jobs:
+        if job.settings.get("task") == "vae" and job.settings["seed"] == 0:
+            plain = job.settings.get("linear_path") is False
+            shown = adapting.differences(job, cpu)
+            told = {d.setting: (d.here, d.reason) for d in shown}
+            found.setdefault(plain, []).append(told.get("batch_size"))
+    assert found[False] == [None, None]
+    for size, reason in found[True]:
+        assert size == "32" and "convolutions alone" in reason
+
+
 def test_seeds_have_networks_of_their_own():
     plan = planned("adversarial_mixup/table1", scales.find("cifar10_cpu"))
     cell = plan.cell("Ours", "PGD-20")
