@@ -7,7 +7,7 @@ from keras_mixup import _checks
 from keras_mixup import _inputs
 from keras_mixup import _tensors
 from keras_mixup import _types
-from keras_mixup.metrics import thresholds
+from keras_mixup.metrics import _thresholds
 
 
 def choose_threshold(
@@ -60,4 +60,4 @@ def choose_threshold(
         )
         for i in range(0, len(images), batch_size)
     ]
-    return thresholds.lowest_threshold(np.concatenate(scores), rate)
+    return _thresholds.lowest_threshold(np.concatenate(scores), rate)

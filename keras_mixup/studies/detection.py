@@ -19,7 +19,7 @@ from keras_mixup import metrics
 from keras_mixup import registry
 from keras_mixup.evaluation import scoring
 from keras_mixup.evaluation import specs as specs_lib
-from keras_mixup.metrics import thresholds
+from keras_mixup.metrics import _thresholds
 from keras_mixup.studies import base
 from keras_mixup.studies.drawing import grouped
 from keras_mixup.studies.drawing import new_figure
@@ -118,7 +118,7 @@ def detection_curves(
 
 def _at_fixed_rate(clean_scores, scores, wrong):
     """What a threshold refuses that few clean images exceed."""
-    threshold = thresholds.lowest_threshold(clean_scores, FALSE_POSITIVE_RATE)
+    threshold = _thresholds.lowest_threshold(clean_scores, FALSE_POSITIVE_RATE)
     return {
         "false_positive_rate": FALSE_POSITIVE_RATE,
         "detected": float(np.mean(scores > threshold)),

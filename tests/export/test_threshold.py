@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from keras_mixup import export
-from keras_mixup.metrics import thresholds
+from keras_mixup.metrics import _thresholds
 
 
 class Scores:
@@ -42,14 +42,14 @@ def test_it_is_the_lowest_at_every_rate(count):
     for alarms in range(count):
         # What another number of images rounds to is below or above.
         rate = alarms / count
-        assert thresholds.lowest_threshold(scores, rate) == count - alarms - 1
+        assert _thresholds.lowest_threshold(scores, rate) == count - alarms - 1
         near = np.nextafter(rate, [0.0, 1.0])
         for rate, fewer in zip(near, (1, 0), strict=True):
-            found = thresholds.lowest_threshold(scores, max(rate, 0.0))
+            found = _thresholds.lowest_threshold(scores, max(rate, 0.0))
             fewer *= alarms > 0
             assert found == count - (alarms - fewer) - 1
     below = np.nextafter(1.0, 0.0)
-    assert thresholds.lowest_threshold(scores, below) == 0.0
+    assert _thresholds.lowest_threshold(scores, below) == 0.0
 
 
 def test_ties_raise_fewer_alarms_and_never_more():
