@@ -74,11 +74,15 @@ def test_cells_are_those_of_the_table(name):
     ]
 
 
-def test_readme_counts_the_claims_of_the_index():
-    text = (PLACE / "index.md").read_text("utf-8")
-    start = text.index("| paper | holds |")
-    counts = text[start : text.index("\n\n", start)]
-    assert counts in (ROOT / "README.md").read_text("utf-8")
+@pytest.mark.parametrize("scale", ["digits", "cifar10_cpu"])
+def test_readme_counts_the_claims_of_the_index(scale):
+    text = (PLACE.with_name(scale) / "index.md").read_text("utf-8")
+    table = text[text.index("| paper | holds |") :].partition("\n\n")[0]
+    counts = table.splitlines()[2:]
+    assert len(counts) == 3
+    for line in counts:
+        shown = f"| {scale} {line}"
+        assert shown in (ROOT / "README.md").read_text("utf-8").splitlines()
 
 
 def test_pictures_are_small_and_all_of_them_are_shown():
