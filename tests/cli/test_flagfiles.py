@@ -436,7 +436,7 @@ def test_varmixup_autoencoders(adversarial, dataset):
     values = resolve(f"varmixup/{name}_{dataset}.flags")
     assert (values.task, values.dataset) == ("vae", dataset)
     assert (values.optimizer, values.learning_rate) == ("adam", 1e-3)
-    assert (values.linear_path, values.gamma) == (False, 0.1)
+    assert (values.linear_path, values.gamma) == (False, 0.01)
     assert values.width is None and values.latent_size is None
     expected = (8 / 255, 2 / 255, 10) if adversarial else (None, None, None)
     found = (values.eps, values.step_size, values.num_steps)
@@ -445,7 +445,7 @@ def test_varmixup_autoencoders(adversarial, dataset):
     model = training.build(small, steps_per_epoch=10)
     assert (model.attack is not None) == adversarial
     assert model.vae.latent_size == (512 if dataset[0] == "t" else 256)
-    assert not model.vae.linear_path and model.gamma == 0.1
+    assert not model.vae.linear_path and model.gamma == 0.01
 
 
 OTHER_VAES = [

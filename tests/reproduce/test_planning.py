@@ -122,6 +122,8 @@ def test_it_trains_in_small_batches_at_cifar10_cpu():
     assert found[False] == [None, None]
     for size, reason in found[True]:
         assert size == "32" and "convolutions alone" in reason
+    (vae, *_) = plan.jobs_of("VarMixup")
+    assert vae.settings["gamma"] == 0.01
 
 
 def test_seeds_have_networks_of_their_own():
