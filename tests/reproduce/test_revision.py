@@ -54,7 +54,8 @@ TINY = DIGITS._replace(
     models={"": {"model": "small_convnet", "width": 4}},
     training=SHORT,
     vae={},
-    plain_vae={},
+    # Of which the numbers were recorded.
+    plain_vae={"gamma": 0.1},
 )
 EVALUATED = {
     "defences": "mixup_inference_ol,gaussian_noise",
