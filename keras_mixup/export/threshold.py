@@ -34,8 +34,8 @@ def choose_threshold(
         float, in the range of the score, [-1, 1].
 
     Raises:
-        ValueError: for a defence without a score, no image, or a rate out of
-            range.
+        ValueError: for a defence without a score, no image, a rate out of
+            range, or scores that are NaN.
 
     Example:
 

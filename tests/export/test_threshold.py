@@ -52,6 +52,13 @@ def test_it_is_the_lowest_at_every_rate(count):
     assert _thresholds.lowest_threshold(scores, below) == 0.0
 
 
+def test_a_score_that_is_nan_is_refused():
+    """Sorted, it would be the highest one, and the threshold at rate 0."""
+    scores = tf.constant([0.1, np.nan, 0.3])
+    with pytest.raises(ValueError, match="`scores` must be free of NaN"):
+        _thresholds.lowest_threshold(scores, 0.0)
+
+
 def test_ties_raise_fewer_alarms_and_never_more():
     images = np.repeat(clean(10), 10, axis=0)
     threshold = export.choose_threshold(Scores(), images, 0.15)
