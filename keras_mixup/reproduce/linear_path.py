@@ -17,7 +17,7 @@ _NOTE = (
     "training images. It mixes images almost as pixels are mixed, and the "
     "convolutions alone do not."
 )
-_CLAIMS = " The last claims compare the two."
+_CLAIMS = " The last claims say what the choice changes."
 _THAN = "than those beside a linear path"
 
 
